@@ -1,0 +1,53 @@
+"""The base of every connector's settings model and the type of its secrets."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+class ConnectorConfig(BaseModel):
+    """Settings of one connection. Unknown keys are errors; secrets are references, never values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+SECRET_SCHEMES = ("secret://", "env:", "file:")
+
+
+def _secret_reference(value: str) -> str:
+    if not value.startswith(SECRET_SCHEMES):
+        raise ValueError(
+            "must be a reference (secret://…, env:NAME or file:PATH), never the secret itself"
+        )
+    return value
+
+
+Secret = Annotated[str, AfterValidator(_secret_reference)]
+"""A reference to a secret: ``secret://conn/<connection>/<name>``, ``env:NAME`` or ``file:PATH``."""
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be an address like https://api.vendor.example without query or login")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ValueError("must begin with https:// (plain http only to a simulator on loopback)")
+    return value.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+"""A vendor's address: https, or http on loopback for a simulator; no trailing slash."""

@@ -1,0 +1,1 @@
+"""The hub: store, rules, services and entry points of mso-hub."""

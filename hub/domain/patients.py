@@ -1,0 +1,77 @@
+"""Patients as canonical records (HL7 v2.5.1 chapter 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+Sex = Literal["female", "male", "other", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """One repetition of PID-3: value verbatim (leading zeros kept), its assigning authority and type.
+
+    `authority` is CX-4 (universal id before namespace) or the connection's default; `type` is HL7
+    table 0203 (MR, PI, SS …). A social security number never identifies a patient in a match.
+    """
+
+    authority: str
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonName:
+    family: str
+    given: str = ""
+    middle: str = ""
+    suffix: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    line1: str = ""
+    line2: str = ""
+    city: str = ""
+    state: str = ""
+    postal_code: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A person as one practice's system knows them.
+
+    None means the message did not say (no change); an empty string means it was cleared (`""` in HL7).
+    """
+
+    identifiers: tuple[Identifier, ...]
+    name: PersonName | None = None
+    birth_date: date | None = None
+    sex: Sex | None = None
+    address: Address | None = None
+    phone: str | None = None
+    email: str | None = None
+    language: str | None = None
+    deceased_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PatientMerge:
+    """A40/A34: everything under `prior` belongs to `survivor` from now on, within one practice."""
+
+    survivor: Patient
+    prior: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientReference:
+    """How a message names a patient it does not describe in full; created if unknown."""
+
+    identifiers: tuple[Identifier, ...]
+    name: PersonName | None = None
+    birth_date: date | None = None
+    sex: Sex | None = None
