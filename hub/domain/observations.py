@@ -9,7 +9,9 @@ from typing import Literal
 
 from hub.domain.patients import PatientReference
 
-ObservationStatus = Literal["registered", "preliminary", "final", "corrected", "deleted", "wrong_patient"]
+ObservationStatus = Literal[
+    "registered", "preliminary", "final", "corrected", "deleted", "wrong_patient"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,19 @@ from typing import Literal
 
 PayrollRunKind = Literal["regular", "off_cycle", "correction", "termination", "bonus"]
 PayrollRunStatus = Literal[
-    "draft", "calculated", "submitted", "processed", "paid", "cancelled", "reversed", "failed", "unknown"
+    "draft",
+    "calculated",
+    "submitted",
+    "processed",
+    "paid",
+    "cancelled",
+    "reversed",
+    "failed",
+    "unknown",
 ]
-LineKind = Literal["earning", "employee_tax", "deduction", "reimbursement", "employer_tax", "benefit"]
+LineKind = Literal[
+    "earning", "employee_tax", "deduction", "reimbursement", "employer_tax", "benefit"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,11 @@ def statement_difference(statement: PayStatement) -> Decimal:
     """
     signs = {"employee_tax": -1, "deduction": -1, "reimbursement": 1}
     computed = statement.gross + sum(
-        (signs.get(line.kind, 0) * line.amount for line in statement.lines if not line.employer_paid),
+        (
+            signs.get(line.kind, 0) * line.amount
+            for line in statement.lines
+            if not line.employer_paid
+        ),
         Decimal(0),
     )
     return statement.net - computed

@@ -8,7 +8,9 @@ from typing import Literal
 
 from hub.domain.patients import PatientReference, PersonName
 
-AppointmentStatus = Literal["booked", "cancelled", "discontinued", "deleted", "no_show", "completed"]
+AppointmentStatus = Literal[
+    "booked", "cancelled", "discontinued", "deleted", "no_show", "completed"
+]
 
 
 @dataclass(frozen=True, slots=True)

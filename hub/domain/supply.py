@@ -12,7 +12,14 @@ from typing import Literal
 
 TierType = Literal["all_units", "incremental"]
 LineStatus = Literal[
-    "accepted", "changed", "backordered", "rejected", "substituted", "on_hold", "cancelled", "unknown"
+    "accepted",
+    "changed",
+    "backordered",
+    "rejected",
+    "substituted",
+    "on_hold",
+    "cancelled",
+    "unknown",
 ]
 
 

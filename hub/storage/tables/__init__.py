@@ -1,0 +1,64 @@
+"""All tables. Import from here; `Base.metadata` is what migrations are checked against."""
+
+from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
+from hub.storage.tables.eligibility import (
+    Coverage,
+    EligibilityBenefit,
+    EligibilityCheck,
+    Payer,
+    PayerControlNumber,
+)
+from hub.storage.tables.operations import (
+    AuditEvent,
+    AuditHead,
+    DataIssue,
+    InboundMessage,
+    JobRow,
+    Lane,
+    MutationOutcome,
+    Schedule,
+    SyncCursor,
+    SyncRun,
+)
+from hub.storage.tables.patients import Patient, PatientIdentifier, PatientMerge, Provider
+from hub.storage.tables.payroll import (
+    Employment,
+    PayPeriod,
+    PayrollRun,
+    PayStatement,
+    PayStatementLine,
+    Worker,
+)
+from hub.storage.tables.supply import (
+    Item,
+    Offer,
+    OfferTier,
+    OrderDocument,
+    PurchaseOrder,
+    PurchaseOrderLine,
+    PurchasingRound,
+    PurchasingShare,
+    Requisition,
+    RequisitionLine,
+    Supplier,
+)
+from hub.storage.tables.tenancy import (
+    Client,
+    Connection,
+    ConnectionPractice,
+    ConnectionSecret,
+    Practice,
+    ServiceAgreement,
+)
+from hub.storage.tables.visits import Appointment, Charge, Encounter, Observation
+
+__all__ = [
+    "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "Connection",
+    "ConnectionPractice", "ConnectionSecret", "Coverage", "DataIssue", "EligibilityBenefit",
+    "EligibilityCheck", "Employment", "Encounter", "InboundMessage", "Item", "JobRow", "Lane",
+    "MutationOutcome", "Observation", "Offer", "OfferTier", "OrderDocument", "Patient",
+    "PatientIdentifier", "PatientMerge", "PayPeriod", "PayStatement", "PayStatementLine", "Payer",
+    "PayerControlNumber", "PayrollRun", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
+    "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition", "RequisitionLine",
+    "Schedule", "ServiceAgreement", "Sourced", "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id",
+]  # fmt: skip

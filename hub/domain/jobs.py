@@ -1,0 +1,26 @@
+"""The names of all jobs; each is the name of one Dramatiq actor in `jobs/`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Job(StrEnum):
+    """A job's arguments are ids only; its row in the job table is the truth."""
+
+    PROCESS_MESSAGE = "ingest.process_message"
+    SYNC_STREAMS = "pull.sync_streams"
+    PLAN_ELIGIBILITY = "eligibility.nightly"
+    CHECK_ELIGIBILITY = "eligibility.check"
+    SOLVE_ROUND = "purchasing.solve_round"
+    PLACE_ORDER = "orders.place"
+    SEND_REPLY = "orders.send_reply"
+    PRUNE = "maintenance.prune"
+
+
+class JobState(StrEnum):
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"
+    CANCELLED = "cancelled"

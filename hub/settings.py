@@ -1,0 +1,90 @@
+"""Every setting of the program: name, default, help. The only module that reads the environment."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hub.errors import BadSetting
+
+
+class Settings(BaseSettings):
+    """Environment variables ``HUB_*``, also read from ``.env`` in the working directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HUB_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    profile: Literal["demo", "production"] = Field(
+        "demo", description="demo allows loopback vendors and GraphiQL; production refuses them"
+    )
+    data_dir: Path = Field(Path("data"), description="where SQLite, keys and the lock file lie")
+    database_url: str = Field(
+        "", description="sqlite:///path or postgresql://…; default: SQLite under HUB_DATA_DIR"
+    )
+    broker_url: str = Field(
+        "table://", description="table:// (the job table itself is the transport)"
+    )
+    http_host: str = Field("127.0.0.1", description="address the HTTP server listens on")
+    http_port: int = Field(8000, ge=0, le=65535, description="port of the HTTP server; 0 picks one")
+    mllp_host: str = Field("127.0.0.1", description="address the MLLP listener listens on")
+    mllp_port: int = Field(
+        2575, ge=0, le=65535, description="port of the MLLP listener; 0 picks one"
+    )
+    public_url: str = Field("", description="address vendors reach the hub's webhooks at")
+    key_file: Path | None = Field(
+        None, description="file with the key-encryption key; default: key.hex under HUB_DATA_DIR"
+    )
+    worker_threads: int = Field(4, ge=1, le=64, description="Dramatiq worker threads per process")
+    job_lease_seconds: float = Field(
+        60.0, gt=0, description="how long a worker may hold a job unseen"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe log line written to stderr"
+    )
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value != "table://":
+            raise ValueError("only table:// is supported by this version")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+    def resolved_database_url(self) -> str:
+        """The SQLAlchemy URL, with the embedded default and the psycopg 3 driver filled in."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir.absolute() / 'hub.db'}"
+        return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def resolved_key_file(self) -> Path:
+        return self.key_file or self.data_dir / "key.hex"
+
+
+def load(**overrides: object) -> Settings:
+    """Settings from the environment with `overrides` on top.
+
+    Raises BadSetting with one sentence naming the first bad setting and what it must be.
+    """
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "HUB_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise BadSetting(f"The setting {name} is not usable: {first['msg']}.") from error
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The process's settings, read once."""
+    return load()

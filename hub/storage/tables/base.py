@@ -1,0 +1,141 @@
+"""Column types and mixins every table is made of."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    MetaData,
+    String,
+    TypeDecorator,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+
+from hub.domain.agreements import Domain
+
+# Text compares by code point on both databases, so that keyset pages agree.
+Text = String().with_variant(String(collation="C"), "postgresql")
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+def new_id() -> str:
+    """A random identifier: 36 characters, never sequential, says nothing about its row."""
+    return str(uuid.uuid4())
+
+
+class Timestamp(TypeDecorator[datetime]):
+    """An aware moment. SQLite stores fixed-width UTC text, which sorts as time does."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(27))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a timestamp needs a time zone")
+        value = value.astimezone(UTC)
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        moment: datetime = value
+        return moment.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """An amount with two decimals, stored as integer cents; a third decimal is an error."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        cents = value * 100
+        if cents != cents.to_integral_value():
+            raise ValueError("an amount of money has at most two decimals")
+        return int(cents)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(int(value)).scaleb(-2)
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """A decimal kept exactly as stated (rates, quantities, lab values), stored as text."""
+
+    impl = String(64)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        datetime: Timestamp,
+        dict[str, Any]: Json,
+        list[str]: Json,
+    }
+
+
+class PracticeOwned:
+    """A row that belongs to one practice: key ``(practice_id, id)``, scoped by `domain`."""
+
+    domain: ClassVar[Domain]
+
+    @declared_attr
+    def practice_id(cls) -> Mapped[str]:
+        return mapped_column(ForeignKey("practices.id"), primary_key=True)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+
+
+class Sourced:
+    """Where a row came from and how fresh it is.
+
+    `external_id` is the source's key, `content_hash` of the canonical record (equal: nothing is
+    written), `occurred_at` the source's own time by which stale updates are recognised.
+    """
+
+    connection_id: Mapped[str | None] = mapped_column(ForeignKey("connections.id"))
+    external_id: Mapped[str] = mapped_column(default="")
+    content_hash: Mapped[str] = mapped_column(default="")
+    occurred_at: Mapped[datetime | None]
+    received_at: Mapped[datetime | None]
+    inbox_id: Mapped[str | None]
+
+
+def same_practice(column: str, target: str) -> ForeignKeyConstraint:
+    """A foreign key that cannot leave the practice: ``(practice_id, column) -> target``."""
+    return ForeignKeyConstraint(["practice_id", column], [f"{target}.practice_id", f"{target}.id"])

@@ -1,0 +1,264 @@
+"""The inbox, the job table, lanes, schedules, sync runs, issues and the audit trail."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.storage.tables.base import Base, new_id
+
+Sequence64 = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class InboundMessage(Base):
+    """Bytes as they arrived, stored before they were acknowledged.
+
+    `state`: received, processed, ignored, quarantined, refused. `raw` and `answer` are encrypted.
+    Unique per sender, control id and body.
+    """
+
+    __tablename__ = "inbox"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    connection_id: Mapped[str | None] = mapped_column(ForeignKey("connections.id"))
+    practice_id: Mapped[str | None] = mapped_column(ForeignKey("practices.id"))
+    source: Mapped[str]
+    control_id: Mapped[str]
+    message_type: Mapped[str]
+    body_digest: Mapped[str]
+    size: Mapped[int]
+    content_type: Mapped[str]
+    headers: Mapped[dict[str, Any]]
+    raw: Mapped[bytes] = mapped_column(LargeBinary)
+    answer: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str]
+    fault_code: Mapped[str] = mapped_column(default="")
+    fault_path: Mapped[str] = mapped_column(default="")
+    fault_text: Mapped[str] = mapped_column(default="")
+    issue_count: Mapped[int] = mapped_column(default=0)
+    duplicates: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime]
+    processed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("source", "control_id", "body_digest"),
+        Index(None, "received_at", "id"),
+        Index(None, "state", "received_at", "id"),
+        Index(None, "practice_id", "received_at", "id"),
+    )
+
+
+class DataIssue(Base):
+    """Something in a message or a page that was not understood; path and rule, never a value."""
+
+    __tablename__ = "data_issues"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    inbox_id: Mapped[str | None] = mapped_column(ForeignKey("inbox.id"))
+    sync_run_id: Mapped[str | None] = mapped_column(ForeignKey("sync_runs.id"))
+    practice_id: Mapped[str | None] = mapped_column(ForeignKey("practices.id"))
+    code: Mapped[str]
+    path: Mapped[str]
+    text: Mapped[str]
+    recorded_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "inbox_id"), Index(None, "sync_run_id"))
+
+
+class JobRow(Base):
+    """A job: written in the transaction that made it necessary, finished with its effects."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[int] = mapped_column(Sequence64, Identity(), primary_key=True)
+    practice_id: Mapped[str | None]
+    kind: Mapped[str]
+    queue: Mapped[str]
+    lane: Mapped[str | None]
+    lane2: Mapped[str | None]
+    priority: Mapped[int] = mapped_column(default=100)
+    run_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(default="ready")
+    attempt: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int] = mapped_column(default=12)
+    token: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    unique_key: Mapped[str | None]
+    args: Mapped[dict[str, Any]]
+    progress: Mapped[dict[str, Any] | None]
+    cancel_at: Mapped[datetime | None]
+    error_code: Mapped[str] = mapped_column(default="")
+    error_text: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "ix_jobs_due",
+            "queue",
+            "priority",
+            "run_at",
+            "id",
+            sqlite_where=text("state = 'ready' AND lane IS NULL"),
+            postgresql_where=text("state = 'ready' AND lane IS NULL"),
+        ),
+        Index(
+            "ix_jobs_lane",
+            "lane",
+            "id",
+            sqlite_where=text("state IN ('ready', 'running')"),
+            postgresql_where=text("state IN ('ready', 'running')"),
+        ),
+        Index(
+            "ix_jobs_lane2",
+            "lane2",
+            "id",
+            sqlite_where=text("state IN ('ready', 'running')"),
+            postgresql_where=text("state IN ('ready', 'running')"),
+        ),
+        Index(
+            "ix_jobs_lease",
+            "lease_until",
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index(
+            "uq_jobs_unique_key",
+            "unique_key",
+            unique=True,
+            sqlite_where=text("state IN ('ready', 'running')"),
+            postgresql_where=text("state IN ('ready', 'running')"),
+        ),
+        Index(None, "created_at", "id"),
+    )
+
+
+class Lane(Base):
+    """Jobs of one key run one after another; a due lane is leased as a whole."""
+
+    __tablename__ = "lanes"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    queue: Mapped[str]
+    ready_at: Mapped[datetime | None]
+    token: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "ix_lanes_ready",
+            "queue",
+            "ready_at",
+            sqlite_where=text("ready_at IS NOT NULL"),
+            postgresql_where=text("ready_at IS NOT NULL"),
+        ),
+    )
+
+
+class Schedule(Base):
+    """A schedule fires once per tick, because only one process can move `next_at` forward."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    spec: Mapped[str]
+    zone: Mapped[str]
+    next_at: Mapped[datetime]
+    last_at: Mapped[datetime | None]
+
+
+class SyncRun(Base):
+    """One run of one stream of one connection and what it did."""
+
+    __tablename__ = "sync_runs"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"))
+    stream: Mapped[str]
+    state: Mapped[str] = mapped_column(default="running")
+    pages: Mapped[int] = mapped_column(default=0)
+    read: Mapped[int] = mapped_column(default=0)
+    created: Mapped[int] = mapped_column(default=0)
+    changed: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    rejected: Mapped[int] = mapped_column(default=0)
+    fault_code: Mapped[str] = mapped_column(default="")
+    fault_text: Mapped[str] = mapped_column(default="")
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(None, "connection_id", "started_at", "id"),
+        Index(None, "started_at", "id"),
+    )
+
+
+class SyncCursor(Base):
+    """How far a stream of a connection has been read; moves in the transaction of its records."""
+
+    __tablename__ = "sync_cursors"
+
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"), primary_key=True)
+    stream: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    values: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+class AuditEvent(Base):
+    """Who did what to which kind of data, for which purpose; no values. Chained by digest."""
+
+    __tablename__ = "audit_events"
+
+    sequence: Mapped[int] = mapped_column(Sequence64, Identity(), primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True, default=new_id)
+    recorded_at: Mapped[datetime]
+    principal_id: Mapped[str]
+    principal_name: Mapped[str]
+    purpose: Mapped[str]
+    action: Mapped[str]
+    outcome: Mapped[str]
+    operation: Mapped[str] = mapped_column(default="")
+    entities: Mapped[dict[str, Any]]
+    practice_ids: Mapped[list[str]]
+    subjects: Mapped[list[str]]
+    reason: Mapped[str] = mapped_column(default="")
+    digest: Mapped[str]
+
+    __table_args__ = (Index(None, "recorded_at", "id"),)
+
+
+class AuditHead(Base):
+    """The last digest of the audit chain; locked while an event is appended."""
+
+    __tablename__ = "audit_heads"
+
+    partition: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    count: Mapped[int]
+
+
+class MutationOutcome(Base):
+    """The stored outcome of a mutation under its idempotency key."""
+
+    __tablename__ = "mutation_outcomes"
+
+    principal_id: Mapped[str] = mapped_column(primary_key=True)
+    mutation: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_digest: Mapped[str]
+    outcome: Mapped[dict[str, Any]]
+    recorded_on: Mapped[date]

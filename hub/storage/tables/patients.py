@@ -1,0 +1,93 @@
+"""Patients, their identifiers, providers and merges."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.domain.agreements import Domain
+from hub.storage.tables.base import Base, PracticeOwned, Sourced, same_practice
+
+
+class Patient(PracticeOwned, Sourced, Base):
+    """A person as one practice knows them; never shared between practices."""
+
+    __tablename__ = "patients"
+    domain = Domain.CLINICAL
+
+    family_name: Mapped[str] = mapped_column(default="")
+    given_name: Mapped[str] = mapped_column(default="")
+    middle_name: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[date | None]
+    sex: Mapped[str] = mapped_column(default="unknown")
+    phone: Mapped[str] = mapped_column(default="")
+    email: Mapped[str] = mapped_column(default="")
+    line1: Mapped[str] = mapped_column(default="")
+    line2: Mapped[str] = mapped_column(default="")
+    city: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default="")
+    postal_code: Mapped[str] = mapped_column(default="")
+    language: Mapped[str] = mapped_column(default="")
+    deceased_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(default="active")
+    merged_into_id: Mapped[str | None]
+
+    __table_args__ = (
+        Index(None, "practice_id", "family_name", "given_name", "id"),
+        Index(None, "practice_id", "birth_date", "id"),
+        same_practice("merged_into_id", "patients"),
+    )
+
+
+class PatientIdentifier(PracticeOwned, Base):
+    """One identifier of a patient, unique within the practice."""
+
+    __tablename__ = "patient_identifiers"
+    domain = Domain.CLINICAL
+
+    patient_id: Mapped[str]
+    authority: Mapped[str]
+    type: Mapped[str]
+    value: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "authority", "type", "value"),
+        Index(None, "practice_id", "patient_id", "id"),
+        same_practice("patient_id", "patients"),
+    )
+
+
+class PatientMerge(PracticeOwned, Base):
+    """A merge as a link: no row is deleted, so that it can be undone."""
+
+    __tablename__ = "patient_merges"
+    domain = Domain.CLINICAL
+
+    survivor_id: Mapped[str]
+    prior_id: Mapped[str]
+    inbox_id: Mapped[str | None]
+    merged_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "prior_id"),
+        same_practice("survivor_id", "patients"),
+        same_practice("prior_id", "patients"),
+    )
+
+
+class Provider(PracticeOwned, Sourced, Base):
+    """A person who provides care at the practice."""
+
+    __tablename__ = "providers"
+    domain = Domain.SCHEDULE
+
+    npi: Mapped[str] = mapped_column(default="")
+    family_name: Mapped[str] = mapped_column(default="")
+    given_name: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "external_id"),
+        Index(None, "practice_id", "family_name", "given_name", "id"),
+    )

@@ -1,0 +1,122 @@
+"""Appointments, encounters, observations and charges."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.domain.agreements import Domain
+from hub.storage.tables.base import (
+    Base,
+    ExactDecimal,
+    Money,
+    PracticeOwned,
+    Sourced,
+    same_practice,
+)
+
+
+class Appointment(PracticeOwned, Sourced, Base):
+    __tablename__ = "appointments"
+    domain = Domain.SCHEDULE
+
+    patient_id: Mapped[str]
+    provider_id: Mapped[str | None]
+    status: Mapped[str]
+    starts_at: Mapped[datetime]
+    minutes: Mapped[int | None]
+    location: Mapped[str] = mapped_column(default="")
+    service_code: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "connection_id", "external_id"),
+        Index(None, "practice_id", "starts_at", "id"),
+        Index(None, "practice_id", "patient_id", "starts_at", "id"),
+        Index(None, "practice_id", "provider_id", "starts_at", "id"),
+        same_practice("patient_id", "patients"),
+        same_practice("provider_id", "providers"),
+    )
+
+
+class Encounter(PracticeOwned, Sourced, Base):
+    __tablename__ = "encounters"
+    domain = Domain.CLINICAL
+
+    patient_id: Mapped[str]
+    provider_id: Mapped[str | None]
+    status: Mapped[str]
+    encounter_class: Mapped[str] = mapped_column(default="other")
+    location: Mapped[str] = mapped_column(default="")
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    discharge_disposition: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "connection_id", "external_id"),
+        Index(None, "practice_id", "starts_at", "id"),
+        Index(None, "practice_id", "patient_id", "starts_at", "id"),
+        same_practice("patient_id", "patients"),
+        same_practice("provider_id", "providers"),
+    )
+
+
+class Observation(PracticeOwned, Sourced, Base):
+    """One result; `external_id` joins the report's key with the observation's."""
+
+    __tablename__ = "observations"
+    domain = Domain.CLINICAL
+
+    patient_id: Mapped[str]
+    encounter_id: Mapped[str | None]
+    report_key: Mapped[str]
+    report_name: Mapped[str] = mapped_column(default="")
+    code: Mapped[str]
+    code_system: Mapped[str] = mapped_column(default="")
+    name: Mapped[str] = mapped_column(default="")
+    value_type: Mapped[str] = mapped_column(default="")
+    value_text: Mapped[str] = mapped_column(default="")
+    value_number: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    unit: Mapped[str] = mapped_column(default="")
+    reference_range: Mapped[str] = mapped_column(default="")
+    abnormal_flags: Mapped[str] = mapped_column(default="")
+    status: Mapped[str]
+    observed_at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "connection_id", "external_id"),
+        Index(None, "practice_id", "observed_at", "id"),
+        Index(None, "practice_id", "patient_id", "observed_at", "id"),
+        same_practice("patient_id", "patients"),
+        same_practice("encounter_id", "encounters"),
+    )
+
+
+class Charge(PracticeOwned, Sourced, Base):
+    __tablename__ = "charges"
+    domain = Domain.BILLING
+
+    patient_id: Mapped[str]
+    encounter_id: Mapped[str | None]
+    kind: Mapped[str]
+    service_date: Mapped[date]
+    procedure_code: Mapped[str]
+    procedure_system: Mapped[str] = mapped_column(default="")
+    modifiers: Mapped[list[str]] = mapped_column(default=list)
+    quantity: Mapped[Decimal] = mapped_column(ExactDecimal)
+    amount: Mapped[Decimal | None] = mapped_column(Money)
+    currency: Mapped[str] = mapped_column(default="USD")
+    diagnosis_codes: Mapped[list[str]] = mapped_column(default=list)
+    performer_npi: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "connection_id", "external_id"),
+        Index(None, "practice_id", "service_date", "id"),
+        Index(None, "practice_id", "patient_id", "service_date", "id"),
+        same_practice("patient_id", "patients"),
+        same_practice("encounter_id", "encounters"),
+    )
