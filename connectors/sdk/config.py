@@ -6,7 +6,7 @@ import ipaddress
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 
 
 class ConnectorConfig(BaseModel):
@@ -26,7 +26,11 @@ def _secret_reference(value: str) -> str:
     return value
 
 
-Secret = Annotated[str, AfterValidator(_secret_reference)]
+Secret = Annotated[
+    str,
+    AfterValidator(_secret_reference),
+    WithJsonSchema({"type": "string", "format": "secret-reference", "writeOnly": True}),
+]
 """A reference to a secret: ``secret://conn/<connection>/<name>``, ``env:NAME`` or ``file:PATH``."""
 
 

@@ -7,7 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-PayrollRunKind = Literal["regular", "off_cycle", "correction", "termination", "bonus"]
+PayrollRunKind = Literal[
+    "regular", "off_cycle", "correction", "termination", "bonus", "unknown"
+]
 PayrollRunStatus = Literal[
     "draft",
     "calculated",
