@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from connectors.sdk.x12.model import (
@@ -18,12 +17,9 @@ from connectors.sdk.x12.model import (
     Transaction,
     TruncatedResponse,
 )
+from connectors.sdk.x12.scan import BLANKS, find_delimiters, segments
 from hub.domain.records import Issue
 from hub.errors import DataError
-
-_BLANKS = " \t\r\n"
-_ISA_SEPARATORS = 16
-_ISA16 = 104  # offset of the component separator where every ISA element has its fixed width
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,48 +86,6 @@ def interchanges(raw: bytes, limits: Limits = LIMITS) -> tuple[Interchange, ...]
     return tuple(complete)
 
 
-def segments(text: str, terminator: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
-    """Yield (segment text, its offset, the offset after its terminator) from `start`.
-
-    Blanks and line ends around segments are dropped, empty segments skipped. The offset after is 0
-    for a last segment without terminator.
-    """
-    end = len(text)
-    while start < end:
-        stop = text.find(terminator, start)
-        body = text[start : stop if stop >= 0 else end].strip(_BLANKS)
-        if body:
-            yield body, start, stop + 1
-        start = stop + 1 if stop >= 0 else end
-
-
-def find_delimiters(text: str, start: int = 0) -> tuple[Delimiters, str, int] | None:
-    """Delimiters from the ISA at `start`, the ISA's text, the offset after it; None if cut short.
-
-    Elements of the wrong width are accepted: ISA16 is the one character after the sixteenth
-    separator and the next character ends the segment.
-    """
-    separator = text[start + 3]
-    place = start + _ISA16 - 1
-    if text[place : place + 1] != separator or text.count(separator, start, place) != 15:
-        place = start + 2
-        for _ in range(_ISA_SEPARATORS):
-            place = text.find(separator, place + 1)
-            if place < 0:
-                return None
-    component, terminator = text[place + 1 : place + 2], text[place + 2 : place + 3]
-    after = place + 3
-    if terminator.isalnum() and not component.isalnum():  # ISA16 left out
-        component, terminator, after = "", component, place + 2
-    if not terminator or separator in {component, terminator} or terminator.isalnum():
-        return None
-    isa = text[start : place + 1] + component
-    repetition = isa.split(separator)[11].strip()[:1]
-    if repetition.isalnum() or repetition == terminator:
-        repetition = ""
-    return Delimiters(separator, repetition, component, terminator), isa, after
-
-
 def _decode(raw: bytes) -> tuple[str, tuple[Issue, ...]]:
     try:
         return raw.decode("utf-8-sig"), ()
@@ -141,7 +95,7 @@ def _decode(raw: bytes) -> tuple[str, tuple[Issue, ...]]:
 
 
 def _skip_blanks(text: str, start: int) -> int:
-    while start < len(text) and text[start] in _BLANKS:
+    while start < len(text) and text[start] in BLANKS:
         start += 1
     return start
 
@@ -152,7 +106,7 @@ def _begins_interchange(text: str, start: int) -> bool:
         text.startswith("ISA", start)
         and bool(separator)
         and not separator.isalnum()
-        and separator not in _BLANKS
+        and separator not in BLANKS
     )
 
 
@@ -254,8 +208,8 @@ class _Reading:
     def _begin_group(self, elements: list[str]) -> None:
         if self.group is not None:
             raise _Broken("The GE segment is missing before GS.")
-        fields = [*(element.strip() for element in elements[1:9]), *[""] * 8]
-        self.group = Group(*fields[:6], fields[7])
+        functional_id, sender, receiver, day, time, control, _, version = _fields(elements, 8)
+        self.group = Group(functional_id, sender, receiver, day, time, control, version)
         self.groups += 1
         self.in_group = 0
 
@@ -296,8 +250,8 @@ class _Reading:
         self.group = None
 
     def _acknowledgment(self, elements: list[str]) -> None:
-        fields = [*(element.strip() for element in elements[1:6]), *[""] * 5]
-        self.ta1s.append(TA1(*fields[:5]))
+        control, day, time, status, note = _fields(elements, 5)
+        self.ta1s.append(TA1(control, day, time, status, note))
 
     def _complete(self, header: InterchangeHeader, iea: list[str]) -> Interchange:
         if not self.transactions and not self.ta1s:
@@ -326,6 +280,11 @@ _ENVELOPE = {
     "GE": _Reading._end_group,
     "TA1": _Reading._acknowledgment,
 }
+
+
+def _fields(elements: list[str], count: int) -> list[str]:
+    """Elements 01 to `count`, those absent as empty strings."""
+    return [_element(elements, number) for number in range(1, count + 1)]
 
 
 def _element(elements: list[str], number: int) -> str:
