@@ -7,9 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-PayrollRunKind = Literal[
-    "regular", "off_cycle", "correction", "termination", "bonus", "unknown"
-]
+PayrollRunKind = Literal["regular", "off_cycle", "correction", "termination", "bonus", "unknown"]
 PayrollRunStatus = Literal[
     "draft",
     "calculated",
@@ -22,7 +20,7 @@ PayrollRunStatus = Literal[
     "unknown",
 ]
 LineKind = Literal[
-    "earning", "employee_tax", "deduction", "reimbursement", "employer_tax", "benefit"
+    "earning", "employee_tax", "deduction", "reimbursement", "employer_tax", "benefit", "unknown"
 ]
 
 
