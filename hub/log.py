@@ -10,7 +10,42 @@ from typing import Any
 import structlog
 
 ALLOWED_KEYS = frozenset(
-    ["event", "level", "timestamp", "logger", "error_id", "code", "reason", "path", "inbox_id", "job_id", "job", "kind", "queue", "attempt", "connection_id", "connector", "stream", "practice_id", "round_id", "order_id", "count", "pages", "seconds", "state", "role", "host", "port", "url_path", "method", "status", "peer", "warnings", "version", "error_type"]
+    [
+        "event",
+        "level",
+        "timestamp",
+        "logger",
+        "error_id",
+        "code",
+        "reason",
+        "path",
+        "inbox_id",
+        "job_id",
+        "job",
+        "kind",
+        "queue",
+        "attempt",
+        "connection_id",
+        "connector",
+        "stream",
+        "practice_id",
+        "round_id",
+        "order_id",
+        "count",
+        "pages",
+        "seconds",
+        "state",
+        "role",
+        "host",
+        "port",
+        "url_path",
+        "method",
+        "status",
+        "peer",
+        "warnings",
+        "version",
+        "error_type",
+    ]
 )
 
 

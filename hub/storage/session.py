@@ -1,0 +1,263 @@
+"""Engines and `Database.transaction`, the only place that commits.
+
+Every read and write of practice data happens in a `ScopedSession`, which carries the `Scope` of the
+principal it works for: ORM criteria keep foreign rows out of every select, update and delete, and the
+flush guard refuses to write a row of another practice. SQLite has one writer thread that commits many
+callers' work together; on PostgreSQL `transaction` uses the pool and `submit` groups commits the same way.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, create_engine, event, false
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+
+from hub.domain.agreements import Scope
+from hub.errors import BadSetting, Forbidden
+from hub.storage.tables import Base, PracticeOwned
+from hub.storage.tables import Practice as PracticeTable
+
+T = TypeVar("T")
+Work = Callable[["ScopedSession"], T]
+
+BATCH_LIMIT = 256
+
+
+class ScopedSession(Session):
+    """A session that works for one scope; `after_commit` collects what to do once it is durable."""
+
+    def __init__(self, connection: Connection, scope: Scope, **options: Any) -> None:
+        super().__init__(bind=connection, autoflush=True, expire_on_commit=False, **options)
+        self.scope = scope
+        self.after_commit: list[Callable[[], None]] = []
+        self.criteria = _criteria(scope)
+
+
+def _criteria(scope: Scope) -> tuple[Any, ...]:
+    """One plain expression per table; a lambda with a conditional would be ignored silently."""
+    if scope.unrestricted:
+        return ()
+    criteria = []
+    for mapper in Base.registry.mappers:
+        table = mapper.class_
+        if issubclass(table, PracticeOwned):
+            allowed = scope.practices(table.domain)
+            column: Any = table.practice_id
+        elif table is PracticeTable:
+            allowed = scope.all_practices()
+            column = PracticeTable.id
+        else:
+            continue
+        clause = column.in_(sorted(allowed)) if allowed else false()
+        criteria.append(with_loader_criteria(table, clause, include_aliases=True))
+    return tuple(criteria)
+
+
+@event.listens_for(ScopedSession, "do_orm_execute")
+def _scope_statement(state: ORMExecuteState) -> None:
+    session = state.session
+    if isinstance(session, ScopedSession) and session.criteria and not state.is_column_load:
+        state.statement = state.statement.options(*session.criteria)
+
+
+@event.listens_for(ScopedSession, "before_flush")
+def _refuse_foreign_rows(session: Session, *_: object) -> None:
+    scope = session.scope if isinstance(session, ScopedSession) else None
+    if scope is None or scope.unrestricted:
+        return
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, PracticeOwned) and row.practice_id not in scope.rows.get(
+            row.domain, frozenset()
+        ):
+            raise Forbidden("This work may not write rows of another practice.")
+
+
+class Database:
+    """One database: `transaction` and `submit` write, `read` reads.
+
+    `url` is a SQLAlchemy URL. `bell` is set after each commit that added a job.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.url = url
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.bell = threading.Event()
+        if self.is_sqlite:
+            if not parsed.database or parsed.database == ":memory:":
+                raise BadSetting("HUB_DATABASE_URL needs a file; an in-memory database loses data.")
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.write_engine = _sqlite_engine(url, writer=True)
+            self.read_engine = _sqlite_engine(url, writer=False)
+        else:
+            self.write_engine = self.read_engine = _postgresql_engine(url)
+        self._committer = _Committer(self.write_engine)
+
+    def transaction(self, scope: Scope, work: Work[T]) -> T:
+        """Run `work(session)` and commit; whatever it raises rolls everything back and is raised.
+
+        `work` must not call the network and may be run again if a commit shared with others fails.
+        """
+        if self.is_sqlite:
+            return self.submit(scope, work).result()
+        with self.write_engine.connect() as connection, connection.begin() as outer:
+            session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
+            with session:
+                result = work(session)
+                session.flush()
+            outer.commit()
+        _run_hooks(session)
+        return result
+
+    def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
+        """Like `transaction`, sharing one commit with whoever submits meanwhile; the future resolves
+        after the commit."""
+        return self._committer.submit(scope, work)
+
+    @contextmanager
+    def read(self, scope: Scope) -> Iterator[ScopedSession]:
+        """A short read in one snapshot; nothing it changes is kept."""
+        with self.read_engine.connect() as connection:
+            with ScopedSession(connection, scope) as session:
+                yield session
+            connection.rollback()
+
+    def close(self) -> None:
+        """Finish what was submitted and close every connection."""
+        self._committer.close()
+        self.read_engine.dispose()
+        self.write_engine.dispose()
+
+
+class _Committer:
+    """One thread, one connection: each round runs the waiting work in savepoints and commits once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: queue.SimpleQueue[tuple[Future[Any], Scope, Work[Any]] | None]
+        self._queue = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a transaction cannot be opened inside another one")
+        future: Future[T] = Future()
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+                self._thread.start()
+        self._queue.put((future, scope, work))
+        return future
+
+    def close(self) -> None:
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, stop = [first], False
+            while len(batch) < BATCH_LIMIT and not stop:
+                try:
+                    entry = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if entry is None:
+                    stop = True
+                else:
+                    batch.append(entry)
+            self._commit_together(batch)
+            if stop:
+                return
+
+    def _commit_together(self, batch: list[tuple[Future[Any], Scope, Work[Any]]]) -> None:
+        outcomes: list[tuple[Future[Any], ScopedSession, Any, BaseException | None]] = []
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                for future, scope, work in batch:
+                    outcomes.append(_run_in_savepoint(connection, future, scope, work))
+        except Exception as error:
+            if len(batch) > 1:
+                for entry in batch:
+                    self._commit_together([entry])
+            else:
+                batch[0][0].set_exception(error)
+            return
+        for future, session, result, failure in outcomes:
+            if failure is not None:
+                future.set_exception(failure)
+                continue
+            _run_hooks(session)
+            future.set_result(result)
+
+
+def _run_in_savepoint(
+    connection: Connection, future: Future[Any], scope: Scope, work: Work[Any]
+) -> tuple[Future[Any], ScopedSession, Any, BaseException | None]:
+    savepoint = connection.begin_nested()
+    session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
+    try:
+        with session:
+            result = work(session)
+            session.flush()
+        if savepoint.is_active:
+            savepoint.commit()
+    except Exception as error:
+        if savepoint.is_active:
+            savepoint.rollback()
+        return future, session, None, error
+    return future, session, result, None
+
+
+def _run_hooks(session: ScopedSession) -> None:
+    for hook in session.after_commit:
+        hook()
+
+
+def _sqlite_engine(url: str, *, writer: bool) -> Engine:
+    """WAL with FULL sync (NORMAL loses acknowledged rows on a power cut); only the writer checkpoints."""
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if not writer:
+            cursor.execute("PRAGMA wal_autocheckpoint=0")
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    """Timeouts so that a frozen client cannot hold row locks: leases alone would not free them."""
+    options = (
+        "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s -c statement_timeout=30s"
+    )
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=12,
+        max_overflow=12,
+        pool_pre_ping=True,
+        connect_args={"options": f"{options} -c timezone=UTC", "connect_timeout": 5},
+    )
