@@ -1,0 +1,127 @@
+"""Acknowledgements (HL7 v2.5.1 §2.9, §2.15.1 ACK) from a template: microseconds, no parser.
+
+An acknowledgement never carries a value of the message but what it must copy from MSH.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from connectors.sdk.hl7v2.faults import TABLE_0357, Fault
+from connectors.sdk.hl7v2.header import Header, read_header
+from connectors.sdk.hl7v2.paths import parse_path
+
+AckCode = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
+
+_NO_HEADER = Header(b"MSH|^~\\&||||||||||2.5.1")
+
+
+def new_control_id() -> str:
+    """A control id unique across processes: 96 random bits in 20 characters, the limit before
+    2.7.
+    """
+    return base64.b32encode(os.urandom(12)).decode("ascii").rstrip("=")
+
+
+def build_ack(
+    header: Header | None,
+    code: AckCode,
+    faults: Sequence[Fault] = (),
+    *,
+    now: datetime,
+    control_id: str,
+) -> bytes:
+    """The acknowledgement of the message with `header` (None: it had no readable MSH).
+
+    `now` must be aware; MSH-7 carries its offset. Delimiters, version, processing id and character
+    set are the sender's, MSH-3 to MSH-6 change places whole, MSA-2 is MSH-10 byte for byte.
+    """
+    about = header or _NO_HEADER
+    d = about.delimiters or _NO_HEADER.delimiters
+    assert d is not None  # noqa: S101 - the template's own delimiters are sound
+    f, c = d.field.encode(), d.component.encode()
+    sound = about.delimiters is not None
+    version = about.version if sound else "2.5.1"
+    copied = about.raw if sound else _NO_HEADER.raw
+    msh = [b"MSH", d.encoding_characters.encode(), copied(5), copied(6), copied(3), copied(4)]
+    msh += [timestamp(now).encode(), b"", _message_type(about, c), control_id.encode("ascii")]
+    msh += [copied(11), version.encode(), b"", b"", b"", b"", b"", copied(18)]
+    before_27 = version_number(version) < (2, 7)
+    msa = [b"MSA", code.encode(), about.raw(10)]
+    if faults and before_27:
+        msa.append(_plain(faults[0].text, d.encoding_characters + d.field))
+    segments = [f.join(msh).rstrip(f), f.join(msa)]
+    segments += [_err(fault, version, d.encoding_characters, f) for fault in faults]
+    return b"\r".join(segments) + b"\r"
+
+
+def timestamp(moment: datetime) -> str:
+    """HL7 TS to the second with offset; `moment` must be aware."""
+    return moment.strftime("%Y%m%d%H%M%S%z")[:19]
+
+
+def version_number(version: str) -> tuple[int, ...]:
+    """``2.5.1`` as (2, 5, 1); anything unreadable counts as 2.5."""
+    try:
+        return tuple(int(part) for part in version.split("."))
+    except ValueError:
+        return (2, 5)
+
+
+def read_ack(content: bytes) -> tuple[str, bytes, str] | None:
+    """MSA-1, MSA-2 and MSA-3 of an acknowledgement; None if the content is none.
+
+    The control id stays bytes, to be compared with what was sent.
+    """
+    header = read_header(content)
+    if header is None:
+        return None
+    for line in content.replace(b"\n", b"\r").split(b"\r"):
+        if line[:4] == b"MSA" + header.separator:
+            fields = [*line.split(header.separator), b"", b"", b""]
+            return (
+                fields[1].decode("ascii", "replace"),
+                fields[2],
+                fields[3].decode("utf-8", "replace"),
+            )
+    return None
+
+
+def _message_type(header: Header, component: bytes) -> bytes:
+    """``ACK``, ``ACK^A01`` or ``ACK^A01^ACK``: as many components as the sender's MSH-9."""
+    parts = header.raw(9).split(component) if header.delimiters else []
+    if len(parts) < 2:
+        return b"ACK"
+    return component.join([b"ACK", parts[1], b"ACK"][: min(len(parts), 3)])
+
+
+def _err(fault: Fault, version: str, encoding: str, f: bytes) -> bytes:
+    c, s = encoding[0].encode(), (encoding[3:4] or "&").encode()
+    code, name = str(fault.code).encode(), _plain(TABLE_0357.get(fault.code, ""), encoding)
+    place = _place(fault.path)
+    if version_number(version) < (2, 5):
+        return b"ERR" + f + c.join([*place[:3], s.join([code, name, b"HL70357"])])
+    where = c.join(place).rstrip(c)
+    text = _plain(fault.text, encoding + f.decode())
+    return f.join([b"ERR", b"", where, c.join([code, name, b"HL70357"]), b"E", b"", b"", b"", text])
+
+
+def _place(path: str) -> list[bytes]:
+    """ERL components: segment, sequence, field, repetition, component, subcomponent."""
+    try:
+        at = parse_path(path)
+    except ValueError:
+        return [path.encode(), b"1", b""] if path else [b"", b"", b""]
+    numbers = [at.occurrence, at.field, at.repetition or 1, at.component, at.subcomponent]
+    if not at.component:
+        numbers = numbers[:2]
+    return [at.segment.encode(), *(str(number).encode() if number else b"" for number in numbers)]
+
+
+def _plain(text: str, delimiters: str) -> bytes:
+    """Our own words without the sender's delimiters."""
+    return text.translate({ord(char): " " for char in delimiters}).encode("ascii", "replace")

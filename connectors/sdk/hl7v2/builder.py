@@ -1,0 +1,58 @@
+"""Messages we author ourselves, built and validated by hl7apy; the only run-time importer of it.
+
+hl7apy knows the structure of every version but is slow and quotes values in its errors: it runs in
+jobs, never between arrival and acknowledgement, and its errors are reduced to a path here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from connectors.sdk.hl7v2.lexer import lex
+from hub.errors import Rejected
+
+
+def build_message(
+    structure: str, version: str, segments: Sequence[tuple[str, Mapping[int, str]]]
+) -> bytes:
+    """A valid message from segments with encoded fields, given by their position.
+
+    `structure` is of table 0354 (``ADT_A05``); a segment that belongs to a group carries the
+    group's path (``SIU_S12_PATIENT.PID``). Returns bytes with CR ends in UTF-8. Raises `Rejected`
+    without values if the standard does not allow the message, or if hl7apy lost a segment of it.
+    """
+    from hl7apy.consts import VALIDATION_LEVEL
+    from hl7apy.core import Message
+
+    try:
+        message = Message(structure, version=version, validation_level=VALIDATION_LEVEL.STRICT)
+        groups: dict[str, object] = {}
+        for name, fields in segments:
+            _add(message, groups, name, fields)
+        message.validate()
+        content: bytes = message.to_er7().encode()
+    except Exception as error:  # its errors quote values: only their kind may leave
+        raise Rejected(
+            f"The {structure} message is not valid ({type(error).__name__}).", reason="hl7_invalid"
+        ) from None
+    if not content.endswith(b"\r"):
+        content += b"\r"
+    wanted = [name.rsplit(".", 1)[-1] for name, _ in segments]
+    if [segment.id for segment in lex(content)] != wanted:
+        raise Rejected("The built message lost or moved a segment.", reason="hl7_unfaithful")
+    return content
+
+
+def _add(message: object, groups: dict[str, object], name: str, fields: Mapping[int, str]) -> None:
+    *path, segment_name = name.split(".")
+    parent, key = message, ""
+    for group in path:
+        key = f"{key}.{group}"
+        if key not in groups:
+            groups[key] = parent.add_group(group)  # type: ignore[attr-defined]
+        parent = groups[key]
+    root = segment_name == "MSH"
+    add: Callable[[str], object] = parent.add_segment  # type: ignore[attr-defined]
+    segment = message.msh if root else add(segment_name)  # type: ignore[attr-defined]
+    for position, text in sorted(fields.items()):
+        setattr(segment, f"{segment_name.lower()}_{position}", text)

@@ -1,0 +1,111 @@
+"""HL7 times (v2.5.1 §2.A.21 DTM, §2.A.77 TS): value, precision and offset; a bad one is an
+issue.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import Literal
+
+from hub.domain.records import Issue
+
+Precision = Literal["year", "month", "day", "hour", "minute", "second", "fraction"]
+
+_TIME = re.compile(
+    r"(?P<year>\d{4})(?:(?P<month>\d{2})(?:(?P<day>\d{2})(?:(?P<hour>\d{2})(?:(?P<minute>\d{2})"
+    r"(?:(?P<second>\d{2})(?:\.(?P<fraction>\d{1,6})\d*)?)?)?)?)?)?(?P<offset>[+-]\d{4})?",
+    re.ASCII,
+)
+_PARTS: tuple[Precision, ...] = ("year", "month", "day", "hour", "minute", "second", "fraction")
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7Time:
+    """`value` is aware; what the sender left out is the lowest value of its kind.
+
+    `offset` is as sent (``-0600``) or empty, in which case the connection's zone was used.
+    """
+
+    value: datetime
+    precision: Precision
+    offset: str
+
+
+def parse_time(text: str, zone: tzinfo, path: str) -> tuple[Hl7Time | None, Issue | None]:
+    """Read ``YYYY[MM[DD[HH[MM[SS[.ffff]]]]]][±ZZZZ]``.
+
+    Without an offset the time is local to `zone`. A time the zone's clock change skips or repeats
+    is kept (the earlier reading) with an issue; one that is no time gives None and an issue.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        return None, _bad_time(path)
+    groups = match.groupdict()
+    precision = _precision(groups)
+    offset = groups["offset"] or ""
+    try:
+        local = _datetime(groups)
+        own = _offset(offset) if offset else None
+        value = local.replace(tzinfo=own or zone)
+        value.astimezone(UTC)  # refuses what leaves the calendar
+    except (ValueError, OverflowError):
+        return None, _bad_time(path)
+    issue = None if offset or precision in {"year", "month", "day"} else _clock_change(value, path)
+    return Hl7Time(value, precision, offset), issue
+
+
+def parse_date(text: str, path: str) -> tuple[date | None, Issue | None]:
+    """The calendar date of a DT or TS, never moved by a zone; needs year, month and day."""
+    digits = text.strip()[:8]
+    if _TIME.fullmatch(text.strip()) and len(digits) == 8 and digits.isdigit():
+        try:
+            return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])), None
+        except ValueError:
+            pass
+    return None, Issue(
+        "bad_date", path, "This is not a date of the form YYYYMMDD; it was left out."
+    )
+
+
+def _precision(groups: dict[str, str | None]) -> Precision:
+    return [part for part in _PARTS if groups[part]][-1]
+
+
+def _datetime(groups: dict[str, str | None]) -> datetime:
+    def number(part: str, default: int) -> int:
+        text = groups[part]
+        return int(text) if text else default
+
+    return datetime(  # noqa: DTZ001 - the zone is attached by the caller
+        number("year", 1),
+        number("month", 1),
+        number("day", 1),
+        number("hour", 0),
+        number("minute", 0),
+        number("second", 0),
+        int((groups["fraction"] or "0").ljust(6, "0")),
+    )
+
+
+def _offset(text: str) -> timezone:
+    minutes = int(text[1:3]) * 60 + int(text[3:5])
+    if int(text[3:5]) > 59:
+        raise ValueError("minutes of an offset end at 59")
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+def _clock_change(value: datetime, path: str) -> Issue | None:
+    if value.utcoffset() == value.replace(fold=1).utcoffset():
+        return None
+    return Issue(
+        "ambiguous_time",
+        path,
+        "The clock change of the connection's zone skips or repeats this time; the earlier reading"
+        " was used.",
+    )
+
+
+def _bad_time(path: str) -> Issue:
+    return Issue("bad_time", path, "This is not an HL7 time (YYYYMMDDHHMMSS); it was left out.")

@@ -1,0 +1,110 @@
+"""MSH read from the bytes, for the path between arrival and acknowledgement (HL7 v2.5.1 §2.15.9).
+
+The body is neither decoded nor split, so that the cost is a microsecond whatever the size.
+"""
+
+from __future__ import annotations
+
+from connectors.sdk.hl7v2.delimiters import Delimiters, read_delimiters
+
+MSH_CAP = 8192
+
+
+class Header:
+    """The fields of one MSH segment as bytes. `delimiters` is None if MSH-1 or MSH-2 is
+    unusable.
+    """
+
+    __slots__ = ("delimiters", "fields", "separator")
+
+    def __init__(self, line: bytes) -> None:
+        self.separator = line[3:4]
+        self.fields = line.split(self.separator)
+        encoding = self.fields[1] if len(self.fields) > 1 else b""
+        self.delimiters: Delimiters | None = read_delimiters(self.separator, encoding)
+
+    def raw(self, number: int) -> bytes:
+        """MSH-n as sent; empty if absent."""
+        fields = self.fields
+        return fields[number - 1] if number <= len(fields) else b""
+
+    def first(self, number: int) -> str:
+        """The first component of the first repetition of MSH-n, as text for comparing and
+        storing.
+        """
+        return self.component(number, 1)
+
+    def component(self, number: int, position: int) -> str:
+        """One component of the first repetition of MSH-n; empty if absent."""
+        part = self.raw(number)
+        if self.delimiters is not None:
+            part = part.split(self.delimiters.repetition.encode(), 1)[0]
+            parts = part.split(self.delimiters.component.encode())
+            part = parts[position - 1] if position <= len(parts) else b""
+        elif position > 1:
+            part = b""
+        return part.decode("utf-8", "replace")
+
+    @property
+    def sending_application(self) -> str:
+        return self.first(3)
+
+    @property
+    def sending_facility(self) -> str:
+        return self.first(4)
+
+    @property
+    def receiving_facility(self) -> str:
+        return self.first(6)
+
+    @property
+    def type(self) -> str:
+        """MSH-9.1, for example ADT."""
+        return self.first(9)
+
+    @property
+    def event(self) -> str:
+        """MSH-9.2, for example A04; empty for an acknowledgement without one."""
+        return self.component(9, 2)
+
+    @property
+    def message_type(self) -> str:
+        """``ADT^A04`` whatever the sender's delimiters."""
+        return f"{self.type}^{self.event}" if self.event else self.type
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10 as text; the acknowledgement copies the bytes of `raw(10)`."""
+        return self.raw(10).decode("utf-8", "replace")
+
+    @property
+    def processing_id(self) -> str:
+        return self.first(11)
+
+    @property
+    def version(self) -> str:
+        return self.first(12)
+
+    @property
+    def charset(self) -> str:
+        """The first repetition of MSH-18."""
+        return self.first(18)
+
+
+def read_header(content: bytes) -> Header | None:
+    """The MSH of a message, or None if the content does not begin with one.
+
+    Line ends before MSH are tolerated; of an MSH longer than 8 KiB the rest is not read.
+    """
+    line = content[:MSH_CAP]
+    if line[:1] in {b"\r", b"\n"}:
+        line = line.lstrip(b"\r\n")
+    if line[:3] != b"MSH" or len(line) < 8 or line[3:4].isalnum() or line[3:4] in b"\r\n":
+        return None
+    end = line.find(b"\r")
+    if end >= 0:
+        line = line[:end]
+    end = line.find(b"\n")
+    if end >= 0:
+        line = line[:end]
+    return Header(line)

@@ -1,0 +1,265 @@
+"""A message as nested text, split only where somebody looks (HL7 v2.5.1 chapter 2).
+
+Nothing is validated against a structure and nothing is dropped: unknown and extra segments, fields
+and components stay addressable, and joining the parts gives the input back byte for byte.
+
+Three states of a value are told apart. *Absent or empty*: `value` gives None (the sender says
+nothing). *Null*, two double quotes: `value` gives an empty string (the sender clears it). Anything
+else is the value, unescaped. `raw` gives the text as sent at the level a path names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from connectors.sdk.hl7v2.caps import DEFAULT_CAPS, Caps, exceeded
+from connectors.sdk.hl7v2.charsets import decode
+from connectors.sdk.hl7v2.delimiters import Delimiters
+from connectors.sdk.hl7v2.escapes import unescape
+from connectors.sdk.hl7v2.faults import Fault, Hl7Error
+from connectors.sdk.hl7v2.header import read_header
+from connectors.sdk.hl7v2.paths import Path, parse_path
+from hub.domain.records import Issue
+
+NULL = '""'
+_SEPARATOR_FIRST = frozenset({"MSH", "FHS", "BHS"})
+# A line feed alone ends a segment only where a segment or another line end follows; elsewhere it is
+# text some senders leave unescaped.
+_LINE_END = re.compile(r"(\r\n|\r|\n(?=[A-Z][A-Z0-9]{2}(?:[^\w\s]|[\r\n]|\Z)|[\r\n]|\Z))")
+
+
+class Segment:
+    """One segment; fields are split when first asked for."""
+
+    __slots__ = ("_codec", "_delimiters", "_fields", "_shift", "id", "text")
+
+    def __init__(self, text: str, delimiters: Delimiters, codec: str) -> None:
+        self.text = text
+        self.id = segment_id(text, delimiters.field)
+        self._delimiters = delimiters
+        self._codec = codec
+        self._fields: list[str] | None = None
+        self._shift = 1 if self.id in _SEPARATOR_FIRST else 0
+
+    @property
+    def fields(self) -> list[str]:
+        """Raw fields as split; of MSH, FHS and BHS field n stands at n - 1."""
+        if self._fields is None:
+            self._fields = self.text.split(self._delimiters.field)
+        return self._fields
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def value(self, path: str) -> str | None:
+        """The first leaf at or below `path`, unescaped; None if absent or empty, "" if null.
+
+        Descending to the first component and subcomponent is the rule for receivers of data types
+        that grew (HL7 v2.5.1 §2.8).
+        """
+        part = self._part(parse_path(path), leaf=True)
+        if not part:
+            return None
+        return "" if part == NULL else self._unescape(part)
+
+    def text_at(self, path: str) -> str | None:
+        """Everything at `path`, unescaped; for free text that holds unescaped delimiters."""
+        part = self._part(parse_path(path), leaf=False)
+        if not part:
+            return None
+        return "" if part == NULL else self._unescape(part)
+
+    def raw(self, path: str) -> str | None:
+        """The text at `path` as sent: None if absent, "" if empty, two double quotes if null."""
+        return self._part(parse_path(path), leaf=False)
+
+    def repetitions(self, field: int) -> int:
+        """How many repetitions the field has, empty ones counted; 0 if it is absent or empty."""
+        part = self._field(field)
+        return part.count(self._delimiters.repetition) + 1 if part else 0
+
+    def components(self, path: str) -> int:
+        """How many components stand at `path`; 0 if it is absent or empty."""
+        part = self.raw(path)
+        return part.count(self._delimiters.component) + 1 if part else 0
+
+    def is_truncated(self, path: str) -> bool:
+        """Whether the value ends with the sender's truncation character (HL7 v2.7 §2.5.5.2)."""
+        mark = self._delimiters.truncation
+        return bool(mark) and (self.raw(path) or "").endswith(mark)
+
+    def rejoin(self) -> str:
+        """The segment's text from its split fields."""
+        return self._delimiters.field.join(self.fields)
+
+    def _field(self, number: int) -> str | None:
+        if self._shift and number == 1:
+            return self._delimiters.field
+        fields = self.fields
+        index = number - self._shift
+        return fields[index] if index < len(fields) else None
+
+    def _part(self, path: Path, *, leaf: bool) -> str | None:
+        part = self._field(path.field)
+        if not part or (self._shift and path.field <= 2):
+            return part
+        delimiters = self._delimiters
+        for mark, position in (
+            (delimiters.repetition, path.repetition),
+            (delimiters.component, path.component),
+            (delimiters.subcomponent, path.subcomponent),
+        ):
+            if part == NULL:
+                return part
+            if not position and not leaf:
+                continue
+            if mark and mark in part:
+                parts = part.split(mark)
+                part = parts[position - 1 if position else 0] if position <= len(parts) else None
+            elif position > 1:
+                part = None
+            if not part:
+                return part
+        return part
+
+    def _unescape(self, text: str) -> str:
+        escape = self._delimiters.escape
+        if escape and escape in text:
+            return unescape(text, self._delimiters, self._codec)
+        return text
+
+
+class Message:
+    """A lexed message. `issues` holds what decoding found; `warnings` deviations of line ends."""
+
+    __slots__ = (
+        "_index",
+        "_lines",
+        "_parts",
+        "_segments",
+        "codec",
+        "content",
+        "delimiters",
+        "issues",
+    )
+
+    def __init__(
+        self,
+        content: bytes,
+        text: str,
+        codec: str,
+        delimiters: Delimiters,
+        issues: tuple[Issue, ...],
+    ) -> None:
+        self.content = content
+        self.codec = codec
+        self.delimiters = delimiters
+        self.issues = issues
+        if "\n" in text:
+            self._parts = _LINE_END.split(text)
+        else:
+            self._parts = []
+        self._lines = self._parts[::2] if self._parts else text.split("\r")
+        self._index: dict[str, list[int]] | None = None
+        self._segments: dict[int, Segment] = {}
+
+    @property
+    def index(self) -> dict[str, list[int]]:
+        """Line numbers by segment id, in order."""
+        if self._index is None:
+            index: dict[str, list[int]] = {}
+            field = self.delimiters.field
+            for number, line in enumerate(self._lines):
+                if line:
+                    index.setdefault(segment_id(line, field), []).append(number)
+            self._index = index
+        return self._index
+
+    def segment(self, name: str, occurrence: int = 1) -> Segment:
+        """The nth segment of that id; an empty one, which has no values, if there is none."""
+        numbers = self.index.get(name)
+        if numbers is None or occurrence > len(numbers):
+            return Segment("", self.delimiters, self.codec)
+        return self._at(numbers[occurrence - 1])
+
+    def all(self, name: str) -> list[Segment]:
+        """Every segment of that id, in order."""
+        return [self._at(number) for number in self.index.get(name, ())]
+
+    def __iter__(self) -> Iterator[Segment]:
+        return (self._at(number) for number, line in enumerate(self._lines) if line)
+
+    def __len__(self) -> int:
+        return sum(1 for line in self._lines if line)
+
+    def value(self, path: str) -> str | None:
+        """`Segment.value` by a full path (``PID-3[2].4``)."""
+        parsed = parse_path(path)
+        part = self.segment(parsed.segment, parsed.occurrence)._part(parsed, leaf=True)
+        if not part:
+            return None
+        if part == NULL:
+            return ""
+        escape = self.delimiters.escape
+        if escape and escape in part:
+            return unescape(part, self.delimiters, self.codec)
+        return part
+
+    def raw(self, path: str) -> str | None:
+        """`Segment.raw` by a full path."""
+        parsed = parse_path(path)
+        return self.segment(parsed.segment, parsed.occurrence)._part(parsed, leaf=False)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """``line_feeds`` if segments end otherwise than with CR."""
+        return ("line_feeds",) if any("\n" in end for end in self._parts[1::2]) else ()
+
+    def rejoin(self) -> bytes:
+        """The content put together again from its parts: the bytes that came in.
+
+        Where the codec is not reversible (some East Asian sets) the text is the same, the bytes may
+        differ; `content` always holds what came in.
+        """
+        ends = self._parts[1::2] or ["\r"] * (len(self._lines) - 1)
+        pieces: list[str] = []
+        for number, line in enumerate(self._lines):
+            pieces.append(self._at(number).rejoin() if line else "")
+            if number < len(ends):
+                pieces.append(ends[number])
+        return "".join(pieces).encode(self.codec)
+
+    def _at(self, number: int) -> Segment:
+        segment = self._segments.get(number)
+        if segment is None:
+            segment = Segment(self._lines[number], self.delimiters, self.codec)
+            self._segments[number] = segment
+        return segment
+
+
+def segment_id(line: str, separator: str) -> str:
+    """The upper-case id at the start of a line: what stands before the first separator."""
+    if line[3:4] in {"", separator}:
+        return line[:3].upper()
+    return line.split(separator, 1)[0].upper()
+
+
+def lex(content: bytes, *, charset_fallback: str = "cp1252", caps: Caps = DEFAULT_CAPS) -> Message:
+    """Make a message of one message's bytes (without MLLP block characters).
+
+    Raises `Hl7Error` if there is no readable MSH, its delimiters cannot be used, the content holds
+    a NUL byte or a limit is exceeded.
+    """
+    header = read_header(content)
+    if header is None:
+        raise Hl7Error(Fault(100, "MSH", "The message does not begin with an MSH segment."))
+    delimiters = header.delimiters
+    if delimiters is None or b"\0" in content:
+        raise Hl7Error(
+            Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.")
+        )
+    if fault := exceeded(content, delimiters, caps):
+        raise Hl7Error(fault)
+    text, codec, issue = decode(content, header.charset, charset_fallback)
+    return Message(content, text, codec, delimiters, (issue,) if issue else ())
