@@ -2,8 +2,8 @@
 
 A simulator speaks the vendor's protocol with payloads it builds itself, so that a mistake in the
 connector's mapping cannot cancel out. Faults are data: ``POST /_control/faults`` takes a list of
-`Fault` objects, ``GET /_control/requests`` lists what was asked. The control routes answer loopback only
-because the server binds to nothing else.
+`Fault` objects, ``GET /_control/requests`` lists what was asked. The control routes answer loopback
+only because the server binds to nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,13 +21,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+WIRE_FAULTS = ("latency", "status", "html", "truncate", "reset", "empty")
+
 
 @dataclass
 class Fault:
     """One planned fault: on the requests whose path contains `match`, skip `nth` - 1, then `times`.
 
     `kind`: latency (params.seconds), status (params.status, params.retry_after), html, truncate
-    (params.bytes), reset, empty.
+    (params.bytes), reset, empty; a simulator may add kinds of its own, which it asks for by name.
     """
 
     kind: str
@@ -51,8 +53,9 @@ class FaultPlan:
         self.faults = list(faults)
         self.requests: list[dict[str, str]] = []
 
-    def due(self, path: str) -> Fault | None:
-        return next((fault for fault in self.faults if fault.due(path)), None)
+    def due(self, path: str, kinds: Collection[str] = WIRE_FAULTS) -> Fault | None:
+        """The first fault of one of `kinds` due on this request."""
+        return next((f for f in self.faults if f.kind in kinds and f.due(path)), None)
 
 
 class _FaultMiddleware:

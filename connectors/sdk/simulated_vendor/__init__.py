@@ -1,0 +1,1 @@
+"""What the simulated medical supply vendors share: catalogue, order book, fulfilment, webhooks."""
