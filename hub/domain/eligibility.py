@@ -1,4 +1,4 @@
-"""Eligibility: what is asked of a payer and what it answers (X12 005010X279A1, CAQH CORE 154-260)."""
+"""Eligibility: what is asked of a payer and what it answers (005010X279A1, CAQH CORE 154-260)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class EligibilityQuery:
     """One patient, one payer, one service date (never the policy date).
 
     `trace` is our TRN02, new per send; `trace_company` our TRN03 (ten characters); `control_number`
-    comes from a database sequence per sender and receiver. `relationship` other than self asks for a
-    dependent, whose own name and birth date are `patient_*`.
+    comes from a database sequence per sender and receiver. `relationship` other than self asks for
+    a dependent, whose own name and birth date are `patient_*`.
     """
 
     payer_id: str
@@ -57,7 +57,8 @@ class Reject:
 @dataclass(frozen=True, slots=True)
 class Benefit:
     """One EB segment. `kind` is EB01, `period` EB06, `network` Y N W U; `percent` is the patient's
-    share, 0 to 1."""
+    share, 0 to 1. `procedure` is EB13 (``HC:99213:25``), `places` the places of service (III),
+    `entities` the names of loop 2120; `derived` marks an amount computed from two others."""
 
     kind: str
     level: str = ""
@@ -73,6 +74,10 @@ class Benefit:
     network: str = "U"
     messages: tuple[str, ...] = ()
     dates: tuple[tuple[str, date, date | None], ...] = ()
+    procedure: str = ""
+    places: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
