@@ -1,0 +1,40 @@
+"""INSERT … ON CONFLICT on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.storage.session import ScopedSession
+
+
+def _insert(session: ScopedSession, table: type[Any]) -> Any:
+    dialect = session.get_bind().dialect.name
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def insert_once(session: ScopedSession, table: type[Any], values: Mapping[str, Any]) -> bool:
+    """Insert a row unless a unique key stands in the way; True if it was inserted."""
+    keys = [column.key for column in table.__table__.primary_key]
+    statement = _insert(session, table).values(**values).on_conflict_do_nothing()
+    returning = [getattr(table, key) for key in keys]
+    return session.execute(statement.returning(*returning)).first() is not None
+
+
+def insert_or_update(
+    session: ScopedSession,
+    table: type[Any],
+    values: Mapping[str, Any],
+    *,
+    key: Sequence[str],
+    update: Mapping[str, Any],
+    where: ColumnElement[bool] | None = None,
+) -> None:
+    """Insert a row, or update the one with the same `key` (only where `where` holds)."""
+    statement = _insert(session, table).values(**values)
+    session.execute(
+        statement.on_conflict_do_update(index_elements=list(key), set_=dict(update), where=where)
+    )
