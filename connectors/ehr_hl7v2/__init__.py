@@ -1,0 +1,1 @@
+"""Electronic health records that send HL7 v2 messages over MLLP."""

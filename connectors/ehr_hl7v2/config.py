@@ -1,0 +1,110 @@
+"""The dialect of one sending system: how its HL7 v2 differs from the standard, as data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, model_validator
+
+from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.hl7v2.charsets import is_known_codec
+from connectors.sdk.hl7v2.paths import parse_path
+from hub.domain.patients import Sex
+
+DEFAULT_VERSIONS = (
+    "2.1",
+    "2.2",
+    "2.3",
+    "2.3.1",
+    "2.4",
+    "2.5",
+    "2.5.1",
+    "2.6",
+    "2.7",
+    "2.7.1",
+    "2.8",
+)
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("must be an IANA time zone such as America/Chicago")
+    return value
+
+
+def _codec(value: str) -> str:
+    if not is_known_codec(value):
+        raise ValueError("must be a character set such as windows-1252")
+    return value
+
+
+def _paths(value: tuple[str, ...]) -> tuple[str, ...]:
+    for path in value:
+        if not parse_path(path).segment:
+            raise ValueError("must be paths with a segment, such as IN1-36.1")
+    return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Paths = Annotated[tuple[str, ...], AfterValidator(_paths), Field(min_length=1)]
+
+
+class ValueMaps(ConnectorConfig):
+    """The sender's own codes, where they differ from the HL7 tables; keys are matched as sent."""
+
+    sex: dict[str, Sex] = Field(default={}, description="PID-8 to female, male, other, unknown")
+    relationship: dict[str, Literal["self", "spouse", "child", "other"]] = Field(
+        default={}, description="IN1-17 to the subscriber's relationship"
+    )
+
+
+class EventRules(ConnectorConfig):
+    """Events treated otherwise than usual, written as ``ADT^A60``."""
+
+    ignore: tuple[str, ...] = Field(default=(), description="Accepted and kept, never read")
+    alias: dict[str, str] = Field(default={}, description="Read as another event")
+
+
+class Config(ConnectorConfig):
+    """Settings of one connection. Paths and codes are data; there is no code in a dialect."""
+
+    zone: Zone = Field(
+        default="America/New_York", description="Times without offset are local to this IANA zone"
+    )
+    charset_fallback: Annotated[str, AfterValidator(_codec)] = Field(
+        default="windows-1252", description="Used where MSH-18 is wrong or missing"
+    )
+    version_alias: dict[str, str] = Field(
+        default={}, description="Versions the sender writes wrongly, to real ones"
+    )
+    authority: dict[str, str] = Field(
+        default={}, description="Assigning authorities as sent, to the name used here"
+    )
+    default_authority: str = Field(
+        default="EHR", description="Assigning authority of identifiers that name none", min_length=1
+    )
+    open_dates: tuple[str, ...] = Field(
+        default=("99991231", "00000000"), description="Dates that mean no date"
+    )
+    member_id: Paths = Field(
+        default=("IN1-49.1", "IN1-36.1", "IN2-61.1"),
+        description="Where the member id stands; the first that has a value",
+    )
+    values: ValueMaps = ValueMaps()
+    events: EventRules = EventRules()
+
+    @model_validator(mode="after")
+    def _aliases_lead_somewhere(self) -> Config:
+        unknown = sorted(set(self.version_alias.values()) - set(DEFAULT_VERSIONS))
+        if unknown:
+            raise ValueError(f"version_alias leads to unknown versions: {', '.join(unknown)}")
+        return self
+
+    def zone_info(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+    def version(self, sent: str) -> str | None:
+        """The HL7 version behind MSH-12 as sent, or None if it is unknown."""
+        version = self.version_alias.get(sent, sent)
+        return version if version in DEFAULT_VERSIONS else None

@@ -1,0 +1,38 @@
+"""Which messages are read, and which are understood and not wanted; importable without the
+mapping.
+"""
+
+from __future__ import annotations
+
+from connectors.ehr_hl7v2.config import Config
+
+EVENTS = frozenset(
+    {
+        *(f"ADT^{event}" for event in ("A01", "A03", "A04", "A05", "A08", "A11")),
+        *(f"ADT^{event}" for event in ("A28", "A31", "A34", "A40")),
+        *(f"SIU^{event}" for event in ("S12", "S13", "S14", "S15", "S16", "S17", "S26")),
+        "ORU^R01",
+        "DFT^P03",
+    }
+)
+"""Mapped to records by `parse`."""
+
+IGNORED = frozenset(
+    {
+        *(f"ADT^{event}" for event in ("A09", "A10", "A20", "A21", "A22", "A32", "A33")),
+        *(f"SIU^{event}" for event in ("S23", "S24")),
+    }
+)
+"""Accepted and kept, never read: tracking moves, beds, leaves of absence, blocked slots."""
+
+TYPES = frozenset(event.split("^")[0] for event in EVENTS | IGNORED)
+
+
+def resolve(config: Config, message_type: str) -> str:
+    """The event a message is read as, after the dialect's aliases."""
+    return config.events.alias.get(message_type, message_type)
+
+
+def is_ignored(config: Config, message_type: str) -> bool:
+    """Whether a message is accepted and kept without being read."""
+    return message_type in IGNORED or message_type in config.events.ignore

@@ -1,0 +1,1 @@
+"""Segments to canonical records, one module per noun; pure."""

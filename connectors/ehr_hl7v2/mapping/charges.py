@@ -1,0 +1,88 @@
+"""DFT P03: financial transactions (HL7 v2.5.1 §6.5.1 FT1)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from connectors.ehr_hl7v2.mapping.encounters import practitioner, visit_number
+from connectors.ehr_hl7v2.reading import Reading
+from connectors.sdk.hl7v2.lexer import Segment
+from hub.domain.claims import Charge
+from hub.domain.patients import PatientReference
+
+_KIND: dict[str, Literal["charge", "credit", "payment", "adjustment"]] = {
+    "CG": "charge",
+    "CD": "credit",
+    "PY": "payment",
+    "AJ": "adjustment",
+}
+_CENT = Decimal("0.01")
+
+
+def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, Charge]]:
+    """Each FT1 with its key; one without a kind or a date is left out with an issue."""
+    visit = visit_number(reading)
+    for ft1 in reading.message.all("FT1"):
+        kind = _KIND.get((ft1.value("6") or "").upper())
+        if kind is None:
+            reading.issue("unknown_code", "FT1-6", "The transaction type is not in table 0017.")
+            continue
+        service_date = reading.date(ft1, "4.1")
+        if service_date is None:
+            reading.issue("date_missing", "FT1-4", "A transaction has no date; it was left out.")
+            continue
+        quantity = reading.number(ft1, "10")
+        performer = practitioner(ft1, "20[1]")
+        procedure = "25" if ft1.value("25.1") else "7"
+        amount, currency = _amount(reading, ft1, quantity)
+        yield (
+            _key(ft1),
+            Charge(
+                patient=patient,
+                kind=kind,
+                service_date=service_date,
+                procedure_code=ft1.value(f"{procedure}.1") or "",
+                procedure_system=ft1.value(f"{procedure}.3") or "",
+                modifiers=_codes(ft1, 26),
+                quantity=quantity if quantity is not None else Decimal(1),
+                amount=amount,
+                currency=currency,
+                diagnosis_codes=_codes(ft1, 19),
+                visit_number=visit,
+                performer_npi=performer.npi if performer else "",
+            ),
+        )
+
+
+def _key(ft1: Segment) -> str:
+    """FT1-2, else batch, set id and a digest, so that the same segment again is the same charge."""
+    number = ft1.value("2")
+    if number:
+        return number
+    digest = hashlib.sha256(ft1.text.encode()).hexdigest()[:16]
+    return f"{ft1.value('3') or ''}|{ft1.value('1') or ''}|{digest}"
+
+
+def _amount(reading: Reading, ft1: Segment, quantity: Decimal | None) -> tuple[Decimal | None, str]:
+    """FT1-11 (extended), else FT1-12 (per unit) times the quantity; to the cent, with currency."""
+    extended = reading.number(ft1, "11.1.1")
+    place = "11" if extended is not None else "12"
+    amount = extended
+    if amount is None and (unit := reading.number(ft1, "12.1.1")) is not None:
+        amount = unit * (quantity if quantity is not None else 1)
+    currency = (ft1.value(f"{place}.1.2") or "USD").upper()
+    if amount is None:
+        return None, currency
+    cents = amount.quantize(_CENT, ROUND_HALF_UP)
+    if cents != amount:
+        reading.issue("amount_rounded", f"FT1-{place}", "The amount was rounded to the cent.")
+    return cents, currency
+
+
+def _codes(ft1: Segment, position: int) -> tuple[str, ...]:
+    count = ft1.repetitions(position)
+    codes = (ft1.value(f"{position}[{number}].1") for number in range(1, count + 1))
+    return tuple(code for code in codes if code)

@@ -1,0 +1,82 @@
+"""IN1 and IN2: the insurance list of a message (HL7 v2.5.1 §6.5.6, §6.5.7)."""
+
+from __future__ import annotations
+
+from connectors.ehr_hl7v2.mapping.patients import person_name
+from connectors.ehr_hl7v2.reading import Reading
+from connectors.sdk.hl7v2.lexer import NULL, Segment
+from connectors.sdk.hl7v2.paths import parse_path
+from hub.domain.coverage import Coverage, CoverageList
+from hub.domain.patients import PatientReference
+
+# Table 0063, and the X12 individual relationship codes many senders use in its place.
+_RELATIONSHIP_0063 = {
+    **dict.fromkeys(("SEL", "18", "S", "SELF"), "self"),
+    **dict.fromkeys(("SPO", "01", "SPOUSE"), "spouse"),
+    **dict.fromkeys(("CHD", "NCH", "SCH", "FCH", "19", "CHILD"), "child"),
+}
+_RELATIONSHIP_0344 = {"01": "self", "02": "spouse", "03": "child", "04": "child", "05": "child"}
+
+
+def coverages(reading: Reading, patient: PatientReference) -> CoverageList | None:
+    """The snapshot of IN1 segments; None if there is none (no change), empty if all are null."""
+    pairs = _pairs(reading)
+    if not pairs:
+        return None
+    kept = [pair for pair in pairs if not _cleared(pair[0])]
+    listed = tuple(
+        _coverage(reading, in1, in2, order) for order, (in1, in2) in enumerate(kept, start=1)
+    )
+    return CoverageList(patient, listed)
+
+
+def _pairs(reading: Reading) -> list[tuple[Segment, Segment]]:
+    empty = reading.message.segment("", 1)
+    pairs: list[tuple[Segment, Segment]] = []
+    for segment in reading.message:
+        if segment.id == "IN1":
+            pairs.append((segment, empty))
+        elif segment.id == "IN2" and pairs:
+            pairs[-1] = (pairs[-1][0], segment)
+    return pairs
+
+
+def _cleared(in1: Segment) -> bool:
+    stated = [field for field in in1.fields[2:] if field]
+    return bool(stated or in1.value("1") == "") and all(field == NULL for field in stated)
+
+
+def _coverage(reading: Reading, in1: Segment, in2: Segment, order: int) -> Coverage:
+    priority = in1.value("22") or ""
+    return Coverage(
+        priority=int(priority) if priority.isascii() and priority.isdigit() else order,
+        payer_code=in1.value("3.1") or "",
+        payer_name=in1.value("4.1") or "",
+        plan_name=in1.value("2.2") or in1.value("2.1") or "",
+        group_number=in1.value("8") or "",
+        member_id=_member_id(reading, in1, in2),
+        relationship=_relationship(reading, in1, in2),
+        subscriber_name=person_name(in1, "16[1]"),
+        subscriber_birth_date=reading.date(in1, "18"),
+        starts_on=reading.date(in1, "12"),
+        ends_on=reading.date(in1, "13"),
+    )
+
+
+def _member_id(reading: Reading, in1: Segment, in2: Segment) -> str:
+    for text in reading.config.member_id:
+        source = {"IN1": in1, "IN2": in2}.get(parse_path(text).segment)
+        value = source.value(text.partition("-")[2]) if source else None
+        if value:
+            return value
+    reading.issue("member_id_missing", "IN1-36", "The coverage names no member id.")
+    return ""
+
+
+def _relationship(reading: Reading, in1: Segment, in2: Segment) -> str:
+    sent = in1.value("17.1")
+    if sent:
+        own: str | None = reading.config.values.relationship.get(sent)
+        return own or _RELATIONSHIP_0063.get(sent.upper(), "other")
+    coded = in2.value("72") if in2 else None
+    return _RELATIONSHIP_0344.get(coded, "other") if coded else "self"

@@ -1,0 +1,127 @@
+"""ORU R01: reports and their results, grouped by position (HL7 v2.5.1 §7.3, §7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from connectors.ehr_hl7v2.mapping.encounters import visit_number
+from connectors.ehr_hl7v2.reading import Reading
+from connectors.sdk.hl7v2.lexer import Segment
+from hub.domain.observations import Observation, ObservationReport, ObservationStatus
+from hub.domain.patients import PatientReference
+
+# Table 0085. U says final without sending the value again.
+_STATUS: dict[str, ObservationStatus] = {
+    **dict.fromkeys(("F", "U", ""), "final"),
+    **dict.fromkeys(("P", "R", "S"), "preliminary"),
+    **dict.fromkeys(("I", "O", "N", "X"), "registered"),
+    "C": "corrected",
+    "D": "deleted",
+    "W": "wrong_patient",
+}
+_CODED = frozenset({"CWE", "CE", "CNE", "CF"})
+_LINES = frozenset({"TX", "FT", "ST"})
+
+
+@dataclass
+class _Group:
+    obr: Segment
+    observations: list[Observation] = field(default_factory=list)
+
+
+def reports(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, ObservationReport]]:
+    """Each OBR with the OBX and NTE that follow it; the key is OBR-3, else OBR-2 with OBR-4."""
+    visit = visit_number(reading)
+    for group in _groups(reading):
+        obr = group.obr
+        key = obr.value("3.1") or _placer_key(obr)
+        if not key:
+            reading.issue("key_missing", "OBR-3", "A report has no number; it was left out.")
+            continue
+        yield (
+            key,
+            ObservationReport(
+                patient=patient,
+                code=obr.value("4.1") or "",
+                name=obr.value("4.2") or "",
+                observations=tuple(group.observations),
+                visit_number=visit,
+            ),
+        )
+
+
+def _placer_key(obr: Segment) -> str:
+    placer, code = obr.value("2.1"), obr.value("4.1")
+    return f"{placer}|{code}" if placer and code else ""
+
+
+def _groups(reading: Reading) -> list[_Group]:
+    groups: list[_Group] = []
+    previous = ""
+    for segment in reading.message:
+        if segment.id == "OBR":
+            groups.append(_Group(segment))
+        elif segment.id == "OBX" and groups:
+            groups[-1].observations.append(_observation(reading, segment, groups[-1]))
+        elif segment.id == "NTE" and groups and previous == "OBX":
+            last = groups[-1].observations[-1]
+            note = _lines(segment, 3)
+            groups[-1].observations[-1] = replace(
+                last, note=f"{last.note}\n{note}" if last.note else note
+            )
+        if segment.id != "NTE":
+            previous = segment.id
+    return groups
+
+
+def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
+    code, sub_id, kind = obx.value("3.1") or "", obx.value("4") or "", obx.value("2") or ""
+    if not code:
+        reading.issue("code_missing", "OBX-3", "A result does not say what was observed.")
+    key = f"{code}|{sub_id}" if sub_id else code
+    if any(other.key == key for other in group.observations):
+        reading.issue("key_repeated", "OBX-4", "Two results of one report have the same key.")
+        key = f"{key}|{len(group.observations) + 1}"
+    status = _STATUS.get((obx.value("11") or "").upper())
+    if status is None:
+        reading.issue("unknown_code", "OBX-11", "The result status is not in HL7 table 0085.")
+    return Observation(
+        key=key,
+        code=code,
+        code_system=obx.value("3.3") or "",
+        name=obx.value("3.2") or "",
+        value_type=kind,
+        value_text=_text(reading, obx, kind),
+        value_number=_number(reading, obx) if kind == "NM" else None,
+        unit=obx.value("6.1") or "",
+        reference_range=obx.text_at("7") or "",
+        abnormal_flags=obx.text_at("8") or "",
+        status=status or "registered",
+        observed_at=reading.time(obx, "14") or reading.time(group.obr, "7"),
+    )
+
+
+def _number(reading: Reading, obx: Segment) -> Decimal | None:
+    return reading.number(obx, "5")
+
+
+def _text(reading: Reading, obx: Segment, kind: str) -> str:
+    if kind in _CODED:
+        return obx.value("5.2") or obx.value("5.1") or ""
+    if kind in {"ED", "RP"}:
+        reading.issue(
+            "document_kept_raw", "OBX-5", "An embedded document stays in the raw message."
+        )
+        return ""
+    if kind == "SN":
+        parts = (obx.value(f"5.{position}") for position in range(1, 5))
+        return "".join(part for part in parts if part)
+    return _lines(obx, 5) if kind in _LINES else obx.text_at("5") or ""
+
+
+def _lines(segment: Segment, position: int) -> str:
+    count = segment.repetitions(position)
+    lines = (segment.text_at(f"{position}[{number}]") for number in range(1, count + 1))
+    return "\n".join(line or "" for line in lines)

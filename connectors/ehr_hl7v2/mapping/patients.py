@@ -1,0 +1,150 @@
+"""PID and MRG: who the message speaks of (HL7 v2.5.1 §3.4.2, §3.4.10)."""
+
+from __future__ import annotations
+
+from connectors.ehr_hl7v2.reading import Reading
+from connectors.sdk.hl7v2.lanes import NEVER_KEYS
+from connectors.sdk.hl7v2.lexer import Segment
+from hub.domain.patients import (
+    Address,
+    Identifier,
+    Patient,
+    PatientMerge,
+    PatientReference,
+    PersonName,
+    Sex,
+)
+from hub.errors import Rejected
+
+_SEX: dict[str, Sex] = {"F": "female", "M": "male", "O": "other", "A": "other", "N": "other"}
+_SEX |= {"U": "unknown", "": "unknown"}
+
+
+def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identifier, ...]:
+    """Every repetition of a CX field that has a value; the value is kept as sent."""
+    found: list[Identifier] = []
+    for repetition in range(1, segment.repetitions(field) + 1):
+        at = f"{field}[{repetition}]"
+        value = segment.value(f"{at}.1")
+        if not value:
+            continue
+        sent = segment.value(f"{at}.4.2") or segment.value(f"{at}.4.1") or ""
+        if not sent:
+            reading.issue(
+                "authority_defaulted",
+                f"{segment.id}-{field}.4",
+                "The identifier names no assigning authority; the connection's default was used.",
+            )
+        authority = reading.config.authority.get(sent, sent) or reading.config.default_authority
+        identifier = Identifier(authority, segment.value(f"{at}.5") or "", value)
+        if identifier not in found:
+            found.append(identifier)
+    return tuple(found)
+
+
+def identifier_key(found: tuple[Identifier, ...]) -> str:
+    """The source's key of a patient: authority, type and value of the first that identifies."""
+    chosen = next((one for one in found if one.type not in NEVER_KEYS), None)
+    if chosen is None:
+        raise Rejected(
+            "The message names no patient: PID-3 holds no identifier that may be a key.",
+            reason="patient_missing",
+            path="PID-3",
+        )
+    return f"{chosen.authority}|{chosen.type}|{chosen.value}"
+
+
+def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
+    """The patient of a PID segment and the key under which the source knows it."""
+    found = identifiers(reading, pid, 3) or identifiers(reading, pid, 2)
+    key = identifier_key(found)
+    phone, email = _telecom(pid)
+    described = Patient(
+        identifiers=found,
+        name=_legal_name(pid),
+        birth_date=reading.date(pid, "7"),
+        sex=_sex(reading, pid),
+        address=_address(pid),
+        phone=phone,
+        email=email,
+        language=pid.value("15.1"),
+        deceased_at=reading.time(pid, "29"),
+    )
+    return key, described
+
+
+def reference(reading: Reading) -> PatientReference:
+    """How a message about something else names its patient."""
+    pid = reading.message.segment("PID")
+    found = identifiers(reading, pid, 3) or identifiers(reading, pid, 2)
+    identifier_key(found)
+    name, born = _legal_name(pid), reading.date(pid, "7")
+    return PatientReference(found, name, born, _sex(reading, pid))
+
+
+def merges(reading: Reading) -> list[tuple[str, PatientMerge]]:
+    """A40 and A34: every PID with the MRG that follows it."""
+    pairs: list[tuple[str, PatientMerge]] = []
+    pid: Segment | None = None
+    for segment in reading.message:
+        if segment.id == "PID":
+            pid = segment
+        elif segment.id == "MRG" and pid is not None:
+            key, survivor = patient(reading, pid)
+            prior = identifiers(reading, segment, 1)
+            identifier_key(prior)
+            pairs.append((key, PatientMerge(survivor, prior)))
+            pid = None
+    if not pairs:
+        raise Rejected("A merge needs PID and MRG.", reason="merge_incomplete", path="MRG-1")
+    return pairs
+
+
+def person_name(segment: Segment, at: str) -> PersonName | None:
+    """One XPN (components from the first); None if the sender says nothing."""
+    if not segment.raw(at):
+        return None
+    family, given, middle, suffix, prefix = (
+        segment.value(f"{at}.{position}") or "" for position in range(1, 6)
+    )
+    return PersonName(family, given, middle, suffix, prefix)
+
+
+def _legal_name(pid: Segment) -> PersonName | None:
+    places = [f"5[{repetition}]" for repetition in range(1, pid.repetitions(5) + 1)]
+    legal = [at for at in places if pid.value(f"{at}.7") == "L"]
+    return person_name(pid, (legal or places)[0]) if places else None
+
+
+def _sex(reading: Reading, pid: Segment) -> Sex | None:
+    sent = pid.value("8")
+    if sent is None:
+        return None
+    known = reading.config.values.sex.get(sent) or _SEX.get(sent.upper())
+    if known is None:
+        reading.issue("unknown_code", "PID-8", "The sex is not in HL7 table 0001 or the dialect.")
+    return known
+
+
+def _address(pid: Segment) -> Address | None:
+    if not pid.raw("11[1]"):
+        return None
+    parts = [pid.value(f"11[1].{position}") or "" for position in range(1, 7)]
+    return Address(*parts)
+
+
+def _telecom(pid: Segment) -> tuple[str | None, str | None]:
+    """Phone and email of PID-13: XTN-12, else 5 to 8, else 1; email XTN-4."""
+    phone: str | None = None
+    email: str | None = None
+    for repetition in range(1, pid.repetitions(13) + 1):
+        at = f"13[{repetition}]"
+        if pid.raw(at) == '""':
+            return "", ""
+        if email is None:
+            email = pid.value(f"{at}.4")
+        if phone is None and pid.value(f"{at}.3") != "Internet":
+            parts = [pid.value(f"{at}.{position}") for position in range(5, 9)]
+            numbers = " ".join(part for part in parts if part)
+            phone = pid.value(f"{at}.12") or numbers or pid.value(f"{at}.1")
+    return phone, email

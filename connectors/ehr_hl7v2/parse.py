@@ -1,0 +1,139 @@
+"""One message to records, by event; pure. Which events there are: `events`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.events import is_ignored, resolve
+from connectors.ehr_hl7v2.mapping.charges import charges
+from connectors.ehr_hl7v2.mapping.coverage import coverages
+from connectors.ehr_hl7v2.mapping.encounters import encounter
+from connectors.ehr_hl7v2.mapping.observations import reports
+from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference
+from connectors.ehr_hl7v2.mapping.scheduling import appointment
+from connectors.ehr_hl7v2.reading import Reading
+from connectors.sdk.base import ParsedDocument, RawDocument
+from connectors.sdk.hl7v2.datetimes import parse_time
+from connectors.sdk.hl7v2.lexer import Message, lex
+from hub.domain.patients import Patient, PatientReference
+from hub.domain.records import Record
+from hub.errors import Rejected
+
+Found = Iterator[tuple[str, object]]
+
+
+def parse(config: Config, document: RawDocument) -> ParsedDocument:
+    """The records of one HL7 v2 message.
+
+    The header ``zone`` of the document, if given, overrides the dialect's zone (practices of one
+    connection may lie in several). Issues found while reading a record hang on it, the others on
+    the document. Raises `Rejected` if the bytes are no message or the record's key is missing.
+    """
+    message = lex(document.content, charset_fallback=config.charset_fallback)
+    sent = message_type(message)
+    if is_ignored(config, sent):
+        return ParsedDocument(ignored="The event is understood and not wanted.")
+    event = resolve(config, sent)
+    mapping = MAPPINGS.get(event)
+    if mapping is None:
+        raise Rejected(
+            "The message type or event is not supported.", reason="hl7_201", path="MSH-9"
+        )
+    reading = Reading(message, config, _zone(message, _default_zone(config, document)))
+    occurred_at = reading.occurred_at()
+    own = reading.take_issues()
+    records: list[Record] = []
+    for key, data in mapping(reading, event.rpartition("^")[2]):
+        records.append(Record(key, data, occurred_at, issues=reading.take_issues()))
+    return ParsedDocument(records=tuple(records), issues=own + reading.take_issues())
+
+
+def message_type(message: Message) -> str:
+    """``ADT^A04`` from MSH-9, the event from EVN-1 if MSH-9.2 is empty."""
+    event = message.value("MSH-9.2") or message.value("EVN-1") or ""
+    return f"{message.value('MSH-9.1') or ''}^{event}"
+
+
+def _default_zone(config: Config, document: RawDocument) -> ZoneInfo:
+    name = document.headers.get("zone", config.zone)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise Rejected("The document's zone is no IANA time zone.", reason="bad_zone") from error
+
+
+def _zone(message: Message, zone: ZoneInfo) -> tzinfo:
+    """The zone of times without offset: that of MSH-7 (HL7 v2.5.1 §2.15.9.7), else the default.
+
+    Where MSH-7's offset is what the default zone has at that moment, the zone is taken: unlike a
+    bare offset it knows the clock changes between now and an appointment.
+    """
+    found, _ = parse_time(message.value("MSH-7") or "", zone, "MSH-7")
+    if found is None or not found.offset:
+        return zone
+    offset = found.value.utcoffset()
+    if found.value.astimezone(zone).utcoffset() == offset:
+        return zone
+    return found.value.tzinfo or zone
+
+
+def _admission(reading: Reading, event: str) -> Found:
+    key, who = patient(reading, reading.message.segment("PID"))
+    yield key, who
+    named = _named(who)
+    insured = coverages(reading, named)
+    if insured is not None:
+        yield key, insured
+    visit = encounter(reading, event, named)
+    if visit is not None:
+        yield visit
+
+
+def _visit_only(reading: Reading, event: str) -> Found:
+    """A11 cancels the visit and says nothing about the patient."""
+    visit = encounter(reading, event, reference(reading))
+    if visit is None:
+        raise Rejected("The message names no visit.", reason="key_missing", path="PV1-19")
+    yield visit
+
+
+def _person(reading: Reading, event: str) -> Found:
+    key, who = patient(reading, reading.message.segment("PID"))
+    yield key, who
+    insured = coverages(reading, _named(who))
+    if insured is not None:
+        yield key, insured
+
+
+def _merge(reading: Reading, event: str) -> Found:
+    yield from merges(reading)
+
+
+def _appointment(reading: Reading, event: str) -> Found:
+    yield appointment(reading, event, reference(reading))
+
+
+def _results(reading: Reading, event: str) -> Found:
+    yield from reports(reading, reference(reading))
+
+
+def _charges(reading: Reading, event: str) -> Found:
+    yield from charges(reading, reference(reading))
+
+
+def _named(who: Patient) -> PatientReference:
+    return PatientReference(who.identifiers, who.name, who.birth_date, who.sex)
+
+
+MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
+    **dict.fromkeys(("ADT^A01", "ADT^A03", "ADT^A04", "ADT^A05", "ADT^A08"), _admission),
+    **dict.fromkeys(("ADT^A28", "ADT^A31"), _person),
+    **dict.fromkeys(("ADT^A34", "ADT^A40"), _merge),
+    **dict.fromkeys((f"SIU^S{n}" for n in (12, 13, 14, 15, 16, 17, 26)), _appointment),
+    "ADT^A11": _visit_only,
+    "ORU^R01": _results,
+    "DFT^P03": _charges,
+}
