@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -82,6 +83,11 @@ def load(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = "HUB_" + "_".join(str(part) for part in first["loc"]).upper()
         raise BadSetting(f"The setting {name} is not usable: {first['msg']}.") from error
+
+
+def environment(name: str) -> str | None:
+    """One variable of the environment, for secrets referred to as ``env:NAME``."""
+    return os.environ.get(name)
 
 
 @lru_cache(maxsize=1)

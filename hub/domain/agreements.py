@@ -179,16 +179,16 @@ def scope_for(
     )
 
 
-def practice_scope(practice_id: str, purpose: Purpose = Purpose.OPERATIONS) -> Scope:
-    """The hub's own scope while it works on one practice's data: that practice and no other."""
+def practice_scope(*practice_ids: str, purpose: Purpose = Purpose.OPERATIONS) -> Scope:
+    """The hub's own scope while it works on the data of the practices named, and no other."""
     return Scope(
         principal_id="hub",
         principal_name="hub",
         kind=PrincipalKind.SYSTEM,
         purpose=purpose,
         classes=READABLE_CLASSES,
-        rows=MappingProxyType({domain: frozenset({practice_id}) for domain in Domain}),
-        own_practice_id=practice_id,
+        rows=MappingProxyType({domain: frozenset(practice_ids) for domain in Domain}),
+        own_practice_id=practice_ids[0] if len(practice_ids) == 1 else None,
     )
 
 

@@ -38,6 +38,10 @@ class Crypto:
         self._digest_key = _derive(key, b"digest")
         self.key_id = _derive(key, b"id")[:_KEY_ID_BYTES]
 
+    def subkey(self, label: str) -> bytes:
+        """A key for one use, derived from the digest key; the same label gives the same key."""
+        return _derive(self._digest_key, label.encode())
+
     def encrypt(self, plaintext: bytes, identity: str) -> bytes:
         """Ciphertext bound to `identity`, the table, column and row id it will be stored under."""
         nonce = os.urandom(_NONCE_BYTES)

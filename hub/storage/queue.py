@@ -256,6 +256,12 @@ def fail(
     return state
 
 
+def end_cancelled(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
+    """A running job stopped because it was asked to."""
+    _settle(session, job, {"state": JobState.CANCELLED, "done_at": now})
+    _release_lanes(session, job.token, now)
+
+
 def release(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
     """Give back a job that was claimed and not begun (shutdown); costs no attempt."""
     _settle(session, job, {"state": JobState.READY, "attempt": job.attempt - 1})

@@ -1,0 +1,118 @@
+"""Connections: adding them, their state, and the values behind their secret references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hub import settings
+from hub.domain.agreements import unrestricted_scope
+from hub.errors import AuthError, ConfigError, NotFound, VendorRefused
+from hub.storage import connections
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import Connection, ConnectionPractice
+from hub.storage.upsert import insert_or_update
+
+_SCOPE = unrestricted_scope("connections")
+
+
+def add(
+    session: ScopedSession,
+    crypto: Crypto,
+    *,
+    name: str,
+    connector_id: str,
+    config: Mapping[str, Any],
+    now: datetime,
+    connection_id: str,
+    practices: Mapping[str, str | tuple[str, str]] | None = None,
+    routing: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    endpoint_token: str | None = None,
+) -> str:
+    """Add a connection, or update it under the same id.
+
+    `practices` maps the connection's names (MSH-4, payroll entity, account) to practice ids, or to
+    (practice id, expected MSH-6). `secrets` are stored encrypted; `config` refers to them. The webhook's
+    `endpoint_token` is kept as a digest only.
+    """
+    digest = crypto.digest(f"endpoint:{endpoint_token}") if endpoint_token else None
+    row = session.get(Connection, connection_id)
+    if row is None:
+        row = Connection(id=connection_id, name=name, connector_id=connector_id, created_at=now)
+        session.add(row)
+    row.name, row.config = name, dict(config)
+    row.routing = dict(routing or {})
+    row.endpoint_digest = digest
+    session.flush()
+    for code, target in (practices or {}).items():
+        practice_id, facility = (target, "") if isinstance(target, str) else target
+        insert_or_update(
+            session,
+            ConnectionPractice,
+            {
+                "connection_id": connection_id,
+                "code": code,
+                "practice_id": practice_id,
+                "receiving_facility": facility,
+            },
+            key=["connection_id", "code"],
+            update={"practice_id": practice_id, "receiving_facility": facility},
+        )
+    for secret_name, value in (secrets or {}).items():
+        connections.set_secret(session, crypto, connection_id, secret_name, value, now)
+    return connection_id
+
+
+def note_failure(session: ScopedSession, connection_id: str, error: VendorRefused) -> None:
+    """Show on the connection that a person must act; syncs of it stop until then."""
+    row = session.get(Connection, connection_id)
+    if row is None:
+        raise NotFound
+    if isinstance(error, AuthError):
+        row.status = "needs_scope" if error.kind == "scope" else "needs_reauth"
+    else:
+        row.status = "invalid_config" if isinstance(error, ConfigError) else "error"
+    row.status_reason = str(error)
+
+
+def note_success(session: ScopedSession, connection_id: str) -> None:
+    row = session.get(Connection, connection_id)
+    if row is not None and row.status != "ok":
+        row.status, row.status_reason = "ok", ""
+
+
+class SecretStore:
+    """Values behind ``secret://conn/<connection>/<name>``, ``env:NAME`` and ``file:PATH``.
+
+    A connection reads its own secrets only.
+    """
+
+    def __init__(self, database: Database, crypto: Crypto, connection_id: str) -> None:
+        self._database = database
+        self._crypto = crypto
+        self._prefix = f"secret://conn/{connection_id}/"
+        self._connection_id = connection_id
+
+    def get(self, reference: str) -> str:
+        """Raises ConfigError naming the reference (never the value) if there is nothing behind it."""
+        value: str | None = None
+        if reference.startswith(self._prefix):
+            name = reference.removeprefix(self._prefix)
+            with self._database.read(_SCOPE) as session:
+                value = connections.secret(session, self._crypto, self._connection_id, name)
+        elif reference.startswith("env:"):
+            value = settings.environment(reference.removeprefix("env:"))
+        elif reference.startswith("file:"):
+            path = Path(reference.removeprefix("file:"))
+            value = path.read_text().strip() if path.is_file() else None
+        if value is None:
+            raise ConfigError(
+                f"There is no secret behind {reference}.",
+                field=reference,
+                hint="Store it again with the connection's settings.",
+            )
+        return value

@@ -1,0 +1,125 @@
+"""Pulling a source: runs, cursors and pages. Records and cursor move in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from hub.domain.jobs import Job
+from hub.domain.records import Cursor, Issue, Page, Record
+from hub.errors import NotFound
+from hub.services.apply import ApplyContext, Outcome, apply
+from hub.storage import inbox, queue
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Connection, SyncCursor, SyncRun, new_id
+from hub.storage.upsert import insert_or_update
+
+ABANDONED_AFTER = timedelta(hours=2)
+UNROUTED = Issue(
+    "unknown_entity", "entity", "No practice is mapped to this company; add it to the routing."
+)
+
+
+def request_sync(session: ScopedSession, *, connection_id: str, now: datetime) -> int:
+    """Add the job that reads every stream of a connection; a second request joins the first."""
+    if session.get(Connection, connection_id) is None:
+        raise NotFound
+    return queue.add(
+        session,
+        Job.SYNC_STREAMS,
+        {"connection_id": connection_id},
+        now=now,
+        unique_key=f"sync:{connection_id}",
+    )
+
+
+def start_run(
+    session: ScopedSession, connection_id: str, stream: str, now: datetime
+) -> tuple[str, Cursor | None]:
+    """Open a run and give its id and the cursor to go on from; a run that was cut off is closed."""
+    abandoned = session.scalars(
+        select(SyncRun).where(
+            SyncRun.connection_id == connection_id,
+            SyncRun.stream == stream,
+            SyncRun.state == "running",
+        )
+    )
+    for run in abandoned:
+        run.state, run.finished_at = "interrupted", now
+    run = SyncRun(id=new_id(), connection_id=connection_id, stream=stream, started_at=now)
+    session.add(run)
+    stored = session.get(SyncCursor, (connection_id, stream))
+    return run.id, Cursor(stored.version, stored.values) if stored else None
+
+
+def apply_page(
+    session: ScopedSession,
+    *,
+    run_id: str,
+    page: Page,
+    practices: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """Apply a page and move the cursor. `practices` maps the source's companies to practices."""
+    run = session.get_one(SyncRun, run_id)
+    outcomes: Counter[Outcome] = Counter()
+    for record in page.records:
+        outcomes[_apply_one(session, run, record, practices, now)] += 1
+    for rejected in page.rejected:
+        inbox.add_issues(session, [rejected.issue], now=now, practice_id=None, sync_run_id=run.id)
+    run.pages += 1
+    run.read += len(page.records) + len(page.rejected)
+    run.created += outcomes[Outcome.CREATED]
+    run.changed += outcomes[Outcome.CHANGED]
+    run.unchanged += outcomes[Outcome.UNCHANGED] + outcomes[Outcome.STALE]
+    run.rejected += len(page.rejected) + outcomes[Outcome.REJECTED]
+    if page.cursor is not None:
+        moved = {
+            "version": page.cursor.version,
+            "values": dict(page.cursor.values),
+            "updated_at": now,
+        }
+        insert_or_update(
+            session,
+            SyncCursor,
+            {"connection_id": run.connection_id, "stream": run.stream, **moved},
+            key=["connection_id", "stream"],
+            update=moved,
+        )
+
+
+def _apply_one(
+    session: ScopedSession,
+    run: SyncRun,
+    record: Record,
+    practices: Mapping[str, str],
+    now: datetime,
+) -> Outcome:
+    entity = getattr(record.data, "entity", None)
+    practice_id = practices.get(entity) if entity is not None else None
+    if entity is not None and practice_id is None:
+        inbox.add_issues(session, [UNROUTED], now=now, practice_id=None, sync_run_id=run.id)
+        return Outcome.REJECTED
+    context = ApplyContext(
+        practice_id=practice_id,
+        connection_id=run.connection_id,
+        inbox_id=None,
+        sync_run_id=run.id,
+        received_at=now,
+        zone="UTC",
+    )
+    result = apply(session, context, record)
+    inbox.add_issues(session, result.issues, now=now, practice_id=practice_id, sync_run_id=run.id)
+    return result.outcome
+
+
+def end_run(
+    session: ScopedSession, run_id: str, *, now: datetime, code: str = "", text: str = ""
+) -> None:
+    """Close a run, as done or with the fault that ended it."""
+    run = session.get_one(SyncRun, run_id)
+    run.state = "failed" if code else "done"
+    run.finished_at, run.fault_code, run.fault_text = now, code, text

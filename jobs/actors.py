@@ -1,0 +1,34 @@
+"""The registry of actors: one function per member of `hub.domain.jobs.Job`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub.domain.jobs import Job
+from jobs import eligibility, ingest, maintenance, orders, pull, purchasing
+from jobs.context import RunningJob
+
+ActorFunction = Callable[[RunningJob], None]
+
+MINUTE = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """`time_limit` in milliseconds: the actor is interrupted after it and the attempt fails."""
+
+    run: ActorFunction
+    time_limit: int
+
+
+ACTORS: dict[Job, ActorSpec] = {
+    Job.PROCESS_MESSAGE: ActorSpec(ingest.process_message, 1 * MINUTE),
+    Job.SYNC_STREAMS: ActorSpec(pull.sync_streams, 60 * MINUTE),
+    Job.PLAN_ELIGIBILITY: ActorSpec(eligibility.nightly, 10 * MINUTE),
+    Job.CHECK_ELIGIBILITY: ActorSpec(eligibility.check, 2 * MINUTE),
+    Job.SOLVE_ROUND: ActorSpec(purchasing.solve_round, 45 * MINUTE),
+    Job.PLACE_ORDER: ActorSpec(orders.place, 2 * MINUTE),
+    Job.SEND_REPLY: ActorSpec(orders.send_reply, 2 * MINUTE),
+    Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),
+}

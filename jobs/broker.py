@@ -1,0 +1,244 @@
+"""The job table as Dramatiq's transport.
+
+Dramatiq brings threads, time limits and middleware; the rows bring durability. A message carries a job id
+and nothing else, and only `RowOutcome` writes how an attempt ended, so there is one owner of retries.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import dramatiq
+from dramatiq.broker import Broker, Consumer, MessageProxy
+from dramatiq.errors import QueueNotFound
+from dramatiq.middleware import Middleware, ShutdownNotifications, TimeLimit
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+
+from hub import log
+from hub.domain.agreements import unrestricted_scope
+from hub.domain.jobs import JobState
+from hub.errors import (
+    Cancelled,
+    DeadlineNear,
+    HubError,
+    LeaseLost,
+    RateLimited,
+    Transient,
+    VendorDown,
+)
+from hub.storage import queue
+from hub.storage.queue import ClaimedJob
+from jobs.context import JobContext, RunningJob
+
+logger = log.get(__name__)
+_SCOPE = unrestricted_scope("job queue")
+
+
+class TableBroker(Broker):
+    """Consumers claim rows; nothing is ever enqueued here (call `hub.storage.queue.add`)."""
+
+    def __init__(self, context: JobContext) -> None:
+        super().__init__(middleware=[])
+        self.context = context
+        self.lease = timedelta(seconds=context.settings.job_lease_seconds)
+        self.held: dict[str, RunningJob] = {}
+        self.held_lock = threading.Lock()
+        for middleware in (RowOutcome(self), TimeLimit(), ShutdownNotifications()):
+            self.add_middleware(middleware)
+
+    def declare_queue(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues[queue_name] = None  # type: ignore[assignment]
+            self.emit_after("declare_queue", queue_name)
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> Consumer:
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)
+        return TableConsumer(self, queue_name, prefetch, timeout)
+
+    def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
+        raise RuntimeError("jobs are added with hub.storage.queue.add, never sent")
+
+    def hold(self, job: ClaimedJob) -> None:
+        with self.held_lock:
+            self.held[job.token] = RunningJob(self.context, job)
+
+    def drop(self, token: str) -> None:
+        with self.held_lock:
+            self.held.pop(token, None)
+
+    def tokens(self) -> list[str]:
+        with self.held_lock:
+            return list(self.held)
+
+
+class TableConsumer(Consumer):
+    """Claims as many jobs as there is room for; waits for the bell, or polls each second."""
+
+    def __init__(self, broker: TableBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        self.broker = broker
+        self.queue_name = queue_name
+        self.prefetch = prefetch
+        self.timeout = timeout / 1000
+        self.ready: deque[ClaimedJob] = deque()
+
+    def __next__(self) -> MessageProxy | None:
+        if not self.ready and not self._claim():
+            self.broker.context.database.bell.wait(self.timeout)
+            return None
+        job = self.ready.popleft()
+        return MessageProxy(
+            dramatiq.Message(
+                queue_name=self.queue_name,
+                actor_name=job.kind,
+                args=(job.token,),
+                kwargs={},
+                options={},
+                message_id=str(uuid.uuid4()),
+            )
+        )
+
+    def _claim(self) -> bool:
+        context = self.broker.context
+        context.database.bell.clear()
+        room = self.prefetch - len(self.broker.tokens())
+        if room <= 0:
+            return False
+        jobs = context.database.transaction(
+            _SCOPE,
+            lambda session: queue.claim(
+                session,
+                limit=room,
+                lease=self.broker.lease,
+                now=context.now(),
+                queue=self.queue_name,
+            ),
+        )
+        for job in jobs:
+            self.broker.hold(job)
+        self.ready.extend(jobs)
+        return bool(jobs)
+
+    def ack(self, message: MessageProxy) -> None:
+        self.broker.drop(message.args[0])
+        self.broker.context.database.bell.set()
+
+    def nack(self, message: MessageProxy) -> None:
+        self.ack(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Give back what was claimed and not begun, without costing an attempt."""
+        tokens = [message.args[0] for message in messages] + [job.token for job in self.ready]
+        self.ready.clear()
+        for token in tokens:
+            running = self.broker.held.get(token)
+            if running is None:
+                continue
+            context, claimed = self.broker.context, running.claimed
+            try:
+                context.database.transaction(
+                    _SCOPE, lambda session, job=claimed: queue.release(session, job, now=context.now())
+                )
+            except LeaseLost:
+                logger.warning("lease lost before release", job_id=claimed.id)
+            self.broker.drop(token)
+
+    def close(self) -> None:
+        self.requeue([])
+
+
+class RowOutcome(Middleware):
+    """Writes done or failed to the row. Anything an actor did not finish is finished here."""
+
+    def __init__(self, broker: TableBroker) -> None:
+        self.broker = broker
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        running = self.broker.held.get(message.args[0])
+        if running is None or running.finished:
+            return
+        try:
+            if exception is None:
+                running.finish(_SCOPE, lambda session: None)
+            else:
+                self._fail(running, exception)
+        except LeaseLost:
+            logger.warning("lease lost", job_id=running.claimed.id, kind=running.claimed.kind)
+
+    def _fail(self, running: RunningJob, exception: BaseException) -> None:
+        if isinstance(exception, LeaseLost):
+            raise exception
+        context, job = running.context, running.claimed
+        now = context.now()
+        if isinstance(exception, Cancelled):
+            context.database.transaction(
+                _SCOPE, lambda session: queue.end_cancelled(session, job, now=now)
+            )
+            return
+        failure = classify(exception, job, context)
+        state = context.database.transaction(
+            _SCOPE,
+            lambda session: queue.fail(
+                session,
+                job,
+                code=failure.code,
+                text=failure.text,
+                now=now,
+                retry_at=failure.retry_at,
+                counts=failure.counts,
+            ),
+        )
+        level = logger.error if state is JobState.DEAD else logger.warning
+        level(
+            "job failed",
+            job_id=job.id,
+            kind=job.kind,
+            attempt=job.attempt,
+            code=failure.code,
+            state=state,
+            error_type=type(exception).__name__,
+        )
+
+
+class Failure:
+    """How a failed attempt is recorded. `retry_at` None: dead at once."""
+
+    def __init__(self, code: str, text: str, retry_at: Any, *, counts: bool = True) -> None:
+        self.code = code
+        self.text = text
+        self.retry_at = retry_at
+        self.counts = counts
+
+
+def classify(exception: BaseException, job: ClaimedJob, context: JobContext) -> Failure:
+    """The one table from exception to retry; texts of foreign exceptions may carry values and are
+    replaced by their type."""
+    now = context.now()
+    if isinstance(exception, RateLimited):
+        return Failure("RATE_LIMITED", str(exception), exception.retry_at, counts=False)
+    if isinstance(exception, Transient):
+        again = queue.retry_at(job.attempt, now, exception.retry_after)
+        return Failure(exception.code, str(exception), again)
+    if isinstance(exception, VendorDown):
+        return Failure(exception.code, str(exception), queue.retry_at(job.attempt, now))
+    if isinstance(exception, DeadlineNear):
+        return Failure("DEADLINE", str(exception), now, counts=False)
+    if isinstance(exception, HubError):
+        return Failure(exception.code, str(exception), None)
+    text = f"An unexpected {type(exception).__name__} stopped the job."
+    if isinstance(exception, TimeLimitExceeded):
+        return Failure("TIME_LIMIT", "The job ran longer than it may.", queue.retry_at(job.attempt, now))
+    return Failure("INTERNAL", text, queue.retry_at(job.attempt, now))

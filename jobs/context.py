@@ -1,0 +1,72 @@
+"""What an actor works with: the hub's services and the job it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from hub.domain.agreements import Scope, unrestricted_scope
+from hub.errors import Cancelled
+from hub.settings import Settings
+from hub.storage import queue
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database, ScopedSession
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """The process's services. `now` is an aware clock."""
+
+    database: Database
+    crypto: Crypto
+    settings: Settings
+    now: Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class RunningJob:
+    """A job in the hands of its actor. `finish` performs the effects and marks it done, at once."""
+
+    context: JobContext
+    claimed: queue.ClaimedJob
+    finished: bool = False
+    cancel_asked: bool = False
+    progress_counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def args(self) -> Mapping[str, Any]:
+        return self.claimed.args
+
+    def check(self) -> None:
+        """Raise Cancelled if someone asked this job to stop."""
+        if self.cancel_asked:
+            raise Cancelled("The job was cancelled.")
+
+    def finish(self, scope: Scope, effects: Callable[[ScopedSession], T]) -> T:
+        """Run `effects(session)` and mark the job done in one transaction, fenced by the lease.
+
+        Raises LeaseLost (nothing written) if another worker holds the job now.
+        """
+
+        def work(session: ScopedSession) -> T:
+            result = effects(session)
+            session.flush()
+            queue.finish(session, self.claimed, now=self.context.now())
+            session.after_commit.append(self.context.database.bell.set)
+            return result
+
+        result = self.context.database.transaction(scope, work)
+        self.finished = True
+        return result
+
+    def progress(self, **counts: int) -> None:
+        """Publish progress outside the effects."""
+        self.progress_counts.update(counts)
+        self.context.database.transaction(
+            unrestricted_scope("progress"),
+            lambda session: queue.set_progress(session, self.claimed, self.progress_counts),
+        )

@@ -1,0 +1,11 @@
+"""What runs by the clock; each line fires once per tick, whichever process is up."""
+
+from __future__ import annotations
+
+from hub.domain.jobs import Job
+from hub.storage.schedules import ScheduleSpec
+
+SCHEDULES = (
+    ScheduleSpec("eligibility.nightly", "0 3 * * *", "America/New_York", Job.PLAN_ELIGIBILITY),
+    ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),
+)
