@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import httpx2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -129,6 +130,18 @@ def simulator_app(routes: Sequence[BaseRoute], plan: FaultPlan) -> Starlette:
     )
     app.add_middleware(_FaultMiddleware, plan=plan)
     return app
+
+
+def in_process(app: Starlette) -> httpx2.BaseTransport:
+    """A transport that hands requests to `app` without a socket, for `Http(transport=…)`."""
+    inner = httpx2.ASGITransport(app)
+
+    async def ask(request: httpx2.Request) -> httpx2.Response:
+        response = await inner.handle_async_request(request)
+        content = await response.aread()
+        return httpx2.Response(response.status_code, headers=response.headers, content=content)
+
+    return httpx2.MockTransport(lambda request: asyncio.run(ask(request)))
 
 
 class SimulatorServer:
