@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -53,14 +54,17 @@ class PatientIdentifier(PracticeOwned, Base):
     value: Mapped[str]
 
     __table_args__ = (
-        UniqueConstraint("practice_id", "authority", "type", "value"),
+        UniqueConstraint("practice_id", "value", "authority", "type"),
         Index(None, "practice_id", "patient_id", "id"),
         same_practice("patient_id", "patients"),
     )
 
 
 class PatientMerge(PracticeOwned, Base):
-    """A merge as a link: no row is deleted, so that it can be undone."""
+    """A merge as a link: no row is deleted, so that it can be undone.
+
+    `moved` lists by table the ids of the rows that went from the prior patient to the survivor.
+    """
 
     __tablename__ = "patient_merges"
     domain = Domain.CLINICAL
@@ -69,9 +73,11 @@ class PatientMerge(PracticeOwned, Base):
     prior_id: Mapped[str]
     inbox_id: Mapped[str | None]
     merged_at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+    moved: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
     __table_args__ = (
-        UniqueConstraint("practice_id", "prior_id"),
+        Index(None, "practice_id", "prior_id", "merged_at", "id"),
         same_practice("survivor_id", "patients"),
         same_practice("prior_id", "patients"),
     )

@@ -65,6 +65,7 @@ class Offer(Base):
     item_id: Mapped[str] = mapped_column(ForeignKey("items.id"))
     external_id: Mapped[str]
     content_hash: Mapped[str] = mapped_column(default="")
+    occurred_at: Mapped[datetime | None]
     vendor_part: Mapped[str]
     pack_units: Mapped[int]
     pack_unit_code: Mapped[str]
@@ -226,7 +227,10 @@ class PurchaseOrderLine(PracticeOwned, Base):
     status: Mapped[str] = mapped_column(default="requested")
     accepted: Mapped[int] = mapped_column(default=0)
     backordered: Mapped[int] = mapped_column(default=0)
+    rejected: Mapped[int] = mapped_column(default=0)
+    cancelled: Mapped[int] = mapped_column(default=0)
     shipped: Mapped[int] = mapped_column(default=0)
+    received: Mapped[int] = mapped_column(default=0)
     invoiced: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (

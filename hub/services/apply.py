@@ -1,0 +1,75 @@
+"""Applying canonical records to the store: one handler per type of data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from uuid import UUID, uuid5
+
+from hub.domain import patients as patient_records
+from hub.domain.records import Issue, Record
+from hub.errors import Rejected
+from hub.services import patients
+from hub.services.records import ApplyContext, Deferred, Outcome
+from hub.storage.session import ScopedSession
+from hub.storage.tables import DataIssue
+from hub.storage.upsert import insert_once
+
+__all__ = ["HANDLERS", "ApplyContext", "Outcome", "apply"]
+
+Handler = Callable[[ScopedSession, ApplyContext, Record], Outcome]
+
+HANDLERS: Mapping[type, Handler] = {
+    patient_records.Patient: patients.apply_patient,
+    patient_records.PatientMerge: patients.apply_merge,
+}
+"""Type of the data of a record to the function that applies it."""
+
+_ISSUES = UUID("9f0c1f0e-6a3e-4c0b-9d0a-6f1f2f2d7a10")
+
+
+def apply(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
+    """Write what a record says, in the caller's transaction; the same record again writes nothing.
+
+    Raises TypeError for data of a kind nobody handles. A record that cannot be applied leaves
+    nothing but issues behind. Issues, those of the record included, are stored once with the
+    message or sync run of the context and appended to ``context.issues``.
+    """
+    handler = HANDLERS.get(type(record.data))
+    if handler is None:
+        raise TypeError(f"nothing applies a record of {type(record.data).__name__}")
+    before = len(context.issues)
+    try:
+        with session.begin_nested():
+            outcome = handler(session, context, record)
+    except Rejected as error:
+        del context.issues[before:]
+        context.report(error.reason, error.path, str(error))
+        outcome = Outcome.DEFERRED if isinstance(error, Deferred) else Outcome.REJECTED
+    context.issues[before:before] = record.issues
+    for issue in context.issues[before:]:
+        _store(session, context, record, issue)
+    return outcome
+
+
+def _store(session: ScopedSession, context: ApplyContext, record: Record, issue: Issue) -> None:
+    """The id is made of the content, so that a replay of the same message adds nothing."""
+    parts = (
+        context.inbox_id,
+        context.sync_run_id,
+        type(record.data).__name__,
+        record.external_id,
+        issue.code,
+        issue.path,
+        issue.text,
+    )
+    row = {
+        "id": str(uuid5(_ISSUES, repr(parts))),
+        "inbox_id": context.inbox_id,
+        "sync_run_id": context.sync_run_id,
+        "practice_id": context.practice_id,
+        "code": issue.code,
+        "path": issue.path,
+        "text": issue.text,
+        "recorded_at": context.received_at,
+    }
+    insert_once(session, DataIssue, row)

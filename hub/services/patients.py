@@ -1,0 +1,243 @@
+"""Patients: who a message means, what it says of them, and merges (HL7 v2.5.1 §3.3, A40).
+
+Everything happens within the practice of the context: equal identifiers of two practices are two
+people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hub.domain.patients import Identifier, Patient, PatientMerge, PatientReference
+from hub.domain.patients_matching import (
+    Holder,
+    decide_merge,
+    matches,
+    same_identifier,
+    usable,
+)
+from hub.domain.records import Record
+from hub.errors import Conflict, NotFound, Rejected
+from hub.services.records import (
+    ApplyContext,
+    Outcome,
+    content_of,
+    digest,
+    judge,
+    refuse_delete,
+    stamp,
+    strongest,
+)
+from hub.storage import patients as store
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Patient as PatientRow
+from hub.storage.tables import new_id
+
+
+def apply_patient(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
+    """Create or update a patient; None in the record means no change, an empty text clears."""
+    refuse_delete(record)
+    patient = content_of(record, Patient)
+    row, holders = _find(session, context, patient.identifiers)
+    content = digest(record)
+    outcome = judge(row, record, content)
+    if outcome is Outcome.UNCHANGED:
+        return outcome
+    if row is None:
+        row = _create(session, context)
+    if outcome is not Outcome.STALE:
+        _fill(row, patient)
+        stamp(row, context, record, content)
+    _learn(session, row, patient.identifiers, holders)
+    return outcome
+
+
+def resolve(session: ScopedSession, context: ApplyContext, reference: PatientReference) -> str:
+    """The id of the live patient a message refers to; created with what it says if unknown."""
+    row, holders = _find(session, context, reference.identifiers)
+    if row is None:
+        row = _create(session, context)
+        known = Patient(
+            reference.identifiers,
+            name=reference.name,
+            birth_date=reference.birth_date,
+            sex=reference.sex,
+        )
+        _fill(row, known)
+    _learn(session, row, reference.identifiers, holders)
+    return row.id
+
+
+def apply_merge(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
+    """Link the prior patient to the survivor, once; Rejected where a person must decide.
+
+    An unknown survivor is created; an unknown prior becomes another identifier of the survivor.
+    """
+    merge = content_of(record, PatientMerge)
+    refuse_delete(record)
+    prior = usable(merge.prior)
+    survivor = tuple(
+        identifier
+        for identifier in usable(merge.survivor.identifiers)
+        if not any(same_identifier(identifier, other) for other in prior)
+    )
+    if not prior or not survivor:
+        raise Rejected(
+            "A merge needs an identifier of the survivor and another one of the prior patient.",
+            reason="merge_without_identifiers",
+            path="MRG-1",
+        )
+    described = replace(record, data=replace(merge.survivor, identifiers=survivor))
+    outcome = apply_patient(session, context, described)
+    return strongest((outcome, _merge(session, context, record, survivor, prior)))
+
+
+def _merge(
+    session: ScopedSession,
+    context: ApplyContext,
+    record: Record,
+    survivor: Sequence[Identifier],
+    prior: Sequence[Identifier],
+) -> Outcome:
+    practice = context.practice
+    session.flush()
+    holders = store.find_holders(session, practice, [*survivor, *prior])
+    survivor_chain = store.merge_chain(session, practice, matches(survivor, holders)[0])
+    found = matches(prior, holders)
+    if not found:
+        store.add_identifiers(session, practice, survivor_chain[-1], prior)
+        return Outcome.CHANGED
+    prior_chain = store.merge_chain(session, practice, found[0])
+    _report_conflict(session, context, found, path="MRG-1")
+    decision = decide_merge(survivor_chain, prior_chain)
+    if decision == "already_merged":
+        return Outcome.UNCHANGED
+    if decision != "link":
+        raise Rejected(
+            "The merge contradicts an earlier one; undo that one first if this one is right.",
+            reason=f"merge_{decision}",
+            path="MRG-1",
+        )
+    merged_at = record.occurred_at or context.received_at
+    _refuse_undone(session, context, found[0], survivor_chain[-1], merged_at)
+    row = store.get(session, practice, found[0])
+    _learn(session, row, prior, holders)
+    store.link(
+        session,
+        row,
+        store.get(session, practice, survivor_chain[-1]),
+        inbox_id=context.inbox_id,
+        merged_at=merged_at,
+    )
+    return Outcome.CHANGED
+
+
+def _refuse_undone(
+    session: ScopedSession,
+    context: ApplyContext,
+    prior_id: str,
+    survivor_id: str,
+    merged_at: datetime,
+) -> None:
+    """A replay must not repeat what a person has undone; a later merge may."""
+    last = store.last_merge(session, context.practice, prior_id)
+    if last is None or last.undone_at is None or last.survivor_id != survivor_id:
+        return
+    if merged_at <= last.merged_at or (context.inbox_id and context.inbox_id == last.inbox_id):
+        raise Rejected(
+            "The merge was undone by a person and is not repeated.",
+            reason="merge_undone",
+            path="MRG-1",
+        )
+
+
+def undo_merge(session: ScopedSession, practice_id: str, prior_id: str, *, now: datetime) -> None:
+    """Separate a prior patient again; the rows the merge moved go back, later ones stay.
+
+    `now` is aware. Raises NotFound if the patient was never merged, Conflict if not merged now.
+    """
+    merge = store.last_merge(session, practice_id, prior_id)
+    if merge is None:
+        raise NotFound
+    if merge.undone_at is not None:
+        raise Conflict("The merge is undone already.")
+    store.unlink(session, merge, now=now)
+
+
+def _find(
+    session: ScopedSession, context: ApplyContext, identifiers: Iterable[Identifier]
+) -> tuple[PatientRow | None, list[Holder]]:
+    """The live patient that the identifiers name, None if unknown, and who holds which of them."""
+    practice = context.practice
+    stated = usable(identifiers)
+    if not stated:
+        raise Rejected(
+            "No identifier names the patient; a social security or account number does not count.",
+            reason="no_patient_identifier",
+            path="PID-3",
+        )
+    holders = store.find_holders(session, practice, stated)
+    found = matches(stated, holders)
+    if not found:
+        return None, holders
+    _report_conflict(session, context, found, path="PID-3")
+    live = store.merge_chain(session, practice, found[0])[-1]
+    return store.get(session, practice, live), holders
+
+
+def _report_conflict(
+    session: ScopedSession, context: ApplyContext, found: Sequence[str], *, path: str
+) -> None:
+    if len(found) < 2:
+        return
+    live = {store.merge_chain(session, context.practice, patient)[-1] for patient in found}
+    if len(live) > 1:
+        context.report(
+            "identifier_conflict",
+            path,
+            "Two identifiers name two different patients; the first one was used.",
+        )
+
+
+def _create(session: ScopedSession, context: ApplyContext) -> PatientRow:
+    row = PatientRow(
+        practice_id=context.practice,
+        id=new_id(),
+        connection_id=context.connection_id,
+        received_at=context.received_at,
+        inbox_id=context.inbox_id,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _learn(
+    session: ScopedSession,
+    row: PatientRow,
+    identifiers: Iterable[Identifier],
+    holders: Sequence[Holder],
+) -> None:
+    """Add the identifiers that nobody holds yet; those of another patient stay there."""
+    new = [
+        identifier
+        for identifier in usable(identifiers)
+        if not any(same_identifier(identifier, holder.identifier) for holder in holders)
+    ]
+    store.add_identifiers(session, row.practice_id, row.id, new)
+
+
+def _fill(row: PatientRow, patient: Patient) -> None:
+    if patient.name is not None:
+        row.family_name, row.given_name = patient.name.family, patient.name.given
+        row.middle_name = patient.name.middle
+    if patient.address is not None:
+        row.line1, row.line2 = patient.address.line1, patient.address.line2
+        row.city, row.state = patient.address.city, patient.address.state
+        row.postal_code = patient.address.postal_code
+    for name in ("birth_date", "sex", "phone", "email", "language", "deceased_at"):
+        value = getattr(patient, name)
+        if value is not None:
+            setattr(row, name, value)

@@ -1,0 +1,147 @@
+"""What every handler of canonical records shares: context, outcome, freshness.
+
+A handler takes ``(session, context, record)`` and returns an `Outcome`. It raises `Rejected` for a
+record that cannot be applied and `Deferred` for one that waits for another; `hub.services.apply`
+undoes what the handler wrote until then and keeps the reason as an issue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from hub.domain.content import content_hash
+from hub.domain.records import Issue, Record
+from hub.errors import Rejected
+from hub.storage.tables import Sourced
+
+T = TypeVar("T")
+
+CENT = Decimal("0.01")
+MOST_MONEY = Decimal(10) ** 15
+
+
+class Outcome(StrEnum):
+    """What applying a record did.
+
+    `STALE`: the store knows something newer. `DEFERRED`: it refers to something not known yet and
+    is to be applied again later. `REJECTED`: it cannot be applied; an issue says why.
+    """
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    DEFERRED = "deferred"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyContext:
+    """Where a record came from. `practice_id` is None for the MSO's catalogue and orders.
+
+    `received_at` is aware; `zone` is the practice's. `issues` collects what `apply` found and has
+    stored already, for counting.
+    """
+
+    practice_id: str | None
+    connection_id: str
+    inbox_id: str | None
+    sync_run_id: str | None
+    received_at: datetime
+    zone: tzinfo
+    issues: list[Issue] = field(default_factory=list)
+
+    @property
+    def practice(self) -> str:
+        """The practice; Rejected where the message could not be routed to one."""
+        if self.practice_id is None:
+            raise Rejected("The record belongs to no known practice.", reason="unknown_practice")
+        return self.practice_id
+
+    def report(self, code: str, path: str, text: str) -> None:
+        """Note something an operator should see; `text` names the rule and never a value."""
+        self.issues.append(Issue(code, path, text))
+
+
+class Deferred(Rejected):
+    """A record refers to another that is not known yet; the sync applies it again later."""
+
+
+def digest(record: Record) -> str:
+    """The hash by which a repetition of the record is recognised."""
+    return content_hash(record.data, record.op)
+
+
+def judge(row: Sourced | None, record: Record, content: str) -> Outcome:
+    """What to do with `record` given the stored `row`: `CREATED` or `CHANGED` mean write.
+
+    A repetition that the source states for a later time only moves the row's `occurred_at`, so that
+    what happened in between is recognised as stale when it arrives late.
+    """
+    if row is None:
+        return Outcome.CREATED
+    stated, stored = record.occurred_at, row.occurred_at
+    if row.content_hash == content:
+        if stated is not None and stored is not None and stated > stored:
+            row.occurred_at = stated
+        return Outcome.UNCHANGED
+    if stated is not None and stored is not None and stated < stored:
+        return Outcome.STALE
+    return Outcome.CHANGED
+
+
+def stamp(row: Sourced, context: ApplyContext, record: Record, content: str) -> None:
+    """Note on a written row where it came from and how fresh it is."""
+    row.connection_id = context.connection_id
+    row.external_id = record.external_id
+    row.content_hash = content
+    row.occurred_at = record.occurred_at or row.occurred_at
+    row.received_at = context.received_at
+    row.inbox_id = context.inbox_id
+
+
+def key_of(record: Record) -> str:
+    """The source's key; Rejected if it is missing, since every repetition would be a new row."""
+    if not record.external_id:
+        raise Rejected("The record has no key of its source.", reason="missing_key")
+    return record.external_id
+
+
+def refuse_delete(record: Record) -> None:
+    """Raise Rejected for a deletion of something that is kept."""
+    if record.op == "delete":
+        raise Rejected(
+            "The source deleted a record that the hub keeps; end it at the source instead.",
+            reason="delete_not_supported",
+        )
+
+
+def content_of(record: Record, kind: type[T]) -> T:
+    """The record's data as `kind`."""
+    if not isinstance(record.data, kind):
+        raise TypeError(f"a record of {kind.__name__} was expected")
+    return record.data
+
+
+def money(amount: Decimal, path: str) -> Decimal:
+    """An amount that the store keeps exactly, in whole cents; Rejected otherwise."""
+    if not amount.is_finite() or abs(amount) >= MOST_MONEY:
+        raise Rejected("An amount is out of range.", reason="amount_range", path=path)
+    if amount != amount.quantize(CENT):
+        raise Rejected(
+            "An amount has more than two decimals.", reason="amount_precision", path=path
+        )
+    return amount
+
+
+_WEIGHT = (Outcome.UNCHANGED, Outcome.STALE, Outcome.CHANGED, Outcome.CREATED)
+
+
+def strongest(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of a record that is made of several rows."""
+    return max(outcomes, key=_WEIGHT.index, default=Outcome.UNCHANGED)

@@ -1,0 +1,164 @@
+"""Queries on patients, their identifiers and merges; all within one practice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import select, update
+
+from hub.domain.patients import Identifier
+from hub.domain.patients_matching import Holder
+from hub.storage.session import ScopedSession
+from hub.storage.tables import (
+    Appointment,
+    Charge,
+    Coverage,
+    EligibilityCheck,
+    Encounter,
+    Observation,
+    Patient,
+    PatientIdentifier,
+    PatientMerge,
+)
+
+OF_A_PATIENT: tuple[type[Any], ...] = (
+    Appointment,
+    Encounter,
+    Observation,
+    Charge,
+    Coverage,
+    EligibilityCheck,
+)
+"""Tables whose rows follow their patient into a merge; identifiers stay and resolve by the link."""
+
+CHUNK = 500
+
+
+def find_holders(
+    session: ScopedSession, practice_id: str, identifiers: Iterable[Identifier]
+) -> list[Holder]:
+    """Stored identifiers with the value of one of `identifiers`, whatever authority and type."""
+    values = {identifier.value for identifier in identifiers}
+    rows = session.scalars(
+        select(PatientIdentifier).where(
+            PatientIdentifier.practice_id == practice_id, PatientIdentifier.value.in_(values)
+        )
+    )
+    return [Holder(Identifier(r.authority, r.type, r.value), r.patient_id) for r in rows]
+
+
+def get(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
+    """A patient that is known to exist."""
+    return session.scalars(
+        select(Patient).where(Patient.practice_id == practice_id, Patient.id == patient_id)
+    ).one()
+
+
+def merge_chain(session: ScopedSession, practice_id: str, patient_id: str) -> tuple[str, ...]:
+    """The patient, then whom it was merged into, and so on; the last one is live."""
+    chain = [patient_id]
+    while True:
+        into = session.scalar(
+            select(Patient.merged_into_id).where(
+                Patient.practice_id == practice_id, Patient.id == chain[-1]
+            )
+        )
+        if into is None or into in chain:
+            return tuple(chain)
+        chain.append(into)
+
+
+def add_identifiers(
+    session: ScopedSession, practice_id: str, patient_id: str, identifiers: Iterable[Identifier]
+) -> None:
+    session.add_all(
+        PatientIdentifier(
+            practice_id=practice_id,
+            patient_id=patient_id,
+            authority=identifier.authority,
+            type=identifier.type,
+            value=identifier.value,
+        )
+        for identifier in identifiers
+    )
+
+
+def last_merge(session: ScopedSession, practice_id: str, prior_id: str) -> PatientMerge | None:
+    """The merge of a prior patient that is in force, else the latest one that was undone."""
+    return session.scalars(
+        select(PatientMerge)
+        .where(PatientMerge.practice_id == practice_id, PatientMerge.prior_id == prior_id)
+        .order_by(
+            PatientMerge.undone_at.is_not(None), PatientMerge.merged_at.desc(), PatientMerge.id
+        )
+        .limit(1)
+    ).first()
+
+
+def link(
+    session: ScopedSession,
+    prior: Patient,
+    survivor: Patient,
+    *,
+    inbox_id: str | None,
+    merged_at: datetime,
+) -> None:
+    """Merge `prior` into `survivor`: its rows move, its identifiers resolve by the link."""
+    prior.status = "merged"
+    prior.merged_into_id = survivor.id
+    session.add(
+        PatientMerge(
+            practice_id=prior.practice_id,
+            survivor_id=survivor.id,
+            prior_id=prior.id,
+            inbox_id=inbox_id,
+            merged_at=merged_at,
+            moved=_move(session, prior.practice_id, prior.id, survivor.id),
+        )
+    )
+
+
+def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> None:
+    """Undo a merge: the rows it moved go back, wherever later merges took them."""
+    practice_id = merge.practice_id
+    holder = merge_chain(session, practice_id, merge.prior_id)[-1]
+    prior = get(session, practice_id, merge.prior_id)
+    prior.status = "active"
+    prior.merged_into_id = None
+    merge.undone_at = now
+    _move(session, practice_id, holder, merge.prior_id, merge.moved)
+
+
+def _move(
+    session: ScopedSession,
+    practice_id: str,
+    from_id: str,
+    to_id: str,
+    only: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, list[str]]:
+    """Give rows of one patient to another (`only`: those ids by table); returns what was moved."""
+    moved = {}
+    for table in OF_A_PATIENT:
+        held = select(table.id).where(table.practice_id == practice_id, table.patient_id == from_id)
+        ids = list(session.scalars(held.order_by(table.id)))
+        if only is not None:
+            wanted = set(only.get(table.__tablename__, ()))
+            ids = [row_id for row_id in ids if row_id in wanted]
+        for part in _chunks(ids):
+            session.execute(
+                update(table)
+                .where(table.practice_id == practice_id, table.id.in_(part))
+                .values(patient_id=to_id)
+            )
+        if ids:
+            moved[table.__tablename__] = ids
+    return moved
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(ids)
+    while part := list(islice(rest, CHUNK)):
+        yield part
