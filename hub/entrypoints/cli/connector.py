@@ -1,0 +1,137 @@
+"""`mso-hub connector`: what is installed, its settings, its documentation, its simulated vendor."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from connectors import registry
+from connectors.sdk.base import Source
+from connectors.sdk.simulator import SimulatorServer
+from hub.errors import ConfigError, HubError
+
+app = typer.Typer(no_args_is_help=True, help="The connectors of this installation.")
+
+Id = Annotated[str, typer.Argument(help="The connector's id, as `list` shows it.")]
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """An expected failure is one sentence on stderr and exit code 1."""
+    try:
+        yield
+    except HubError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+@app.command("list")
+def list_connectors(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every connector; a broken one with the reason."""
+    for manifest in registry.manifests():
+        try:
+            registry.load(manifest.id)
+        except ConfigError:
+            continue  # its manifest now carries the reason
+    found = registry.manifests()
+    if as_json:
+        typer.echo(json.dumps({"connectors": [_plain(manifest) for manifest in found]}, indent=2))
+        return
+    table = Table("id", "name", "kind", "version", "lifecycle", "capabilities", "state")
+    for manifest in found:
+        capabilities = ", ".join(manifest.capabilities)
+        table.add_row(
+            manifest.id, manifest.name, manifest.kind, manifest.version, manifest.lifecycle,
+            capabilities, manifest.broken or "ok",
+        )  # fmt: skip
+    Console().print(table)
+
+
+def _plain(manifest: registry.Manifest) -> dict[str, Any]:
+    return {**asdict(manifest), "broken": manifest.broken or None}
+
+
+@app.command()
+def schema(id: Id) -> None:
+    """Print the JSON Schema of a connector's settings."""
+    with _plain_errors():
+        typer.echo(json.dumps(registry.config_schema(id), indent=2))
+
+
+@app.command()
+def docs(id: Id) -> None:
+    """Print a connector's page: its README, the streams it offers and its settings."""
+    with _plain_errors():
+        readme = registry.folder(id) / "README.md"
+        parts = [readme.read_text(encoding="utf-8").rstrip()] if readme.is_file() else []
+        parts += [_streams(id), _settings(registry.config_schema(id))]
+        typer.echo("\n\n".join(part for part in parts if part))
+
+
+def _streams(id: str) -> str:
+    connector = registry.load(id)
+    if not isinstance(connector, Source):
+        return ""
+    rows = [
+        f"| {spec.name} | {spec.record.__name__} | {spec.mode} | {', '.join(spec.depends_on)} "
+        f"| {', '.join(spec.pii)} |"
+        for spec in connector.streams()
+    ]
+    head = "| Stream | Record | Mode | After | Personal fields |\n| --- | --- | --- | --- | --- |"
+    return "\n".join(["## Streams", "", head, *rows])
+
+
+def _settings(model: dict[str, Any]) -> str:
+    required = set(model.get("required", ()))
+    rows = []
+    for key, item in model.get("properties", {}).items():
+        fallback = "required" if key in required else json.dumps(item.get("default"))
+        secret = "yes" if item.get("writeOnly") else ""
+        rows.append(f"| {key} | {fallback} | {secret} | {item.get('description', '')} |")
+    head = "| Key | Default | Secret | Meaning |\n| --- | --- | --- | --- |"
+    return "\n".join(["## Settings", "", head, *rows]) if rows else ""
+
+
+@app.command()
+def simulate(
+    id: Id,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 1,
+) -> None:
+    """Run a connector's simulated vendor on loopback until interrupted."""
+    with _plain_errors():
+        server = _simulator(id, port, seed)
+    with server:
+        typer.echo(f"{id} is simulated at {server.url}; stop with Ctrl-C.")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            typer.echo("Stopped.")
+
+
+def _simulator(id: str, port: int, seed: int) -> SimulatorServer:
+    registry.get(id)
+    name = f"{registry.package(id)}.simulator"
+    try:
+        build = importlib.import_module(name).demo_app
+    except (ModuleNotFoundError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name != name:
+            raise
+        raise ConfigError(f"{id} has no simulator that answers over HTTP.") from error
+    try:
+        return SimulatorServer(build(seed=seed, today=datetime.now(UTC).date()), port)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"Port {port} of 127.0.0.1 cannot be used.", field="port") from error
