@@ -1,0 +1,1 @@
+"""Brightwell Medical Supply: offers, orders and signed events over JSON."""
