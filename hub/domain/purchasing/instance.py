@@ -60,7 +60,7 @@ class SpendRebate:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """`min_order` and `shipping` hold per practice; `spend_rebates` ascend and count pooled goods."""
+    """`min_order` and `shipping` hold per practice; `spend_rebates` ascend and are pooled."""
 
     id: str
     min_order: Cents = 0
@@ -79,7 +79,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a vendor sells an item for. `max_packs` is pooled; a line buys multiples of `multiple`."""
+    """What a vendor sells an item for; `max_packs` is pooled, a line buys whole `multiple`s."""
 
     vendor: str
     item: str
@@ -327,8 +327,10 @@ def _switching(value: Any, path: str) -> SwitchingCost:
     keys = ("practice", "item", "incumbent", "cost")
     row = fields.mapping(value, path, keys, keys)
     return SwitchingCost(
-        *(fields.text(row[key], f"{path}.{key}") for key in keys[:3]),
-        cost=fields.cents(row["cost"], f"{path}.cost"),
+        fields.text(row["practice"], f"{path}.practice"),
+        fields.text(row["item"], f"{path}.item"),
+        fields.text(row["incumbent"], f"{path}.incumbent"),
+        fields.cents(row["cost"], f"{path}.cost"),
     )
 
 

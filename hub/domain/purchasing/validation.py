@@ -41,7 +41,7 @@ def validate(instance: Instance) -> None:
         _once((offer.vendor, offer.item), seen, path, "the same vendor and item")
         _offer(offer, path)
     _rules(instance, practices, items, vendors)
-    if not 0 < instance.limits.seconds:
+    if instance.limits.seconds <= 0:
         reject("not_seconds", "limits.seconds", "must be above 0.")
     _amount(instance.limits.gap, "limits.gap", most=RATE_UNIT)
 

@@ -1,0 +1,170 @@
+"""The rows of the purchasing model, block by block: tiers, orders, vendor counts, commitments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hub.domain.purchasing.columns import Bools, Builder, Floats, Uses
+from hub.domain.purchasing.fields import RATE_UNIT
+from hub.domain.purchasing.problem import Ints, Problem
+
+
+def tiers(builder: Builder, problem: Problem, uses: Uses) -> dict[tuple[int, int], int]:
+    """At most one tier of an offer holds, and pooled packs lie within it.
+
+    The first tier needs no column: it holds when no other does.
+    """
+    keys = [(o, t) for o, breaks in enumerate(problem.breaks) for t in range(1, len(breaks))]
+    if not keys:
+        return {}
+    columns = builder.add_columns(np.zeros(len(keys)))
+    widest = max(map(len, problem.breaks))
+    lookup = np.full((len(problem.breaks), widest), -1, dtype=np.int64)
+    least = np.ones((len(problem.breaks), widest))
+    most = np.full((len(problem.breaks), widest), np.inf)
+    for (offer, tier), column in zip(keys, columns, strict=True):
+        lookup[offer, tier] = column
+        least[offer, tier] = problem.breaks[offer][tier]
+        most[offer, tier - 1] = max(1, problem.breaks[offer][tier] - 1)
+    y, x = lookup[uses.offer, uses.tier], np.arange(len(uses))
+    upper = uses.tier > 0
+    count = int(upper.sum())
+    link = np.arange(count)
+    builder.add_rows(count, (link, x[upper], 1.0), (link, y[upper], -1.0), upper=0.0)
+    base = columns[0]
+    reach = uses.packs / least[uses.offer, uses.tier]
+    own = np.arange(len(keys))
+    builder.add_rows(
+        len(keys), (y[upper] - base, x[upper], reach[upper]), (own, columns, -1.0), lower=0.0
+    )
+    _tier_caps(builder, np.array(keys, dtype=np.int64), columns, most, uses)
+    return dict(zip(keys, columns.tolist(), strict=True))
+
+
+def _tier_caps(builder: Builder, keys: Ints, columns: Ints, most: Floats, uses: Uses) -> None:
+    """Pooled packs stay below the next tier's break; with this the price is the invoiced one."""
+    x = np.arange(len(uses))
+    within = most[uses.offer, uses.tier]
+    first = (uses.tier == 0) & np.isfinite(within)
+    builder.add_rows(
+        len(most),
+        (uses.offer[first], x[first], uses.packs[first] / within[first]),
+        (keys[:, 0], columns, 1.0),
+        upper=1.0,
+    )
+    capped = np.isfinite(most[keys[:, 0], keys[:, 1]])
+    row = np.full(most.shape, -1, dtype=np.int64)
+    row[keys[capped, 0], keys[capped, 1]] = np.arange(int(capped.sum()))
+    inner = (uses.tier > 0) & np.isfinite(within)
+    builder.add_rows(
+        int(capped.sum()),
+        (row[uses.offer[inner], uses.tier[inner]], x[inner], uses.packs[inner] / within[inner]),
+        (np.arange(int(capped.sum())), columns[capped], -1.0),
+        upper=0.0,
+    )
+
+
+def pack_limits(builder: Builder, problem: Problem, uses: Uses) -> None:
+    limits = np.array([np.inf if o.max_packs is None else o.max_packs for o in problem.offers])
+    x = np.flatnonzero(np.isfinite(limits[uses.offer])) if len(limits) else np.arange(0)
+    share = uses.packs[x] / limits[uses.offer[x]]
+    builder.add_rows(len(limits), (uses.offer[x], x, share), upper=1.0)
+
+
+def _by_line(uses: Uses, among: Bools) -> tuple[int, Ints, Ints, Ints]:
+    """Group columns by (line, vendor): number of groups, row and column of each, first column."""
+    x = np.flatnonzero(among)
+    width = int(uses.vendor.max(initial=0)) + 1
+    keys = uses.line[x] * width + uses.vendor[x]
+    _, first, row = np.unique(keys, return_index=True, return_inverse=True)
+    return len(first), row.astype(np.int64), x, x[first]
+
+
+def orders(builder: Builder, problem: Problem, uses: Uses) -> tuple[Ints, Ints]:
+    """Orders opened, minimum orders, fees and free freight; −1 where a pair needs no column."""
+    terms = {vendor.id: vendor for vendor in problem.instance.vendors}
+    vendors = [terms[key] for key in problem.vendors]
+    width, pairs = len(vendors), uses.practice * len(vendors) + uses.vendor
+    total = len(problem.practices) * width
+    fee = np.array([v.shipping.fee if v.shipping.free_from != 0 else 0 for v in vendors])
+    least = np.array([v.min_order for v in vendors], dtype=float)
+    free_from = np.array(
+        [np.inf if v.shipping.free_from is None else v.shipping.free_from for v in vendors]
+    )
+    counted = problem.instance.rules.max_vendors_per_practice is not None
+    order = np.full(total, -1, dtype=np.int64)
+    free = order.copy()
+    if not len(uses):
+        return order, free
+    needed = np.unique(pairs[(fee > 0)[uses.vendor] | (least > 0)[uses.vendor] | counted])
+    order[needed] = builder.add_columns(fee[needed % width])
+    count, row, x, first = _by_line(uses, order[pairs] >= 0)
+    opened = order[pairs[first]]
+    builder.add_rows(count, (row, x, 1.0), (np.arange(count), opened, -1.0), upper=0.0)
+    _goods_reach(builder, uses, pairs, order, np.tile(least, len(problem.practices)))
+    waived = needed[np.isfinite(free_from[needed % width]) & (fee[needed % width] > 0)]
+    free[waived] = builder.add_columns(-fee[waived % width].astype(float))
+    own = np.arange(len(waived))
+    builder.add_rows(len(waived), (own, free[waived], 1.0), (own, order[waived], -1.0), upper=0.0)
+    _goods_reach(builder, uses, pairs, free, np.tile(free_from, len(problem.practices)))
+    return order, free
+
+
+def _goods_reach(
+    builder: Builder, uses: Uses, pairs: Ints, columns: Ints, threshold: Floats
+) -> None:
+    """Where a pair's column is 1, its goods reach the threshold (no line counts for more)."""
+    among = np.flatnonzero((columns >= 0) & (threshold > 0))
+    row = np.full(len(columns), -1, dtype=np.int64)
+    row[among] = np.arange(len(among))
+    x = np.flatnonzero(row[pairs] >= 0)
+    part = np.minimum(uses.amount[x] / threshold[pairs[x]], 1.0)
+    builder.add_rows(
+        len(among),
+        (row[pairs[x]], x, part),
+        (np.arange(len(among)), columns[among], -1.0),
+        lower=0.0,
+    )
+
+
+def counts(
+    builder: Builder, problem: Problem, uses: Uses, order: Ints
+) -> tuple[Ints, dict[tuple[int, int], int]]:
+    """Limits on the number of vendors: of the round, of a practice, of a category."""
+    rules, width = problem.instance.rules, len(problem.vendors)
+    vendor = np.full(width, -1, dtype=np.int64)
+    if rules.max_vendors is not None:
+        vendor = _limit(builder, uses, np.ones(len(uses), dtype=bool), width, rules.max_vendors)
+    if rules.max_vendors_per_practice is not None:
+        pairs = np.flatnonzero(order >= 0)
+        limit = float(rules.max_vendors_per_practice)
+        builder.add_rows(len(problem.practices), (pairs // width, order[pairs], 1.0), upper=limit)
+    category: dict[tuple[int, int], int] = {}
+    of_line = np.array(problem.category_of, dtype=np.int64)
+    for name, most in rules.max_vendors_per_category:
+        number = problem.categories.index(name)
+        columns = _limit(builder, uses, of_line[uses.line] == number, width, most)
+        category.update({(number, n): int(c) for n, c in enumerate(columns)})
+    return vendor, category
+
+
+def _limit(builder: Builder, uses: Uses, among: Bools, width: int, most: int) -> Ints:
+    """Columns "vendor is used among these", at most `most` of them 1."""
+    columns = builder.add_columns(np.zeros(width))
+    count, row, x, first = _by_line(uses, among)
+    used = columns[uses.vendor[first]]
+    builder.add_rows(count, (row, x, 1.0), (np.arange(count), used, -1.0), upper=0.0)
+    builder.add_rows(1, (np.zeros(width, dtype=np.int64), columns, 1.0), upper=float(most))
+    return columns
+
+
+def commitments(builder: Builder, problem: Problem, uses: Uses) -> None:
+    of_line = np.array(problem.category_of, dtype=np.int64)
+    for promise in problem.instance.rules.commitments:
+        number = problem.categories.index(promise.category)
+        vendor = problem.vendors.index(promise.vendor)
+        x = np.flatnonzero(of_line[uses.line] == number) if len(uses) else np.arange(0)
+        weight = (uses.vendor[x] == vendor) - promise.share / RATE_UNIT
+        value = uses.amount[x] * weight
+        scale = float(np.abs(value).max(initial=1.0))
+        builder.add_rows(1, (np.zeros(len(x), dtype=np.int64), x, value / scale), lower=0.0)

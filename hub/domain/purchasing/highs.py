@@ -1,0 +1,113 @@
+"""Runs HiGHS on a model in this process: start, limits, interruption, progress, bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import highspy
+import numpy as np
+
+from hub.domain.purchasing.model import Model
+
+Watch = Callable[[float, float], bool]
+"""Called with (incumbent, bound) in cents, infinite while unknown; True asks to stop."""
+
+_CLOSE = 0.5
+"""Costs are whole cents, so half a cent above the bound is the optimum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`bound` is in cents, −inf while nothing is proven; `chosen` is None without a solution."""
+
+    ended: Literal["solved", "limit", "infeasible"]
+    chosen: list[int] | None
+    bound: float
+
+
+def run(
+    model: Model,
+    *,
+    seconds: float,
+    gap: float,
+    start: Sequence[int] | None = None,
+    watch: Watch | None = None,
+) -> Outcome:
+    """Solve to the relative `gap` or until `seconds` are over or `watch` says stop.
+
+    An exception of `watch` stops the solver and is raised afterwards.
+    """
+    if seconds <= 0:
+        return Outcome("limit", None, -math.inf)
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    solver.setOptionValue("time_limit", float(seconds))
+    solver.setOptionValue("mip_rel_gap", gap)
+    solver.setOptionValue("mip_abs_gap", _CLOSE)
+    _pass(solver, model)
+    if start is not None:
+        values = model.encode(start)
+        solver.setSolution(len(values), np.arange(len(values), dtype=np.int32), values)
+    raised = _listen(solver, watch) if watch is not None else []
+    solver.run()
+    solver.clearCallbacks()
+    if raised:
+        raise raised[0]
+    return _outcome(solver, model)
+
+
+def _pass(solver: Any, model: Model) -> None:
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(model.cost), len(model.lower)
+    lp.col_cost_ = model.cost
+    lp.col_lower_ = np.zeros(len(model.cost))
+    lp.col_upper_ = np.ones(len(model.cost))
+    lp.row_lower_, lp.row_upper_ = model.lower, model.upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_ = model.matrix.indptr.astype(np.int32)
+    lp.a_matrix_.index_ = model.matrix.indices.astype(np.int32)
+    lp.a_matrix_.value_ = model.matrix.data
+    kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+    lp.integrality_ = [kinds[flag] for flag in model.integral.tolist()]
+    solver.passModel(lp)
+
+
+def _listen(solver: Any, watch: Watch) -> list[BaseException]:
+    """Call `watch` whenever HiGHS may be interrupted; collects what it raises."""
+    raised: list[BaseException] = []
+
+    def heard(event: Any) -> None:
+        data = event.data_out
+        try:
+            stop = bool(raised) or watch(data.mip_primal_bound, data.mip_dual_bound)
+        except BaseException as error:  # raised again by run(): it must not cross the solver
+            raised.append(error)
+            stop = True
+        event.interrupt(stop)
+
+    def heard_in_simplex(event: Any) -> None:
+        try:
+            stop = bool(raised) or watch(math.inf, -math.inf)
+        except BaseException as error:
+            raised.append(error)
+            stop = True
+        event.interrupt(stop)
+
+    solver.cbMipInterrupt += heard
+    solver.cbSimplexInterrupt += heard_in_simplex
+    return raised
+
+
+def _outcome(solver: Any, model: Model) -> Outcome:
+    status, info = solver.getModelStatus(), solver.getInfo()
+    kinds = highspy.HighsModelStatus
+    if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):
+        return Outcome("infeasible", None, math.inf)
+    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    chosen = model.decode(np.array(solver.getSolution().col_value)) if found else None
+    bound = info.mip_dual_bound if math.isfinite(info.mip_dual_bound) else -math.inf
+    return Outcome("solved" if status == kinds.kOptimal else "limit", chosen, bound)
