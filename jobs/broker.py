@@ -143,7 +143,8 @@ class TableConsumer(Consumer):
             context, claimed = self.broker.context, running.claimed
             try:
                 context.database.transaction(
-                    _SCOPE, lambda session, job=claimed: queue.release(session, job, now=context.now())
+                    _SCOPE,
+                    lambda session, job=claimed: queue.release(session, job, now=context.now()),
                 )
             except LeaseLost:
                 logger.warning("lease lost before release", job_id=claimed.id)
@@ -240,5 +241,7 @@ def classify(exception: BaseException, job: ClaimedJob, context: JobContext) -> 
         return Failure(exception.code, str(exception), None)
     text = f"An unexpected {type(exception).__name__} stopped the job."
     if isinstance(exception, TimeLimitExceeded):
-        return Failure("TIME_LIMIT", "The job ran longer than it may.", queue.retry_at(job.attempt, now))
+        return Failure(
+            "TIME_LIMIT", "The job ran longer than it may.", queue.retry_at(job.attempt, now)
+        )
     return Failure("INTERNAL", text, queue.retry_at(job.attempt, now))

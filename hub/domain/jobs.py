@@ -13,6 +13,7 @@ class Job(StrEnum):
     PLAN_ELIGIBILITY = "eligibility.nightly"
     CHECK_ELIGIBILITY = "eligibility.check"
     SOLVE_ROUND = "purchasing.solve_round"
+    RELEASE_ORDERS = "purchasing.release_orders"
     PLACE_ORDER = "orders.place"
     SEND_REPLY = "orders.send_reply"
     PRUNE = "maintenance.prune"

@@ -156,21 +156,18 @@ def finish(
     message: InboundMessage,
     *,
     state: Literal["processed", "ignored", "quarantined"],
-    issues: Sequence[Issue] = (),
+    issue_count: int = 0,
     fault: Issue | None = None,
-    practice_id: str | None = None,
     now: datetime,
 ) -> None:
     """Record how reading a message ended, in the transaction of its effects."""
     message.state = state
     message.processed_at = now
-    message.issue_count = len(issues)
-    if practice_id is not None:
-        message.practice_id = practice_id
+    message.issue_count = issue_count
     message.fault_code = fault.code if fault else ""
     message.fault_path = fault.path if fault else ""
     message.fault_text = fault.text if fault else ""
-    inbox.add_issues(session, issues, now=now, practice_id=practice_id, inbox_id=message.id)
+    session.flush()
 
 
 def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -> int:

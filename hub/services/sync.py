@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 
 from hub.domain.jobs import Job
 from hub.domain.records import Cursor, Issue, Page, Record
 from hub.errors import NotFound
-from hub.services.apply import ApplyContext, Outcome, apply
+from hub.services.apply import apply
+from hub.services.records import ApplyContext, Outcome
 from hub.storage import inbox, queue
+from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, SyncCursor, SyncRun, new_id
 from hub.storage.upsert import insert_or_update
 
-ABANDONED_AFTER = timedelta(hours=2)
 UNROUTED = Issue(
     "unknown_entity", "entity", "No practice is mapped to this company; add it to the routing."
 )
@@ -57,6 +58,7 @@ def start_run(
 
 def apply_page(
     session: ScopedSession,
+    crypto: Crypto,
     *,
     run_id: str,
     page: Page,
@@ -69,13 +71,14 @@ def apply_page(
     for record in page.records:
         outcomes[_apply_one(session, run, record, practices, now)] += 1
     for rejected in page.rejected:
+        inbox.quarantine_record(session, crypto, run.connection_id, run.stream, rejected, now)
         inbox.add_issues(session, [rejected.issue], now=now, practice_id=None, sync_run_id=run.id)
     run.pages += 1
     run.read += len(page.records) + len(page.rejected)
     run.created += outcomes[Outcome.CREATED]
     run.changed += outcomes[Outcome.CHANGED]
     run.unchanged += outcomes[Outcome.UNCHANGED] + outcomes[Outcome.STALE]
-    run.rejected += len(page.rejected) + outcomes[Outcome.REJECTED]
+    run.rejected += len(page.rejected) + outcomes[Outcome.REJECTED] + outcomes[Outcome.DEFERRED]
     if page.cursor is not None:
         moved = {
             "version": page.cursor.version,

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from hub.domain.records import Issue
+from hub.domain.records import Issue, RejectedRecord
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
-from hub.storage.tables import DataIssue, InboundMessage
+from hub.storage.tables import DataIssue, InboundMessage, new_id
+from hub.storage.upsert import insert_once
 
 REUSE_WINDOW = timedelta(days=7)
 
@@ -87,6 +88,40 @@ def add_issues(
         )
         for issue in issues
     )
+
+
+def quarantine_record(
+    session: ScopedSession,
+    crypto: Crypto,
+    connection_id: str,
+    stream: str,
+    rejected: RejectedRecord,
+    now: datetime,
+) -> None:
+    """Keep one record of a page that could not be read, once however often it is met."""
+    inbox_id = new_id()
+    values = {
+        "id": inbox_id,
+        "kind": "record",
+        "connection_id": connection_id,
+        "source": f"sync:{connection_id}:{stream}",
+        "control_id": rejected.ref,
+        "message_type": stream,
+        "body_digest": crypto.digest(rejected.raw),
+        "size": len(rejected.raw),
+        "content_type": "application/json",
+        "headers": {},
+        "raw": crypto.encrypt(rejected.raw, raw_identity(inbox_id)),
+        "answer": crypto.encrypt(b"", answer_identity(inbox_id)),
+        "state": "quarantined",
+        "fault_code": rejected.issue.code,
+        "fault_path": rejected.issue.path,
+        "fault_text": rejected.issue.text,
+        "issue_count": 1,
+        "duplicates": 0,
+        "received_at": now,
+    }
+    insert_once(session, InboundMessage, values)
 
 
 def counts_by_state(session: ScopedSession) -> Mapping[str, int]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Update, func, or_, select, update
+from sqlalchemy import CursorResult, Update, delete, func, or_, select, update
 
 from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
@@ -358,6 +358,13 @@ def set_progress(session: ScopedSession, job: ClaimedJob, progress: Mapping[str,
         .where(JobRow.id == job.id, JobRow.token == job.token)
         .values(progress=dict(progress))
     )
+
+
+def prune(session: ScopedSession, *, before: datetime) -> None:
+    """Delete finished jobs older than `before` and lanes nothing waits in."""
+    over = (JobState.DONE, JobState.CANCELLED)
+    session.execute(delete(JobRow).where(JobRow.state.in_(over), JobRow.done_at < before))
+    session.execute(delete(Lane).where(Lane.ready_at.is_(None), Lane.token.is_(None)))
 
 
 def counts(session: ScopedSession) -> dict[str, int]:

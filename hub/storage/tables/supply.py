@@ -159,15 +159,18 @@ class RequisitionLine(PracticeOwned, Base):
 
 
 class PurchasingShare(PracticeOwned, Base):
-    """What a practice would have paid alone, pays now, and whether it approved its lines."""
+    """What a practice would have paid alone, pays now, and whether it approved its lines.
+
+    `standalone_cost` and `saving` are null where the practice could not have bought alone at all.
+    """
 
     __tablename__ = "purchasing_shares"
     domain = Domain.SUPPLY
 
     round_id: Mapped[str] = mapped_column(ForeignKey("purchasing_rounds.id"))
-    standalone_cost: Mapped[Decimal] = mapped_column(Money)
+    standalone_cost: Mapped[Decimal | None] = mapped_column(Money)
     pays: Mapped[Decimal] = mapped_column(Money)
-    saving: Mapped[Decimal] = mapped_column(Money)
+    saving: Mapped[Decimal | None] = mapped_column(Money)
     approved_at: Mapped[datetime | None]
     approved_by: Mapped[str] = mapped_column(default="")
 

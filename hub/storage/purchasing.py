@@ -1,0 +1,114 @@
+"""Queries behind purchasing rounds and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import or_, select
+
+from hub.storage.session import ScopedSession
+from hub.storage.tables import (
+    Item,
+    Offer,
+    OfferTier,
+    Practice,
+    PurchaseOrder,
+    PurchaseOrderLine,
+    PurchasingRound,
+    PurchasingShare,
+    Requisition,
+    RequisitionLine,
+    Supplier,
+)
+
+
+def get_round(session: ScopedSession, round_id: str) -> PurchasingRound | None:
+    return session.get(PurchasingRound, round_id)
+
+
+def round_by_name(session: ScopedSession, name: str) -> PurchasingRound | None:
+    return session.scalar(select(PurchasingRound).where(PurchasingRound.name == name))
+
+
+def requisition(session: ScopedSession, practice_id: str, round_id: str) -> Requisition | None:
+    return session.scalar(
+        select(Requisition).where(
+            Requisition.practice_id == practice_id, Requisition.round_id == round_id
+        )
+    )
+
+
+def demand(session: ScopedSession, round_id: str) -> Sequence[tuple[str, str, int]]:
+    """(practice, item, units) of every submitted requisition of the round."""
+    rows = session.execute(
+        select(RequisitionLine.practice_id, RequisitionLine.item_id, RequisitionLine.units)
+        .join(
+            Requisition,
+            (Requisition.practice_id == RequisitionLine.practice_id)
+            & (Requisition.id == RequisitionLine.requisition_id),
+        )
+        .where(Requisition.round_id == round_id, Requisition.status == "submitted")
+        .order_by(RequisitionLine.practice_id, RequisitionLine.item_id)
+    )
+    return [(practice, item, units) for practice, item, units in rows]
+
+
+def practices(session: ScopedSession, ids: Sequence[str]) -> Sequence[Practice]:
+    return session.scalars(select(Practice).where(Practice.id.in_(ids)).order_by(Practice.id)).all()
+
+
+def items(session: ScopedSession, ids: Sequence[str]) -> Sequence[Item]:
+    return session.scalars(select(Item).where(Item.id.in_(ids)).order_by(Item.id)).all()
+
+
+def suppliers(session: ScopedSession) -> Sequence[Supplier]:
+    return session.scalars(select(Supplier).order_by(Supplier.id)).all()
+
+
+def offers(
+    session: ScopedSession, item_ids: Sequence[str], on: date
+) -> Sequence[tuple[Offer, Sequence[OfferTier]]]:
+    """Offers for the items valid on a day, with their tiers ascending."""
+    found = session.scalars(
+        select(Offer)
+        .where(
+            Offer.item_id.in_(item_ids),
+            or_(Offer.starts_on.is_(None), Offer.starts_on <= on),
+            or_(Offer.ends_on.is_(None), Offer.ends_on >= on),
+        )
+        .order_by(Offer.supplier_id, Offer.item_id, Offer.external_id)
+    ).all()
+    tiers: dict[str, list[OfferTier]] = {offer.id: [] for offer in found}
+    for tier in session.scalars(
+        select(OfferTier).where(OfferTier.offer_id.in_(tiers)).order_by(OfferTier.from_packs)
+    ):
+        tiers[tier.offer_id].append(tier)
+    return [(offer, tiers[offer.id]) for offer in found if tiers[offer.id]]
+
+
+def shares(session: ScopedSession, round_id: str) -> Sequence[PurchasingShare]:
+    return session.scalars(
+        select(PurchasingShare)
+        .where(PurchasingShare.round_id == round_id)
+        .order_by(PurchasingShare.practice_id)
+    ).all()
+
+
+def orders(session: ScopedSession, round_id: str) -> Sequence[PurchaseOrder]:
+    return session.scalars(
+        select(PurchaseOrder)
+        .where(PurchaseOrder.round_id == round_id)
+        .order_by(PurchaseOrder.practice_id, PurchaseOrder.supplier_id)
+    ).all()
+
+
+def order_lines(session: ScopedSession, order: PurchaseOrder) -> Sequence[PurchaseOrderLine]:
+    return session.scalars(
+        select(PurchaseOrderLine)
+        .where(
+            PurchaseOrderLine.practice_id == order.practice_id,
+            PurchaseOrderLine.order_id == order.id,
+        )
+        .order_by(PurchaseOrderLine.number)
+    ).all()

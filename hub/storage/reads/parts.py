@@ -1,0 +1,243 @@
+"""What a query wants, as data: filled in by the planner, read by the executor.
+
+A part names tables, columns and response keys; it holds no SQL and no resolver, so that the same part
+can be run level by level (`run.py`) or compiled into one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from hub.domain.agreements import DataClass, Domain
+from hub.storage.tables import Base
+
+SENSITIVE = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE, DataClass.PAYROLL})
+"""Classes whose reading is written to the audit trail."""
+
+
+class Access(StrEnum):
+    """How the rows of a table are scoped.
+
+    `PRACTICE_ROWS`: by practice, per domain. `PRACTICES`: the practices themselves. `OPERATED`: all of
+    them for the MSO, its own (`practice_id`) for a practice. `MSO`: for the MSO only. `CATALOGUE`: for
+    everybody, because no row belongs to a practice.
+    """
+
+    PRACTICE_ROWS = "practice_rows"
+    PRACTICES = "practices"
+    OPERATED = "operated"
+    MSO = "mso"
+    CATALOGUE = "catalogue"
+
+
+class Shape(StrEnum):
+    """How a stored value is written in JSON."""
+
+    PLAIN = "plain"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    MONEY = "money"
+    DECIMAL = "decimal"
+    WORD = "word"
+
+
+@dataclass(frozen=True, slots=True)
+class SmallGroup:
+    """Where the rows that add up to a cross-practice figure lie: one per practice, with its weight."""
+
+    table: type[Base]
+    column: str
+    weight: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table behind a type. `subject` is the column that names the patient; `inherited` where the row
+    has none and the row above it says who it is about. `suppressed` columns obey `small_group`."""
+
+    type_name: str
+    table: type[Base]
+    access: Access
+    domain: Domain | None = None
+    subject: str | None = None
+    small_group: SmallGroup | None = None
+    suppressed: frozenset[str] = frozenset()
+
+    @property
+    def owned(self) -> bool:
+        """True if every row belongs to one practice and its key is ``(practice_id, id)``."""
+        return self.access is Access.PRACTICE_ROWS
+
+
+INHERITED = "inherited"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalId:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A stored value. `identifier`: null where only limited rows are granted."""
+
+    key: str
+    column: str
+    shape: Shape
+    identifier: bool = False
+
+
+Compute = Callable[[Sequence[Mapping[str, Any]], datetime], Sequence[Any]]
+"""Rows (the columns it needs) and the present moment in, one JSON value per row out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    key: str
+    needs: tuple[str, ...]
+    compute: Compute
+    identifier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """The row that `column` points at, in the same practice where both tables are a practice's."""
+
+    key: str
+    column: str
+    objects: Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """The rows whose `remote` column points here, a page per parent."""
+
+    key: str
+    remote: str
+    page: Page
+
+
+Output = Constant | GlobalId | Leaf | Computed | One | Many
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What to write of each row, in the order of the document, and the data classes that reads."""
+
+    source: Source
+    outputs: tuple[Output, ...]
+    classes: frozenset[DataClass]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One typed filter: `op` is eq, in, gt, gte, lt, lte, prefix or null; the value is always bound."""
+
+    column: str
+    op: str
+    value: Any
+    identifier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Sort keys, all in one direction; the row's id breaks ties."""
+
+    columns: tuple[str, ...]
+    descending: bool = False
+    identifier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    key: str
+    objects: Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    key: str
+    items: tuple[Cursor | Nodes | Constant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """`items` are pairs of response key and what it holds (hasNextPage, endCursor …)."""
+
+    key: str
+    items: tuple[Constant | tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    key: str
+
+
+PageOutput = Nodes | Edges | PageInfo | Total | Constant
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A connection. `after` is the id of the last row seen; `classes` those of filters and order."""
+
+    source: Source
+    outputs: tuple[PageOutput, ...]
+    order: Order
+    first: int
+    after: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    classes: frozenset[DataClass] = frozenset()
+
+    def selections(self) -> tuple[Objects, ...]:
+        """Every selection made of the page's rows."""
+        found = [output.objects for output in self.outputs if isinstance(output, Nodes)]
+        for output in self.outputs:
+            if isinstance(output, Edges):
+                found += [item.objects for item in output.items if isinstance(item, Nodes)]
+        return tuple(found)
+
+    def needs_rows(self) -> bool:
+        """False if only a total was asked for."""
+        return any(not isinstance(output, Total | Constant) for output in self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """One row by its id; null if it is missing or not in scope."""
+
+    key: str
+    id: str
+    objects: Objects
+
+
+@dataclass(frozen=True, slots=True)
+class RootPage:
+    key: str
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class ByIds:
+    """Rows by id in the order asked for; `wanted` are pairs of type name and id, None if unreadable."""
+
+    key: str
+    wanted: tuple[tuple[str, str] | None, ...]
+    objects: Mapping[str, Objects]
+
+
+Root = ById | ByIds | RootPage | Constant

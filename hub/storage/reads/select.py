@@ -1,0 +1,283 @@
+"""Parts to SQLAlchemy selects: every statement names its scope, every value is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    type_coerce,
+)
+
+from hub.domain.agreements import Scope
+from hub.errors import NotFound
+from hub.storage.reads.parts import (
+    Access,
+    Computed,
+    Condition,
+    Leaf,
+    Objects,
+    One,
+    Order,
+    Page,
+    Source,
+)
+
+SMALLEST_GROUP = 5
+LARGEST_SHARE = 4  # one practice at most a quarter of the weight
+
+
+def table_of(source: Source) -> Table:
+    table: FromClause = source.table.__table__
+    assert isinstance(table, Table)
+    return table
+
+
+def needed_columns(source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
+    """The columns to fetch for some selections of the same rows, each once."""
+    names = ["id"]
+    if "practice_id" in table_of(source).c:
+        names.append("practice_id")
+    if source.subject in table_of(source).c:
+        names.append(source.subject)  # type: ignore[arg-type]
+    for objects in selections:
+        for output in objects.outputs:
+            if isinstance(output, Leaf | One):
+                names.append(output.column)
+            elif isinstance(output, Computed):
+                names.extend(output.needs)
+    return tuple(dict.fromkeys(names))
+
+
+def practice_ids(source: Source, scope: Scope, *, full_rows: bool) -> frozenset[str]:
+    """The practices whose rows of `source` may be read; `full_rows` leaves out limited ones."""
+    if source.domain is None:
+        return scope.all_practices()
+    if full_rows:
+        return scope.rows.get(source.domain, frozenset())
+    return scope.practices(source.domain)
+
+
+def access_clause(
+    source: Source, scope: Scope, *, full_rows: bool = False
+) -> ColumnElement[bool] | None:
+    """The rows in scope; None if all of them are."""
+    columns = table_of(source).c
+    if source.access is Access.CATALOGUE or scope.unrestricted:
+        return None
+    if source.access is Access.PRACTICE_ROWS:
+        return _among(columns.practice_id, practice_ids(source, scope, full_rows=full_rows))
+    if source.access is Access.PRACTICES:
+        return _among(columns.id, scope.all_practices())
+    if scope.is_mso:
+        return None
+    if source.access is Access.OPERATED and scope.own_practice_id is not None:
+        return columns.practice_id == scope.own_practice_id
+    return false()
+
+
+def _among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    listed = sorted(values)
+    if not listed:
+        return false()
+    return column == listed[0] if len(listed) == 1 else column.in_(listed)
+
+
+def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnElement[Any]]:
+    """The columns as selected: figures across practices only where the small-group rule holds."""
+    columns = table_of(source).c
+    if scope.is_mso or source.small_group is None:
+        return [columns[name] for name in names]
+    return [
+        case((_group_is_large(source), columns[name]), else_=None).label(name)
+        if name in source.suppressed
+        else columns[name]
+        for name in names
+    ]
+
+
+def _group_is_large(source: Source) -> ColumnElement[bool]:
+    group = source.small_group
+    assert group is not None
+    rows = group.table.__table__
+    weight = type_coerce(rows.c[group.weight], BigInteger())
+    return (
+        select(
+            and_(
+                func.count() >= SMALLEST_GROUP,
+                func.max(weight) * LARGEST_SHARE <= func.sum(weight),
+            )
+        )
+        .where(rows.c[group.column] == table_of(source).c.id)
+        .scalar_subquery()
+    )
+
+
+def conditions(source: Source, wanted: Sequence[Condition]) -> list[ColumnElement[bool]]:
+    return [_condition(table_of(source).c[item.column], item) for item in wanted]
+
+
+def _condition(column: ColumnElement[Any], item: Condition) -> ColumnElement[bool]:
+    if item.op == "never":
+        return false()
+    if item.op == "null":
+        return column.is_(None) if item.value else column.is_not(None)
+    if item.op == "in":
+        return _among(column, set(item.value))
+    if item.op == "prefix":
+        # By code point, so that the index serves it on both databases.
+        return and_(column >= item.value, column < item.value + "\U0010ffff")
+    return {
+        "eq": column.__eq__,
+        "gt": column.__gt__,
+        "gte": column.__ge__,
+        "lt": column.__lt__,
+        "lte": column.__le__,
+    }[item.op](item.value)
+
+
+def order_by(source: Source, order: Order) -> list[ColumnElement[Any]]:
+    keys = [table_of(source).c[name] for name in (*order.columns, "id")]
+    return [key.desc() for key in keys] if order.descending else [key.asc() for key in keys]
+
+
+def row_after(source: Source, order: Order, keys: Sequence[Any]) -> ColumnElement[bool]:
+    """Rows that come after the one with these sort keys (id last)."""
+    columns = [table_of(source).c[name] for name in (*order.columns, "id")]
+    bound = [literal(value, column.type) for value, column in zip(keys, columns, strict=True)]
+    if len(columns) == 1:
+        return columns[0] < bound[0] if order.descending else columns[0] > bound[0]
+    left, right = tuple_(*columns), tuple_(*bound)
+    return left < right if order.descending else left > right
+
+
+def key_value(source: Source, text: str) -> Any:
+    """An id as its column holds it. Raises NotFound if it cannot be one."""
+    if table_of(source).c.id.type.python_type is not int:
+        return text
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise NotFound
+    return int(text)
+
+
+def by_ids(source: Source, scope: Scope, names: Sequence[str], ids: Sequence[Any]) -> Select[Any]:
+    return select(*outputs(source, scope, names)).where(
+        _given(access_clause(source, scope)), _among(table_of(source).c.id, set(ids))
+    )
+
+
+def cursor_keys(source: Source, scope: Scope, page: Page, row_id: Any) -> Select[Any]:
+    """The sort keys of the row a cursor names, if it is in scope."""
+    columns = table_of(source).c
+    return select(*(columns[name] for name in (*page.order.columns, "id"))).where(
+        _given(access_clause(source, scope, full_rows=needs_full_rows(page))), columns.id == row_id
+    )
+
+
+def needs_full_rows(page: Page) -> bool:
+    """True if a filter or an order uses an identifier: limited rows would answer a guess."""
+    return page.order.identifier or any(item.identifier for item in page.conditions)
+
+
+def matching(
+    source: Source, scope: Scope, page: Page, parents: ColumnElement[bool] | None
+) -> ColumnElement[bool]:
+    """Scope, filters and parents of a page, without its position."""
+    return and_(
+        _given(access_clause(source, scope, full_rows=needs_full_rows(page))),
+        _given(parents),
+        *conditions(source, page.conditions),
+    )
+
+
+def whole_page(
+    source: Source,
+    scope: Scope,
+    page: Page,
+    names: Sequence[str],
+    parents: ColumnElement[bool] | None,
+    position: ColumnElement[bool] | None,
+) -> Select[Any]:
+    """One page and one row more, to know whether there is a next one."""
+    return (
+        select(*outputs(source, scope, names))
+        .where(matching(source, scope, page, parents), _given(position))
+        .order_by(*order_by(source, page.order))
+        .limit(page.first + 1)
+    )
+
+
+def pages_per_parent(
+    source: Source,
+    scope: Scope,
+    page: Page,
+    names: Sequence[str],
+    parents: ColumnElement[bool],
+    partition: Sequence[str],
+) -> Select[Any]:
+    """A page for each parent in one statement."""
+    columns = table_of(source).c
+    number = func.row_number().over(
+        partition_by=[columns[name] for name in partition],
+        order_by=order_by(source, page.order),
+    )
+    ranked = (
+        select(*outputs(source, scope, names), number.label("row_number_"))
+        .where(matching(source, scope, page, parents))
+        .subquery("ranked")
+    )
+    return (
+        select(*(ranked.c[name] for name in names))
+        .where(ranked.c.row_number_ <= page.first + 1)
+        .order_by(ranked.c.row_number_)
+    )
+
+
+def totals(
+    source: Source,
+    scope: Scope,
+    page: Page,
+    parents: ColumnElement[bool] | None,
+    partition: Sequence[str],
+) -> Select[Any]:
+    columns = [table_of(source).c[name] for name in partition]
+    return (
+        select(*columns, func.count())
+        .select_from(table_of(source))
+        .where(matching(source, scope, page, parents))
+        .group_by(*columns)
+    )
+
+
+def children_of(
+    source: Source, remote: str, parents: Iterable[tuple[str | None, Any]]
+) -> ColumnElement[bool]:
+    """Rows whose `remote` column points at one of the parents, ``(practice id or None, id)``.
+
+    Practice and id are two lists: a row that joins the practice of one parent to the id of another is
+    dropped when rows are handed to their parents.
+    """
+    listed = list(parents)
+    columns = table_of(source).c
+    practices = {practice for practice, _ in listed if practice is not None}
+    pointed = _among(columns[remote], {value for _, value in listed})
+    if practices and remote != "practice_id":
+        return and_(_among(columns.practice_id, practices), pointed)
+    return pointed
+
+
+def _given(clause: ColumnElement[bool] | None) -> ColumnElement[bool]:
+    return true() if clause is None else clause

@@ -1,0 +1,59 @@
+"""Stored values to JSON: one function per shape, each of which keeps null."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from hub.storage.reads.parts import Shape
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with six decimals of a second, so that texts sort as moments do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def money(amount: Decimal) -> str:
+    return format(amount, ".2f")
+
+
+def decimal(number: Decimal) -> str:
+    return format(number, "f")
+
+
+def iso_date(day: date) -> str:
+    return day.isoformat()
+
+
+def word(stored: str) -> str:
+    """A stored word as an enum value."""
+    return stored.upper()
+
+
+WRITERS: dict[Shape, Callable[[Any], Any] | None] = {
+    Shape.PLAIN: None,
+    Shape.DATE: iso_date,
+    Shape.TIMESTAMP: timestamp,
+    Shape.MONEY: money,
+    Shape.DECIMAL: decimal,
+    Shape.WORD: word,
+}
+
+
+def global_id(type_name: str, row_id: object) -> str:
+    """A Relay global id: base64 of ``Type:id``."""
+    return base64.b64encode(f"{type_name}:{row_id}".encode()).decode()
+
+
+def read_global_id(text: str) -> tuple[str, str] | None:
+    """Type name and row id of a global id, or None if it is not one."""
+    try:
+        plain = base64.b64decode(text, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    type_name, colon, row_id = plain.partition(":")
+    return (type_name, row_id) if type_name and colon and row_id else None

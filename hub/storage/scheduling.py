@@ -1,0 +1,32 @@
+"""Queries on a practice's providers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Provider
+from hub.storage.upsert import insert_once
+
+
+def find_provider(
+    session: ScopedSession, practice_id: str, external_id: str, npi: str
+) -> Provider | None:
+    """The provider with this key, else the one with this National Provider Identifier."""
+    same = [Provider.external_id == external_id]
+    if npi:
+        same.append(Provider.npi == npi)
+    rows = session.scalars(
+        select(Provider)
+        .where(Provider.practice_id == practice_id, or_(*same))
+        .order_by(Provider.id)
+    ).all()
+    return next((row for row in rows if row.external_id == external_id), rows[0] if rows else None)
+
+
+def add_provider(session: ScopedSession, practice_id: str, external_id: str, values: Any) -> bool:
+    """Insert a provider unless another transaction just did; True if inserted."""
+    row = {"practice_id": practice_id, "external_id": external_id, "content_hash": "", **values}
+    return insert_once(session, Provider, row)

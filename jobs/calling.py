@@ -1,0 +1,84 @@
+"""How a job calls a connector: its context, and what a refusal means for the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connectors import registry
+from connectors.sdk.base import Connector
+from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.ctx import Ctx
+from connectors.sdk.http import Http
+from hub.domain.agreements import unrestricted_scope
+from hub.errors import DataError, NotFound, NotSupported, VendorRefused
+from hub.services import connections as connection_service
+from hub.storage import connections
+from hub.storage.tables import Connection
+from jobs.context import JobContext, RunningJob
+
+_SCOPE = unrestricted_scope("connector call")
+
+
+@dataclass(frozen=True, slots=True)
+class JobClock:
+    context: JobContext
+
+    def now(self) -> datetime:
+        return self.context.now()
+
+
+def stored_connection(context: JobContext, connection_id: str) -> Connection:
+    """The connection's row; NotFound if it was removed."""
+    with context.database.read(_SCOPE) as session:
+        row = connections.get(session, connection_id)
+    if row is None:
+        raise NotFound("The connection no longer exists.")
+    return row
+
+
+def connector_of(connection: Connection) -> tuple[Connector, ConnectorConfig]:
+    """The connector's code and its validated settings; ConfigError names a bad setting."""
+    connector = registry.load(connection.connector_id)
+    return connector, registry.validate_config(connection.connector_id, connection.config)
+
+
+@contextmanager
+def calling(
+    job: RunningJob, connection: Connection, *, seconds: float
+) -> Iterator[tuple[Connector, Ctx]]:
+    """Hand out a connector and the context of one call; a refusal is noted on the connection.
+
+    `seconds` is how long the engine gives the call. Raises whatever the connector raises.
+    """
+    context = job.context
+    connector, config = connector_of(connection)
+    http = Http(
+        egress=registry.get(connection.connector_id).egress,
+        clock=JobClock(context),
+        allow_loopback=context.settings.profile == "demo",
+    )
+    ctx = Ctx(
+        connection_id=connection.id,
+        config=config,
+        http=http,
+        secrets=connection_service.SecretStore(context.database, context.crypto, connection.id),
+        clock=JobClock(context),
+        deadline=context.now() + timedelta(seconds=seconds),
+        progress=lambda count: None,
+        cancelled=lambda: job.cancel_asked,
+    )
+    try:
+        yield connector, ctx
+    except (DataError, NotSupported):
+        raise
+    except VendorRefused as error:
+        refused = error
+        context.database.transaction(
+            _SCOPE, lambda session: connection_service.note_failure(session, connection.id, refused)
+        )
+        raise
+    finally:
+        http.close()

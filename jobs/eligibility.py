@@ -1,0 +1,87 @@
+"""The nightly eligibility run and the single check: short read, call, short write."""
+
+from __future__ import annotations
+
+from connectors.sdk.base import EligibilityAnswer, EligibilityClient
+from connectors.sdk.ctx import Ctx
+from hub.domain.agreements import practice_scope, unrestricted_scope
+from hub.errors import HubError, NotSupported, Transient, VendorDown
+from hub.services import eligibility
+from hub.services.eligibility import Inquiry
+from jobs.calling import calling, stored_connection
+from jobs.context import RunningJob
+
+_SCOPE = unrestricted_scope("eligibility plan")
+CALL_SECONDS = 60.0
+
+
+def nightly(job: RunningJob) -> None:
+    """Queue a check for each visit due; the same night twice adds nothing."""
+    context = job.context
+    job.finish(
+        _SCOPE,
+        lambda session: eligibility.plan_checks(session, context.crypto, now=context.now()),
+    )
+
+
+def check(job: RunningJob) -> None:
+    """Ask the payer about one check and store the answer. A payer that is down is asked again later."""
+    context = job.context
+    practice_id, check_id = str(job.args["practice_id"]), str(job.args["check_id"])
+    scope = practice_scope(practice_id)
+    with context.database.read(scope) as session:
+        connection_id = eligibility.route_of(session, practice_id, check_id)
+    if connection_id is None:
+        return
+    connection = stored_connection(context, connection_id)
+    with calling(job, connection, seconds=CALL_SECONDS) as (connector, ctx):
+        if not isinstance(connector, EligibilityClient):
+            raise NotSupported("This connector asks no payers.", feature="eligibility")
+        inquiry = context.database.transaction(
+            scope,
+            lambda session: eligibility.begin(
+                session,
+                practice_id=practice_id,
+                check_id=check_id,
+                trace_company=getattr(ctx.config, "trace_company", ""),
+                sender=getattr(ctx.config, "sender_id", connection.id),
+                now=context.now(),
+            ),
+        )
+        if inquiry is None:
+            return
+        answer = _ask(job, connector, ctx, inquiry)
+    if any(r.klass == "payer_down" for r in answer.result.rejects):
+        context.database.transaction(
+            scope,
+            lambda session: eligibility.record(
+                session, context.crypto, inquiry, answer.result, answer.raw, now=context.now()
+            ),
+        )
+        raise Transient("The payer says it cannot answer now.")
+    job.finish(
+        scope,
+        lambda session: eligibility.record(
+            session, context.crypto, inquiry, answer.result, answer.raw, now=context.now()
+        ),
+    )
+
+
+def _ask(
+    job: RunningJob, connector: EligibilityClient, ctx: Ctx, inquiry: Inquiry
+) -> EligibilityAnswer:
+    scope = practice_scope(inquiry.practice_id)
+    try:
+        return connector.inquire(ctx, inquiry.query)
+    except VendorDown as error:
+        text = str(error)
+        job.context.database.transaction(
+            scope, lambda session: eligibility.note_payer_down(session, inquiry, text)
+        )
+        raise
+    except HubError as error:
+        text = str(error)
+        job.context.database.transaction(
+            scope, lambda session: eligibility.note_failure(session, inquiry, text)
+        )
+        raise

@@ -1,0 +1,132 @@
+"""Reading what arrived: bytes to records to rows, with the message's end, in one transaction."""
+
+from __future__ import annotations
+
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from connectors.sdk.base import DocumentParser, ParsedDocument, RawDocument
+from hub.domain.agreements import Scope, practice_scope, unrestricted_scope
+from hub.domain.jobs import Job
+from hub.domain.records import Issue
+from hub.errors import NotFound, NotSupported, Rejected
+from hub.services import intake
+from hub.services.apply import apply
+from hub.services.records import ApplyContext, Outcome
+from hub.storage import inbox, queue
+from hub.storage.session import ScopedSession
+from hub.storage.tables import InboundMessage, Practice
+from jobs.calling import connector_of, stored_connection
+from jobs.context import RunningJob
+
+_SCOPE = unrestricted_scope("ingest")
+
+
+def process_message(job: RunningJob) -> None:
+    """Read one stored message and apply what it says.
+
+    What cannot be read ends in quarantine with its fault in words; it stays stored and can be replayed.
+    """
+    message = _load(job)
+    try:
+        parsed = parse(job, message)
+    except Rejected as error:
+        _finish(job, message, "quarantined", fault=_issue(error))
+        return
+    if parsed.ignored:
+        fault = Issue("ignored", "", parsed.ignored)
+        _finish(job, message, "ignored", issues=parsed.issues, fault=fault)
+        return
+    _apply_all(job, message, parsed)
+
+
+def _load(job: RunningJob) -> InboundMessage:
+    with job.context.database.read(_SCOPE) as session:
+        message = inbox.get(session, str(job.args["inbox_id"]))
+    if message is None:
+        raise NotFound("The message is no longer stored.")
+    return message
+
+
+def parse(job: RunningJob, message: InboundMessage) -> ParsedDocument:
+    """The stored bytes through their connector's parser; raises Rejected, ConfigError or NotSupported."""
+    if message.connection_id is None:
+        raise Rejected("The message came over no known connection.", reason="unknown_connection")
+    connection = stored_connection(job.context, message.connection_id)
+    connector, config = connector_of(connection)
+    if not isinstance(connector, DocumentParser):
+        raise NotSupported("This connector reads no documents.", feature="document_parser")
+    content = inbox.raw(message, job.context.crypto)
+    return connector.parse(config, RawDocument(content, message.content_type, message.headers))
+
+
+def _apply_all(job: RunningJob, message: InboundMessage, parsed: ParsedDocument) -> None:
+    zone = ZoneInfo("UTC")
+    if message.practice_id is not None:
+        with job.context.database.read(practice_scope(message.practice_id)) as session:
+            zone = ZoneInfo(session.get_one(Practice, message.practice_id).zone)
+
+    def effects(session: ScopedSession) -> None:
+        context = ApplyContext(
+            practice_id=message.practice_id,
+            connection_id=str(message.connection_id),
+            inbox_id=message.id,
+            sync_run_id=None,
+            received_at=message.received_at,
+            zone=zone,
+        )
+        outcomes = [apply(session, context, record) for record in parsed.records]
+        inbox.add_issues(
+            session,
+            parsed.issues,
+            now=job.context.now(),
+            practice_id=message.practice_id,
+            inbox_id=message.id,
+        )
+        refused = bool(outcomes) and all(outcome is Outcome.REJECTED for outcome in outcomes)
+        intake.finish(
+            session,
+            session.merge(message, load=True),
+            state="quarantined" if refused else "processed",
+            issue_count=len(parsed.issues) + len(context.issues),
+            fault=context.issues[0] if refused and context.issues else None,
+            now=job.context.now(),
+        )
+        if parsed.replies:
+            queue.add(
+                session,
+                Job.SEND_REPLY,
+                {"inbox_id": message.id},
+                now=job.context.now(),
+                unique_key=f"reply:{message.id}",
+            )
+
+    job.finish(_scope_of(message), effects)
+
+
+def _scope_of(message: InboundMessage) -> Scope:
+    """A message of a practice may touch that practice only; a vendor's may touch orders of any."""
+    return practice_scope(message.practice_id) if message.practice_id else _SCOPE
+
+
+def _finish(
+    job: RunningJob,
+    message: InboundMessage,
+    state: Literal["ignored", "quarantined"],
+    *,
+    fault: Issue,
+    issues: tuple[Issue, ...] = (),
+) -> None:
+    def effects(session: ScopedSession) -> None:
+        now = job.context.now()
+        inbox.add_issues(
+            session, issues, now=now, practice_id=message.practice_id, inbox_id=message.id
+        )
+        row = session.merge(message, load=True)
+        intake.finish(session, row, state=state, issue_count=len(issues), fault=fault, now=now)
+
+    job.finish(_SCOPE, effects)
+
+
+def _issue(error: Rejected) -> Issue:
+    return Issue(error.reason, error.path, str(error))

@@ -1,0 +1,98 @@
+"""Pulling sources page by page: the vendor is called outside any transaction, each page is one."""
+
+from __future__ import annotations
+
+from connectors.sdk.base import Source, StreamSpec, Window
+from connectors.sdk.ctx import Ctx
+from hub import log
+from hub.domain.agreements import Scope, practice_scope, unrestricted_scope
+from hub.domain.records import Page
+from hub.errors import DeadlineNear, HubError, NotSupported, VendorDown
+from hub.services import connections as connection_service
+from hub.services import sync
+from hub.storage import connections
+from hub.storage.tables import Connection
+from jobs.calling import calling, stored_connection
+from jobs.context import RunningJob
+
+logger = log.get(__name__)
+_SCOPE = unrestricted_scope("sync")
+RUN_SECONDS = 1800.0
+
+
+def sync_streams(job: RunningJob) -> None:
+    """Read every stream of a connection, those others depend on first, each from its cursor."""
+    connection = stored_connection(job.context, str(job.args["connection_id"]))
+    with job.context.database.read(_SCOPE) as session:
+        practices = connections.practices(session, connection.id)
+    if connection.paused:
+        return
+    with calling(job, connection, seconds=RUN_SECONDS) as (connector, ctx):
+        if not isinstance(connector, Source):
+            raise NotSupported("This connector has no streams to read.", feature="source")
+        for stream in in_order(connector.streams()):
+            _sync_stream(job, connector, ctx, connection, stream.name, practices)
+    job.finish(_SCOPE, lambda session: connection_service.note_success(session, connection.id))
+
+
+def in_order(streams: tuple[StreamSpec, ...] | list[StreamSpec] | object) -> list[StreamSpec]:
+    """Streams with those they depend on before them."""
+    pending = list(streams)  # type: ignore[call-overload]
+    done: list[StreamSpec] = []
+    while pending:
+        names = {stream.name for stream in done}
+        ready = [stream for stream in pending if set(stream.depends_on) <= names]
+        if not ready:
+            raise NotSupported("The streams depend on each other in a circle.", feature="streams")
+        done.extend(ready)
+        pending = [stream for stream in pending if stream not in ready]
+    return done
+
+
+def _sync_stream(
+    job: RunningJob,
+    source: Source,
+    ctx: Ctx,
+    connection: Connection,
+    stream: str,
+    practices: dict[str, str],
+) -> None:
+    context = job.context
+    run_id, cursor = context.database.transaction(
+        _SCOPE, lambda session: sync.start_run(session, connection.id, stream, context.now())
+    )
+    code = text = ""
+    try:
+        for page in source.read(ctx, stream, cursor, Window(until=context.now())):
+            job.check()
+            _apply(job, run_id, page, practices)
+    except HubError as error:
+        code, text = error.code, str(error)
+        if isinstance(error, VendorDown | DeadlineNear):
+            logger.warning(
+                "sync interrupted", stream=stream, connection_id=connection.id, code=code
+            )
+        raise
+    finally:
+        context.database.transaction(
+            _SCOPE,
+            lambda session: sync.end_run(session, run_id, now=context.now(), code=code, text=text),
+        )
+
+
+def _apply(job: RunningJob, run_id: str, page: Page, practices: dict[str, str]) -> None:
+    """One page, its records and its cursor, in one transaction over the connection's practices."""
+    context = job.context
+    of_practices = any(getattr(record.data, "entity", None) is not None for record in page.records)
+    scope: Scope = practice_scope(*sorted(set(practices.values()))) if of_practices else _SCOPE
+    context.database.transaction(
+        scope,
+        lambda session: sync.apply_page(
+            session,
+            context.crypto,
+            run_id=run_id,
+            page=page,
+            practices=practices,
+            now=context.now(),
+        ),
+    )
