@@ -50,6 +50,11 @@ class Framer:
         """True while a block has begun and not ended."""
         return self._inside
 
+    @property
+    def ending(self) -> bool:
+        """True while an end byte has come and what follows it has not."""
+        return self._inside and self._buffer[-1:] == b"\x1c"
+
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes of the stream; return the blocks they complete, in order."""
         self._buffer += data
@@ -62,7 +67,9 @@ class Framer:
         """Call about a second after the last byte: a final ``1C`` without CR then ends its
         block.
         """
-        if self._inside and self._buffer and self._buffer[-1] == END:
+        if self.ending and self._skipped:
+            return self._finish_giant(len(self._buffer))
+        if self.ending:
             return self._finish(len(self._buffer) - 1, len(self._buffer), "end_without_cr")
         return None
 

@@ -1,0 +1,268 @@
+"""From a frame to an acknowledgement: judge by the header, store, and only then answer.
+
+`judge` is pure; `Receiver.receive` awaits the commit between judging and answering. Nothing of a
+message is mapped here: bad content behind a sound header never refuses delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
+from connectors.sdk.hl7v2.acks import AckCode, build_ack, new_control_id
+from connectors.sdk.hl7v2.caps import DEFAULT_CAPS, Caps, exceeded
+from connectors.sdk.hl7v2.faults import Fault, Hl7Error
+from connectors.sdk.hl7v2.framing import Frame
+from connectors.sdk.hl7v2.header import Header, read_header
+from connectors.sdk.hl7v2.lanes import lane_keys
+from connectors.sdk.hl7v2.lexer import lex
+from hub.domain.records import Issue
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.services.intake import Arrival, State, Stored
+
+CONTENT_TYPE = "application/hl7-v2"
+STORE_TIMEOUT = 30.0
+
+_STORAGE = Fault(207, "", "The message could not be stored; send it again.", "AE")
+_REUSED = Fault(205, "MSH-10", "The control id was used for another message.", "AE")
+_CUT_OFF = Fault(207, "", "The frame was cut off before its end block; send it again.", "AE")
+_GIANT = Fault(207, "", "The frame is larger than this endpoint takes.", "AR")
+_WRONG_PRACTICE = "The sender may not send for this facility."
+
+
+class ReceivesArrivals(Protocol):
+    """`hub.services.intake.Intake`, or a fake of it."""
+
+    def receive(self, arrival: Arrival) -> Future[Stored]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is to be stored and how the sender is told about it."""
+
+    arrival: Arrival
+    header: Header | None
+    fault: Fault | None = None
+    silent: bool = False
+    """An acknowledgement or the remains of an aborted frame: kept, never answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`ack` is what to send, empty for nothing; `close` ends the connection after it."""
+
+    ack: bytes
+    close: bool = False
+
+
+class Receiver:
+    """Judges, stores and answers. `routes` is called per message, so that a change takes effect."""
+
+    def __init__(
+        self,
+        intake: ReceivesArrivals,
+        routes: Callable[[], Routes],
+        now: Callable[[], datetime],
+        caps: Caps = DEFAULT_CAPS,
+    ) -> None:
+        self.routes = routes
+        self.caps = caps
+        self._intake = intake
+        self._now = now
+
+    async def receive(self, frame: Frame, peer: str) -> Reply:
+        """Answer one frame from the address `peer`; a positive answer follows the commit.
+
+        Never raises for anything a sender or the storage does.
+        """
+        judgement = judge(frame, peer, self.routes(), self.caps)
+        header = judgement.header
+        close = frame.fault == "too_large"
+        answer = _acknowledge(judgement, judgement.fault, self._now())
+        arrival = replace(judgement.arrival, answer=answer)
+        try:
+            # Shielded: giving up waiting must not cancel a commit that may still succeed.
+            future = asyncio.shield(asyncio.wrap_future(self._intake.receive(arrival)))
+            stored = await asyncio.wait_for(future, STORE_TIMEOUT)
+        except Exception:
+            # Whatever kept it from being stored, the one honest answer is that it was not.
+            answer = _acknowledge(judgement, _STORAGE, self._now())
+            return Reply(answer, close or (not answer and not judgement.silent))
+        if stored.conflict and header is not None and not judgement.silent:
+            return Reply(_acknowledge(judgement, _REUSED, self._now()), close)
+        return Reply(stored.answer, close)
+
+
+def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) -> Judgement:
+    """The checks before acceptance, in order; pure.
+
+    A message with a fault is stored all the same: `quarantined` where it cannot be read, `refused`
+    where it may not be sent, with the raw bytes and without a job.
+    """
+    content = frame.content
+    header = read_header(content)
+    if header is None:
+        return _headless(frame, peer)
+    connection = routes.find(header.sending_application, peer)
+    facility = connection.facilities.get(header.sending_facility) if connection else None
+    is_ack = header.type == "ACK" or header.type == "MCF"
+    fault = _frame_fault(frame)
+    if fault is None and not is_ack:
+        fault = _check(content, header, connection, facility, caps)
+    state = _state(fault, is_ack, header, connection)
+    arrival = Arrival(
+        kind="hl7v2",
+        connection_id=connection.connection_id if connection else None,
+        practice_id=facility.practice_id if facility and state != "refused" else None,
+        source=f"mllp:{header.sending_application}|{header.sending_facility}",
+        # The remains of a frame must not take the control id from the message sent again whole.
+        control_id="" if frame.fault else header.control_id,
+        message_type=header.message_type,
+        content=content,
+        content_type=CONTENT_TYPE,
+        headers=_headers(header, facility, frame),
+        state=state,
+        fault=_issue(fault),
+        lanes=_lanes(content, connection, facility) if state == "received" else (),
+    )
+    return Judgement(arrival, header, fault, silent=is_ack)
+
+
+def _headless(frame: Frame, peer: str) -> Judgement:
+    fault = Fault(100, "MSH", "The frame does not begin with an MSH segment.", "AE")
+    if frame.content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in frame.content[:8]:
+        fault = Fault(102, "MSH-18", "UTF-16 and UTF-32 cannot be read.", "AE")
+    arrival = Arrival(
+        kind="hl7v2",
+        connection_id=None,
+        practice_id=None,
+        source=f"mllp:{peer}",
+        control_id="",
+        message_type="",
+        content=frame.content,
+        content_type=CONTENT_TYPE,
+        headers=_warnings(frame),
+        state="quarantined",
+        fault=_issue(_frame_fault(frame) or fault),
+    )
+    return Judgement(arrival, None, fault, silent=frame.fault == "cut_off")
+
+
+def _frame_fault(frame: Frame) -> Fault | None:
+    return {"": None, "cut_off": _CUT_OFF, "too_large": _GIANT}[frame.fault]
+
+
+def _check(
+    content: bytes,
+    header: Header,
+    connection: Hl7Connection | None,
+    facility: Facility | None,
+    caps: Caps,
+) -> Fault | None:
+    """The table of faults behind a readable MSH; the first that applies."""
+    if header.delimiters is None or b"\0" in content:
+        return Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.", "AE")
+    for number in (9, 10, 11, 12):
+        if not header.raw(number):
+            return Fault(101, f"MSH-{number}", f"MSH-{number} is required.", "AE")
+    if connection is None:
+        return Fault(207, "MSH-3", "This sender is not known here.", "AR")
+    if facility is None:
+        return Fault(207, "MSH-4", _WRONG_PRACTICE, "AR")
+    expected = facility.receiving_facility
+    if expected is not None and header.receiving_facility != expected:
+        return Fault(207, "MSH-6", _WRONG_PRACTICE, "AR")
+    return _check_kind(header, connection) or exceeded(content, header.delimiters, caps)
+
+
+def _check_kind(header: Header, connection: Hl7Connection) -> Fault | None:
+    config = connection.config
+    event = resolve(config, header.message_type)
+    if event not in EVENTS and not is_ignored(config, header.message_type):
+        if header.type not in TYPES:
+            return Fault(200, "MSH-9.1", "This message type is not supported.", "AR")
+        if header.event:
+            return Fault(201, "MSH-9.2", "This event is not supported.", "AR")
+    if header.processing_id not in connection.processing_ids:
+        return Fault(202, "MSH-11", "Messages of this processing id are not taken here.", "AR")
+    if config.version(header.version) is None:
+        return Fault(203, "MSH-12", "This version is not supported.", "AR")
+    return None
+
+
+def _state(
+    fault: Fault | None, is_ack: bool, header: Header, connection: Hl7Connection | None
+) -> State:
+    if fault is not None:
+        return "refused" if fault.answer == "AR" else "quarantined"
+    if is_ack or (connection and is_ignored(connection.config, header.message_type)):
+        return "ignored"
+    return "received"
+
+
+def _headers(header: Header, facility: Facility | None, frame: Frame) -> dict[str, str]:
+    fields = {f"msh-{number}": header.first(number) for number in (3, 4, 6, 10, 11, 12, 18)}
+    fields["msh-9"] = header.message_type
+    if facility is not None:
+        fields["zone"] = facility.zone
+    return {name: value for name, value in fields.items() if value} | _warnings(frame)
+
+
+def _warnings(frame: Frame) -> dict[str, str]:
+    found = {"framing": ",".join(frame.warnings)} if frame.warnings else {}
+    return found | ({"size": str(frame.size)} if frame.fault else {})
+
+
+def _lanes(
+    content: bytes, connection: Hl7Connection | None, facility: Facility | None
+) -> tuple[str, ...]:
+    """Order keys within the practice; a message that names nobody keeps the connection's order."""
+    if connection is None or facility is None:
+        return ()
+    try:
+        keys = lane_keys(lex(content, charset_fallback=connection.config.charset_fallback))
+    except Hl7Error:
+        keys = ()
+    found = tuple(f"{facility.practice_id}|{key}" for key in keys)
+    return found or (f"connection|{connection.connection_id}",)
+
+
+def _issue(fault: Fault | None) -> Issue | None:
+    return Issue(f"hl7_{fault.code}", fault.path, fault.text) if fault else None
+
+
+def _acknowledge(judgement: Judgement, fault: Fault | None, now: datetime) -> bytes:
+    """The acknowledgement, or nothing where the sender's MSH-15 and MSH-16 ask for none."""
+    if judgement.silent:
+        return b""
+    code = answer_code(judgement.header, fault)
+    if code is None:
+        return b""
+    faults = [fault] if fault else []
+    return build_ack(judgement.header, code, faults, now=now, control_id=new_control_id())
+
+
+def answer_code(header: Header | None, fault: Fault | None) -> AckCode | None:
+    """Which acknowledgement MSH-15 and MSH-16 ask for (HL7 v2.5.1 §2.9, table 0155).
+
+    None means nothing may be said. Both empty is original mode; AL, ER and SU in MSH-15 are
+    enhanced mode with a commit acknowledgement; without one, MSH-16 ER still wants to hear of
+    faults.
+    """
+    accept = header.first(15) if header else ""
+    application = header.first(16) if header else ""
+    if accept not in {"", "NE", "AL", "ER", "SU"}:
+        accept = ""
+    original: AckCode = "AA" if fault is None else fault.answer
+    enhanced: AckCode = "CA" if fault is None else "CE" if fault.answer == "AE" else "CR"
+    if accept in {"", "NE"}:
+        if application == "AL" or (not accept and not application):
+            return original
+        return original if application == "ER" and fault is not None else None
+    wanted = {"AL": True, "ER": fault is not None, "SU": fault is None}[accept]
+    return enhanced if wanted else None
