@@ -54,12 +54,12 @@ class TableBroker(Broker):
     def declare_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
-            self.queues[queue_name] = None  # type: ignore[assignment]
+            self.queues[queue_name] = None
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> Consumer:
         if queue_name not in self.queues:
-            raise QueueNotFound(queue_name)
+            raise QueueNotFound(queue_name)  # type: ignore[no-untyped-call]
         return TableConsumer(self, queue_name, prefetch, timeout)
 
     def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
@@ -140,15 +140,17 @@ class TableConsumer(Consumer):
             running = self.broker.held.get(token)
             if running is None:
                 continue
-            context, claimed = self.broker.context, running.claimed
-            try:
-                context.database.transaction(
-                    _SCOPE,
-                    lambda session, job=claimed: queue.release(session, job, now=context.now()),
-                )
-            except LeaseLost:
-                logger.warning("lease lost before release", job_id=claimed.id)
+            self._give_back(running.claimed)
             self.broker.drop(token)
+
+    def _give_back(self, job: ClaimedJob) -> None:
+        context = self.broker.context
+        try:
+            context.database.transaction(
+                _SCOPE, lambda session: queue.release(session, job, now=context.now())
+            )
+        except LeaseLost:
+            logger.warning("lease lost before release", job_id=job.id)
 
     def close(self) -> None:
         self.requeue([])

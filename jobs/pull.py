@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from connectors.sdk.base import Source, StreamSpec, Window
 from connectors.sdk.ctx import Ctx
 from hub import log
@@ -35,9 +37,9 @@ def sync_streams(job: RunningJob) -> None:
     job.finish(_SCOPE, lambda session: connection_service.note_success(session, connection.id))
 
 
-def in_order(streams: tuple[StreamSpec, ...] | list[StreamSpec] | object) -> list[StreamSpec]:
+def in_order(streams: Sequence[StreamSpec]) -> list[StreamSpec]:
     """Streams with those they depend on before them."""
-    pending = list(streams)  # type: ignore[call-overload]
+    pending = list(streams)
     done: list[StreamSpec] = []
     while pending:
         names = {stream.name for stream in done}

@@ -10,6 +10,7 @@ import dramatiq
 from hub import log
 from hub.domain.agreements import unrestricted_scope
 from hub.storage import queue, schedules
+from hub.storage.session import ScopedSession
 from jobs.actors import ACTORS, ActorFunction
 from jobs.broker import TableBroker
 from jobs.context import JobContext
@@ -28,12 +29,10 @@ class JobWorker:
         self.context = context
         self.broker = TableBroker(context)
         for kind, spec in ACTORS.items():
-            dramatiq.actor(
-                _bound(self.broker, spec.run),
-                actor_name=kind,
-                broker=self.broker,
-                time_limit=spec.time_limit,
+            declare = dramatiq.actor(
+                actor_name=kind, broker=self.broker, time_limit=spec.time_limit
             )
+            declare(_bound(self.broker, spec.run))
         self._worker = dramatiq.Worker(
             self.broker, worker_threads=context.settings.worker_threads, worker_timeout=1000
         )
@@ -68,11 +67,11 @@ class JobWorker:
         database, now = self.context.database, self.context.now()
         tokens = self.broker.tokens()
 
-        def work(session: object) -> set[str]:
-            asked = queue.heartbeat(session, tokens, lease=self.broker.lease, now=now)  # type: ignore[arg-type]
-            rescued = queue.rescue(session, now=now)  # type: ignore[arg-type]
+        def work(session: ScopedSession) -> set[str]:
+            asked = queue.heartbeat(session, tokens, lease=self.broker.lease, now=now)
+            rescued = queue.rescue(session, now=now)
             if self._run_schedules:
-                schedules.tick(session, SCHEDULES, now=now)  # type: ignore[arg-type]
+                schedules.tick(session, SCHEDULES, now=now)
             if rescued:
                 logger.warning("expired leases freed", count=rescued)
             return asked

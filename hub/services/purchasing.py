@@ -189,11 +189,11 @@ def _replace_shares(session: ScopedSession, round_id: str, plan: Plan) -> None:
 def _replace_orders(
     session: ScopedSession, round_id: str, plan: Plan, problem: RoundProblem, now: datetime
 ) -> None:
-    for order in purchasing.orders(session, round_id):
-        for line in purchasing.order_lines(session, order):
+    for earlier in purchasing.orders(session, round_id):
+        for line in purchasing.order_lines(session, earlier):
             session.delete(line)
         session.flush()
-        session.delete(order)
+        session.delete(earlier)
     session.flush()
     for order in plan.orders:
         awards = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 
@@ -112,11 +112,9 @@ def _apply_one(
         inbox_id=None,
         sync_run_id=run.id,
         received_at=now,
-        zone="UTC",
+        zone=UTC,
     )
-    result = apply(session, context, record)
-    inbox.add_issues(session, result.issues, now=now, practice_id=practice_id, sync_run_id=run.id)
-    return result.outcome
+    return apply(session, context, record)
 
 
 def end_run(
