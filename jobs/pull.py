@@ -9,7 +9,7 @@ from connectors.sdk.ctx import Ctx
 from hub import log
 from hub.domain.agreements import Scope, practice_scope, unrestricted_scope
 from hub.domain.records import Page
-from hub.errors import DeadlineNear, HubError, NotSupported, VendorDown
+from hub.errors import HubError, NotSupported
 from hub.services import connections as connection_service
 from hub.services import sync
 from hub.storage import connections
@@ -33,7 +33,7 @@ def sync_streams(job: RunningJob) -> None:
         if not isinstance(connector, Source):
             raise NotSupported("This connector has no streams to read.", feature="source")
         for stream in in_order(connector.streams()):
-            _sync_stream(job, connector, ctx, connection, stream.name, practices)
+            _sync_stream(job, connector, ctx, connection, stream, practices)
     job.finish(_SCOPE, lambda session: connection_service.note_success(session, connection.id))
 
 
@@ -56,16 +56,18 @@ def _sync_stream(
     source: Source,
     ctx: Ctx,
     connection: Connection,
-    stream: str,
+    stream: StreamSpec,
     practices: dict[str, str],
 ) -> None:
+    """One run of one stream; a stream the vendor does not offer is noted and skipped."""
     context = job.context
     run_id, cursor = context.database.transaction(
-        _SCOPE, lambda session: sync.start_run(session, connection.id, stream, context.now())
+        _SCOPE, lambda session: sync.start_run(session, connection.id, stream.name, context.now())
     )
     code = text = ""
+    window = Window(until=context.now() - stream.safety_lag)
     try:
-        for page in source.read(ctx, stream, cursor, Window(until=context.now())):
+        for page in source.read(ctx, stream.name, cursor, window):
             job.check()
             _apply(job, run_id, page, practices)
     except HubError as error:

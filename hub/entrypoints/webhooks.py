@@ -1,0 +1,134 @@
+"""``POST /webhooks/{connector}/{endpoint_token}``: verify the raw bytes, store, answer 202.
+
+The token finds the connection, so the sender never names a practice. An unknown token, connector or
+route get the same 404. Nothing is parsed here; a duplicate is answered like the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors import registry
+from connectors.sdk.signatures import (
+    SignatureInvalid,
+    VerifiedRequest,
+    scheme_from_manifest,
+    verify,
+)
+from hub import log
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.hub import Hub
+from hub.errors import HubError, NotFound
+from hub.services.connections import SecretStore
+from hub.services.intake import Arrival
+from hub.storage import connections
+from hub.storage.tables import Connection
+
+logger = log.get(__name__)
+_SCOPE = unrestricted_scope("webhooks")
+STORE_SECONDS = 10.0
+
+
+def webhook_routes(hub: Hub) -> list[Route]:
+    """The routes of the webhook receiver."""
+    receiver = _Receiver(hub)
+    path = "/webhooks/{connector}/{endpoint_token}"
+    return [Route(path, receiver.receive, methods=["POST"])]
+
+
+class _Receiver:
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def receive(self, request: Request) -> Response:
+        connector_id = request.path_params["connector"]
+        try:
+            manifest = registry.get(connector_id)
+            if manifest.webhook is None:
+                raise NotFound
+            connection = await asyncio.to_thread(
+                self._connection, connector_id, request.path_params["endpoint_token"]
+            )
+        except NotFound:
+            return _answer(404, "There is no such endpoint.")
+        content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if content_type not in manifest.webhook.content_types:
+            return _answer(415, f"Send {' or '.join(manifest.webhook.content_types)}.")
+        body = await _read_body(request, manifest.webhook.max_body_bytes)
+        if body is None:
+            return _answer(413, f"A body has at most {manifest.webhook.max_body_bytes} bytes.")
+        try:
+            verified = await asyncio.to_thread(
+                self._verify, manifest.webhook, connection, request, body
+            )
+        except SignatureInvalid as error:
+            logger.warning("webhook refused", connection_id=connection.id, reason=str(error))
+            return _answer(401, str(error))
+        except HubError as error:
+            logger.error("webhook not configured", connection_id=connection.id, code=error.code)
+            return _answer(503, "The endpoint is not ready; try again later.")
+        return await self._store(connection, verified, content_type, body)
+
+    def _connection(self, connector_id: str, token: str) -> Connection:
+        digest = self._hub.crypto.digest(f"endpoint:{token}")
+        with self._hub.database.read(_SCOPE) as session:
+            found = connections.by_endpoint(session, connector_id, digest)
+        if found is None:
+            raise NotFound
+        return found
+
+    def _verify(
+        self,
+        webhook: registry.WebhookManifest,
+        connection: Connection,
+        request: Request,
+        body: bytes,
+    ) -> VerifiedRequest:
+        config = registry.validate_config(connection.connector_id, connection.config)
+        store = SecretStore(self._hub.database, self._hub.crypto, connection.id)
+        secrets = [store.get(reference) for reference in getattr(config, "webhook_secrets", ())]
+        scheme = scheme_from_manifest({"scheme": webhook.scheme, **webhook.params})
+        return verify(scheme, secrets, dict(request.headers), body, self._hub.now())
+
+    async def _store(
+        self, connection: Connection, verified: VerifiedRequest, content_type: str, body: bytes
+    ) -> Response:
+        arrival = Arrival(
+            kind="x12" if content_type in {"application/edi-x12", "application/x12"} else "webhook",
+            connection_id=connection.id,
+            practice_id=connection.practice_id,
+            source=f"webhook:{connection.id}",
+            control_id=verified.id or hashlib.sha256(body).hexdigest(),
+            message_type=content_type,
+            content=body,
+            content_type=content_type,
+            lanes=(f"connection:{connection.id}",),
+        )
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                stored = await asyncio.wrap_future(self._hub.intake.receive(arrival))
+        except Exception as error:
+            logger.error("webhook not stored", error_type=type(error).__name__)
+            return _answer(503, "The event could not be stored; send it again.")
+        if stored.conflict:
+            return _answer(409, "The event id was used for another body; it was kept for review.")
+        return JSONResponse({"id": stored.inbox_id}, status_code=202)
+
+
+async def _read_body(request: Request, limit: int) -> bytes | None:
+    """The body, or None as soon as it grows past `limit`."""
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > limit:
+            return None
+    return bytes(received)
+
+
+def _answer(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status)

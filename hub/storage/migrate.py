@@ -1,0 +1,59 @@
+"""Bringing a database to the current schema with Alembic, on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
+
+from hub.errors import BadSetting
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    return config
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at `url` to head; does nothing if it is there."""
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        command.upgrade(_config(url), "head")
+    except OperationalError as error:
+        raise BadSetting(
+            "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
+        ) from error
+
+
+def current_revision(url: str) -> str | None:
+    """The revision the database is at, or None for an empty one."""
+    engine = create_engine(url, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise BadSetting(
+            "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def head_revision() -> str | None:
+    return ScriptDirectory.from_config(_config("")).get_current_head()
+
+
+def require_current(url: str) -> None:
+    """Raise BadSetting unless the database is at head."""
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        raise BadSetting("There is no database yet; run `mso-hub migrate` or `mso-hub demo` first.")
+    if current_revision(url) != head_revision():
+        raise BadSetting("The database schema is not current; run `mso-hub migrate`.")

@@ -1,0 +1,39 @@
+"""Alembic's entry: migrates the database whose URL `hub.storage.migrate` passes in."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import create_engine, event
+
+from hub.storage.tables import Base
+
+
+def run() -> None:
+    url = context.config.attributes["url"]
+    engine = create_engine(url, hide_parameters=True)
+    if url.startswith("sqlite"):
+
+        @event.listens_for(engine, "connect")
+        def _manual_transactions(connection: object, _: object) -> None:
+            connection.isolation_level = None  # type: ignore[attr-defined]
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: object) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
+
+    with engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            compare_type=True,
+            render_as_batch=url.startswith("sqlite"),
+        )
+        with context.begin_transaction():
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7102475)")
+            context.run_migrations()
+        connection.commit()
+    engine.dispose()
+
+
+run()
