@@ -99,7 +99,10 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class OrderToPlace:
-    """A purchase order as a connector sends it; `number` is ours and the idempotency key of last resort."""
+    """A purchase order as a connector sends it.
+
+    `number` is ours and the idempotency key of last resort.
+    """
 
     number: str
     ordered_on: date
@@ -110,7 +113,7 @@ class OrderToPlace:
 
 @dataclass(frozen=True, slots=True)
 class SubmitReceipt:
-    """The vendor holds the order. `vendor_order_id` may be empty where the vendor only echoes ours."""
+    """The vendor holds the order. `vendor_order_id` is empty where the vendor only echoes ours."""
 
     order_number: str
     vendor_order_id: str
@@ -118,7 +121,8 @@ class SubmitReceipt:
 
 @dataclass(frozen=True, slots=True)
 class AckLine:
-    """`number` is our line number; `packs` and `price` are what the vendor commits to, None if silent."""
+    """`number` is our line number, 0 stands for every line not listed; `packs` and `price` are what
+    the vendor commits to, None if silent."""
 
     number: int
     status: LineStatus
@@ -166,7 +170,7 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True)
 class OrderInvoiced:
-    """810 or its JSON sibling; `total` includes freight and taxes."""
+    """810 or its JSON sibling; `total` = goods + freight + tax + other charges less allowances."""
 
     order_number: str
     document: str
@@ -176,3 +180,4 @@ class OrderInvoiced:
     freight: Decimal = Decimal("0.00")
     tax: Decimal = Decimal("0.00")
     currency: str = "USD"
+    other_charges: Decimal = Decimal("0.00")

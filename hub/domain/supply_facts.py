@@ -67,7 +67,7 @@ def facts_acknowledged(document: OrderAcknowledged, stated_at: datetime) -> tupl
         entry = Entry(line.status, line.packs, line.price, line.note)
         by_line.setdefault(line.number, []).append(entry)
     if document.silent_lines_accepted:
-        by_line[WHOLE_ORDER] = [Entry("silent_lines_accepted")]
+        by_line[WHOLE_ORDER] = [Entry("accepted")]
     return _facts("acknowledged", document.document, by_line, stated_at)
 
 
@@ -86,6 +86,7 @@ def facts_invoiced(document: OrderInvoiced, stated_at: datetime) -> tuple[Fact, 
             Entry("total", amount=document.total, note=document.currency),
             Entry("freight", amount=document.freight),
             Entry("tax", amount=document.tax),
+            Entry("other_charges", amount=document.other_charges),
         ]
     }
     for line in document.lines:

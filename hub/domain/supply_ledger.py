@@ -71,10 +71,10 @@ def derive(order: OrderToPlace, facts: Iterable[Fact]) -> OrderLedger:
 
 
 def _acknowledgement(facts: tuple[Fact, ...], line: int) -> tuple[Entry, ...]:
-    """The latest word on a line: its own entries, or acceptance by silence."""
+    """The latest word on a line: its own entries, or what a document says of lines not listed."""
     spoken = {f.document: f for f in facts if f.kind == "acknowledged" and f.line == line}
     silent = [
-        Fact("acknowledged", f.document, line, f.stated_at, (Entry("accepted"),))
+        Fact("acknowledged", f.document, line, f.stated_at, f.entries)
         for f in facts
         if f.kind == "acknowledged" and f.line == WHOLE_ORDER and f.document not in spoken
     ]

@@ -93,7 +93,7 @@ def _total_differences(
         ),
         Decimal(0),
     )
-    expected = goods + amounts["freight"] + amounts["tax"]
+    expected = goods + sum(amounts[name] for name in ("freight", "tax", "other_charges"))
     found = []
     if expected != amounts["total"]:
         found.append(
