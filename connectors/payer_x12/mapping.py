@@ -85,7 +85,8 @@ def coverage_dates(
 ) -> tuple[date | None, date | None]:
     """First and last day of coverage from the DTPs of one loop, inclusive; None is open or unsaid.
 
-    A single 291 (plan) on the service date itself is the echo of our question, not a begin.
+    An end of 99991231 is open. A single 291 (plan) on the service date itself is the echo of our
+    question, not a begin.
     """
     by_qualifier = {qualifier: (begins, ends) for qualifier, begins, ends in ranges}
     begins = ends = None
@@ -98,7 +99,7 @@ def coverage_dates(
         if qualifier in by_qualifier:
             ends = by_qualifier[qualifier][0]
             break
-    return begins, ends
+    return begins, None if ends == date.max else ends
 
 
 def plan_of(benefits: Sequence[Benefit], service_types: Sequence[str]) -> tuple[str, str]:

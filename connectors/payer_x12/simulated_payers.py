@@ -86,10 +86,11 @@ _SERVICE_CODES |= {"IA", "MA"}
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the simulator needs of a 270."""
+    """What the simulator needs of a 270; `day` (ISA09, YYMMDD) is also the day of the answer."""
 
     sender: str
     receiver: str
+    day: str
     control: str
     reference: str
     payer_id: str
@@ -117,6 +118,7 @@ def read_question(text: str) -> Question | None:
     return Question(
         sender=rows[0][6].strip(),
         receiver=rows[0][8].strip(),
+        day=rows[0][9],
         control=rows[0][13],
         reference=by_id["BHT"][0][3],
         payer_id=names["PR"][9],
@@ -190,7 +192,7 @@ class Book:
 def _head(payer: SimulatedPayer, asked: Question) -> list[str]:
     name, npi = asked.provider
     return [
-        f"BHT*0022*11*{asked.reference}*20260301*0915",
+        f"BHT*0022*11*{asked.reference}*20{asked.day}*0915",
         "HL*1**20*1",
         f"NM1*PR*2*{payer.name}*****PI*{payer.id}",
         "HL*2*1*21*1",
@@ -239,14 +241,14 @@ def _999(asked: Question) -> list[str]:
 
 
 def _ta1(payer: SimulatedPayer, asked: Question) -> str:
-    lines = [f"TA1*{asked.control}*260301*0915*R*006", "IEA*0*000000077"]
+    lines = [f"TA1*{asked.control}*{asked.day}*0915*R*006", "IEA*0*000000077"]
     return _dressed(payer, [_isa(asked), *lines])
 
 
 def _isa(asked: Question) -> str:
     return (
         f"ISA*00*          *00*          *ZZ*{asked.receiver:15}*ZZ*{asked.sender:15}"
-        "*260301*0915*^*00501*000000077*0*T*:"
+        f"*{asked.day}*0915*^*00501*000000077*0*T*:"
     )
 
 
@@ -254,7 +256,7 @@ def _interchange(payer: SimulatedPayer, asked: Question, kind: str, body: list[s
     version, group = ("005010X231A1", "FA") if kind == "999" else ("005010X279A1", "HB")
     lines = [
         _isa(asked),
-        f"GS*{group}*{asked.receiver}*{asked.sender}*20260301*0915*77*X*{version}",
+        f"GS*{group}*{asked.receiver}*{asked.sender}*20{asked.day}*0915*77*X*{version}",
         f"ST*{kind}*0001*{version}",
         *body,
         f"SE*{len(body) + 2}*0001",

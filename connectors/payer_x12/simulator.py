@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+from datetime import date
 from typing import Final
 from xml.sax.saxutils import unescape
 
@@ -36,6 +37,7 @@ __all__ = [
     "SOAP_PATH",
     "SimulatedPayer",
     "build",
+    "demo_app",
     "member_id",
     "payers",
 ]
@@ -102,6 +104,11 @@ def build(plan: FaultPlan | None = None, *, seed: int = 1, slow_seconds: float =
         Route(RAW_PATH, raw, methods=["GET", "POST"]),
     ]
     return simulator_app(routes, plan or FaultPlan())
+
+
+def demo_app(*, seed: int, today: date) -> Starlette:
+    """The app of `mso-hub connector simulate`; answers carry the day of the question."""
+    return build(seed=seed)
 
 
 def _soap_login(body: str) -> bool:

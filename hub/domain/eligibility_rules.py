@@ -83,7 +83,7 @@ def outcome_of(
     statuses = {
         benefit.kind
         for benefit in benefits
-        if not benefit.service_types or wanted & set(benefit.service_types)
+        if wanted & set(benefit.service_types) or not (benefit.service_types or benefit.procedure)
     }
     active, inactive = statuses & ACTIVE_STATUSES, statuses & INACTIVE_STATUSES
     whole = any(not item.loop.startswith("2110") for item in rejects)
