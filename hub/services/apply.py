@@ -5,22 +5,66 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from uuid import UUID, uuid5
 
-from hub.domain import patients as patient_records
+from hub.domain.claims import Charge
+from hub.domain.coverage import CoverageList
+from hub.domain.encounters import Encounter
+from hub.domain.observations import ObservationReport
+from hub.domain.patients import Patient, PatientMerge
+from hub.domain.payroll import PayPeriod, PayrollRun, PayStatement
 from hub.domain.records import Issue, Record
+from hub.domain.scheduling import Appointment, Practitioner
+from hub.domain.supply import (
+    Item,
+    Offer,
+    OrderAcknowledged,
+    OrderInvoiced,
+    OrderShipped,
+    SupplierTerms,
+)
+from hub.domain.workforce import Employment, Worker
 from hub.errors import Rejected
-from hub.services import patients
+from hub.services import (
+    claims,
+    coverage,
+    encounters,
+    observations,
+    orders,
+    patients,
+    payroll,
+    scheduling,
+    supply,
+    workforce,
+)
 from hub.services.records import ApplyContext, Deferred, Outcome
+from hub.storage import connections
 from hub.storage.session import ScopedSession
 from hub.storage.tables import DataIssue
 from hub.storage.upsert import insert_once
 
-__all__ = ["HANDLERS", "ApplyContext", "Outcome", "apply"]
+__all__ = ["HANDLERS", "ApplyContext", "Outcome", "apply", "route_entity"]
 
 Handler = Callable[[ScopedSession, ApplyContext, Record], Outcome]
 
 HANDLERS: Mapping[type, Handler] = {
-    patient_records.Patient: patients.apply_patient,
-    patient_records.PatientMerge: patients.apply_merge,
+    Patient: patients.apply_patient,
+    PatientMerge: patients.apply_merge,
+    CoverageList: coverage.apply_coverage_list,
+    Appointment: scheduling.apply_appointment,
+    Practitioner: scheduling.apply_practitioner,
+    Encounter: encounters.apply_encounter,
+    ObservationReport: observations.apply_report,
+    Charge: claims.apply_charge,
+    Worker: workforce.apply_worker,
+    Employment: workforce.apply_employment,
+    PayPeriod: payroll.apply_pay_period,
+    PayrollRun: payroll.apply_payroll_run,
+    PayStatement: payroll.apply_pay_statement,
+    Item: supply.apply_item,
+    Offer: supply.apply_offer,
+    SupplierTerms: supply.apply_terms,
+    OrderAcknowledged: orders.apply_order_event,
+    OrderShipped: orders.apply_order_event,
+    OrderInvoiced: orders.apply_order_event,
 }
 """Type of the data of a record to the function that applies it."""
 
@@ -73,3 +117,15 @@ def _store(session: ScopedSession, context: ApplyContext, record: Record, issue:
         "recorded_at": context.received_at,
     }
     insert_once(session, DataIssue, row)
+
+
+def route_entity(session: ScopedSession, connection_id: str, code: str) -> str | None:
+    """The practice that a connection calls `code` (payroll company, facility), or None.
+
+    A connection of one practice without any routing of its own means that practice by every name.
+    """
+    named = connections.practices(session, connection_id)
+    if named:
+        return named.get(code)
+    connection = connections.get(session, connection_id)
+    return connection.practice_id if connection is not None else None

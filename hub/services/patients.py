@@ -70,6 +70,16 @@ def resolve(session: ScopedSession, context: ApplyContext, reference: PatientRef
     return row.id
 
 
+def note_other_patient(context: ApplyContext, stored_id: str, stated_id: str) -> None:
+    """Report that a source gave a row to another patient than before; its latest word counts."""
+    if stored_id != stated_id:
+        context.report(
+            "other_patient",
+            "PID-3",
+            "The record now names another patient than before; review both.",
+        )
+
+
 def apply_merge(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
     """Link the prior patient to the survivor, once; Rejected where a person must decide.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from hub.domain.content import content_hash
 from hub.domain.records import Issue, Record
@@ -77,7 +77,14 @@ def digest(record: Record) -> str:
     return content_hash(record.data, record.op)
 
 
-def judge(row: Sourced | None, record: Record, content: str) -> Outcome:
+class Dated(Protocol):
+    """A stored row that knows its content and its time."""
+
+    content_hash: Any
+    occurred_at: Any
+
+
+def judge(row: Dated | None, record: Record, content: str) -> Outcome:
     """What to do with `record` given the stored `row`: `CREATED` or `CHANGED` mean write.
 
     A repetition that the source states for a later time only moves the row's `occurred_at`, so that

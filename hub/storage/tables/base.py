@@ -116,9 +116,9 @@ class PracticeOwned:
 
     @declared_attr
     def practice_id(cls) -> Mapped[str]:
-        return mapped_column(ForeignKey("practices.id"), primary_key=True)
+        return mapped_column(ForeignKey("practices.id"), primary_key=True, sort_order=-2)
 
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id, sort_order=-1)
 
 
 class Sourced:

@@ -1,0 +1,112 @@
+"""Appointments and the people who provide care (HL7 v2.5.1 chapters 8 and 10)."""
+
+from __future__ import annotations
+
+from hub.domain.records import Record
+from hub.domain.scheduling import Appointment, Practitioner
+from hub.errors import Rejected
+from hub.services import patients
+from hub.services.records import (
+    ApplyContext,
+    Outcome,
+    content_of,
+    digest,
+    judge,
+    key_of,
+    refuse_delete,
+    stamp,
+)
+from hub.storage import sourced
+from hub.storage.scheduling import add_provider, find_provider
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Appointment as AppointmentRow
+
+
+def apply_appointment(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
+    """Book, move, cancel …: an upsert by the source's key; what the message leaves out stays.
+
+    A cancellation of an appointment nobody booked is Rejected, for want of a time.
+    """
+    appointment = content_of(record, Appointment)
+    row = sourced.find(
+        session, AppointmentRow, context.practice, context.connection_id, key_of(record)
+    )
+    content = digest(record)
+    outcome = judge(row, record, content)
+    if outcome in (Outcome.UNCHANGED, Outcome.STALE):
+        return outcome
+    if row is None and appointment.starts_at is None:
+        raise Rejected(
+            "The appointment is not known and the message does not say when it begins.",
+            reason="unknown_appointment",
+            path="SCH-2",
+        )
+    patient_id = patients.resolve(session, context, appointment.patient)
+    if row is None:
+        row = AppointmentRow(practice_id=context.practice)
+        session.add(row)
+    else:
+        patients.note_other_patient(context, row.patient_id, patient_id)
+    row.patient_id = patient_id
+    row.status = "deleted" if record.op == "delete" else appointment.status
+    if appointment.practitioner is not None:
+        row.provider_id = resolve_practitioner(session, context, appointment.practitioner)
+    for name in ("starts_at", "minutes", "location", "service_code", "reason"):
+        value = getattr(appointment, name)
+        if value is not None:
+            setattr(row, name, value)
+    stamp(row, context, record, content)
+    return outcome
+
+
+def apply_practitioner(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
+    """Create or complete a provider of the practice."""
+    refuse_delete(record)
+    return _provider(session, context, content_of(record, Practitioner))[1]
+
+
+def resolve_practitioner(
+    session: ScopedSession, context: ApplyContext, practitioner: Practitioner
+) -> str | None:
+    """The id of the provider a message names, created if unknown; None if it names nobody."""
+    if not (practitioner.external_id or practitioner.npi):
+        return None
+    return _provider(session, context, practitioner)[0]
+
+
+def _provider(
+    session: ScopedSession, context: ApplyContext, practitioner: Practitioner
+) -> tuple[str, Outcome]:
+    """Found by key or NPI; written only if the message says something new.
+
+    Providers are named by nearly every message: no freshness is kept, so that messages of different
+    patients do not wait for each other's row.
+    """
+    key = practitioner.external_id or practitioner.npi
+    if not key:
+        raise Rejected(
+            "The practitioner has neither a key nor an NPI.", reason="missing_key", path="STF-1"
+        )
+    said = {"npi": practitioner.npi}
+    if practitioner.name is not None:
+        said |= {
+            "family_name": practitioner.name.family,
+            "given_name": practitioner.name.given,
+        }
+    said = {name: value for name, value in said.items() if value}
+    row = find_provider(session, context.practice, key, practitioner.npi)
+    if row is None:
+        source = {
+            "connection_id": context.connection_id,
+            "received_at": context.received_at,
+            "inbox_id": context.inbox_id,
+        }
+        added = add_provider(session, context.practice, key, said | source)
+        row = find_provider(session, context.practice, key, practitioner.npi)
+        if row is None:
+            raise Rejected("The practitioner could not be stored.", reason="practitioner")
+        return row.id, Outcome.CREATED if added else Outcome.UNCHANGED
+    changed = {name: value for name, value in said.items() if getattr(row, name) != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    return row.id, Outcome.CHANGED if changed else Outcome.UNCHANGED
