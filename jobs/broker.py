@@ -1,7 +1,8 @@
 """The job table as Dramatiq's transport.
 
-Dramatiq brings threads, time limits and middleware; the rows bring durability. A message carries a job id
-and nothing else, and only `RowOutcome` writes how an attempt ended, so there is one owner of retries.
+Dramatiq brings threads, time limits and middleware; the rows bring durability. A message carries a
+job id and nothing else, and only `RowOutcome` writes how an attempt ended, so there is one owner of
+retries.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ def nightly(job: RunningJob) -> None:
 
 
 def check(job: RunningJob) -> None:
-    """Ask the payer about one check and store the answer. A payer that is down is asked again later."""
+    """Ask the payer about one check and store the answer. A payer that is down is asked again
+    later."""
     context = job.context
     practice_id, check_id = str(job.args["practice_id"]), str(job.args["check_id"])
     scope = practice_scope(practice_id)

@@ -25,7 +25,8 @@ _SCOPE = unrestricted_scope("ingest")
 def process_message(job: RunningJob) -> None:
     """Read one stored message and apply what it says.
 
-    What cannot be read ends in quarantine with its fault in words; it stays stored and can be replayed.
+    What cannot be read ends in quarantine with its fault in words; it stays stored and can be
+    replayed.
     """
     message = _load(job)
     try:
@@ -49,7 +50,8 @@ def _load(job: RunningJob) -> InboundMessage:
 
 
 def parse(job: RunningJob, message: InboundMessage) -> ParsedDocument:
-    """The stored bytes through their connector's parser; raises Rejected, ConfigError or NotSupported."""
+    """The stored bytes through their connector's parser; raises Rejected, ConfigError or
+    NotSupported."""
     if message.connection_id is None:
         raise Rejected("The message came over no known connection.", reason="unknown_connection")
     connection = stored_connection(job.context, message.connection_id)

@@ -19,7 +19,8 @@ CALL_SECONDS = 60.0
 
 
 def place(job: RunningJob) -> None:
-    """Send one purchase order: intent, lookup if an earlier attempt may have arrived, call, receipt."""
+    """Send one purchase order: intent, lookup if an earlier attempt may have arrived, call,
+    receipt."""
     context = job.context
     practice_id, order_id = str(job.args["practice_id"]), str(job.args["order_id"])
     scope = practice_scope(practice_id)
@@ -66,7 +67,8 @@ def _submit(connector: OrderPlacer, ctx: Ctx, intent: Placement) -> SubmitReceip
 
 
 def send_reply(job: RunningJob) -> None:
-    """Send what a received document obliges us to (an X12 997), rendered anew from the stored bytes."""
+    """Send what a received document obliges us to (an X12 997), rendered anew from the stored
+    bytes."""
     with job.context.database.read(_SCOPE) as session:
         message = inbox.get(session, str(job.args["inbox_id"]))
     if message is None or message.connection_id is None:

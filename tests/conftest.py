@@ -79,6 +79,6 @@ def now() -> datetime:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not HAS_POSTGRESQL:
         terminalreporter.write_line(
-            "NOT COVERED: no PostgreSQL answered at HUB_TEST_POSTGRESQL_URL, so every database test "
-            "ran on SQLite only."
+            "NOT COVERED: no PostgreSQL answered at HUB_TEST_POSTGRESQL_URL, so every database "
+            "test ran on SQLite only."
         )

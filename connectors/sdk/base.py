@@ -2,8 +2,9 @@
 
 A connector is a folder ``connectors/<id>/`` with ``connector.toml`` (the manifest) and a module
 ``connector.py`` whose ``connector`` object implements the protocols its manifest's ``capabilities``
-name: ``source``, ``document_parser``, ``eligibility``, ``order_placer``. It keeps no state, opens no
-file, reads no environment, starts no thread and never sleeps; everything it needs comes in `Ctx`.
+name: ``source``, ``document_parser``, ``eligibility``, ``order_placer``. It keeps no state, opens
+no file, reads no environment, starts no thread and never sleeps; everything it needs comes in
+`Ctx`.
 """
 
 from __future__ import annotations
@@ -47,9 +48,10 @@ class StreamSpec:
     """A stream a source offers, declared without I/O or credentials.
 
     `record` is the canonical dataclass; `cursor_field` the vendor's field that grows; `lookback` is
-    subtracted from the cursor when asking (ties and late rows are deduplicated by upsert); `safety_lag`
-    from the frozen upper bound; `order` says whether pages come sorted by the cursor field, so that the
-    cursor may move per page; `depends_on` names streams that must run first; `pii` the personal fields.
+    subtracted from the cursor when asking (ties and late rows are deduplicated by upsert);
+    `safety_lag` from the frozen upper bound; `order` says whether pages come sorted by the cursor
+    field, so that the cursor may move per page; `depends_on` names streams that must run first;
+    `pii` the personal fields.
     """
 
     name: str
@@ -83,7 +85,8 @@ class RawDocument:
 
 @dataclass(frozen=True, slots=True)
 class InboundEvent:
-    """One event of a webhook body: the vendor's id and type, the entity it speaks of, its payload."""
+    """One event of a webhook body: the vendor's id and type, the entity it speaks of, its
+    payload."""
 
     id: str
     type: str
@@ -119,9 +122,7 @@ class Source(Protocol):
 
     def streams(self) -> Sequence[StreamSpec]: ...
 
-    def read(
-        self, ctx: Ctx, stream: str, cursor: Cursor | None, window: Window
-    ) -> Iterator[Page]:
+    def read(self, ctx: Ctx, stream: str, cursor: Cursor | None, window: Window) -> Iterator[Page]:
         """Yield pages from `cursor` (None: from the beginning) up to `window.until`.
 
         Asks inclusively from the cursor less the stream's lookback. The last page has
@@ -145,8 +146,8 @@ class EligibilityClient(Protocol):
     def inquire(self, ctx: Ctx, query: EligibilityQuery) -> EligibilityAnswer:
         """Ask the payer. A payer's AAA is an answer; a transport failure is an error.
 
-        Raises Transient, RateLimited, AuthError, DataError (an answer to another request, or one cut
-        short twice), NotSupported.
+        Raises Transient, RateLimited, AuthError, DataError (an answer to another request, or one
+        cut short twice), NotSupported.
         """
         ...
 
@@ -165,9 +166,7 @@ class OrderPlacer(Protocol):
         """Send the order once; the same key again must not create a second order."""
         ...
 
-    def lookup(
-        self, ctx: Ctx, order: OrderToPlace, idempotency_key: str
-    ) -> SubmitReceipt | None:
+    def lookup(self, ctx: Ctx, order: OrderToPlace, idempotency_key: str) -> SubmitReceipt | None:
         """Ask whether the vendor already holds the order; called before any resend."""
         ...
 

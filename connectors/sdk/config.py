@@ -37,7 +37,9 @@ Secret = Annotated[
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
     if not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("must be an address like https://api.vendor.example without query or login")
+        raise ValueError(
+            "must be an address like https://api.vendor.example without query or login"
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError("must begin with https:// (plain http only to a simulator on loopback)")
     return value.rstrip("/")

@@ -21,7 +21,8 @@ class Clock(Protocol):
 
 class Secrets(Protocol):
     def get(self, reference: str) -> str:
-        """The value behind a reference; raises ConfigError naming the reference if there is none."""
+        """The value behind a reference; raises ConfigError naming the reference if there is
+        none."""
         ...
 
 
@@ -29,8 +30,8 @@ class Secrets(Protocol):
 class Ctx:
     """One connection, one call. `config` is an instance of the connector's own Config class.
 
-    `deadline` is when the engine wants control back (aware); a connector checks `cancelled()` and the
-    deadline between pages and raises Cancelled or DeadlineNear.
+    `deadline` is when the engine wants control back (aware); a connector checks `cancelled()` and
+    the deadline between pages and raises Cancelled or DeadlineNear.
     """
 
     connection_id: str

@@ -1,4 +1,5 @@
-"""The only way a connector reaches its vendor: httpx2 with an egress list and errors by recovery."""
+"""The only way a connector reaches its vendor: httpx2 with an egress list and errors by
+recovery."""
 
 from __future__ import annotations
 
@@ -14,8 +15,15 @@ import httpx2
 
 from connectors.sdk.config import is_loopback
 from connectors.sdk.ctx import Clock
-from hub.errors import AuthError, ConfigError, DataError, NotSupported, Permanent, RateLimited
-from hub.errors import Transient
+from hub.errors import (
+    AuthError,
+    ConfigError,
+    DataError,
+    NotSupported,
+    Permanent,
+    RateLimited,
+    Transient,
+)
 
 _TRANSIENT = {408, 425, 500, 502, 503, 504}
 
@@ -23,9 +31,9 @@ _TRANSIENT = {408, 425, 500, 502, 503, 504}
 class Http:
     """Requests to the hosts of an egress list, with vendor failures translated once.
 
-    Redirects are not followed and proxy variables are not read. `egress` holds host names, a leading
-    ``*.`` stands for one or more labels; loopback hosts pass only where `allow_loopback` is set (demo
-    and tests, for the simulators).
+    Redirects are not followed and proxy variables are not read. `egress` holds host names, a
+    leading ``*.`` stands for one or more labels; loopback hosts pass only where `allow_loopback` is
+    set (demo and tests, for the simulators).
     """
 
     def __init__(
@@ -116,7 +124,9 @@ class Http:
             return Permanent("The vendor does not know this resource.")
         if 300 <= status < 400:
             return ConfigError(
-                "The vendor redirects to another address.", field="base_url", hint="Use the final one."
+                "The vendor redirects to another address.",
+                field="base_url",
+                hint="Use the final one.",
             )
         return DataError(f"The vendor refused the request with {status}.", reason=f"http_{status}")
 
@@ -128,7 +138,8 @@ def _matches(host: str, pattern: str) -> bool:
 
 
 def retry_after(value: str | None, now: datetime) -> datetime | None:
-    """Read a Retry-After header (RFC 9110 §10.2.3): seconds or an HTTP date; None if absent or odd."""
+    """Read a Retry-After header (RFC 9110 §10.2.3): seconds or an HTTP date; None if absent or
+    odd."""
     if not value:
         return None
     if value.strip().isdigit():
@@ -146,9 +157,7 @@ def read_json(response: httpx2.Response) -> Any:
     Vendors in trouble answer 200 with an HTML page; that is no answer, and worth asking again.
     """
     try:
-        return json.loads(
-            response.content, parse_float=Decimal, parse_constant=_refuse_constant
-        )
+        return json.loads(response.content, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, UnicodeDecodeError) as error:
         kind = "an HTML page" if response.content.lstrip()[:1] == b"<" else "something else"
         raise Transient(f"The vendor answered {kind} where JSON was due.") from error

@@ -1,8 +1,8 @@
 """Who may see what: principals, service agreements and the scope they add up to.
 
-A service agreement between a practice and the MSO is data: effective-dated rows of domain, granularity
-and purposes. `scope_for` turns a verified principal, the agreement rows and a purpose into the `Scope`
-that every read of practice data carries. Deny by default.
+A service agreement between a practice and the MSO is data: effective-dated rows of domain,
+granularity and purposes. `scope_for` turns a verified principal, the agreement rows and a purpose
+into the `Scope` that every read of practice data carries. Deny by default.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def scope_for(
 ) -> Scope:
     """What `principal` may read for `purpose` at `now` (aware).
 
-    A practice's own app reads its practice in full within the credential's domains; an MSO app reads
-    what each agreement in force grants for that purpose. A purpose the credential does not hold grants
-    nothing.
+    A practice's own app reads its practice in full within the credential's domains; an MSO app
+    reads what each agreement in force grants for that purpose. A purpose the credential does not
+    hold grants nothing.
     """
     rows: dict[Domain, set[str]] = {domain: set() for domain in Domain}
     limited: dict[Domain, set[str]] = {domain: set() for domain in Domain}

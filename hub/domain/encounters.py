@@ -15,7 +15,8 @@ EncounterClass = Literal["inpatient", "outpatient", "emergency", "preadmit", "ot
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """A visit. `status` None: the message does not change it (A08 never reopens). Times are aware."""
+    """A visit. `status` None: the message does not change it (A08 never reopens). Times are
+    aware."""
 
     patient: PatientReference
     status: EncounterStatus | None

@@ -11,7 +11,8 @@ Sex = Literal["female", "male", "other", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """One repetition of PID-3: value verbatim (leading zeros kept), its assigning authority and type.
+    """One repetition of PID-3: value verbatim (leading zeros kept), its assigning authority and
+    type.
 
     `authority` is CX-4 (universal id before namespace) or the connection's default; `type` is HL7
     table 0203 (MR, PI, SS …). A social security number never identifies a patient in a match.
@@ -45,7 +46,8 @@ class Address:
 class Patient:
     """A person as one practice's system knows them.
 
-    None means the message did not say (no change); an empty string means it was cleared (`""` in HL7).
+    None means the message did not say (no change); an empty string means it was cleared (`""` in
+    HL7).
     """
 
     identifiers: tuple[Identifier, ...]

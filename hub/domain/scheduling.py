@@ -26,7 +26,8 @@ class Practitioner:
 class Appointment:
     """A booked time. `starts_at` is aware; `minutes` is the planned duration.
 
-    None in `starts_at` or `minutes` means the message did not say (a cancellation often omits them).
+    None in `starts_at` or `minutes` means the message did not say (a cancellation often omits
+    them).
     """
 
     patient: PatientReference

@@ -52,8 +52,9 @@ def open_hub(
 ) -> Hub:
     """Open the database and the keys.
 
-    `exclusive` takes the lock that keeps a second hub off an embedded database; `migrate` brings the
-    schema to head, otherwise a schema that is behind is refused. Raises BadSetting in one sentence.
+    `exclusive` takes the lock that keeps a second hub off an embedded database; `migrate` brings
+    the schema to head, otherwise a schema that is behind is refused. Raises BadSetting in one
+    sentence.
     """
     database_url = settings.resolved_database_url()
     embedded = database_url.startswith("sqlite")

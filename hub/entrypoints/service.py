@@ -37,8 +37,8 @@ _SCOPE = unrestricted_scope("service")
 class Service:
     """Runs the chosen roles of one hub in threads of this process; use as a context manager.
 
-    `http_port` and `mllp_port` are the bound ones after `start`, which raises BadSetting in one sentence
-    if an address is taken.
+    `http_port` and `mllp_port` are the bound ones after `start`, which raises BadSetting in one
+    sentence if an address is taken.
     """
 
     def __init__(self, hub: Hub, roles: Collection[str] = ROLES) -> None:

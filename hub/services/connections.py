@@ -36,8 +36,8 @@ def add(
     """Add a connection, or update it under the same id.
 
     `practices` maps the connection's names (MSH-4, payroll entity, account) to practice ids, or to
-    (practice id, expected MSH-6). `secrets` are stored encrypted; `config` refers to them. The webhook's
-    `endpoint_token` is kept as a digest only.
+    (practice id, expected MSH-6). `secrets` are stored encrypted; `config` refers to them. The
+    webhook's `endpoint_token` is kept as a digest only.
     """
     digest = crypto.digest(f"endpoint:{endpoint_token}") if endpoint_token else None
     row = session.get(Connection, connection_id)
@@ -98,7 +98,8 @@ class SecretStore:
         self._connection_id = connection_id
 
     def get(self, reference: str) -> str:
-        """Raises ConfigError naming the reference (never the value) if there is nothing behind it."""
+        """Raises ConfigError naming the reference (never the value) if there is nothing behind
+        it."""
         value: str | None = None
         if reference.startswith(self._prefix):
             name = reference.removeprefix(self._prefix)

@@ -61,8 +61,8 @@ def request_check(
 ) -> str:
     """Ask about one appointment now; joins an open question and reuses a fresh answer.
 
-    Raises NotFound for an appointment that is missing or not readable, Conflict if its patient has no
-    coverage with a payer of the directory.
+    Raises NotFound for an appointment that is missing or not readable, Conflict if its patient has
+    no coverage with a payer of the directory.
     """
     visit = eligibility.visit(session, appointment_id)
     if visit is None:
@@ -118,8 +118,8 @@ def _queue_check(
 def _needs_no_asking(
     check: EligibilityCheck, visit: Visit, now: datetime, *, planned: bool
 ) -> bool:
-    """Open questions are joined. At the desk an answer counts while it is fresh; the nightly run asks
-    once a visit, and again when a new month has begun."""
+    """Open questions are joined. At the desk an answer counts while it is fresh; the nightly run
+    asks once a visit, and again when a new month has begun."""
     if check.status in OPEN:
         return True
     if check.as_of is None or check.outcome is None:

@@ -1,8 +1,9 @@
-"""Whatever arrives: stored with the job that will read it, in one commit, before it is acknowledged.
+"""Whatever arrives: stored with the job that will read it, in one commit, before it is
+acknowledged.
 
-`Intake.receive` is the only door. A message that came before gets its stored answer again and no second
-job; a control id reused for another body is refused and kept; what was refused once is judged anew when
-it is sent again, because a setting may have changed.
+`Intake.receive` is the only door. A message that came before gets its stored answer again and no
+second job; a control id reused for another body is refused and kept; what was refused once is
+judged anew when it is sent again, because a setting may have changed.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Arrival:
     """One message at the door.
 
     `source` names endpoint and sender; with `control_id` and the body it is the key of duplicates.
-    `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed digests.
-    `answer` is what the sender gets once this is stored; `fault` says why it is not `received`.
+    `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
+    digests. `answer` is what the sender gets once this is stored; `fault` says why it is not
+    `received`.
     """
 
     kind: Literal["hl7v2", "webhook", "x12"]
@@ -77,7 +79,8 @@ class Intake:
         self._now = now
 
     def receive(self, arrival: Arrival) -> Future[Stored]:
-        """Store an arrival; the future resolves when it is durable and fails if it is not stored."""
+        """Store an arrival; the future resolves when it is durable and fails if it is not
+        stored."""
         digest = self._crypto.digest(arrival.content)
         future = self._database.submit(
             _SCOPE, lambda session: self._store(session, arrival, digest)
@@ -173,8 +176,8 @@ def finish(
 def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -> int:
     """Read stored messages again, oldest first; returns how many got a job.
 
-    Reading twice is harmless (effects are upserts), and a message refused at the door stays refused:
-    whoever sent it was told so.
+    Reading twice is harmless (effects are upserts), and a message refused at the door stays
+    refused: whoever sent it was told so.
     """
     rows = session.scalars(
         select(InboundMessage)

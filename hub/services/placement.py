@@ -1,7 +1,7 @@
 """Placing purchase orders: the intent is committed before the vendor is called, the outcome after.
 
-If the outcome stays unknown (timeout, crash), the next attempt looks the order up at the vendor before it
-sends it again under the same key.
+If the outcome stays unknown (timeout, crash), the next attempt looks the order up at the vendor
+before it sends it again under the same key.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def record_receipt(
     receipt: SubmitReceipt,
     now: datetime,
 ) -> None:
-    """The vendor holds the order. Its confirmation may have overtaken this: the status stays then."""
+    """The vendor holds the order. Its confirmation may have overtaken this: the status stays
+    then."""
     order = session.get_one(PurchaseOrder, (practice_id, order_id), with_for_update=True)
     order.send_state, order.sent_at = "sent", now
     order.vendor_order_id = receipt.vendor_order_id

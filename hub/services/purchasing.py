@@ -1,8 +1,8 @@
 """The purchasing round: open, requisitions, lock, plan, approval, release of the orders.
 
-The MSO proposes; each practice approves its own lines, unless its agreement delegates that to the MSO.
-Nothing leaves the hub before every practice with lines has approved, because the tiers of one depend on
-the volume of all.
+The MSO proposes; each practice approves its own lines, unless its agreement delegates that to the
+MSO. Nothing leaves the hub before every practice with lines has approved, because the tiers of one
+depend on the volume of all.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def submit_requisition(
 ) -> str:
     """State what a practice needs, as (item id, base units); replaces what it stated before.
 
-    Raises NotFound for an unknown round or item, Conflict once the round is locked, Rejected for an empty
-    list, a repeated item or a quantity below one.
+    Raises NotFound for an unknown round or item, Conflict once the round is locked, Rejected for an
+    empty list, a repeated item or a quantity below one.
     """
     if _round(session, round_id).status != "open":
         raise Conflict("The round is locked; requisitions can no longer change.")
@@ -245,9 +245,9 @@ def _lines(
 def approve_round(session: ScopedSession, *, round_id: str, by: str, now: datetime) -> list[str]:
     """Approve the lines this principal may decide on; returns the practices approved now.
 
-    A practice approves its own; an MSO app only for practices whose agreement delegates it (the decision
-    on supplies is the practice's). Raises Forbidden if there is nothing it may decide on, Conflict if the
-    round has no plan to approve.
+    A practice approves its own; an MSO app only for practices whose agreement delegates it (the
+    decision on supplies is the practice's). Raises Forbidden if there is nothing it may decide on,
+    Conflict if the round has no plan to approve.
     """
     row = _round(session, round_id)
     if row.status not in {"solved", "approved", "ordered"}:
@@ -265,7 +265,8 @@ def approve_round(session: ScopedSession, *, round_id: str, by: str, now: dateti
 
 
 def release_orders(session: ScopedSession, *, round_id: str, now: datetime) -> int:
-    """Send the orders on their way once every practice has approved; returns how many were released."""
+    """Send the orders on their way once every practice has approved; returns how many were
+    released."""
     row = _round(session, round_id)
     shares = purchasing.shares(session, round_id)
     if row.status != "solved" or any(share.approved_at is None for share in shares):

@@ -39,7 +39,7 @@ def practices(session: ScopedSession, connection_id: str) -> dict[str, str]:
             ConnectionPractice.connection_id == connection_id
         )
     )
-    return {code: practice_id for code, practice_id in rows}
+    return {code: practice_id for code, practice_id in rows}  # noqa: C416 - rows are no tuples to mypy
 
 
 def routing(session: ScopedSession) -> Sequence[ConnectionPractice]:

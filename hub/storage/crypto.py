@@ -1,8 +1,8 @@
 """Encryption of what must not lie readable in the database, and keyed digests of identifiers.
 
-AES-256-GCM with the row's identity as associated data, so that a ciphertext moved to another row does
-not decrypt. The header names version and key, which leaves room for more keys and for data keys wrapped
-by this one.
+AES-256-GCM with the row's identity as associated data, so that a ciphertext moved to another row
+does not decrypt. The header names version and key, which leaves room for more keys and for data
+keys wrapped by this one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Crypto:
             raise Damaged("The stored data was changed or moved to another row.") from error
 
     def digest(self, text: str | bytes) -> str:
-        """A keyed digest (HMAC-SHA-256, hex): equal inputs match, nobody without the key can guess."""
+        """A keyed digest (HMAC-SHA-256, hex): equal inputs match, nobody without the key can
+        guess."""
         data = text.encode() if isinstance(text, str) else text
         return hmac.new(self._digest_key, data, hashlib.sha256).hexdigest()
 

@@ -1,9 +1,9 @@
 """The durable queue: job rows, leases, lanes and schedules.
 
-A job is a row written in the transaction that made it necessary. A worker claims it with a token and a
-lease; its effects and ``done`` are one transaction, fenced by the token, so that a worker that lost its
-lease changes nothing. Jobs of one lane run one after another in the order of their ids; a job with two
-lanes (a patient merge) runs only as the head of both.
+A job is a row written in the transaction that made it necessary. A worker claims it with a token
+and a lease; its effects and ``done`` are one transaction, fenced by the token, so that a worker
+that lost its lease changes nothing. Jobs of one lane run one after another in the order of their
+ids; a job with two lanes (a patient merge) runs only as the head of both.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def add(
 ) -> int:
     """Write a job in the caller's transaction and return its id.
 
-    `lanes` are at most two order keys (already digests where made from identifiers). With `unique_key`
-    a ready or running job of the same key is returned instead of a second one.
+    `lanes` are at most two order keys (already digests where made from identifiers). With
+    `unique_key` a ready or running job of the same key is returned instead of a second one.
     """
     if unique_key is not None:
         existing = session.scalar(
@@ -241,8 +241,8 @@ def fail(
     retry_at: datetime | None,
     counts: bool = True,
 ) -> JobState:
-    """Record a failed attempt: ready again at `retry_at`, or dead when it is None or attempts are used
-    up. `counts=False` gives the attempt back (a rate limit is nobody's fault)."""
+    """Record a failed attempt: ready again at `retry_at`, or dead when it is None or attempts are
+    used up. `counts=False` gives the attempt back (a rate limit is nobody's fault)."""
     again = retry_at is not None and (not counts or job.attempt < job.max_attempts)
     state = JobState.READY if again else JobState.DEAD
     values: dict[str, Any] = {"state": state, "error_code": code, "error_text": text}
@@ -315,7 +315,8 @@ def rescue(session: ScopedSession, *, now: datetime) -> int:
 
 
 def retry_at(attempt: int, now: datetime, retry_after: float | None = None) -> datetime:
-    """When to try again: full jitter over a doubling window, or the vendor's Retry-After if later."""
+    """When to try again: full jitter over a doubling window, or the vendor's Retry-After if
+    later."""
     window = min(RETRY_CAP, RETRY_BASE * 2 ** max(0, min(attempt, 20) - 1))
     delay = timedelta(seconds=1 + random.uniform(0, window.total_seconds()))  # noqa: S311 - jitter
     return now + max(delay, timedelta(seconds=retry_after or 0))
@@ -331,7 +332,8 @@ def cancel(session: ScopedSession, job_id: int, *, now: datetime) -> bool:
 
 
 def retry_dead(session: ScopedSession, job_id: int, *, now: datetime) -> bool:
-    """Make a dead job ready again under the same id, so that its key and its place in the lane hold."""
+    """Make a dead job ready again under the same id, so that its key and its place in the lane
+    hold."""
     job = session.scalar(
         select(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.DEAD).with_for_update()
     )
@@ -370,7 +372,7 @@ def prune(session: ScopedSession, *, before: datetime) -> None:
 def counts(session: ScopedSession) -> dict[str, int]:
     """Jobs by state."""
     rows = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
-    return {state: number for state, number in rows}
+    return {state: number for state, number in rows}  # noqa: C416 - rows are no tuples to mypy
 
 
 def due_count(session: ScopedSession, *, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Schedules without a leader: whoever moves `next_at` forward writes the job, in one transaction."""
+"""Schedules without a leader: whoever moves `next_at` forward writes the job with it."""
 
 from __future__ import annotations
 

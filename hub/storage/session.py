@@ -1,9 +1,10 @@
 """Engines and `Database.transaction`, the only place that commits.
 
 Every read and write of practice data happens in a `ScopedSession`, which carries the `Scope` of the
-principal it works for: ORM criteria keep foreign rows out of every select, update and delete, and the
-flush guard refuses to write a row of another practice. SQLite has one writer thread that commits many
-callers' work together; on PostgreSQL `transaction` uses the pool and `submit` groups commits the same way.
+principal it works for: ORM criteria keep foreign rows out of every select, update and delete, and
+the flush guard refuses to write a row of another practice. SQLite has one writer thread that
+commits many callers' work together; on PostgreSQL `transaction` uses the pool and `submit` groups
+commits the same way.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ class Database:
         return result
 
     def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
-        """Like `transaction`, sharing one commit with whoever submits meanwhile; the future resolves
-        after the commit."""
+        """Like `transaction`, sharing one commit with whoever submits meanwhile; the future
+        resolves after the commit."""
         return self._committer.submit(scope, work)
 
     @contextmanager
@@ -138,7 +139,8 @@ class Database:
 
 
 class _Committer:
-    """One thread, one connection: each round runs the waiting work in savepoints and commits once."""
+    """One thread, one connection: each round runs the waiting work in savepoints and commits
+    once."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -226,7 +228,8 @@ def _run_hooks(session: ScopedSession) -> None:
 
 
 def _sqlite_engine(url: str, *, writer: bool) -> Engine:
-    """WAL with FULL sync (NORMAL loses acknowledged rows on a power cut); only the writer checkpoints."""
+    """WAL with FULL sync (NORMAL loses acknowledged rows on a power cut); only the writer
+    checkpoints."""
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
