@@ -108,6 +108,7 @@ class EligibilityCheck(PracticeOwned, Base):
         UniqueConstraint("practice_id", "fingerprint", "service_date"),
         Index(None, "practice_id", "requested_at", "id"),
         Index(None, "practice_id", "patient_id", "requested_at", "id"),
+        Index(None, "practice_id", "appointment_id", "requested_at", "id"),
         same_practice("patient_id", "patients"),
         same_practice("coverage_id", "coverages"),
         same_practice("appointment_id", "appointments"),

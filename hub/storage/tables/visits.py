@@ -91,6 +91,7 @@ class Observation(PracticeOwned, Sourced, Base):
         UniqueConstraint("practice_id", "connection_id", "external_id"),
         Index(None, "practice_id", "observed_at", "id"),
         Index(None, "practice_id", "patient_id", "observed_at", "id"),
+        Index(None, "practice_id", "encounter_id", "observed_at", "id"),
         same_practice("patient_id", "patients"),
         same_practice("encounter_id", "encounters"),
     )
@@ -117,6 +118,7 @@ class Charge(PracticeOwned, Sourced, Base):
         UniqueConstraint("practice_id", "connection_id", "external_id"),
         Index(None, "practice_id", "service_date", "id"),
         Index(None, "practice_id", "patient_id", "service_date", "id"),
+        Index(None, "practice_id", "encounter_id", "service_date", "id"),
         same_practice("patient_id", "patients"),
         same_practice("encounter_id", "encounters"),
     )
