@@ -180,7 +180,8 @@ class _Day:
             self._add("A08", wrong, "wrong_practice", "AR")
         self._add("A60", messages.unsupported(self._header(), who), "unsupported_event", "AR")
         self._add("", f"{self._prefix} is no HL7 message".encode(), "malformed", "AE")
-        cut = f"MSH|^~\\&|{self.feed.sending_application}|{self.feed.facility_code}|"
+        whole = self._header().msh("ADT_A04", "ADT_A01")
+        cut = whole[: whole.index("|ADT^")]
         self._add("", cut.encode(), "malformed", "AE")
 
     def _appointments(self, index: int, who: Person) -> None:

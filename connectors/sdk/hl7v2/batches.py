@@ -16,7 +16,7 @@ def split_messages(content: bytes) -> list[bytes]:
     Envelope segments are left out; what precedes the first message is returned too unless it is
     blank, so that garbage is reported and not lost.
     """
-    if b"\x0b" in content:
+    if b"\x0b" in content and b"\x1c" in content:
         framer = Framer(cap=max(len(content), 1))
         frames = framer.feed(content)
         rest = framer.close()

@@ -1,0 +1,110 @@
+"""`mso-hub send`: HL7 v2 files to an MLLP listener."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from connectors.sdk.hl7v2.acks import read_ack
+from connectors.sdk.hl7v2.batches import split_messages
+from connectors.sdk.hl7v2.client import MllpClient, Outcome
+from connectors.sdk.hl7v2.header import read_header
+
+_SUFFIXES = {".hl7", ".txt", ".er7", ".dat", ""}
+
+
+def send(
+    file: Annotated[Path, typer.Argument(exists=True, readable=True, help="File or directory")],
+    to: Annotated[str, typer.Option("--to", help="HOST:PORT of the listener")],
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer", min=0.1)] = 10.0,
+    repeat: Annotated[int, typer.Option(help="How often to send everything", min=1)] = 1,
+    tls: Annotated[bool, typer.Option("--tls", help="Use TLS")] = False,
+    tls_ca: Annotated[Path | None, typer.Option(help="Authorities to trust (PEM)")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Client certificate (PEM)")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Key of the certificate (PEM)")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Send HL7 v2 over MLLP (a file, a batch or a directory) and print the answers and the rate.
+
+    Exits 0 if every message was accepted (AA or CA), else 1.
+    """
+    host, port = _address(to)
+    context = _tls(tls_ca, tls_cert, tls_key) if tls or tls_ca or tls_cert else None
+    outcomes: list[tuple[str, Outcome]] = []
+    started = time.perf_counter()
+    with MllpClient(host, port, timeout=timeout, tls=context) as client:
+        for _ in range(repeat):
+            for name, content in _messages(file):
+                outcome = client.send(content)
+                outcomes.append((name, outcome))
+                if not as_json:
+                    _print(name, content, outcome)
+    seconds = time.perf_counter() - started
+    _summary(outcomes, seconds, as_json)
+    if not outcomes or any(outcome.code not in {"AA", "CA"} for _, outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise typer.BadParameter("must be HOST:PORT, for example 127.0.0.1:2575")
+    return host.strip("[]"), int(port)
+
+
+def _tls(authorities: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise typer.BadParameter("the TLS files cannot be read") from error
+    return context
+
+
+def _messages(path: Path) -> Iterator[tuple[str, bytes]]:
+    files = [path]
+    if path.is_dir():
+        files = sorted(
+            one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in _SUFFIXES
+        )
+    for file in files:
+        for content in split_messages(file.read_bytes()):
+            yield file.name, content
+
+
+def _print(name: str, content: bytes, outcome: Outcome) -> None:
+    header = read_header(content)
+    kind = header.message_type if header else "unreadable"
+    control_id = header.control_id if header else ""
+    text = (read_ack(outcome.ack) or ("", b"", ""))[2]
+    answer = outcome.code or "no answer"
+    typer.echo(f"{name}  {kind}  {control_id}  {answer}  {outcome.seconds * 1000:.1f} ms  {text}")
+
+
+def _summary(outcomes: list[tuple[str, Outcome]], seconds: float, as_json: bool) -> None:
+    codes = Counter(outcome.code or "none" for _, outcome in outcomes)
+    rate = len(outcomes) / seconds if seconds else 0.0
+    if as_json:
+        answers = [
+            {
+                "file": name,
+                "code": outcome.code,
+                "attempts": outcome.attempts,
+                "milliseconds": round(outcome.seconds * 1000, 3),
+                "ack": outcome.ack.decode("utf-8", "replace"),
+            }
+            for name, outcome in outcomes
+        ]
+        summary = {"sent": len(outcomes), "codes": dict(codes), "per_second": round(rate, 1)}
+        typer.echo(orjson.dumps({**summary, "answers": answers}).decode())
+        return
+    counted = ", ".join(f"{code} {count}" for code, count in sorted(codes.items()))
+    typer.echo(f"{len(outcomes)} messages in {seconds:.2f} s, {rate:.0f}/s: {counted or 'nothing'}")

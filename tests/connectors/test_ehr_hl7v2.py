@@ -1,0 +1,241 @@
+"""The EHR connector against its fixtures, its dialect, and its simulator's traffic."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from connectors.ehr_hl7v2 import events, parse
+from connectors.ehr_hl7v2.config import Config, EventRules, ValueMaps
+from connectors.ehr_hl7v2.connector import connector
+from connectors.ehr_hl7v2.simulator import (
+    FacilityFeed,
+    Member,
+    Provider,
+    TrafficMessage,
+    generate,
+)
+from connectors.sdk.base import DocumentParser, ParsedDocument, RawDocument
+from hub.domain.encounters import Encounter
+from hub.domain.patients import Patient
+from hub.domain.scheduling import Appointment
+from hub.errors import Rejected
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "ehr_hl7v2"
+CASES = sorted(path.stem for path in FIXTURES.glob("*.hl7"))
+CHICAGO = Config(zone="America/Chicago")
+FEEDS = [
+    FacilityFeed(
+        application,
+        code,
+        "MSOHUB",
+        f"TO{code}",
+        f"Practice {code}",
+        zone,
+        (Provider("1234567893", "Reyes", "Ana"), Provider("1000000004", "Stone", "Ray")),
+        specialty,
+    )
+    for application, code, zone, specialty in (
+        ("EHRA", "FAC1", "America/Chicago", False),
+        ("EHRB", "FAC2", "America/New_York", True),
+    )
+]
+MEMBERS = [Member("60054", "Simulated Payer", f"M{number:03d}") for number in range(5)]
+DAY = date(2026, 3, 2)
+
+
+def raw(case: str) -> bytes:
+    return (FIXTURES / f"{case}.hl7").read_bytes()
+
+
+def read(content: bytes, config: Config = CHICAGO, **headers: str) -> ParsedDocument:
+    return connector.parse(config, RawDocument(content, headers=headers))
+
+
+def plain(parsed: ParsedDocument) -> Any:
+    def value(found: object) -> str:
+        if isinstance(found, Decimal):
+            return str(found)
+        assert isinstance(found, date | datetime)
+        return found.isoformat()
+
+    document = {
+        "ignored": parsed.ignored,
+        "issues": [asdict(issue) for issue in parsed.issues],
+        "records": [
+            {"record": type(record.data).__name__, **asdict(record)} for record in parsed.records
+        ],
+    }
+    return json.loads(json.dumps(document, default=value))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_fixture_gives_the_expected_records(case: str) -> None:
+    expected = json.loads((FIXTURES / f"{case}.expected.json").read_text())
+    assert plain(read(raw(case))) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_fixture_states_its_origin_and_digest(case: str) -> None:
+    meta = tomllib.loads((FIXTURES / f"{case}.meta.toml").read_text())
+    assert meta["origin"] == "synthetic"
+    assert meta["author"]
+    assert meta["document"]
+    assert meta["sha256"] == hashlib.sha256(raw(case)).hexdigest()
+
+
+def test_the_connector_is_a_document_parser_whose_events_are_all_mapped() -> None:
+    assert isinstance(connector, DocumentParser)
+    assert set(parse.MAPPINGS) == events.EVENTS
+    assert not events.EVENTS & events.IGNORED
+
+
+def test_an_unmapped_event_is_rejected_and_an_ignored_one_is_not_read() -> None:
+    with pytest.raises(Rejected, match="not supported") as caught:
+        read(raw("adt_a04").replace(b"ADT^A04", b"ADT^A60"))
+    assert caught.value.path == "MSH-9"
+    assert read(raw("adt_a04").replace(b"ADT^A04", b"ADT^A10")).ignored
+
+
+def test_a_message_without_a_patient_is_rejected_without_quoting_it() -> None:
+    content = raw("siu_s12").replace(b"00481516^^^LAKEVIEW&1.3.6.1.4.1.55555.1&ISO^MR", b"")
+    with pytest.raises(Rejected) as caught:
+        read(content)
+    assert caught.value.reason == "patient_missing"
+    assert "Okonkwo" not in str(caught.value)
+
+
+def test_a_social_security_number_is_never_the_key_of_a_patient() -> None:
+    only_ssn = raw("adt_a28").replace(b"00481516^^^LAKEVIEW&1.3.6.1.4.1.55555.1&ISO^MR~", b"")
+    with pytest.raises(Rejected) as caught:
+        read(only_ssn)
+    assert caught.value.reason == "patient_missing"
+
+
+def test_the_dialect_renames_authorities_codes_and_events() -> None:
+    config = Config(
+        zone="America/Chicago",
+        authority={"LAKEVIEW": "lakeview-clinic"},
+        values=ValueMaps(sex={"F": "other"}),
+        events=EventRules(alias={"ADT^Z99": "ADT^A28"}, ignore=("ADT^A31",)),
+    )
+    content = (
+        raw("latin1").replace(b"ADT^A28", b"ADT^Z99").replace(b"&1.3.6.1.4.1.55555.1&ISO", b"")
+    )
+    patient = read(content, config).records[0].data
+    assert isinstance(patient, Patient)
+    assert patient.identifiers[0].authority == "lakeview-clinic"
+    assert patient.sex == "other"
+    assert read(raw("adt_a31"), config).ignored
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"zone": "Central"},
+        {"charset_fallback": "klingon"},
+        {"member_id": ("IN1",)},
+        {"member_id": ("36.1",)},
+        {"version_alias": {"2.3.2": "9.9"}},
+        {"unheard_of": 1},
+    ],
+)
+def test_a_dialect_that_cannot_work_is_refused_when_it_is_set(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Config(**settings)
+
+
+def test_the_zone_of_the_document_overrides_that_of_the_connection() -> None:
+    content = raw("siu_s12").replace(b"20260302091500-0600", b"20260302091500")
+    appointment = read(content, zone="America/Los_Angeles").records[0].data
+    assert isinstance(appointment, Appointment)
+    assert appointment.starts_at is not None
+    assert appointment.starts_at.utcoffset() == timedelta(hours=-7)
+    with pytest.raises(Rejected):
+        read(content, zone="Nowhere/Else")
+
+
+def test_a_foreign_offset_in_the_header_holds_for_times_without_one() -> None:
+    content = raw("siu_s12").replace(b"20260302091500-0600", b"20260302091500+0100")
+    appointment = read(content).records[0].data
+    assert isinstance(appointment, Appointment)
+    assert appointment.starts_at is not None
+    assert appointment.starts_at.utcoffset() == timedelta(hours=1)
+
+
+def test_absent_insurance_changes_nothing_and_a_null_segment_clears_the_list() -> None:
+    names = [type(record.data).__name__ for record in read(raw("adt_a01")).records]
+    assert names == ["Patient", "Encounter"]
+    assert plain(read(raw("adt_a08")))["records"][1]["data"]["coverages"] == []
+
+
+def test_an_update_never_reopens_a_visit() -> None:
+    encounter = read(raw("adt_a08")).records[2].data
+    assert isinstance(encounter, Encounter)
+    assert encounter.status is None
+
+
+def test_the_same_charge_without_a_number_keeps_its_key() -> None:
+    first, second = (read(raw("dft_p03")).records[1].external_id for _ in range(2))
+    assert first == second
+
+
+def traffic(seed: int = 7, day: date = DAY) -> list[TrafficMessage]:
+    practices = generate(FEEDS, MEMBERS, seed=seed, base_date=day)
+    return [message for practice in practices for message in practice.messages]
+
+
+def test_the_same_seed_and_day_give_the_same_bytes_and_others_give_others() -> None:
+    assert traffic() == traffic()
+    ours = {message.content for message in traffic()}
+    assert not ours & {message.content for message in traffic(seed=8)}
+    assert not ours & {message.content for message in traffic(day=DAY + timedelta(days=1))}
+
+
+def test_simulated_traffic_holds_every_kind_of_message_and_fault() -> None:
+    messages = traffic()
+    assert {message.event for message in messages if message.label == "good"} >= {
+        "A01", "A03", "A04", "A08", "A40", "S12", "S13", "S15", "R01", "P03",
+    }  # fmt: skip
+    labels = [message.label for message in messages]
+    assert labels.count("malformed") == labels.count("wrong_practice") == 4
+    assert labels.count("duplicate") == labels.count("bad_date") == 2
+    assert labels.count("unsupported_event") == 2
+
+
+def test_simulated_messages_are_read_without_issues_but_for_the_bad_dates() -> None:
+    for message in traffic():
+        if message.expected != "AA":
+            continue
+        parsed = read(message.content)
+        found = [*parsed.issues, *(issue for one in parsed.records for issue in one.issues)]
+        assert parsed.records
+        assert {issue.code for issue in found} == (
+            {"bad_date"} if message.label == "bad_date" else set()
+        )
+
+
+def test_simulated_appointments_lie_on_the_next_day_or_later() -> None:
+    days = set()
+    for message in traffic():
+        if message.event.startswith("S"):
+            appointment = read(message.content).records[0].data
+            assert isinstance(appointment, Appointment)
+            assert appointment.starts_at is not None
+            days.add(appointment.starts_at.date())
+    assert min(days) == DAY + timedelta(days=1)
+    assert max(days) > DAY + timedelta(days=6)
+
+
+def test_every_member_offered_is_used_when_there_are_patients_enough() -> None:
+    body = b"".join(message.content for message in traffic())
+    assert all(member.member_id.encode() in body for member in MEMBERS)
