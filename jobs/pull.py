@@ -70,12 +70,13 @@ def _sync_stream(
         for page in source.read(ctx, stream.name, cursor, window):
             job.check()
             _apply(job, run_id, page, practices)
+    except NotSupported as error:
+        code, text = "NOT_SUPPORTED", str(error)
     except HubError as error:
         code, text = error.code, str(error)
-        if isinstance(error, VendorDown | DeadlineNear):
-            logger.warning(
-                "sync interrupted", stream=stream, connection_id=connection.id, code=code
-            )
+        logger.warning(
+            "sync interrupted", stream=stream.name, connection_id=connection.id, code=code
+        )
         raise
     finally:
         context.database.transaction(

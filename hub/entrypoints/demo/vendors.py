@@ -1,0 +1,66 @@
+"""The simulated vendors of the demonstration, each on a loopback port of its own."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from connectors.payer_x12 import simulator as payer
+from connectors.payroll_rest import simulator as payroll
+from connectors.sdk.simulated_vendor.delivery import WebhookTarget
+from connectors.sdk.simulator import SimulatorServer
+from connectors.supply_rest import simulator as supply_rest
+from connectors.supply_x12 import simulator as supply_x12
+from hub.entrypoints.demo.world import World
+
+SUPPLY = ("supply_rest", "supply_x12")
+
+
+@dataclass
+class Vendors:
+    """Running simulators; `urls` by connector id, `journals` where the orders they accepted lie."""
+
+    urls: dict[str, str]
+    journals: dict[str, Path]
+    apps: dict[str, Starlette]
+
+    def send_events_to(self, connector_id: str, url: str, secret: str) -> None:
+        """Tell a supply vendor where its events go. One event comes twice, one with a wrong
+        signature."""
+        target = WebhookTarget(url=url, secret=secret, mischief=True)
+        self.apps[connector_id].state.vendor.orders.courier.point_at(target)
+
+    def orders_held(self) -> dict[str, int]:
+        """Purchase order number -> how many orders the vendors hold under it."""
+        held: dict[str, int] = {}
+        for journal in self.journals.values():
+            for line in journal.read_text().splitlines() if journal.exists() else ():
+                entry = json.loads(line)
+                if entry.get("event", "order") == "order" and "number" in entry:
+                    held[entry["number"]] = held.get(entry["number"], 0) + 1
+        return held
+
+
+def start_vendors(stack: ExitStack, world: World, data_dir: Path) -> Vendors:
+    """Start every simulator; `stack` stops them. Vendors remember their orders in `data_dir`."""
+    folder = data_dir / "vendors"
+    folder.mkdir(parents=True, exist_ok=True)
+    journals = {name: folder / f"{name}-orders.jsonl" for name in SUPPLY}
+    entities = [payroll.Entity(p.payroll_entity, p.name) for p in world.practices]
+    common = {"seed": world.seed, "today": world.today}
+    apps = {
+        "payer_x12": payer.build(seed=world.seed),
+        "payroll_rest": payroll.build(entities=entities, **common),  # type: ignore[arg-type]
+        "supply_rest": supply_rest.build(journal=journals["supply_rest"], **common),  # type: ignore[arg-type]
+        "supply_x12": supply_x12.build(journal=journals["supply_x12"], **common),  # type: ignore[arg-type]
+    }
+    urls = {}
+    for name, app in apps.items():
+        urls[name] = stack.enter_context(SimulatorServer(app)).url
+        if name in SUPPLY:
+            stack.callback(app.state.vendor.orders.courier.close)
+    return Vendors(urls, journals, apps)
