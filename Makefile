@@ -1,19 +1,25 @@
 # Each target works on a fresh clone with only Python 3.11+ and make, and may be repeated.
-PYTHON ?= python3
+# PYTHON picks the interpreter; without it the first of these that is new enough is taken.
+ifndef PYTHON
+PYTHON := $(shell for name in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	  "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	    && { echo "$$name"; break; }; done)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: setup demo test check bench lock
+.PHONY: setup demo test check bench docs lock
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mso-hub needs Python 3.11 or newer; set PYTHON=python3.11")'
+	@test -n "$(PYTHON)" || { echo "mso-hub needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mso-hub needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@touch $@
 
 demo: setup
 	$(BIN)/mso-hub demo $(ARGS)
@@ -26,13 +32,21 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) test
+	$(MAKE) --no-print-directory test
 
 bench: setup
 	for script in bench/*.py; do $(BIN)/python $$script $(ARGS) || exit 1; done
 
-# Pins every dependency with hashes and without addresses.
+# Writes the generated pages of docs/reference/ again.
+docs: setup
+	$(BIN)/python docs/generate.py
+
+# Pins every dependency with hashes and without addresses. pip-tools lives in a virtualenv of its
+# own, thrown away afterwards, so that it is no dependency of the hub.
 lock:
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PYTHON) -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools; \
+	"$$tools/bin/python" -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate \
 	  --extra dev --constraint constraints.txt --output-file requirements.txt pyproject.toml
