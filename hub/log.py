@@ -14,7 +14,7 @@ ALLOWED_KEYS = frozenset(
         "event",
         "level",
         "timestamp",
-        "logger",
+        "source",
         "error_id",
         "code",
         "reason",
@@ -89,4 +89,4 @@ def configure(level: str = "info") -> None:
 
 def get(name: str) -> Any:
     """A logger whose lines name the module they come from."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(source=name)

@@ -23,9 +23,14 @@ SCHEDULE_SECONDS = 10.0
 
 
 class JobWorker:
-    """Runs jobs in threads of this process until stopped."""
+    """Runs jobs in threads of this process until stopped.
 
-    def __init__(self, context: JobContext, *, run_schedules: bool = True) -> None:
+    Idle threads look at the table every `poll_milliseconds`; a commit in this process wakes them at once.
+    """
+
+    def __init__(
+        self, context: JobContext, *, run_schedules: bool = True, poll_milliseconds: int = 1000
+    ) -> None:
         self.context = context
         self.broker = TableBroker(context)
         for kind, spec in ACTORS.items():
@@ -34,7 +39,9 @@ class JobWorker:
             )
             declare(_bound(self.broker, spec.run))
         self._worker = dramatiq.Worker(
-            self.broker, worker_threads=context.settings.worker_threads, worker_timeout=1000
+            self.broker,
+            worker_threads=context.settings.worker_threads,
+            worker_timeout=poll_milliseconds,
         )
         self._stopping = threading.Event()
         self._run_schedules = run_schedules

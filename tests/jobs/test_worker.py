@@ -1,0 +1,252 @@
+"""The worker: jobs through real Dramatiq threads, failures, order, limits, shutdown."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.domain.agreements import unrestricted_scope
+from hub.domain.jobs import Job
+from hub.errors import Conflict, RateLimited, Transient
+from hub.settings import Settings
+from hub.storage import queue
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import JobRow, Lane
+from jobs import actors
+from jobs.actors import ActorSpec
+from jobs.context import JobContext, RunningJob
+from jobs.worker import JobWorker
+
+SCOPE = unrestricted_scope("test")
+MINUTE = 60_000
+
+
+@pytest.fixture
+def context(database: Database, crypto: Crypto, tmp_path: Path) -> JobContext:
+    settings = Settings(data_dir=tmp_path, worker_threads=4, job_lease_seconds=2)
+    return JobContext(database, crypto, settings, lambda: datetime.now(UTC))
+
+
+@pytest.fixture
+def run(context: JobContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., JobWorker]]:
+    """Starts a worker whose PRUNE actor is the function given."""
+    started: list[JobWorker] = []
+
+    def start(actor: Callable[[RunningJob], None], time_limit: int = MINUTE) -> JobWorker:
+        monkeypatch.setitem(actors.ACTORS, Job.PRUNE, ActorSpec(actor, time_limit))
+        worker = JobWorker(context, run_schedules=False, poll_milliseconds=100)
+        worker.start()
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()
+
+
+def add(context: JobContext, **options: Any) -> int:
+    def work(session: ScopedSession) -> int:
+        session.after_commit.append(context.database.bell.set)
+        args = options.pop("args", {})
+        return queue.add(session, Job.PRUNE, args, now=context.now(), **options)
+
+    return context.database.transaction(SCOPE, work)
+
+
+def row(context: JobContext, job_id: int) -> JobRow:
+    with context.database.read(SCOPE) as session:
+        return session.get_one(JobRow, job_id)
+
+
+def wait_for(context: JobContext, job_id: int, *states: str) -> JobRow:
+    deadline = time.monotonic() + 20
+    while (found := row(context, job_id)).state not in states:
+        assert time.monotonic() < deadline, f"still {found.state}"
+        time.sleep(0.02)
+    return found
+
+
+def test_a_job_runs_and_its_effect_is_there_once_it_is_done(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    def actor(job: RunningJob) -> None:
+        job.finish(SCOPE, lambda s: s.add(Lane(key=f"effect {job.args['n']}", queue="x")))
+
+    run(actor)
+    job_id = add(context, args={"n": 7})
+    wait_for(context, job_id, "done")
+    with context.database.read(SCOPE) as session:
+        assert session.get(Lane, "effect 7") is not None
+
+
+def test_an_actor_that_returns_is_done(context: JobContext, run: Callable[..., JobWorker]) -> None:
+    run(lambda job: None)
+    assert wait_for(context, add(context), "done").attempt == 1
+
+
+def test_a_vendor_that_is_down_is_tried_again_later(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    def actor(job: RunningJob) -> None:
+        raise Transient("The vendor did not answer in time.")
+
+    run(actor)
+    job_id = add(context)
+    deadline = time.monotonic() + 20
+    while not (found := row(context, job_id)).error_code:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert (found.state, found.error_code) == ("ready", "UPSTREAM")
+    assert found.run_at > found.created_at + timedelta(seconds=0.9)
+
+
+def test_a_rate_limit_parks_the_job_until_the_vendor_says(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    later = datetime(2099, 1, 1, tzinfo=UTC)
+
+    def actor(job: RunningJob) -> None:
+        raise RateLimited("Too many requests.", retry_at=later)
+
+    run(actor)
+    job_id = add(context, max_attempts=1)
+    deadline = time.monotonic() + 20
+    while not (found := row(context, job_id)).error_code:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert (found.state, found.attempt, found.run_at) == ("ready", 0, later)
+
+
+def test_what_no_retry_can_mend_dies_at_once_with_its_sentence(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    def actor(job: RunningJob) -> None:
+        raise Conflict("The round is locked.")
+
+    run(actor)
+    dead = wait_for(context, add(context), "dead")
+    assert (dead.error_code, dead.error_text) == ("CONFLICT", "The round is locked.")
+
+
+def test_a_bug_is_recorded_without_its_message(
+    context: JobContext, run: Callable[..., JobWorker], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def actor(job: RunningJob) -> None:
+        raise KeyError("patient Jane Sample 1970-01-01")
+
+    run(actor)
+    dead = wait_for(context, add(context, max_attempts=1), "dead")
+    assert "KeyError" in dead.error_text
+    assert "Sample" not in dead.error_text
+    out, err = capfd.readouterr()
+    assert "Sample" not in out + err
+
+
+def test_the_effects_of_a_failing_finish_are_rolled_back(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    def actor(job: RunningJob) -> None:
+        def effects(session: ScopedSession) -> None:
+            session.add(Lane(key="half an effect", queue="x"))
+            session.flush()
+            raise Conflict("No.")
+
+        job.finish(SCOPE, effects)
+
+    run(actor)
+    wait_for(context, add(context), "dead")
+    with context.database.read(SCOPE) as session:
+        assert session.get(Lane, "half an effect") is None
+
+
+def test_jobs_of_one_lane_run_in_order_on_many_threads(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    seen: list[tuple[str, int]] = []
+    lock = threading.Lock()
+
+    def actor(job: RunningJob) -> None:
+        with lock:
+            seen.append((job.args["lane"], job.args["n"]))
+
+    ids = [
+        add(context, args={"lane": lane, "n": n}, lanes=[lane])
+        for n in range(6)
+        for lane in ("a", "b", "c")
+    ]
+    run(actor)
+    for job_id in ids:
+        wait_for(context, job_id, "done")
+    for lane in ("a", "b", "c"):
+        assert [n for name, n in seen if name == lane] == list(range(6))
+
+
+def test_a_job_over_its_time_limit_is_interrupted(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    def actor(job: RunningJob) -> None:
+        while True:
+            time.sleep(0.01)
+
+    run(actor, time_limit=200)
+    dead = wait_for(context, add(context, max_attempts=1), "dead")
+    assert dead.error_code == "TIME_LIMIT"
+
+
+def test_a_long_job_keeps_its_lease(context: JobContext, run: Callable[..., JobWorker]) -> None:
+    runs: list[int] = []
+
+    def actor(job: RunningJob) -> None:
+        runs.append(1)
+        time.sleep(3)  # longer than the lease of two seconds
+
+    run(actor)
+    assert wait_for(context, add(context), "done").attempt == 1
+    assert runs == [1]
+
+
+def test_a_running_job_stops_when_it_is_cancelled(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    begun = threading.Event()
+
+    def actor(job: RunningJob) -> None:
+        begun.set()
+        while True:
+            job.check()
+            time.sleep(0.02)
+
+    run(actor)
+    job_id = add(context)
+    assert begun.wait(10)
+    assert context.database.transaction(SCOPE, lambda s: queue.cancel(s, job_id, now=context.now()))
+    wait_for(context, job_id, "cancelled")
+
+
+def test_stopping_gives_back_what_was_not_begun(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    release = threading.Event()
+
+    def actor(job: RunningJob) -> None:
+        release.wait(10)
+
+    worker = run(actor)
+    ids = [add(context) for _ in range(8)]
+    deadline = time.monotonic() + 10
+    while len(worker.broker.tokens()) < 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    threading.Timer(0.3, release.set).start()
+    worker.stop()
+    states = [row(context, job_id).state for job_id in ids]
+    assert states.count("done") == 4
+    assert states.count("ready") == 4
+    assert {row(context, job_id).attempt for job_id in ids} == {0, 1}
