@@ -238,3 +238,8 @@ def _from_token(token: str) -> tuple[str, str] | None:
     except (binascii.Error, ValueError):
         return None
     return (stamp, part) if part else None
+
+
+def demo_app(*, seed: int, today: date) -> Starlette:
+    """The vendor as ``mso-hub simulate`` starts it: nothing kept, no webhook until it is set."""
+    return build(seed=seed, today=today)

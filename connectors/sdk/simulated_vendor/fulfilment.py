@@ -73,8 +73,10 @@ def fulfil(
     fee: Decimal,
     free_from: Decimal,
 ) -> Fulfilment:
-    """The whole life of an order. A price that is no tier of the offer becomes tier one's."""
-    outcomes = tuple(_outcome(line, offers[line.part], lines[0], faults, today) for line in lines)
+    """The whole life of an order; a price that is no tier becomes tier one's."""
+    outcomes = tuple(
+        _outcome(line, offers.get(line.part), lines[0], faults, today) for line in lines
+    )
     ordered = sum((o.price * o.line.packs for o in outcomes), Decimal("0.00"))
     freight = Decimal("0.00") if ordered >= free_from else fee
     return Fulfilment(outcomes, freight, today + timedelta(days=1))
@@ -82,15 +84,16 @@ def fulfil(
 
 def _outcome(
     line: OrderedLine,
-    offer: VendorOffer,
+    offer: VendorOffer | None,
     first: OrderedLine,
     faults: Sequence[Fault],
     today: date,
 ) -> LineOutcome:
     kinds = {f.kind for f in faults if f.params.get("line", first.number) == line.number}
-    prices = [price for _, price in offer.tiers]
+    prices = [price for _, price in offer.tiers] if offer else [line.price]
     price = line.price if line.price in prices else prices[0]
-    rejected = line.packs if "reject_line" in kinds or not offer.active else 0
+    sold = offer is not None and offer.active and "reject_line" not in kinds
+    rejected = 0 if sold else line.packs
     shipped = 0 if rejected else line.packs
     if "short_ship" in kinds:
         shipped //= 2

@@ -1,0 +1,1 @@
+"""Stonebridge Hospital Supply: catalogue, orders and their answers as X12 004010 over HTTP."""
