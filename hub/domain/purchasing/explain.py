@@ -50,7 +50,7 @@ def explain(instance: Instance, seconds: float = 30.0, stop: Stop = never) -> tu
         others = [rule for rule in rules if rule.kind != kind]
         if clash(others):
             rules = others
-    return tuple(_sentence(instance, rule) for rule in _fewest(rules, clash))
+    return tuple(sentence(instance, rule) for rule in _fewest(rules, clash))
 
 
 def rules_of(instance: Instance) -> list[Rule]:
@@ -141,7 +141,8 @@ def _no_source(instance: Instance, line: Line) -> str:
     return f"Practice {practice} cannot get item {wanted}: {', '.join(reasons)}."
 
 
-def _sentence(instance: Instance, rule: Rule) -> str:
+def sentence(instance: Instance, rule: Rule) -> str:
+    """The rule in words."""
     rules = instance.rules
     if rule.kind == "max_vendors":
         return f"The round may use at most {rules.max_vendors} vendors."

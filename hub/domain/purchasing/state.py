@@ -17,7 +17,7 @@ _VENDOR_TOO_MANY = 10_000
 
 
 class State:
-    """Mutable. `cost` is in cents and exact; `violation` is 0 exactly when no rule is broken."""
+    """Mutable. `violation` is 0 exactly when no rule is broken; then `cost`, in cents, is exact."""
 
     def __init__(self, problem: Problem, chosen: Sequence[int]) -> None:
         self.problem = problem

@@ -111,10 +111,11 @@ def _shown() -> Iterator[Callable[[Progress], None] | None]:
         yield None
         return
     with console.status("greedy") as status:
-        yield lambda told: status.update(_describe(told))
+        yield lambda told: status.update(describe(told))
 
 
-def _describe(told: Progress) -> str:
+def describe(told: Progress) -> str:
+    """One line for a person who waits."""
     words = [told.phase.replace("_", " "), f"{told.seconds:.1f} s"]
     if told.cost is not None:
         words.append(f"cost {money(told.cost)}")

@@ -1,0 +1,165 @@
+"""Random tiny instances and an answer found by trying every plan."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from hypothesis import strategies as st
+
+from hub.domain.purchasing.check import faults_of_rules, reprice
+from hub.domain.purchasing.instance import (
+    Commitment,
+    Demand,
+    Forbidden,
+    Instance,
+    Item,
+    Limits,
+    Offer,
+    Practice,
+    Rules,
+    Shipping,
+    SpendRebate,
+    SwitchingCost,
+    Tier,
+    Vendor,
+)
+
+EXACT = Limits(seconds=30.0, gap=0)
+DOLLAR = 100
+
+
+@st.composite
+def tiny(draw: st.DrawFn, *, rules: bool = True) -> Instance:
+    """Up to 3 practices, 3 items and 3 vendors; prices in whole dollars, so rebates are exact."""
+    practices = [f"p{n}" for n in range(draw(st.integers(1, 3)))]
+    items = [f"i{n}" for n in range(draw(st.integers(1, 3)))]
+    vendors = [f"v{n}" for n in range(draw(st.integers(1, 3)))]
+    category = {item: draw(st.sampled_from(["gloves", "gauze"])) for item in items}
+    lines = draw(
+        st.lists(
+            st.tuples(st.sampled_from(practices), st.sampled_from(items)),
+            min_size=1,
+            max_size=6,
+            unique=True,
+        )
+    )
+    sold = draw(
+        st.lists(
+            st.tuples(st.sampled_from(vendors), st.sampled_from(items)),
+            min_size=1,
+            max_size=9,
+            unique=True,
+        )
+    )
+    return Instance(
+        practices=tuple(map(Practice, practices)),
+        items=tuple(
+            Item(item, category[item], draw(st.sampled_from([(), (), tuple(items[:1])])))
+            for item in items
+        ),
+        demand=tuple(Demand(p, i, draw(st.integers(1, 40))) for p, i in lines),
+        vendors=tuple(draw(vendor(name)) for name in vendors),
+        offers=tuple(draw(offer(v, i)) for v, i in sold),
+        rules=draw(some_rules(practices, lines, vendors, category)) if rules else Rules(),
+        limits=EXACT,
+    )
+
+
+@st.composite
+def vendor(draw: st.DrawFn, name: str) -> Vendor:
+    starts = sorted(draw(st.sets(st.integers(1, 40), max_size=2)))
+    rates = sorted(draw(st.sets(st.sampled_from([10_000, 50_000, 200_000]), max_size=2)))
+    return Vendor(
+        name,
+        draw(st.sampled_from([0, 0, 10, 40])) * DOLLAR,
+        Shipping(
+            draw(st.sampled_from([0, 5, 15])) * DOLLAR,
+            draw(st.sampled_from([None, 0, 2_000, 6_000])),
+        ),
+        tuple(
+            SpendRebate(start * 10 * DOLLAR, rate)
+            for start, rate in zip(starts, rates, strict=False)
+        ),
+    )
+
+
+@st.composite
+def offer(draw: st.DrawFn, seller: str, item: str) -> Offer:
+    starts = [0, *sorted(draw(st.sets(st.integers(1, 30), max_size=2)))]
+    prices = sorted(
+        draw(st.lists(st.integers(1, 12), min_size=len(starts), max_size=len(starts))),
+        reverse=True,
+    )
+    return Offer(
+        seller,
+        item,
+        draw(st.sampled_from([1, 2, 5, 10])),
+        tuple(Tier(start, price * DOLLAR) for start, price in zip(starts, prices, strict=True)),
+        draw(st.sampled_from([None, None, None, 12])),
+        draw(st.sampled_from([1, 1, 3])),
+    )
+
+
+@st.composite
+def some_rules(
+    draw: st.DrawFn,
+    practices: list[str],
+    lines: list[tuple[str, str]],
+    vendors: list[str],
+    category: dict[str, str],
+) -> Rules:
+    names = sorted(set(category.values()))
+    limit = st.sampled_from([None, None, 1, 2])
+    switched = draw(st.sets(st.sampled_from(lines), max_size=2))
+    return Rules(
+        max_vendors=draw(limit),
+        max_vendors_per_practice=draw(limit),
+        max_vendors_per_category=tuple(
+            (name, draw(st.integers(1, 2)))
+            for name in draw(st.sets(st.sampled_from(names), max_size=1))
+        ),
+        forbid=tuple(
+            Forbidden(*pair)
+            for pair in draw(
+                st.sets(st.tuples(st.sampled_from(practices), st.sampled_from(vendors)), max_size=1)
+            )
+        ),
+        commitments=tuple(
+            Commitment(
+                draw(st.sampled_from(vendors)), name, draw(st.sampled_from([300_000, 800_000]))
+            )
+            for name in draw(st.sets(st.sampled_from(names), max_size=1))
+            if draw(st.booleans())
+        ),
+        switching_cost=tuple(
+            SwitchingCost(p, i, draw(st.sampled_from(vendors)), 7 * DOLLAR)
+            for p, i in sorted(switched)
+        ),
+    )
+
+
+def cheapest_by_trial(instance: Instance) -> int | None:
+    """The least cost over every way to choose an offer for each line; None if none is allowed."""
+    serves = {item.id: {item.id, *item.equivalents} for item in instance.items}
+    lines = [(line.practice, line.item) for line in instance.demand]
+    ways = [
+        [(o.vendor, o.item) for o in instance.offers if o.item in serves[item]] for _, item in lines
+    ]
+    costs = []
+    for picked in itertools.product(*ways):
+        priced = reprice(instance, dict(zip(lines, picked, strict=True)))
+        if not faults_of_rules(instance, priced.awards):
+            costs.append(priced.cost)
+    return min(costs, default=None)
+
+
+@pytest.fixture(scope="session")
+def by_trial() -> Callable[[Instance], int | None]:
+    return cheapest_by_trial
+
+
+@pytest.fixture(scope="session")
+def tiny_instances() -> st.SearchStrategy[Instance]:
+    return tiny()
