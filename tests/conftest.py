@@ -38,32 +38,66 @@ HAS_POSTGRESQL = _postgresql_answers()
 BACKENDS = ["sqlite", "postgresql"] if HAS_POSTGRESQL else ["sqlite"]
 
 
+def _create_database() -> str:
+    """An empty PostgreSQL database and its URL."""
+    name = f"hub_test_{uuid.uuid4().hex}"
+    _on_server(f"CREATE DATABASE {name}")
+    return POSTGRESQL.rsplit("/", 1)[0] + f"/{name}"
+
+
+def _drop_database(url: str) -> None:
+    _on_server(f"DROP DATABASE {url.rsplit('/', 1)[1]} WITH (FORCE)")
+
+
+def _on_server(statement: str) -> None:
+    server = create_engine(POSTGRESQL, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(statement))
+    server.dispose()
+
+
 @pytest.fixture(params=BACKENDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database of its own."""
+    """The URL of an empty database of its own, without tables."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'hub.db'}"
         return
-    name = f"hub_test_{uuid.uuid4().hex}"
-    server = create_engine(POSTGRESQL, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield POSTGRESQL.rsplit("/", 1)[0] + f"/{name}"
-    finally:
-        with server.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        server.dispose()
+    url = _create_database()
+    yield url
+    _drop_database(url)
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database with all tables."""
-    opened = Database(database_url)
-    with opened.write_engine.begin() as connection:
+@pytest.fixture(scope="session")
+def postgresql_with_tables() -> Iterator[str]:
+    """One PostgreSQL database with all tables for the whole run; tests empty it behind them."""
+    url = _create_database()
+    engine = create_engine(url)
+    with engine.begin() as connection:
         Base.metadata.create_all(connection)
+    engine.dispose()
+    yield url
+    _drop_database(url)
+
+
+@pytest.fixture(params=BACKENDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with all tables and no rows."""
+    if request.param == "sqlite":
+        opened = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+        with opened.write_engine.begin() as connection:
+            Base.metadata.create_all(connection)
+        yield opened
+        opened.close()
+        return
+    url = request.getfixturevalue("postgresql_with_tables")
+    opened = Database(url)
     yield opened
     opened.close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    engine.dispose()
 
 
 @pytest.fixture
