@@ -183,7 +183,9 @@ class MllpThread:
             raise
 
     def stop(self) -> None:
-        """Drain and end the thread."""
+        """Drain and end the thread; does nothing the second time."""
+        if self._loop.is_closed():
+            return
         asyncio.run_coroutine_threadsafe(self.server.stop(self._grace), self._loop).result()
         self._end()
 

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from connectors.sdk.hl7v2.framing import wrap
+from hub.entrypoints.cli.hl7 import app
+
+FIXTURES = Path(__file__).parents[4] / "fixtures" / "ehr_hl7v2"
+KEYS = {"type", "control_id", "version", "charset", "segments", "records", "issues"}
+
+
+def show(path: Path, *options: str) -> list[dict[str, Any]]:
+    result = CliRunner().invoke(app, ["show", str(path), "--json", *options])
+    assert result.exit_code == 0, result.output
+    messages: list[dict[str, Any]] = json.loads(result.output)["messages"]
+    assert all(set(message) == KEYS for message in messages)
+    return messages
+
+
+def test_a_message_is_shown_with_its_records() -> None:
+    (message,) = show(FIXTURES / "adt_a04.hl7", "--zone", "America/Chicago")
+    assert (message["type"], message["control_id"]) == ("ADT^A04", "LVADTA04")
+    assert (message["version"], message["charset"]) == ("2.5.1", "utf-8")
+    assert message["segments"] == ["MSH", "EVN", "PID", "PV1", "IN1", "IN2", "IN1"]
+    names = [record["record"] for record in message["records"]]
+    assert names == ["Patient", "CoverageList", "Encounter"]
+    assert message["records"][0]["data"]["birth_date"] == "1979-04-12"
+    assert message["issues"] == []
+
+
+def test_money_is_shown_exactly() -> None:
+    (message,) = show(FIXTURES / "dft_p03.hl7")
+    assert message["records"][0]["data"]["amount"] == "128.00"
+
+
+def test_framed_and_batched_files_are_split(tmp_path: Path) -> None:
+    one = (FIXTURES / "adt_a04.hl7").read_bytes()
+    two = (FIXTURES / "siu_s12.hl7").read_bytes()
+    path = tmp_path / "many.hl7"
+    for content in (
+        wrap(one) + wrap(two),
+        one + two,
+        b"FHS|^~\\&\rBHS|^~\\&\r" + one + two + b"BTS|2\rFTS|1\r",
+    ):
+        path.write_bytes(content)
+        assert [message["type"] for message in show(path)] == ["ADT^A04", "SIU^S12"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"nothing of the kind", "hl7_100"),
+        (b"MSH|^~\\&|A|B", "hl7_201"),
+        (b"MSH|AAAA|A|B|C", "hl7_102"),
+        (b"MSH|^~\\&|A|B|||20260302||ADT^A60|1|P|2.5.1\r", "hl7_201"),
+        (b"MSH|^~\\&|A|B|||20260302||ADT^A04|1|P|2.5.1\rPID|1\r", "patient_missing"),
+        (b"MSH|^~\\&|A|B|||x||ADT^A10|1|P|2.5.1\r", "ignored"),
+        (b"MSH|^~\\&|A|B\0|||x||ADT^A10|1|P|2.5.1\r", "hl7_102"),
+        (bytes(range(1, 256)) * 3, "hl7_100"),
+    ],
+)
+def test_bad_input_is_an_issue_and_never_a_traceback(
+    tmp_path: Path, content: bytes, code: str
+) -> None:
+    path = tmp_path / "bad.hl7"
+    path.write_bytes(content)
+    assert code in {issue["code"] for message in show(path) for issue in message["issues"]}
+
+
+def test_an_empty_file_holds_no_message(tmp_path: Path) -> None:
+    path = tmp_path / "empty.hl7"
+    path.write_bytes(b"\r\n")
+    assert show(path) == []
+
+
+def test_the_plain_form_names_records_and_issues() -> None:
+    result = CliRunner().invoke(app, ["show", str(FIXTURES / "bad_dates.hl7")])
+    assert result.exit_code == 0
+    assert "ADT^A08" in result.output
+    assert "bad_date  PID-7" in result.output
+    assert "Encounter  VN-20931" in result.output
+
+
+def test_a_missing_file_or_zone_is_a_usage_error() -> None:
+    runner = CliRunner()
+    assert runner.invoke(app, ["show", "no-such-file.hl7"]).exit_code == 2
+    path = str(FIXTURES / "adt_a04.hl7")
+    assert runner.invoke(app, ["show", path, "--zone", "Central"]).exit_code == 2

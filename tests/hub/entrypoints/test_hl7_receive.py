@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from datetime import UTC, datetime
+
+import pytest
+
+from connectors.ehr_hl7v2.config import Config, EventRules
+from connectors.sdk.hl7v2.framing import Frame
+from connectors.sdk.hl7v2.header import read_header
+from connectors.sdk.hl7v2.lexer import lex
+from hub.entrypoints.hl7_receive import Receiver, Reply, answer_code, judge
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.services.intake import Arrival, Stored
+
+NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+PEER = "127.0.0.1"
+ROUTES = Routes(
+    (
+        Hl7Connection(
+            "con-a",
+            "EHRA",
+            {
+                "NORTH": Facility("prac-n", "America/Chicago", "HUBNORTH"),
+                "SOUTH": Facility("prac-s", "America/Denver"),
+            },
+            Config(version_alias={"2.3.2": "2.3.1"}, events=EventRules(ignore=("ADT^A60",))),
+        ),
+        Hl7Connection(
+            "con-b", "EHRB", {"EAST": Facility("prac-e", "UTC")}, Config(), peers=("10.1.0.0/16",)
+        ),
+    )
+)
+PID = "PID|1||77^^^NORTH^MR||Quillfeather^Zebulon\r"
+
+
+def msh(**fields: str) -> str:
+    values = {
+        "3": "EHRA", "4": "NORTH", "5": "HUB", "6": "HUBNORTH", "7": "20260302", "8": "",
+        "9": "ADT^A04^ADT_A01", "10": "C1", "11": "P", "12": "2.5.1", "13": "", "14": "",
+        "15": "", "16": "",
+    }  # fmt: skip
+    values |= {name.removeprefix("f"): value for name, value in fields.items()}
+    return "MSH|^~\\&|" + "|".join(values.values()) + "\r"
+
+
+def frame(**fields: str) -> Frame:
+    content = (msh(**fields) + PID).encode()
+    return Frame(content, "", len(content))
+
+
+class FakeIntake:
+    """Keeps arrivals in memory as the intake does: same key, same answer; same id, conflict."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.arrivals: list[Arrival] = []
+        self.error = error
+
+    def receive(self, arrival: Arrival) -> Future[Stored]:
+        future: Future[Stored] = Future()
+        if self.error is not None:
+            future.set_exception(self.error)
+            return future
+        same = [
+            a for a in self.arrivals if (a.source, a.content) == (arrival.source, arrival.content)
+        ]
+        reused = [
+            a
+            for a in self.arrivals
+            if arrival.control_id
+            and (a.source, a.control_id) == (arrival.source, arrival.control_id)
+        ]
+        self.arrivals.append(arrival)
+        answer = same[0].answer if same else arrival.answer
+        future.set_result(Stored("in-1", bool(same), bool(reused) and not same, answer))
+        return future
+
+
+def receive(intake: FakeIntake, *frames: Frame, peer: str = PEER) -> list[Reply]:
+    receiver = Receiver(intake, lambda: ROUTES, lambda: NOW)
+
+    async def run() -> list[Reply]:
+        return [await receiver.receive(one, peer) for one in frames]
+
+    return asyncio.run(run())
+
+
+def codes(reply: Reply) -> tuple[str | None, str | None, str | None]:
+    answer = lex(reply.ack)
+    return answer.value("MSA-1"), answer.value("ERR-3.1"), answer.value("ERR-2.3")
+
+
+def test_a_sound_message_is_stored_for_its_practice_and_accepted() -> None:
+    intake = FakeIntake()
+    (reply,) = receive(intake, frame())
+    assert codes(reply) == ("AA", None, None)
+    (arrival,) = intake.arrivals
+    assert (arrival.state, arrival.practice_id, arrival.connection_id) == (
+        "received",
+        "prac-n",
+        "con-a",
+    )
+    assert (arrival.source, arrival.control_id) == ("mllp:EHRA|NORTH", "C1")
+    assert arrival.message_type == "ADT^A04"
+    assert arrival.lanes == ("prac-n|patient|NORTH|77",)
+    assert arrival.headers["zone"] == "America/Chicago"
+    assert arrival.answer == reply.ack
+    assert arrival.content == frame().content
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"f9": ""}, ("AE", "101", "9")),
+        ({"f10": ""}, ("AE", "101", "10")),
+        ({"f11": ""}, ("AE", "101", "11")),
+        ({"f12": ""}, ("AE", "101", "12")),
+        ({"f9": "ORM^O01"}, ("AR", "200", "9")),
+        ({"f9": "ADT^A61"}, ("AR", "201", "9")),
+        ({"f11": "T"}, ("AR", "202", "11")),
+        ({"f12": "3.0"}, ("AR", "203", "12")),
+        ({"f3": "NOBODY"}, ("AR", "207", "3")),
+        ({"f3": "EHRB", "f4": "EAST"}, ("AR", "207", "3")),
+        ({"f4": "EAST"}, ("AR", "207", "4")),
+        ({"f6": "HUBSOUTH"}, ("AR", "207", "6")),
+    ],
+)
+def test_a_fault_is_answered_by_code_and_kept_without_a_practice_job(
+    fields: dict[str, str], expected: tuple[str, str, str]
+) -> None:
+    intake = FakeIntake()
+    (reply,) = receive(intake, frame(**fields))
+    assert codes(reply) == expected
+    (arrival,) = intake.arrivals
+    assert arrival.state == ("refused" if expected[0] == "AR" else "quarantined")
+    assert arrival.fault is not None
+    assert arrival.fault.code == f"hl7_{expected[1]}"
+    assert arrival.lanes == ()
+    assert arrival.content == frame(**fields).content
+    if arrival.state == "refused":
+        assert arrival.practice_id is None
+
+
+@pytest.mark.parametrize(
+    "fields", [{"f4": "SOUTH", "f6": "ANYTHING"}, {"f12": "2.3.2"}, {"f9": "ADT^A40"}]
+)
+def test_what_a_connection_allows_is_accepted(fields: dict[str, str]) -> None:
+    (reply,) = receive(FakeIntake(), frame(**fields))
+    assert codes(reply)[0] == "AA"
+
+
+@pytest.mark.parametrize("kind", ["ADT^A10", "ADT^A60"])
+def test_an_ignored_event_is_accepted_and_marked(kind: str) -> None:
+    intake = FakeIntake()
+    (reply,) = receive(intake, frame(f9=kind))
+    assert codes(reply)[0] == "AA"
+    assert intake.arrivals[0].state == "ignored"
+
+
+def test_no_answer_carries_a_value_of_the_patient() -> None:
+    faulty = [frame(f9="ORM^O01"), frame(f4="EAST"), frame(f9=""), frame()]
+    for reply in receive(FakeIntake(), *faulty):
+        assert b"Quillfeather" not in reply.ack
+        assert b"77^" not in reply.ack
+
+
+def test_a_frame_without_header_is_quarantined_and_answered() -> None:
+    intake = FakeIntake()
+    (reply,) = receive(intake, Frame(b"not HL7", "", 7))
+    assert codes(reply) == ("AE", "100", None)
+    assert lex(reply.ack).raw("MSA-2") == ""
+    assert (intake.arrivals[0].state, intake.arrivals[0].content) == ("quarantined", b"not HL7")
+
+
+def test_utf_16_is_named_as_such() -> None:
+    (reply,) = receive(FakeIntake(), Frame("MSH|^~\\&|A".encode("utf-16"), "", 20))
+    assert codes(reply)[1] == "102"
+
+
+def test_a_cut_frame_is_never_accepted_and_leaves_its_control_id_free() -> None:
+    intake = FakeIntake()
+    cut, whole, remains = receive(
+        intake,
+        Frame(msh().encode(), "cut_off", 99),
+        frame(),
+        Frame(b"|rest of something", "cut_off", 5),
+    )
+    assert codes(cut)[:2] == ("AE", "207")
+    assert codes(whole)[0] == "AA"
+    assert remains.ack == b""
+    assert [a.state for a in intake.arrivals] == ["quarantined", "received", "quarantined"]
+
+
+def test_a_giant_is_refused_and_ends_the_connection() -> None:
+    intake = FakeIntake()
+    (reply,) = receive(intake, Frame(msh().encode(), "too_large", 5_000_000))
+    assert codes(reply)[:2] == ("AR", "207")
+    assert reply.close
+    assert intake.arrivals[0].headers["size"] == "5000000"
+
+
+def test_a_message_full_of_repetitions_is_refused_before_it_is_split() -> None:
+    content = (msh() + "PID|1||" + "~".join("x" * 20_000)).encode()
+    (reply,) = receive(FakeIntake(), Frame(content, "", len(content)))
+    assert codes(reply)[:2] == ("AR", "207")
+
+
+def test_the_same_message_again_gets_the_stored_answer_byte_for_byte() -> None:
+    first, second = receive(FakeIntake(), frame(), frame())
+    assert first.ack == second.ack
+
+
+def test_a_control_id_used_for_another_body_is_a_duplicate_key() -> None:
+    _, reply = receive(FakeIntake(), frame(), frame(f7="20260303"))
+    assert codes(reply) == ("AE", "205", "10")
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), RuntimeError("database is locked")])
+def test_what_was_not_stored_is_never_accepted(error: Exception) -> None:
+    plain, enhanced, silent = receive(
+        FakeIntake(error), frame(), frame(f15="AL"), frame(f15="NE", f16="NE")
+    )
+    assert codes(plain)[:2] == ("AE", "207")
+    assert codes(enhanced)[:2] == ("CE", "207")
+    assert (silent.ack, silent.close) == (b"", True)
+
+
+def test_an_acknowledgement_is_kept_and_not_answered() -> None:
+    intake = FakeIntake()
+    (reply,) = receive(intake, frame(f9="ACK"))
+    assert (reply.ack, reply.close) == (b"", False)
+    assert intake.arrivals[0].state == "ignored"
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "answers"),
+    [
+        ("", "", ("AA", "AE", "AR")),
+        ("", "AL", ("AA", "AE", "AR")),
+        ("NE", "AL", ("AA", "AE", "AR")),
+        ("", "ER", (None, "AE", "AR")),
+        ("NE", "ER", (None, "AE", "AR")),
+        ("", "SU", (None, None, None)),
+        ("", "NE", (None, None, None)),
+        ("NE", "", (None, None, None)),
+        ("NE", "NE", (None, None, None)),
+        ("NE", "SU", (None, None, None)),
+        ("AL", "", ("CA", "CE", "CR")),
+        ("AL", "NE", ("CA", "CE", "CR")),
+        ("AL", "AL", ("CA", "CE", "CR")),
+        ("ER", "", (None, "CE", "CR")),
+        ("ER", "AL", (None, "CE", "CR")),
+        ("SU", "", ("CA", None, None)),
+        ("SU", "ER", ("CA", None, None)),
+        ("XX", "", ("AA", "AE", "AR")),
+    ],
+)
+def test_msh_15_and_16_decide_who_hears_what(
+    accept: str, application: str, answers: tuple[str | None, ...]
+) -> None:
+    sound = msh(f15=accept, f16=application)
+    header = read_header(sound.encode())
+    faults = [
+        None,
+        judge(frame(f9=""), PEER, ROUTES).fault,
+        judge(frame(f9="ORM^O01"), PEER, ROUTES).fault,
+    ]
+    assert tuple(answer_code(header, fault) for fault in faults) == answers
+
+
+def test_only_the_networks_of_a_connection_may_send() -> None:
+    east = frame(f3="EHRB", f4="EAST")
+    assert judge(east, "10.1.2.3", ROUTES).fault is None
+    assert judge(east, "::ffff:10.1.2.3", ROUTES).fault is None
+    assert judge(east, "10.2.0.1", ROUTES).fault is not None
+    assert ROUTES.knows_peer("10.1.9.9")
+    assert not ROUTES.knows_peer("192.0.2.1")
+    assert not ROUTES.knows_peer("not an address")
