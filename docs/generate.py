@@ -1,0 +1,176 @@
+"""Writes the reference pages that are read from the program: ``make docs``.
+
+`tests/test_docs.py` fails while a committed page differs from what this gives.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from hub import errors
+from hub.domain.jobs import Job, JobState
+from hub.errors import HubError
+from hub.settings import Settings
+from hub.storage import queue
+from hub.storage.queue import ClaimedJob
+from jobs.actors import ACTORS
+from jobs.broker import classify
+from jobs.context import JobContext
+from jobs.maintenance import KEEP_FINISHED
+from jobs.schedule import SCHEDULES
+
+FOLDER = Path(__file__).resolve().parent / "reference"
+NOTICE = "<!-- Written by docs/generate.py from the program; run `make docs` after a change. -->"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+JOB_STATES = {
+    JobState.READY: "waits for its time, its lane or a free worker",
+    JobState.RUNNING: "held by one worker under a lease",
+    JobState.DONE: "its effects are committed",
+    JobState.DEAD: "given up; stays until a person retries it",
+    JobState.CANCELLED: "withdrawn before or while it ran",
+}
+
+
+def settings_page() -> str:
+    """Every setting with its default and help."""
+    rows = [
+        (f"`{variable(name)}`", _default(field.get_default()), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return _page(
+        "Settings",
+        "Environment variables, also read from a file `.env` in the working directory. A value that"
+        " cannot be used stops the program with one sentence that names the setting.",
+        _table(("Variable", "Default", "Meaning"), rows),
+    )
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field of `Settings`."""
+    return f"HUB_{field.upper()}"
+
+
+def jobs_page() -> str:
+    """Every job, the schedules, the states and how often a failed job is tried."""
+    rows = [
+        (f"`{job}`", _first_sentences(ACTORS[job].run), f"{ACTORS[job].time_limit // 60_000} min")
+        for job in Job
+    ]
+    schedules = [
+        (f"`{spec.name}`", f"`{spec.cron}`", spec.zone, f"`{spec.job}`") for spec in SCHEDULES
+    ]
+    states = [(f"`{state}`", JOB_STATES[state]) for state in JobState]
+    attempts = inspect.signature(queue.add).parameters["max_attempts"].default
+    return _page(
+        "Jobs",
+        "A job is a row, written in the transaction that made it necessary. Its name is the name of"
+        " the function in `jobs/` that runs it; its arguments are ids.",
+        _table(("Job", "What it does", "Time limit"), rows),
+        "## Schedules",
+        "A cron line in its own time zone fires once per tick, whichever process is up. Ticks"
+        " missed while the hub was down fire once.",
+        _table(("Schedule", "Cron", "Zone", "Job"), schedules),
+        "## States",
+        _table(("State", "Meaning"), states),
+        "## Attempts",
+        f"A failed attempt is repeated after one second plus a random share of a pause that doubles"
+        f" from {queue.RETRY_BASE.seconds} s up to {queue.RETRY_CAP.seconds // 3600} h, or when the"
+        f" vendor's `Retry-After` says, if that is later. After {attempts} attempts the job is"
+        f" dead. [Errors](errors.md) says which failures are repeated. Finished jobs are deleted"
+        f" after {KEEP_FINISHED.days} days, dead ones never by themselves.",
+    )
+
+
+def errors_page() -> str:
+    """Every error class with its code, its HTTP status and what the job queue does."""
+    rows = [
+        (
+            f"`{kind.__name__}`",
+            f"`{kind.code}`",
+            str(kind.http_status),
+            job_outcome(kind),
+            _first_sentences(kind),
+        )
+        for kind in error_classes()
+    ]
+    return _page(
+        "Errors",
+        "An error says what happens next. The code is the fixed word that clients and operators"
+        " see; the text is a sentence for whoever must act and never carries a value of a patient"
+        " or of pay.",
+        _table(("Class", "Code", "HTTP", "A job that raises it", "Meaning"), rows),
+        "## Codes of the job queue",
+        "A dead or waiting job shows one of the codes above, or one of these.",
+        _table(
+            ("Code", "Meaning"),
+            [
+                ("`RATE_LIMITED`", "the vendor limits the rate; parked, costs no attempt"),
+                ("`DEADLINE`", "the allowed time was nearly used up; goes on at once"),
+                ("`TIME_LIMIT`", "the actor ran longer than its limit and was interrupted"),
+                ("`INTERNAL`", "a fault of the hub; the log has its type and the job's id"),
+                ("`worker_lost`", "the worker died or hung on every attempt"),
+            ],
+        ),
+    )
+
+
+def error_classes() -> Iterator[type[HubError]]:
+    """`HubError` and every class in `hub/errors.py` that inherits from it, in order."""
+    for value in vars(errors).values():
+        if inspect.isclass(value) and issubclass(value, HubError):
+            yield value
+
+
+def job_outcome(kind: type[HubError]) -> str:
+    """What becomes of a job that raises `kind`, asked of the job queue itself."""
+    if issubclass(kind, errors.Cancelled):
+        return "cancelled"
+    if issubclass(kind, errors.LeaseLost):
+        return "nothing is written"
+    error = kind.__new__(kind)
+    error.__dict__.update(retry_at=NOW, retry_after=None)
+    job = ClaimedJob(1, Job.PRUNE, "token", None, {}, 1, 12, NOW)
+    context = cast(JobContext, SimpleNamespace(now=lambda: NOW))
+    failure = classify(error, job, context)
+    if failure.retry_at is None:
+        return "dead"
+    return "tried again" if failure.counts else "tried again, costs no attempt"
+
+
+def _default(value: object) -> str:
+    return "none" if value in (None, "") else f"`{value}`"
+
+
+def _first_sentences(documented: Callable[..., Any]) -> str:
+    """The first paragraph of a docstring on one line."""
+    text = inspect.getdoc(documented) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|").replace("``", "`")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join((f"# {title}", NOTICE, *parts)) + "\n"
+
+
+PAGES = {"settings.md": settings_page, "jobs.md": jobs_page, "errors.md": errors_page}
+
+
+def main() -> None:
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+        sys.stdout.write(f"wrote docs/reference/{name}\n")
+
+
+if __name__ == "__main__":
+    main()

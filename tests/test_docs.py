@@ -1,0 +1,174 @@
+"""The documentation says what the program does: read from both and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hub.domain.jobs import Job
+from hub.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = _generator()
+CONNECTORS = sorted(path.parent for path in (ROOT / "connectors").glob("*/connector.toml"))
+HEADINGS = (
+    "What it syncs",
+    "Prerequisites",
+    "Credentials",
+    "Configuration",
+    "Test the connection",
+    "Field map",
+    "Webhooks",
+    "Limits and schedule",
+    "Known gaps",
+    "Troubleshooting by code",
+    "Data and privacy",
+    "Changelog",
+    "Remove",
+)
+
+
+def reference_text() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in sorted(REFERENCE.glob("*.md")))
+
+
+def markdown_pages() -> list[Path]:
+    pages = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "connectors").rglob("*.md"),
+    ]
+    return sorted(pages)
+
+
+def published_files() -> Iterator[Path]:
+    """Every file of the project that is text, whether committed yet or not."""
+    folders = ("hub", "connectors", "schema", "jobs", "fixtures", "tests", "bench", "docs", ".ci")
+    yield from (path for path in ROOT.iterdir() if path.is_file() and path.name != ".env")
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+
+
+@pytest.mark.parametrize("name", GENERATE.PAGES)
+def test_a_generated_page_is_what_the_program_gives_now(name: str) -> None:
+    committed = (REFERENCE / name).read_text(encoding="utf-8")
+    assert committed == GENERATE.PAGES[name](), "run `make docs`"
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_in_the_reference(field: str) -> None:
+    assert f"`{GENERATE.variable(field)}`" in reference_text()
+    assert Settings.model_fields[field].description
+
+
+@pytest.mark.parametrize("job", Job)
+def test_every_job_is_in_the_reference(job: Job) -> None:
+    assert f"`{job.value}`" in reference_text()
+
+
+@pytest.mark.parametrize("kind", [*GENERATE.error_classes()], ids=lambda kind: kind.__name__)
+def test_every_error_and_its_code_are_in_the_reference(kind: type) -> None:
+    assert f"| `{kind.__name__}` | `{kind.code}` |" in reference_text()
+
+
+@pytest.mark.parametrize("folder", CONNECTORS, ids=lambda folder: folder.name)
+def test_a_connector_has_a_readme_with_every_heading(folder: Path) -> None:
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^#+ (.+?)\s*$", text, re.MULTILINE)
+    assert [heading for heading in HEADINGS if heading not in found] == []
+
+
+@pytest.mark.parametrize("folder", CONNECTORS, ids=lambda folder: folder.name)
+def test_a_connector_has_a_manifest_of_its_own_name_and_a_fixture(folder: Path) -> None:
+    manifest = tomllib.loads((folder / "connector.toml").read_text(encoding="utf-8"))
+    assert manifest["id"] == folder.name
+    assert list((ROOT / "fixtures" / folder.name).glob("*.meta.toml")) != []
+
+
+def test_every_folder_of_connectors_is_one_or_is_the_sdk() -> None:
+    folders = {path.parent.name for path in (ROOT / "connectors").glob("*/__init__.py")}
+    assert folders - {"sdk"} == {folder.name for folder in CONNECTORS}
+
+
+@pytest.mark.parametrize("folder", CONNECTORS, ids=lambda folder: folder.name)
+def test_a_fixture_states_its_origin_and_is_the_file_it_was_described_for(folder: Path) -> None:
+    for meta in (ROOT / "fixtures" / folder.name).glob("*.meta.toml"):
+        stated = tomllib.loads(meta.read_text(encoding="utf-8"))
+        case = meta.name.removesuffix(".meta.toml")
+        raw = [
+            path
+            for path in meta.parent.glob(f"{case}.*")
+            if not path.name.endswith((".meta.toml", ".expected.json"))
+        ]
+        assert len(raw) == 1, meta.name
+        assert stated["origin"] == "synthetic", meta.name
+        assert stated["author"], meta.name
+        assert stated["document"], meta.name
+        assert stated["sha256"] == hashlib.sha256(raw[0].read_bytes()).hexdigest(), meta.name
+
+
+@pytest.mark.parametrize("page", markdown_pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    local = [
+        target.partition("#")[0]
+        for target in targets
+        if not re.match(r"[a-z][a-z0-9+.-]*:|#", target)
+    ]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_decision_is_numbered_once_and_states_its_parts() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert numbers == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    for page in pages:
+        headings = re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert headings == ["Context", "Decision", "Consequences", "Alternatives"], page.name
+
+
+# Each pattern is written so that it does not match itself.
+FORBIDDEN = {
+    "the host of a package registry": r"p[y]pi\.org|python[h]osted\.org|registry\.n[p]mjs\.org",
+    "an absolute path of one machine": r"(?<![\w.~>/-])/(?:w[o]rk|r[o]ot|h[o]me|U[s]ers)/\w",
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_file_names(what: str) -> None:
+    pattern = re.compile(FORBIDDEN[what].encode())
+    found = [path for path in published_files() if pattern.search(path.read_bytes())]
+    assert [str(path.relative_to(ROOT)) for path in found] == []
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("the host of a package registry", "pip install -i https://py" + "pi.org/simple"),
+        ("an absolute path of one machine", "see `" + "/ho" + "me/me/notes.txt`"),
+    ],
+)
+def test_what_no_file_may_name_is_recognised(what: str, text: str) -> None:
+    assert re.search(FORBIDDEN[what], text) is not None
