@@ -4,7 +4,7 @@ It builds every payload itself. Beside the control routes of the frame it has ``
 /_control/orders`` (with the number of submissions), ``GET /_control/deliveries``, ``POST
 /_control/webhook`` (the fields of `WebhookTarget`) and ``POST /_control/offers/{item_number}``
 (``unit_price``, ``status``, ``updated_at``: a change of the catalogue). Fault kinds of its own:
-those of `fulfilment.py` and ``accepted_then_lost`` (the order is booked, the answer is not sent).
+those of `fulfilment.py` and ``accepted_then_lost`` (the order is booked, the answer is a 504).
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Brightwell:
         except KeyReused:
             return JSONResponse({"error": {"code": "idempotency_conflict"}}, 409)
         if self.plan.due(request.url.path, ("accepted_then_lost",)):
-            raise ConnectionResetError("planned loss of the answer")
+            return Response(status_code=504)  # as a proxy says whose vendor took too long
         return JSONResponse(documents.receipt(number, order.vendor_order_id), 201 if new else 200)
 
     async def order(self, request: Request) -> Response:

@@ -4,7 +4,7 @@ It reads and writes X12 with code of its own. Beside the control routes of the f
 /_control/orders`` (with the number of submissions), ``GET /_control/deliveries``, ``GET
 /_control/acknowledgments`` (the 997s we sent) and ``POST /_control/webhook`` (the fields of
 `WebhookTarget`). Fault kinds of its own: those of `fulfilment.py`, ``accepted_then_lost`` (booked,
-the answer is not sent) and ``refuse_997`` (the 997 refuses the order).
+the answer is a 504) and ``refuse_997`` (the 997 refuses the order).
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Stonebridge:
         except KeyReused:
             return self._answer(order, accepted=False)
         if self.plan.due(request.url.path, ("accepted_then_lost",)):
-            raise ConnectionResetError("planned loss of the answer")
+            return Response(status_code=504)  # as a proxy says whose vendor took too long
         return self._answer(order, accepted=True)
 
     def _answer(self, order: documents.ReceivedOrder, *, accepted: bool) -> Response:

@@ -430,11 +430,10 @@ def test_every_offer_and_the_terms_are_read_over_http() -> None:
 
 
 def test_both_vendors_sell_most_items_in_different_packs() -> None:
-    mine = {o.supply.gtin: o for o in build(seed=7, today=TODAY).state.vendor.catalogue.values()}
-    theirs = {
-        o.supply.gtin: o
-        for o in build_brightwell(seed=7, today=TODAY).state.vendor.catalogue.values()
-    }
+    mine, theirs = (
+        {offer.supply.gtin: offer for offer in app.state.vendor.catalogue.values()}
+        for app in (build(seed=7, today=TODAY), build_brightwell(seed=7, today=TODAY))
+    )
     shared = mine.keys() & theirs.keys()
     assert len(shared) >= 50
     assert all(mine[gtin].pack_units != theirs[gtin].pack_units for gtin in shared)
