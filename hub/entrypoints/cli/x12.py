@@ -17,6 +17,7 @@ from rich.table import Table
 
 from connectors.payer_x12.parse import read_271
 from connectors.sdk import x12
+from connectors.supply_x12.show import DESCRIBERS
 from hub.domain.records import Issue
 
 app = typer.Typer(no_args_is_help=True, help="X12 files.")
@@ -53,10 +54,18 @@ def _acknowledgment(_: x12.Interchange, transaction: x12.Transaction) -> list[Re
     return [Reading(outcome, {"acknowledgment": asdict(found)}, transaction.issues)]
 
 
+def _supply(_: x12.Interchange, transaction: x12.Transaction) -> list[Reading]:
+    return [
+        Reading(found.outcome, dict(found.canonical), found.issues)
+        for found in DESCRIBERS[transaction.set_id](transaction)
+    ]
+
+
 READERS: dict[str, Reader] = {
     "271": _eligibility,
     "997": _acknowledgment,
     "999": _acknowledgment,
+    **dict.fromkeys(DESCRIBERS, _supply),
 }
 """Canonical readings by transaction set; any other set shows its envelope and segment count."""
 
