@@ -51,7 +51,6 @@ def apply_charge(session: ScopedSession, context: ApplyContext, record: Record) 
     patient_id = patients.resolve(session, context, charge.patient)
     if row is None:
         row = ChargeRow(practice_id=context.practice)
-        session.add(row)
     else:
         patients.note_other_patient(context, row.patient_id, patient_id)
     row.patient_id = patient_id
@@ -62,6 +61,7 @@ def apply_charge(session: ScopedSession, context: ApplyContext, record: Record) 
     row.diagnosis_codes = list(charge.diagnosis_codes)
     stamp(row, context, record, content)
     row.external_id = external_id
+    session.add(row)
     return outcome
 
 

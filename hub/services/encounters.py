@@ -40,12 +40,12 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     status = "cancelled" if record.op == "delete" else encounter.status
     if row is None:
         row = _new(context, record, encounter)
-        session.add(row)
     else:
         patients.note_other_patient(context, row.patient_id, patient_id)
     row.patient_id = patient_id
     _change(session, context, row, encounter, status)
     stamp(row, context, record, content)
+    session.add(row)
     return outcome
 
 

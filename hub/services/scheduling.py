@@ -44,7 +44,6 @@ def apply_appointment(session: ScopedSession, context: ApplyContext, record: Rec
     patient_id = patients.resolve(session, context, appointment.patient)
     if row is None:
         row = AppointmentRow(practice_id=context.practice)
-        session.add(row)
     else:
         patients.note_other_patient(context, row.patient_id, patient_id)
     row.patient_id = patient_id
@@ -56,6 +55,7 @@ def apply_appointment(session: ScopedSession, context: ApplyContext, record: Rec
         if value is not None:
             setattr(row, name, value)
     stamp(row, context, record, content)
+    session.add(row)
     return outcome
 
 
