@@ -1,0 +1,1 @@
+"""The command `mso-hub`: one module per group of commands."""

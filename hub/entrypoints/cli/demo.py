@@ -1,0 +1,140 @@
+"""`mso-hub demo`: the whole hub with simulated vendors, on this machine only."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from hub import log, settings
+from hub.entrypoints.demo import access
+from hub.entrypoints.demo.run import Demo, run_all, running
+from hub.entrypoints.demo.world import open_world
+from hub.entrypoints.hub import open_hub, utc_now
+
+QUERY = "{ practices(first: 3) { nodes { name patients(first: 5) { nodes { familyName birthDate } } } } }"
+DEFAULT_PRACTICES = 12
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop when everything was done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary.")] = False,
+    practices: Annotated[int, typer.Option(min=2, max=60)] = DEFAULT_PRACTICES,
+    seed: Annotated[int, typer.Option(help="Another seed, another synthetic MSO.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the data lies.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="0 picks a free port.")] = None,
+    mllp_port: Annotated[int | None, typer.Option(help="0 picks a free port.")] = None,
+) -> None:
+    """Run the hub end to end: HL7, eligibility, payroll, group purchasing, orders, GraphQL."""
+    folder = data_dir or settings.load().data_dir / "demo"
+    current = settings.load(
+        profile="demo",
+        data_dir=folder,
+        database_url=settings.load().database_url or None,
+        http_port=http_port if http_port is not None else (0 if once else None),
+        mllp_port=mllp_port if mllp_port is not None else (0 if once else None),
+        log_level="error",
+    )
+    log.configure(current.log_level)
+    progress = _Progress(quiet=as_json or not sys.stderr.isatty())
+    hub = open_hub(current, exclusive=True, migrate=True)
+    try:
+        world = open_world(folder, seed=seed, practices=practices, now=utc_now())
+        with running(hub, world, progress.report) as started:
+            with progress:
+                summary = run_all(started)
+            _print(summary, as_json)
+            if not once:
+                _stay(started, folder)
+    finally:
+        hub.close()
+    if not summary["ok"]:
+        raise typer.Exit(1)
+
+
+class _Progress:
+    """One line per step, live on a terminal, nothing otherwise."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._steps: dict[str, str] = {}
+        self._live = None if quiet else Live(console=Console(stderr=True), refresh_per_second=8)
+
+    def __enter__(self) -> None:
+        if self._live is not None:
+            self._live.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def report(self, step: str, text: str) -> None:
+        self._steps[step] = text
+        if self._live is not None:
+            table = Table.grid(padding=(0, 2))
+            for name, line in self._steps.items():
+                table.add_row(f"[bold cyan]{name}[/]", line)
+            self._live.update(table)
+
+
+def _print(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    console = Console()
+    table = Table(title="What happened", show_header=False)
+    for name in ("messages", "records", "eligibility", "payroll", "access", "graphql"):
+        table.add_row(name, ", ".join(f"{key} {value}" for key, value in summary[name].items()))
+    console.print(table)
+    console.print(_purchasing_table(summary["purchasing"]))
+    for problem in summary["problems"]:
+        console.print(f"[red]{problem}[/]")
+    console.print(f"Done in {summary['seconds']} s.")
+
+
+def _purchasing_table(bought: dict[str, Any]) -> Table:
+    table = Table("practice", "alone", "pays now", "saves", title=f"{bought.get('round', '')}")
+    for share in bought.get("shares", ()):
+        table.add_row(share["practice"], share["alone"], share["pays"], share["saving"])
+    table.add_section()
+    table.add_row(
+        "all", bought.get("standalone_cost"), bought.get("pooled_cost"), bought.get("saving")
+    )
+    gap = bought.get("gap")
+    table.caption = (
+        f"No plan costs less than {bought.get('lower_bound')} (gap {gap:.4%}); "
+        f"{bought['invoiced']} of {bought['orders']} orders invoiced."
+        if gap is not None
+        else "No plan."
+    )
+    return table
+
+
+def _stay(demo: Demo, folder: Path) -> None:
+    """Say where everything is, then keep the hub up until it is interrupted."""
+    url = f"http://{demo.hub.settings.http_host}:{demo.service.http_port}"
+    key = demo.keys[access.MSO_APP]
+    body = json.dumps({"query": QUERY})
+    console = Console()
+    console.print(
+        f"\nGraphQL    {url}/graphql (open it in a browser to write queries)\n"
+        f"HL7 v2     mllp://{demo.hub.settings.mllp_host}:{demo.service.mllp_port}\n"
+        f"Data       {folder.absolute()}\n"
+        f"Keys       {(folder / access.FILE).absolute()}\n\nTry:\n"
+    )
+    typer.echo(
+        f"curl -s {url}/graphql -H 'content-type: application/json' "
+        f"-H 'authorization: Bearer {key}' -d '{body}'\n"
+    )
+    console.print("Ctrl-C stops the hub.")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()

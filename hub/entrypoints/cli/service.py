@@ -1,0 +1,40 @@
+"""`mso-hub serve` and `migrate`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from hub import log, settings
+from hub.entrypoints.hub import open_hub
+from hub.entrypoints.service import ROLES, Service
+from hub.storage.migrate import upgrade
+
+
+def serve(
+    roles: Annotated[
+        str, typer.Option(help="Which parts this process runs, separated by commas.")
+    ] = ",".join(ROLES),
+) -> None:
+    """Run the hub until it is interrupted or terminated; work in hand is finished first."""
+    current = settings.load()
+    log.configure(current.log_level)
+    hub = open_hub(current, exclusive=True)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with Service(hub, [role.strip() for role in roles.split(",")]):
+            stop.wait()
+    finally:
+        hub.close()
+
+
+def migrate() -> None:
+    """Bring the database to the current schema; does nothing if it is."""
+    url = settings.load().resolved_database_url()
+    upgrade(url)
+    typer.echo("The database schema is current.")

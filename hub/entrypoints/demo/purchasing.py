@@ -1,0 +1,77 @@
+"""The purchasing round of the demonstration, driven by the apps' own mutations."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from connectors.sdk.simulated_vendor.catalogue import SUPPLIES
+from hub.entrypoints.demo.access import practice_app
+from hub.entrypoints.demo.client import DemoFailed, GraphQLClient
+from hub.entrypoints.demo.world import DemoPractice, World
+
+LINES_PER_PRACTICE = 24
+OVER = {"ORDERED", "ordered"}
+_ROUND = "id name status standaloneCost pooledCost lowerBound gap explanation"
+
+
+def find_round(mso: GraphQLClient, world: World) -> dict[str, Any] | None:
+    """The round of this world's day, if it was opened before."""
+    rounds = mso.all("purchasingRounds", _ROUND)
+    return next((row for row in rounds if row["name"] == world.round_name), None)
+
+
+def open_round(mso: GraphQLClient, world: World) -> dict[str, Any]:
+    """Open the round, or find the one an earlier run opened."""
+    found = find_round(mso, world)
+    if found is None:
+        mso.mutate("openPurchasingRound", "round { id }", {"name": world.round_name})
+        found = find_round(mso, world)
+    if found is None:
+        raise DemoFailed("The purchasing round could not be opened.")
+    return found
+
+
+def submit_requisitions(
+    apps: Mapping[str, GraphQLClient], mso: GraphQLClient, world: World, round_id: str
+) -> int:
+    """Each practice's app states its month's demand; returns the number of lines."""
+    items = {item["gtin"]: item["id"] for item in mso.all("items", "id gtin")}
+    lines = 0
+    for practice in world.practices:
+        demand = demand_of(practice, world.seed, list(items))
+        accepted = apps[practice_app(practice.name)].mutate(
+            "submitRequisition",
+            "requisition { id }",
+            {
+                "roundId": round_id,
+                "lines": [{"itemId": items[gtin], "units": units} for gtin, units in demand],
+            },
+        )
+        if accepted is None:
+            raise DemoFailed(f"The requisition of {practice.name} was refused.")
+        lines += len(demand)
+    return lines
+
+
+def demand_of(practice: DemoPractice, seed: int, sold: Sequence[str]) -> list[tuple[str, int]]:
+    """(GTIN, base units) a practice needs: part of the catalogue, around its monthly usage."""
+    chance = random.Random(f"{seed}:{practice.id}")  # noqa: S311 - synthetic demand
+    known = [supply for supply in SUPPLIES if supply.gtin in set(sold)]
+    chosen = chance.sample(known, min(LINES_PER_PRACTICE, len(known)))
+    return [
+        (supply.gtin, max(1, round(supply.monthly_units * chance.uniform(0.5, 1.6))))
+        for supply in chosen
+    ]
+
+
+def approve(
+    apps: Mapping[str, GraphQLClient], mso: GraphQLClient, world: World, round_id: str
+) -> None:
+    """The MSO approves where agreements delegate it; every other practice approves its own lines."""
+    deciders = [mso] if any(p.delegates_approval for p in world.practices) else []
+    deciders += [apps[practice_app(p.name)] for p in world.practices if not p.delegates_approval]
+    for decider in deciders:
+        if decider.mutate("approvePurchasingRound", "approvedCount", {"roundId": round_id}) is None:
+            raise DemoFailed("An approval was refused.")

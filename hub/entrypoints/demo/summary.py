@@ -1,0 +1,158 @@
+"""The summary of the demonstration, read through GraphQL with the apps' credentials."""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from connectors.ehr_hl7v2.simulator import Sent
+from hub.entrypoints.demo.access import practice_app
+from hub.entrypoints.demo.client import GraphQLClient
+from hub.entrypoints.demo.purchasing import find_round
+from hub.entrypoints.demo.world import World
+
+CLINICAL = ("patients", "appointments", "encounters", "observations", "charges", "coverages")
+PAYROLL = ("workers", "payPeriods", "payrollRuns")
+
+
+def summarize(
+    mso: GraphQLClient, apps: Mapping[str, GraphQLClient], world: World, sent: Sequence[Sent]
+) -> dict[str, Any]:
+    """Everything but the seconds; figures are strings of exact decimals."""
+    summary: dict[str, Any] = {
+        "practices": mso.count("practices"),
+        "messages": messages(mso, sent),
+        "records": {root: mso.count(root) for root in CLINICAL},
+        "eligibility": eligibility(mso),
+        "payroll": payroll(mso),
+        "purchasing": purchasing(mso, world),
+        "access": access(mso, apps, world),
+    }
+    clients = (mso, *apps.values())
+    summary["graphql"] = {
+        "queries": sum(client.queries for client in clients),
+        "errors": sum(len(client.errors) for client in clients),
+    }
+    return summary
+
+
+def messages(mso: GraphQLClient, sent: Sequence[Sent]) -> dict[str, int]:
+    """What the EHRs sent and what became of it."""
+    states = {
+        state: mso.count("inboundMessages", f'kind: {{eq: "hl7v2"}}, state: {{eq: {state}}}')
+        for state in ("PROCESSED", "QUARANTINED", "REFUSED", "RECEIVED")
+    }
+    repeated = mso.all("inboundMessages", "duplicates", 'kind: {eq: "hl7v2"}')
+    return {
+        "sent": len(sent),
+        "acknowledged": sum(item.outcome.code == "AA" for item in sent),
+        "processed": states["PROCESSED"],
+        "duplicates": sum(message["duplicates"] for message in repeated),
+        "quarantined": states["QUARANTINED"],
+        "refused": states["REFUSED"],
+        "waiting": states["RECEIVED"],
+    }
+
+
+def eligibility(mso: GraphQLClient) -> dict[str, int]:
+    """Checks by outcome; `payer_down` has none yet and is asked again."""
+    found: Counter[str] = Counter()
+    for check in mso.all("eligibilityChecks", "status outcome rejectCode"):
+        waiting = check["status"].lower() == "waiting_payer"
+        found["payer_down" if waiting else (check["outcome"] or check["status"]).lower()] += 1
+    return dict(sorted(found.items()))
+
+
+def payroll(mso: GraphQLClient) -> dict[str, Any]:
+    """Counts and exact totals of what was synchronised."""
+    runs = list(mso.all("payrollRuns", "gross net status"))
+    statements = sum(
+        run["statements"]["totalCount"]
+        for run in mso.all("payrollRuns", "statements { totalCount }")
+    )
+    return {
+        "workers": mso.count("workers"),
+        "pay_periods": mso.count("payPeriods"),
+        "payroll_runs": len(runs),
+        "pay_statements": statements,
+        "gross": str(sum((Decimal(run["gross"]) for run in runs), Decimal(0))),
+        "net": str(sum((Decimal(run["net"]) for run in runs), Decimal(0))),
+    }
+
+
+def purchasing(mso: GraphQLClient, world: World) -> dict[str, Any]:
+    """The round's proof and its orders."""
+    row = find_round(mso, world)
+    if row is None:
+        return {"orders": 0, "invoiced": 0}
+    orders = list(
+        mso.all("purchaseOrders", "number status total supplier { name }", _of_round(row["id"]))
+    )
+    saving = None
+    if row["standaloneCost"] and row["pooledCost"]:
+        saving = str(Decimal(row["standaloneCost"]) - Decimal(row["pooledCost"]))
+    return {
+        "round": row["name"],
+        "status": row["status"].lower(),
+        "standalone_cost": row["standaloneCost"],
+        "pooled_cost": row["pooledCost"],
+        "lower_bound": row["lowerBound"],
+        "gap": None if row["gap"] is None else float(row["gap"]),
+        "saving": saving,
+        "orders": len(orders),
+        "invoiced": sum(order["status"].lower() == "invoiced" for order in orders),
+        "orders_by_status": dict(Counter(order["status"].lower() for order in orders)),
+        "shares": shares(mso, row["id"]),
+    }
+
+
+def shares(mso: GraphQLClient, round_id: str) -> list[dict[str, Any]]:
+    """What each practice would have paid alone and pays now."""
+    data = mso.query(
+        "query($id: ID!) { node(id: $id) { ... on PurchasingRound { shares(first: 100) { nodes { "
+        "standaloneCost pays saving practice { name } } } } } }",
+        id=round_id,
+    )
+    return [
+        {
+            "practice": share["practice"]["name"],
+            "alone": share["standaloneCost"],
+            "pays": share["pays"],
+            "saving": share["saving"],
+        }
+        for share in data["node"]["shares"]["nodes"]
+    ]
+
+
+def access(mso: GraphQLClient, apps: Mapping[str, GraphQLClient], world: World) -> dict[str, Any]:
+    """Proof that a practice's app sees its own practice, and that foreign ids are like missing ones."""
+    own, other = world.practices[0], world.practices[-1]
+    app, foreign_app = apps[practice_app(own.name)], apps[practice_app(other.name)]
+    foreign = [row["id"] for row in foreign_app.all("patients", "id")]
+    missing = [_global_id("Patient", str(uuid.uuid4())) for _ in foreign]
+    document = "query($id: ID!) { node(id: $id) { id } }"
+    answers = {
+        kind: {str(app.post(document, id=node_id)) for node_id in ids}
+        for kind, ids in (("foreign", foreign), ("missing", missing))
+    }
+    return {
+        "own_practices_seen": app.count("practices"),
+        "own_patients_seen": app.count("patients"),
+        "foreign_ids_asked": len(foreign),
+        "foreign_answers_like_missing": bool(foreign)
+        and answers["foreign"] == answers["missing"]
+        and len(answers["foreign"]) == 1,
+        "audit_events": mso.count("auditEvents"),
+    }
+
+
+def _of_round(round_id: str) -> str:
+    return f'round: {{eq: "{round_id}"}}'
+
+
+def _global_id(kind: str, row_id: str) -> str:
+    return b64encode(f"{kind}:{row_id}".encode()).decode()
