@@ -371,7 +371,7 @@ def test_a_restarted_vendor_still_knows_its_orders(tmp_path: Path) -> None:
         placed = orderable(app)
         first = connector.submit(context(server.url), placed, "key-1")
     with journal.open("ab") as file:
-        file.write(b'{"type":"order","ord')  # killed while writing the next order
+        file.write(b'{"event":"order","num')  # killed while writing the next order
     with vendor(journal=journal) as (server, app):
         assert connector.lookup(context(server.url), placed, "key-1") == first
         assert connector.submit(context(server.url), placed, "key-1") == first
@@ -397,6 +397,7 @@ class Hub:
         body = await request.body()
         manifest = registry.get("supply_rest").webhook
         assert manifest is not None
+        assert request.headers["content-type"] in manifest.content_types
         scheme = scheme_from_manifest({"scheme": manifest.scheme, **manifest.params})
         try:
             verified = verify(scheme, [SECRET], request.headers, body, datetime.now(UTC))

@@ -553,6 +553,7 @@ class Hub:
         body = await request.body()
         manifest = registry.get("supply_x12").webhook
         assert manifest is not None
+        assert request.headers["content-type"] in manifest.content_types
         scheme = scheme_from_manifest({"scheme": manifest.scheme, **manifest.params})
         try:
             verified = verify(scheme, [SECRET], request.headers, body, datetime.now(UTC))

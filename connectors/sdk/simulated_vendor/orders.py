@@ -1,7 +1,8 @@
 """A simulated vendor's order book: one order per number and key, remembered over restarts.
 
-The journal holds one JSON object per line, forced to disk before the order is answered: ``order``
-with the events it causes, ``submission`` for each further attempt, ``delivered`` per event taken.
+The journal holds one JSON object per line, forced to disk before the order is answered. Its key
+``event`` is ``order`` (with ``number``, the order and the webhooks it causes), ``submission`` for
+each further attempt, or ``delivered`` for each webhook the hub took.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class OrderBook:
                 if known.content != content:
                     raise KeyReused
                 known.submissions += 1
-                self._append({"type": "submission", "number": known.number})
+                self._append({"event": "submission", "number": known.number})
                 return known, False
             vendor_order_id, events = accept(len(self._orders) + 1)
             order = BookedOrder(number, key, vendor_order_id, content)
@@ -102,7 +103,7 @@ class OrderBook:
 
     def _delivered(self, event: VendorEvent) -> None:
         with self._lock:
-            self._append({"type": "delivered", "event": event.id})
+            self._append({"event": "delivered", "id": event.id})
 
     def _load(self) -> list[VendorEvent]:
         """Read the journal; gives the events not delivered yet. A torn last line is dropped."""
@@ -115,14 +116,14 @@ class OrderBook:
             self._journal.write_bytes(whole)
         for line in whole.splitlines():
             entry = json.loads(line)
-            if entry["type"] == "submission":
+            if entry["event"] == "submission":
                 self._orders[entry["number"]].submissions += 1
-            elif entry["type"] == "delivered":
-                waiting.pop(entry["event"], None)
+            elif entry["event"] == "delivered":
+                waiting.pop(entry["id"], None)
             else:
                 order = entry["order"]
                 self._orders[order["number"]] = BookedOrder(**order)
-                for event in entry["events"]:
+                for event in entry["webhooks"]:
                     body = base64.b64decode(event.pop("body"))
                     waiting[event["id"]] = VendorEvent(body=body, **event)
         return list(waiting.values())
@@ -130,14 +131,15 @@ class OrderBook:
 
 def _entry(order: BookedOrder, events: Sequence[VendorEvent]) -> dict[str, Any]:
     return {
-        "type": "order",
+        "event": "order",
+        "number": order.number,
         "order": {
             "number": order.number,
             "key": order.key,
             "vendor_order_id": order.vendor_order_id,
             "content": order.content,
         },
-        "events": [
+        "webhooks": [
             {
                 "id": event.id,
                 "order": event.order,
