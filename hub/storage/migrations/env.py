@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlalchemy import create_engine, event
+from sqlalchemy import JSON, String, create_engine, event
 
-from hub.storage.tables import Base
+from hub.storage.tables import Base, base
+
+OWN_TYPES = {
+    base.Timestamp: "types.Timestamp()",
+    base.Money: "types.Money()",
+    base.ExactDecimal: "types.ExactDecimal()",
+}
+
+
+def render_item(kind: str, item: object, _: object) -> str | bool:
+    """Write the hub's own column types by name."""
+    if kind != "type":
+        return False
+    if type(item) is String and item.length is None:
+        return "types.Text"
+    if isinstance(item, JSON):
+        return "types.Json"
+    return OWN_TYPES.get(type(item), False)  # type: ignore[call-overload, no-any-return]
 
 
 def run() -> None:
@@ -25,7 +42,8 @@ def run() -> None:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
-            compare_type=True,
+            compare_type=False,
+            render_item=render_item,
             render_as_batch=url.startswith("sqlite"),
         )
         with context.begin_transaction():

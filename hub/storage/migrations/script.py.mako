@@ -1,13 +1,14 @@
 """${message}.
 
-Revision: ${up_revision}, after ${down_revision | comma,n}
+Revision ${up_revision}, after ${down_revision or 'nothing'}.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-${imports if imports else ""}
+
+from hub.storage.tables import base as types
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
