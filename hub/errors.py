@@ -90,7 +90,7 @@ class VendorRefused(HubError):
     http_status = 502
 
 
-# The connector taxonomy (docs/reference/connector-contract.md): the type decides what the engine does.
+# The connector taxonomy (docs/reference/connector-contract.md): the type decides what happens.
 
 
 class Transient(VendorDown):

@@ -172,3 +172,12 @@ def test_no_file_names(what: str) -> None:
 )
 def test_what_no_file_may_name_is_recognised(what: str, text: str) -> None:
     assert re.search(FORBIDDEN[what], text) is not None
+
+
+@pytest.mark.parametrize("page", markdown_pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_source_file_a_page_names_exists(page: Path) -> None:
+    named = re.findall(
+        r"`((?:hub|connectors|schema|jobs|tests|docs|bench|\.ci)/[\w./-]+)`",
+        page.read_text(encoding="utf-8"),
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
