@@ -111,17 +111,26 @@ def _send_messages(demo: Demo) -> None:
     traffic = traffic_of(demo.world)
     total = sum(len(one.messages) for one in traffic)
     done = 0
-
-    def on_sent(_: Sent) -> None:
-        nonlocal done
-        done += 1
-        if done % 25 == 0 or done == total:
-            demo.report("ehr", f"{done} of {total} HL7 messages sent and answered")
-
     host = demo.hub.settings.mllp_host
-    demo.sent = send_all(host, demo.service.mllp_port, traffic, on_sent=on_sent, timeout=30.0)
+    with (demo.hub.settings.data_dir / "vendors" / "ehr-acknowledged.log").open("a") as journal:
+
+        def on_sent(sent: Sent) -> None:
+            nonlocal done
+            done += 1
+            if sent.outcome.code == "AA":
+                journal.write(f"{control_id(sent.message.content)}\n")
+                journal.flush()
+            if done % 25 == 0 or done == total:
+                demo.report("ehr", f"{done} of {total} HL7 messages sent and answered")
+
+        demo.sent = send_all(host, demo.service.mllp_port, traffic, on_sent=on_sent, timeout=30.0)
     demo.wait_until_idle()
     demo.report("ehr", f"{total} HL7 messages sent, what was accepted is applied")
+
+
+def control_id(content: bytes) -> str:
+    """MSH-10 of a message the simulated EHR wrote."""
+    return content.split(b"|", 10)[9].decode()
 
 
 def _sync_vendors(demo: Demo) -> None:

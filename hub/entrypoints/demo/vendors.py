@@ -40,7 +40,7 @@ class Vendors:
         for journal in self.journals.values():
             for line in journal.read_text().splitlines() if journal.exists() else ():
                 entry = json.loads(line)
-                if entry.get("event", "order") == "order" and "number" in entry:
+                if entry["kind"] == "order":
                     held[entry["number"]] = held.get(entry["number"], 0) + 1
         return held
 
