@@ -87,7 +87,7 @@ def vendor_orders(data_dir: Path) -> Counter[str]:
     for journal in (data_dir / "vendors").glob("*-orders.jsonl"):
         for line in journal.read_text().splitlines():
             entry = json.loads(line)
-            if entry["kind"] == "order":
+            if entry["event"] == "order":
                 held[entry["number"]] += 1
     return held
 

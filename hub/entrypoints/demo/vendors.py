@@ -40,7 +40,7 @@ class Vendors:
         for journal in self.journals.values():
             for line in journal.read_text().splitlines() if journal.exists() else ():
                 entry = json.loads(line)
-                if entry["kind"] == "order":
+                if entry["event"] == "order":
                     held[entry["number"]] = held.get(entry["number"], 0) + 1
         return held
 
