@@ -42,30 +42,30 @@ def find_holders(
 ) -> list[Holder]:
     """Stored identifiers with the value of one of `identifiers`, whatever authority and type."""
     values = {identifier.value for identifier in identifiers}
-    rows = session.scalars(
-        select(PatientIdentifier).where(
-            PatientIdentifier.practice_id == practice_id, PatientIdentifier.value.in_(values)
-        )
+    rows = session.execute(
+        select(
+            PatientIdentifier.authority,
+            PatientIdentifier.type,
+            PatientIdentifier.value,
+            PatientIdentifier.patient_id,
+        ).where(PatientIdentifier.practice_id == practice_id, PatientIdentifier.value.in_(values))
     )
-    return [Holder(Identifier(r.authority, r.type, r.value), r.patient_id) for r in rows]
+    return [
+        Holder(Identifier(authority, type_, value), patient_id)
+        for authority, type_, value, patient_id in rows
+    ]
 
 
 def get(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
     """A patient that is known to exist."""
-    return session.scalars(
-        select(Patient).where(Patient.practice_id == practice_id, Patient.id == patient_id)
-    ).one()
+    return session.get_one(Patient, (practice_id, patient_id))
 
 
 def merge_chain(session: ScopedSession, practice_id: str, patient_id: str) -> tuple[str, ...]:
     """The patient, then whom it was merged into, and so on; the last one is live."""
     chain = [patient_id]
     while True:
-        into = session.scalar(
-            select(Patient.merged_into_id).where(
-                Patient.practice_id == practice_id, Patient.id == chain[-1]
-            )
-        )
+        into = get(session, practice_id, chain[-1]).merged_into_id
         if into is None or into in chain:
             return tuple(chain)
         chain.append(into)
