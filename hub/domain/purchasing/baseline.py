@@ -138,7 +138,7 @@ def _buy(own: Instance, seconds: float, stop: Stop) -> tuple[State | None, bool]
         seconds=seconds,
         gap=0.0,
         start=state.chosen if state else None,
-        watch=lambda *_: stop(),
+        watch=lambda _: stop(),
     )
     if outcome.chosen is not None:
         solved = State(problem, outcome.chosen)

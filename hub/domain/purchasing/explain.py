@@ -122,7 +122,7 @@ def _infeasible(instance: Instance, seconds: float, stop: Stop) -> bool:
         return True
     model = build(problem)
     free = replace(model, cost=np.zeros(len(model.cost)))
-    return run(free, seconds=seconds, gap=1.0, watch=lambda *_: stop()).ended == "infeasible"
+    return run(free, seconds=seconds, gap=1.0, watch=lambda _: stop()).ended == "infeasible"
 
 
 def _no_source(instance: Instance, line: Line) -> str:
@@ -145,12 +145,12 @@ def sentence(instance: Instance, rule: Rule) -> str:
     """The rule in words."""
     rules = instance.rules
     if rule.kind == "max_vendors":
-        return f"The round may use at most {rules.max_vendors} vendors."
+        return f"The round may use at most {_vendors(rules.max_vendors)}."
     if rule.kind == "max_vendors_per_practice":
-        return f"A practice may use at most {rules.max_vendors_per_practice} vendors."
+        return f"A practice may use at most {_vendors(rules.max_vendors_per_practice)}."
     if rule.kind == "category":
         name, limit = rules.max_vendors_per_category[rule.at]
-        return f"Category {name} may use at most {limit} vendors."
+        return f"Category {name} may use at most {_vendors(limit)}."
     if rule.kind == "commitment":
         promise = rules.commitments[rule.at]
         percent = f"{promise.share * 100 / RATE_UNIT:g}"
@@ -165,3 +165,7 @@ def sentence(instance: Instance, rule: Rule) -> str:
         return f"Each order at vendor {vendor.id} must reach {money(vendor.min_order)}."
     offer = instance.offers[rule.at]
     return f"Vendor {offer.vendor} sells at most {offer.max_packs} packs of item {offer.item}."
+
+
+def _vendors(count: int | None) -> str:
+    return "1 vendor" if count == 1 else f"{count} vendors"

@@ -12,8 +12,11 @@ import numpy as np
 
 from hub.domain.purchasing.model import Model
 
-Watch = Callable[[float, float], bool]
-"""Called with (incumbent, bound) in cents, infinite while unknown; True asks to stop."""
+Watch = Callable[[float], bool]
+"""Called with the bound in cents, −inf while unknown; True asks to stop."""
+
+Found = Callable[[list[int]], None]
+"""Called with the options of each better plan the solver meets."""
 
 _CLOSE = 0.5
 """Costs are whole cents, so half a cent above the bound is the optimum."""
@@ -35,10 +38,11 @@ def run(
     gap: float,
     start: Sequence[int] | None = None,
     watch: Watch | None = None,
+    found: Found | None = None,
 ) -> Outcome:
     """Solve to the relative `gap` or until `seconds` are over or `watch` says stop.
 
-    An exception of `watch` stops the solver and is raised afterwards.
+    An exception of `watch` or `found` stops the solver and is raised afterwards.
     """
     if seconds <= 0:
         return Outcome("limit", None, -math.inf)
@@ -52,7 +56,7 @@ def run(
     if start is not None:
         values = model.encode(start)
         solver.setSolution(len(values), np.arange(len(values), dtype=np.int32), values)
-    raised = _listen(solver, watch) if watch is not None else []
+    raised = _listen(solver, model, watch, found)
     solver.run()
     solver.clearCallbacks()
     if raised:
@@ -76,29 +80,31 @@ def _pass(solver: Any, model: Model) -> None:
     solver.passModel(lp)
 
 
-def _listen(solver: Any, watch: Watch) -> list[BaseException]:
-    """Call `watch` whenever HiGHS may be interrupted; collects what it raises."""
+def _listen(
+    solver: Any, model: Model, watch: Watch | None, found: Found | None
+) -> list[BaseException]:
+    """Call `watch` whenever HiGHS may be interrupted; collects what the listeners raise."""
     raised: list[BaseException] = []
 
-    def heard(event: Any) -> None:
-        data = event.data_out
-        try:
-            stop = bool(raised) or watch(data.mip_primal_bound, data.mip_dual_bound)
-        except BaseException as error:  # raised again by run(): it must not cross the solver
-            raised.append(error)
-            stop = True
-        event.interrupt(stop)
+    def asked(bound: float) -> bool:
+        if not raised and watch is not None:
+            try:
+                return watch(bound)
+            except BaseException as error:  # raised again by run(): it must not cross the solver
+                raised.append(error)
+        return bool(raised)
 
-    def heard_in_simplex(event: Any) -> None:
-        try:
-            stop = bool(raised) or watch(math.inf, -math.inf)
-        except BaseException as error:
-            raised.append(error)
-            stop = True
-        event.interrupt(stop)
+    def improved(event: Any) -> None:
+        if not raised and found is not None:
+            try:
+                found(model.decode(np.array(event.data_out.mip_solution)))
+            except BaseException as error:
+                raised.append(error)
 
-    solver.cbMipInterrupt += heard
-    solver.cbSimplexInterrupt += heard_in_simplex
+    solver.cbMipInterrupt += lambda event: event.interrupt(asked(event.data_out.mip_dual_bound))
+    solver.cbSimplexInterrupt += lambda event: event.interrupt(asked(-math.inf))
+    if found is not None:
+        solver.cbMipImprovingSolution += improved
     return raised
 
 

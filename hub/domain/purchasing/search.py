@@ -9,6 +9,9 @@ from hub.domain.purchasing.state import Change, State
 
 Stop = Callable[[], bool]
 
+_WORTH_A_PASS = 20_000
+"""A pass that saves less than one part in this many is the last one."""
+
 
 def never() -> bool:
     """The stop that never comes."""
@@ -36,9 +39,13 @@ def greedy(problem: Problem, stop: Stop = never) -> State:
 
 
 def improve(state: State, stop: Stop = never) -> State:
-    """Move until no single move helps or `stop()` says so; changes and gives `state`."""
-    while not stop() and _pass(state, stop):
-        pass
+    """Move until a pass gains next to nothing or `stop()` says so; changes and gives `state`."""
+    kept = True
+    while kept and not stop():
+        violation, cost = state.rank
+        kept = _pass(state, stop)
+        if state.violation == violation and (cost - state.cost) * _WORTH_A_PASS < cost:
+            break
     return state
 
 

@@ -69,13 +69,15 @@ class _Search:
         self.stopped = self.stopped or self.should_stop()
         return self.stopped or self.left <= 0
 
-    def offer(self, state: State) -> Cents | None:
-        """Keep `state` if it is allowed and the cheapest yet; gives its cost if allowed."""
-        if state.violation:
-            return None
-        if self.best is None or state.cost < self.best.cost:
+    def keep(self, state: State) -> None:
+        """Remember `state` if it is allowed and the cheapest yet."""
+        if not state.violation and (self.best is None or state.cost < self.best.cost):
             self.best = State(self.problem, state.chosen)
-        return state.cost
+
+    def cost_of(self, state: State) -> Cents | None:
+        """Keep `state`; its cost if it is allowed."""
+        self.keep(state)
+        return None if state.violation else state.cost
 
     def tell(self, phase: Phase) -> None:
         cost = self.best.cost if self.best else None
@@ -105,9 +107,9 @@ def solve(
     search.bound = easy_bound(problem)
     search.tell("greedy")
     state = greedy(problem, search.stop)
-    baselines = Baselines(greedy=search.offer(state))
+    baselines = Baselines(greedy=search.cost_of(state))
     search.tell("local_search")
-    baselines = replace(baselines, local_search=search.offer(improve(state, search.stop)))
+    baselines = replace(baselines, local_search=search.cost_of(improve(state, search.stop)))
     search.tell("alone")
     single = alone(
         instance,
@@ -117,7 +119,7 @@ def solve(
     )
     baselines = replace(baselines, alone=single.total)
     if single.choices.keys() == set(problem.lines):
-        search.offer(improve(State(problem, problem.chosen(single.choices)), search.stop))
+        search.keep(improve(State(problem, problem.chosen(single.choices)), search.stop))
     outcome = _run_solver(search)
     if outcome.ended == "infeasible" and search.best is None:
         return replace(_no_plan(search), baselines=baselines)
@@ -148,7 +150,7 @@ def _run_solver(search: _Search) -> Outcome:
     model = build(search.problem)
     told = 0.0
 
-    def watch(_: float, bound: float) -> bool:
+    def watch(bound: float) -> bool:
         nonlocal told
         if math.isfinite(bound):
             search.bound = max(search.bound, math.floor(bound - _EXACT))
@@ -163,13 +165,14 @@ def _run_solver(search: _Search) -> Outcome:
         gap=search.instance.limits.gap / RATE_UNIT,
         start=search.best.chosen if search.best else None,
         watch=watch,
+        found=lambda chosen: search.keep(State(search.problem, chosen)),
     )
     if outcome.chosen is not None:
         state = State(search.problem, outcome.chosen)
         if state.violation or outcome.ended == "limit":
             mended = time.monotonic() + _MENDING
             improve(state, lambda: time.monotonic() > mended)
-        search.offer(state)
+        search.keep(state)
     return outcome
 
 

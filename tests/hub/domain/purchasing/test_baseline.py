@@ -16,7 +16,7 @@ Trial = Callable[[Instance], int | None]
 Tiny = st.SearchStrategy[Instance]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_alone_is_the_best_each_practice_can_do(
     data: st.DataObject, tiny_instances: Tiny, by_trial: Trial

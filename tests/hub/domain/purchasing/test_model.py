@@ -25,7 +25,7 @@ from hub.domain.purchasing.state import State
 Tiny = st.SearchStrategy[Instance]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_an_allowed_plan_is_a_solution_at_its_cost(
     data: st.DataObject, tiny_instances: Tiny
@@ -62,16 +62,11 @@ def test_a_line_too_large_for_a_tier_has_no_column_there() -> None:
 
 def test_the_solver_starts_from_the_plan_it_is_given() -> None:
     problem = compile_instance(_one_offer((Tier(0, 9), Tier(20, 7))))
-    seen: list[float] = []
-    outcome = run(
-        build(problem),
-        seconds=10,
-        gap=0.0,
-        start=[0, 0],
-        watch=lambda incumbent, _: bool(seen.append(incumbent)),
-    )
+    seen: list[list[int]] = []
+    outcome = run(build(problem), seconds=10, gap=0.0, start=[0, 0], found=seen.append)
     assert outcome.ended == "solved"
     assert outcome.chosen == [0, 0]
+    assert all(chosen == [0, 0] for chosen in seen)
     assert State(problem, outcome.chosen).cost == 22 * 7
     assert np.isclose(outcome.bound, 22 * 7, atol=0.5)
 

@@ -32,7 +32,7 @@ def _invoiced(priced: Priced) -> int:
     return bills - sum(rebate.amount for rebate in priced.rebates)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_shares_are_exact_and_nobody_pays_more_than_alone(
     data: st.DataObject, tiny_instances: Tiny
@@ -53,7 +53,7 @@ def test_shares_are_exact_and_nobody_pays_more_than_alone(
         assert all(share.pays == 0 for share in shares if share.practice not in asking)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_practices_alike_pay_alike(data: st.DataObject, tiny_instances: Tiny) -> None:
     instance = data.draw(tiny_instances)
@@ -90,7 +90,7 @@ def test_practices_alike_pay_alike(data: st.DataObject, tiny_instances: Tiny) ->
         assert abs(shares[first].pays - shares["twin"].pays) <= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_the_order_of_practices_does_not_matter(data: st.DataObject, tiny_instances: Tiny) -> None:
     instance = data.draw(tiny_instances)

@@ -31,7 +31,7 @@ Trial = Callable[[Instance], int | None]
 Tiny = st.SearchStrategy[Instance]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_the_solver_equals_trying_every_plan(
     data: st.DataObject, tiny_instances: Tiny, by_trial: Trial
@@ -50,7 +50,7 @@ def test_the_solver_equals_trying_every_plan(
         assert check(instance, plan) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), factor=st.integers(2, 7))
 def test_prices_scaled_scale_the_cost(
     data: st.DataObject, factor: int, tiny_instances: Tiny
@@ -60,7 +60,7 @@ def test_prices_scaled_scale_the_cost(
     assert scaled == (None if cost is None else cost * factor)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_the_order_of_the_input_does_not_matter(data: st.DataObject, tiny_instances: Tiny) -> None:
     instance = data.draw(tiny_instances)
@@ -77,7 +77,7 @@ def test_the_order_of_the_input_does_not_matter(data: st.DataObject, tiny_instan
     assert set(first.shares) == set(second.shares)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), price=st.integers(0, 500))
 def test_an_added_offer_never_raises_the_cost(
     data: st.DataObject, price: int, tiny_instances: Tiny
@@ -95,7 +95,7 @@ def test_an_added_offer_never_raises_the_cost(
     assert old is None or (new is not None and new <= old)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_harder_rule_never_lowers_the_cost(data: st.DataObject, tiny_instances: Tiny) -> None:
     instance = data.draw(tiny_instances)
@@ -120,7 +120,7 @@ def test_a_harder_rule_never_lowers_the_cost(data: st.DataObject, tiny_instances
     assert tight is None or (loose is not None and tight >= loose)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_the_bound_without_a_solver_holds(
     data: st.DataObject, tiny_instances: Tiny, by_trial: Trial

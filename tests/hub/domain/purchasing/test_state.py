@@ -14,7 +14,7 @@ from hub.domain.purchasing.state import State
 Tiny = st.SearchStrategy[Instance]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_cost_and_violations_stay_exact_under_moves(
     data: st.DataObject, tiny_instances: Tiny
@@ -32,7 +32,7 @@ def test_cost_and_violations_stay_exact_under_moves(
         assert state.cost == priced.cost
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_move_undone_leaves_everything_as_it_was(
     data: st.DataObject, tiny_instances: Tiny
@@ -47,7 +47,7 @@ def test_a_move_undone_leaves_everything_as_it_was(
     assert (state.rank, list(state.chosen), list(state.goods), list(state.packs)) == before
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_local_search_never_ends_worse_than_greedy(
     data: st.DataObject, tiny_instances: Tiny
