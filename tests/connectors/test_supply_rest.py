@@ -234,6 +234,24 @@ def test_an_amount_with_a_fraction_of_a_cent_is_refused() -> None:
     assert caught.value.path == "$.data.total"
 
 
+def test_an_amount_sent_as_a_number_stays_exact() -> None:
+    raw = (FIXTURES / "order_invoiced.json").read_bytes().replace(b'"53.15"', b"53.15")
+    (record,) = connector.parse(Config(api_key="env:KEY"), RawDocument(raw)).records
+    assert record.data.total == Decimal("53.15")
+
+
+@pytest.mark.parametrize(
+    "answer", [{"order_id": "BWO-1", "purchase_order_number": "PO-9"}, {"order_id": "BWO-1"}, {}]
+)
+def test_a_receipt_for_another_order_is_not_ours(answer: dict[str, str]) -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=answer))
+    ctx = context("http://127.0.0.1:1", transport=transport)
+    with pytest.raises(ContractDrift):
+        connector.submit(ctx, order(), "key-1")
+    with pytest.raises(ContractDrift):
+        connector.lookup(ctx, order(), "key-1")
+
+
 def test_terms_of_another_shape_are_drift() -> None:
     with pytest.raises(ContractDrift) as caught:
         read_terms({"minimum_order": "much", "shipping": {"fee": "1.00"}, "currency": "USD"})

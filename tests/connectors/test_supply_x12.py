@@ -328,6 +328,13 @@ def test_the_same_document_is_answered_by_the_same_997() -> None:
     assert x12.read_acknowledgment(reply.transactions[0]).accepted
 
 
+def test_each_interchange_of_a_file_is_answered_for_itself() -> None:
+    bad, good = wrap("855", "PO1*1"), wrap("855", "BAK*00*AK*PO-1*20260302")
+    first, second = read(bad + good).replies
+    assert b"AK5*R" in first.content
+    assert b"AK5*A" in second.content
+
+
 def test_a_997_is_never_answered() -> None:
     accepted = read(wrap("997", "AK1*PO*1", "AK9*A*1*1*1").replace(b"GS*PR", b"GS*FA"))
     assert accepted.replies == ()

@@ -234,3 +234,10 @@ def test_a_signed_but_senseless_time_is_refused(stamp: str, body: bytes) -> None
         verify(
             SCHEMES["stripe"], [SECRET], {"stripe-signature": f"t={stamp},v1={value}"}, body, NOW
         )
+
+
+def test_a_shared_secret_never_answers_for_a_public_key_signature() -> None:
+    headers = signed("standard")
+    headers["webhook-signature"] = headers["webhook-signature"].replace("v1,", "v1a,")
+    with pytest.raises(SignatureInvalid):
+        verify(SCHEMES["standard"], [SECRET], headers, BODY, NOW)
