@@ -27,6 +27,7 @@ from hub.services.intake import Arrival, State, Stored
 
 CONTENT_TYPE = "application/hl7-v2"
 STORE_TIMEOUT = 30.0
+_KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 10, 11, 12, 18))
 
 _STORAGE = Fault(207, "", "The message could not be stored; send it again.", "AE")
 _REUSED = Fault(205, "MSH-10", "The control id was used for another message.", "AE")
@@ -206,11 +207,13 @@ def _state(
 
 
 def _headers(header: Header, facility: Facility | None, frame: Frame) -> dict[str, str]:
-    fields = {f"msh-{number}": header.first(number) for number in (3, 4, 6, 10, 11, 12, 18)}
+    fields = {name: header.first(number) for name, number in _KEPT if header.raw(number)}
     fields["msh-9"] = header.message_type
     if facility is not None:
         fields["zone"] = facility.zone
-    return {name: value for name, value in fields.items() if value} | _warnings(frame)
+    if frame.warnings or frame.fault:
+        fields |= _warnings(frame)
+    return fields
 
 
 def _warnings(frame: Frame) -> dict[str, str]:
@@ -225,7 +228,8 @@ def _lanes(
     if connection is None or facility is None:
         return ()
     try:
-        keys = lane_keys(lex(content, charset_fallback=connection.config.charset_fallback))
+        fallback = connection.config.charset_fallback
+        keys = lane_keys(lex(content, charset_fallback=fallback, caps=None))
     except Hl7Error:
         keys = ()
     found = tuple(f"{facility.practice_id}|{key}" for key in keys)

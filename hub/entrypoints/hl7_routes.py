@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from connectors.ehr_hl7v2.config import Config
 
@@ -62,6 +63,7 @@ class Routes:
         return any(is_within(peer, connection.peers) for connection in self.connections)
 
 
+@lru_cache(maxsize=4096)
 def is_within(peer: str, networks: tuple[str, ...]) -> bool:
     """Whether an address lies in one of the networks; IPv4 mapped into IPv6 counts as IPv4."""
     try:

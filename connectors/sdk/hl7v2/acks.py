@@ -5,10 +5,10 @@ An acknowledgement never carries a value of the message but what it must copy fr
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from connectors.sdk.hl7v2.faults import TABLE_0357, Fault
@@ -24,7 +24,7 @@ def new_control_id() -> str:
     """A control id unique across processes: 96 random bits in 20 characters, the limit before
     2.7.
     """
-    return base64.b32encode(os.urandom(12)).decode("ascii").rstrip("=")
+    return os.urandom(10).hex().upper()
 
 
 def build_ack(
@@ -43,7 +43,7 @@ def build_ack(
     about = header or _NO_HEADER
     d = about.delimiters or _NO_HEADER.delimiters
     assert d is not None  # noqa: S101 - the template's own delimiters are sound
-    f, c = d.field.encode(), d.component.encode()
+    f, c = d.field_byte, d.component_byte
     sound = about.delimiters is not None
     version = about.version if sound else "2.5.1"
     copied = about.raw if sound else _NO_HEADER.raw
@@ -61,9 +61,15 @@ def build_ack(
 
 def timestamp(moment: datetime) -> str:
     """HL7 TS to the second with offset; `moment` must be aware."""
+    return _timestamp(moment.replace(microsecond=0))
+
+
+@lru_cache(maxsize=8)
+def _timestamp(moment: datetime) -> str:
     return moment.strftime("%Y%m%d%H%M%S%z")[:19]
 
 
+@lru_cache(maxsize=256)
 def version_number(version: str) -> tuple[int, ...]:
     """``2.5.1`` as (2, 5, 1); anything unreadable counts as 2.5."""
     try:

@@ -7,6 +7,7 @@ whose own total exceeds a limit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.faults import Fault
@@ -33,43 +34,48 @@ def exceeded(content: bytes, delimiters: Delimiters, caps: Caps = DEFAULT_CAPS) 
     """
     if len(content) > caps.size:
         return _fault("", f"The message is larger than {caps.size} bytes.")
-    lines = content.count(b"\r") + content.count(b"\n") - content.count(b"\r\n")
+    lines = content.count(b"\r") + content.count(b"\n")
     if lines >= caps.segments and _segments(content) > caps.segments:
         return _fault("", f"The message has more than {caps.segments} segments.")
-    per_field = _per_field(delimiters, caps)
-    field = delimiters.field.encode()
-    in_doubt = content.count(field) > caps.fields or any(
-        content.count(mark) >= most for mark, most, _ in per_field
-    )
-    return _walk(content, field, per_field, caps) if in_doubt else None
+    in_doubt = [found for found in _marks(delimiters, caps) if content.count(found[0]) >= found[1]]
+    return _walk(content, delimiters.field_byte, in_doubt) if in_doubt else None
 
 
 def _segments(content: bytes) -> int:
     return sum(1 for line in content.replace(b"\n", b"\r").split(b"\r") if line)
 
 
-def _per_field(delimiters: Delimiters, caps: Caps) -> list[tuple[bytes, int, str]]:
-    marks = [
+@lru_cache(maxsize=64)
+def _marks(delimiters: Delimiters, caps: Caps) -> tuple[tuple[bytes, int, str], ...]:
+    """Delimiter, how many of it are too many in one field (or segment), and what it separates."""
+    marks = (
+        (delimiters.field, caps.fields + 1, "fields"),
         (delimiters.repetition, caps.repetitions, "repetitions"),
         (delimiters.component, caps.components, "components"),
         (delimiters.subcomponent, caps.subcomponents, "subcomponents"),
-    ]
-    return [(mark.encode(), most, name) for mark, most, name in marks if mark]
+    )
+    return tuple((mark.encode(), most, kind) for mark, most, kind in marks if mark)
 
 
-def _walk(
-    content: bytes, field: bytes, per_field: list[tuple[bytes, int, str]], caps: Caps
-) -> Fault | None:
-    for line in content.replace(b"\n", b"\r").split(b"\r"):
-        name = line[:3].decode("ascii", "replace") if line[:3].isalnum() else ""
-        if line.count(field) > caps.fields:
-            return _fault(name, f"A segment has more than {caps.fields} fields.")
-        for mark, most, kind in per_field:
+def _walk(content: bytes, field: bytes, marks: list[tuple[bytes, int, str]]) -> Fault | None:
+    if b"\n" in content:
+        content = content.replace(b"\n", b"\r")
+    shortest = min(most for _, most, _ in marks)
+    for line in content.split(b"\r"):
+        if len(line) < shortest:
+            continue
+        for mark, most, kind in marks:
             if line.count(mark) < most:
                 continue
+            if kind == "fields":
+                return _fault(_name(line), f"A segment has more than {most - 1} fields.")
             if any(part.count(mark) >= most for part in line.split(field)):
-                return _fault(name, f"A field has more than {most} {kind}.")
+                return _fault(_name(line), f"A field has more than {most} {kind}.")
     return None
+
+
+def _name(line: bytes) -> str:
+    return line[:3].decode("ascii", "replace") if line[:3].isalnum() else ""
 
 
 def _fault(path: str, text: str) -> Fault:

@@ -25,6 +25,7 @@ NOT_REVERSIBLE = frozenset({"gb18030", "big5", "euc_kr", "shift_jis", "iso2022_j
 """Codecs in which two byte strings may decode to one text."""
 
 
+@lru_cache(maxsize=256)
 def codec_for(declared: str) -> str | None:
     """Python's codec for the first repetition of MSH-18, or None if the table has no such name."""
     return _TABLE_0211.get(declared.strip().upper())
@@ -47,9 +48,9 @@ def decode(content: bytes, declared: str, fallback: str) -> tuple[str, str, Issu
     leaves holes too (windows-1252 has five), to ISO 8859-1, which maps every byte: nothing is lost
     and nothing becomes a question mark.
     """
-    if content.isascii() and "2022" not in (codec_for(declared) or ""):
-        return content.decode("ascii"), codec_for(declared) or "utf-8", None
     codec = codec_for(declared)
+    if content.isascii() and codec not in {"iso2022_jp", "iso2022_jp_1"}:
+        return content.decode("ascii"), codec or "utf-8", None
     issue = Issue("charset_unknown", "MSH-18", "The character set is not in HL7 table 0211.")
     if codec is not None:
         try:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
 class Delimiters:
-    """`escape`, `subcomponent` and `truncation` are empty where the sender has none."""
+    """`escape`, `subcomponent` and `truncation` are empty where the sender has none.
+
+    `encoding_characters` is MSH-2 as these delimiters are written; the fields ending in ``_byte``
+    are what splits bytes.
+    """
 
     field: str = "|"
     component: str = "^"
@@ -16,11 +21,17 @@ class Delimiters:
     escape: str = "\\"
     subcomponent: str = "&"
     truncation: str = ""
+    encoding_characters: str = dataclasses.field(init=False, compare=False)
+    field_byte: bytes = dataclasses.field(init=False, compare=False)
+    component_byte: bytes = dataclasses.field(init=False, compare=False)
+    repetition_byte: bytes = dataclasses.field(init=False, compare=False)
 
-    @property
-    def encoding_characters(self) -> str:
-        """MSH-2 as these delimiters are written."""
-        return self.component + self.repetition + self.escape + self.subcomponent + self.truncation
+    def __post_init__(self) -> None:
+        encoding = self.component + self.repetition + self.escape + self.subcomponent
+        object.__setattr__(self, "encoding_characters", encoding + self.truncation)
+        object.__setattr__(self, "field_byte", self.field.encode())
+        object.__setattr__(self, "component_byte", self.component.encode())
+        object.__setattr__(self, "repetition_byte", self.repetition.encode())
 
 
 @lru_cache(maxsize=256)

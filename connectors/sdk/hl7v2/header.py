@@ -15,11 +15,12 @@ class Header:
     unusable.
     """
 
-    __slots__ = ("delimiters", "fields", "separator")
+    __slots__ = ("_message_type", "delimiters", "fields", "separator")
 
     def __init__(self, line: bytes) -> None:
         self.separator = line[3:4]
         self.fields = line.split(self.separator)
+        self._message_type: str | None = None
         encoding = self.fields[1] if len(self.fields) > 1 else b""
         self.delimiters: Delimiters | None = read_delimiters(self.separator, encoding)
 
@@ -37,12 +38,17 @@ class Header:
     def component(self, number: int, position: int) -> str:
         """One component of the first repetition of MSH-n; empty if absent."""
         part = self.raw(number)
-        if self.delimiters is not None:
-            part = part.split(self.delimiters.repetition.encode(), 1)[0]
-            parts = part.split(self.delimiters.component.encode())
-            part = parts[position - 1] if position <= len(parts) else b""
-        elif position > 1:
-            part = b""
+        delimiters = self.delimiters
+        if delimiters is None:
+            part = part if position == 1 else b""
+        else:
+            if delimiters.repetition_byte in part:
+                part = part[: part.index(delimiters.repetition_byte)]
+            if delimiters.component_byte in part:
+                parts = part.split(delimiters.component_byte)
+                part = parts[position - 1] if position <= len(parts) else b""
+            elif position > 1:
+                part = b""
         return part.decode("utf-8", "replace")
 
     @property
@@ -70,7 +76,10 @@ class Header:
     @property
     def message_type(self) -> str:
         """``ADT^A04`` whatever the sender's delimiters."""
-        return f"{self.type}^{self.event}" if self.event else self.type
+        if self._message_type is None:
+            kind, event = self.type, self.event
+            self._message_type = f"{kind}^{event}" if event else kind
+        return self._message_type
 
     @property
     def control_id(self) -> str:

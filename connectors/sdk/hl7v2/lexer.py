@@ -58,21 +58,18 @@ class Segment:
         Descending to the first component and subcomponent is the rule for receivers of data types
         that grew (HL7 v2.5.1 §2.8).
         """
-        part = self._part(parse_path(path), leaf=True)
-        if not part:
-            return None
-        return "" if part == NULL else self._unescape(part)
+        return self._leaf(parse_path(path))
 
     def text_at(self, path: str) -> str | None:
         """Everything at `path`, unescaped; for free text that holds unescaped delimiters."""
-        part = self._part(parse_path(path), leaf=False)
+        part = self._part(parse_path(path))
         if not part:
             return None
         return "" if part == NULL else self._unescape(part)
 
     def raw(self, path: str) -> str | None:
         """The text at `path` as sent: None if absent, "" if empty, two double quotes if null."""
-        return self._part(parse_path(path), leaf=False)
+        return self._part(parse_path(path))
 
     def repetitions(self, field: int) -> int:
         """How many repetitions the field has, empty ones counted; 0 if it is absent or empty."""
@@ -100,27 +97,55 @@ class Segment:
         index = number - self._shift
         return fields[index] if index < len(fields) else None
 
-    def _part(self, path: Path, *, leaf: bool) -> str | None:
+    def _leaf(self, path: Path) -> str | None:
+        """The value at a path: the hot path, so written out level by level."""
+        _, _, field, repetition, component, subcomponent = path
+        fields = self._fields or self.fields
+        index = field - self._shift
+        part = fields[index] if 0 < index < len(fields) else None
+        if not part or (self._shift and field <= 2):
+            return self._field(field) or None
+        marks = self._delimiters
+        mark = marks.repetition
+        if mark in part:
+            part = _nth(part, mark, repetition)
+        elif repetition > 1:
+            return None
+        if part and part != NULL:
+            mark = marks.component
+            if mark in part:
+                part = _nth(part, mark, component)
+            elif component > 1:
+                return None
+            mark = marks.subcomponent
+            if part and mark and mark in part:
+                part = _nth(part, mark, subcomponent)
+            elif subcomponent > 1 and part != NULL:
+                return None
+        if not part:
+            return None
+        if part == NULL:
+            return ""
+        escape = marks.escape
+        return unescape(part, marks, self._codec) if escape and escape in part else part
+
+    def _part(self, path: Path) -> str | None:
+        """The text at the level a path names, as sent."""
         part = self._field(path.field)
         if not part or (self._shift and path.field <= 2):
             return part
-        delimiters = self._delimiters
+        marks = self._delimiters
         for mark, position in (
-            (delimiters.repetition, path.repetition),
-            (delimiters.component, path.component),
-            (delimiters.subcomponent, path.subcomponent),
+            (marks.repetition, path.repetition),
+            (marks.component, path.component),
+            (marks.subcomponent, path.subcomponent),
         ):
-            if part == NULL:
+            if not part or part == NULL:
                 return part
-            if not position and not leaf:
-                continue
-            if mark and mark in part:
-                parts = part.split(mark)
-                part = parts[position - 1 if position else 0] if position <= len(parts) else None
+            if position and mark and mark in part:
+                part = _nth(part, mark, position)
             elif position > 1:
-                part = None
-            if not part:
-                return part
+                return None
         return part
 
     def _unescape(self, text: str) -> str:
@@ -134,6 +159,7 @@ class Message:
     """A lexed message. `issues` holds what decoding found; `warnings` deviations of line ends."""
 
     __slots__ = (
+        "_first",
         "_index",
         "_lines",
         "_parts",
@@ -163,6 +189,7 @@ class Message:
         self._lines = self._parts[::2] if self._parts else text.split("\r")
         self._index: dict[str, list[int]] | None = None
         self._segments: dict[int, Segment] = {}
+        self._first: dict[str, Segment] = {}
 
     @property
     def index(self) -> dict[str, list[int]]:
@@ -172,7 +199,11 @@ class Message:
             field = self.delimiters.field
             for number, line in enumerate(self._lines):
                 if line:
-                    index.setdefault(segment_id(line, field), []).append(number)
+                    name = line[:3].upper() if line[3:4] == field else segment_id(line, field)
+                    if name in index:
+                        index[name].append(number)
+                    else:
+                        index[name] = [number]
             self._index = index
         return self._index
 
@@ -196,20 +227,17 @@ class Message:
     def value(self, path: str) -> str | None:
         """`Segment.value` by a full path (``PID-3[2].4``)."""
         parsed = parse_path(path)
-        part = self.segment(parsed.segment, parsed.occurrence)._part(parsed, leaf=True)
-        if not part:
-            return None
-        if part == NULL:
-            return ""
-        escape = self.delimiters.escape
-        if escape and escape in part:
-            return unescape(part, self.delimiters, self.codec)
-        return part
+        segment = self._first.get(parsed[0]) if parsed[1] == 1 else None
+        if segment is None:
+            segment = self.segment(parsed[0], parsed[1])
+            if parsed[1] == 1:
+                self._first[parsed[0]] = segment
+        return segment._leaf(parsed)
 
     def raw(self, path: str) -> str | None:
         """`Segment.raw` by a full path."""
         parsed = parse_path(path)
-        return self.segment(parsed.segment, parsed.occurrence)._part(parsed, leaf=False)
+        return self.segment(parsed.segment, parsed.occurrence)._part(parsed)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -238,18 +266,30 @@ class Message:
         return segment
 
 
+def _nth(part: str, mark: str, position: int) -> str | None:
+    """One part by its position from 1, 0 standing for the first; None beyond the last."""
+    if position < 2:
+        return part.partition(mark)[0]
+    parts = part.split(mark, position)
+    return parts[position - 1] if position <= len(parts) else None
+
+
 def segment_id(line: str, separator: str) -> str:
     """The upper-case id at the start of a line: what stands before the first separator."""
-    if line[3:4] in {"", separator}:
+    after = line[3:4]
+    if not after or after == separator:
         return line[:3].upper()
     return line.split(separator, 1)[0].upper()
 
 
-def lex(content: bytes, *, charset_fallback: str = "cp1252", caps: Caps = DEFAULT_CAPS) -> Message:
+def lex(
+    content: bytes, *, charset_fallback: str = "cp1252", caps: Caps | None = DEFAULT_CAPS
+) -> Message:
     """Make a message of one message's bytes (without MLLP block characters).
 
-    Raises `Hl7Error` if there is no readable MSH, its delimiters cannot be used, the content holds
-    a NUL byte or a limit is exceeded.
+    `caps` None is for content whose limits have been checked. Raises `Hl7Error` if there is no
+    readable MSH, its delimiters cannot be used, the content holds a NUL byte or a limit is
+    exceeded.
     """
     header = read_header(content)
     if header is None:
@@ -259,7 +299,7 @@ def lex(content: bytes, *, charset_fallback: str = "cp1252", caps: Caps = DEFAUL
         raise Hl7Error(
             Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.")
         )
-    if fault := exceeded(content, delimiters, caps):
+    if caps is not None and (fault := exceeded(content, delimiters, caps)):
         raise Hl7Error(fault)
     text, codec, issue = decode(content, header.charset, charset_fallback)
     return Message(content, text, codec, delimiters, (issue,) if issue else ())

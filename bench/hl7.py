@@ -1,0 +1,280 @@
+"""HL7 v2: our lexer beside python-hl7 and hl7apy, acknowledgements, caps and the listener without
+store.
+
+    python bench/hl7.py [--json] [--rounds N]
+
+CPU figures are medians over interleaved rounds of process time in this one run; compare ratios, not
+absolutes. Messages are made here: an ADT^A01 of 14 segments and 2.1 KB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hl7apy.parser import parse_message
+
+from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.connector import connector
+from connectors.sdk.base import RawDocument
+from connectors.sdk.hl7v2.acks import build_ack, new_control_id
+from connectors.sdk.hl7v2.client import MllpClient
+from connectors.sdk.hl7v2.framing import Framer, wrap
+from connectors.sdk.hl7v2.header import read_header
+from connectors.sdk.hl7v2.lexer import lex
+from hub.entrypoints.hl7_receive import Receiver, judge
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.mllp import MllpServer, MllpThread
+from hub.services.intake import Arrival, Stored
+
+# This script's directory comes first on the path and holds a file of the rival's name.
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+hl7 = importlib.import_module("hl7")
+
+MSH = "MSH|^~\\&|EHR|FAC1|HUB|TO1|20260302091500-0600||{}|BENCH00001|P|2.5.1||||||UNICODE UTF-8"
+PID = (
+    "PID|1||00481516^^^FAC1^MR~900-55-0101^^^USA^SS||Okonkwo^Ada^M^^Dr.||19790412|F|||12 Prospect "
+    "Drive^Unit 4^Evanston^IL^60201^USA^H||^PRN^PH^^1^847^5550142|||M|||||||||||||N"
+)
+PV1 = (
+    "PV1|1|I|SURG^02^A^FAC1^^N^NORTH^2|R||CLINIC^1^^FAC1|1234567893^Reyes^Ana^^^Dr.^^^NPI^L^^^NPI|"
+    "1000000004^Stone^Ray^^^Dr.^^^NPI^L^^^NPI~1000000012^Hale^Iris^^^Dr.^^^NPI|10000020^Park^Lee|"
+    "SUR||||7|A0||1234567893^Reyes^Ana^^^Dr.^^^NPI^L^^^NPI|IP|VN-20931^^^FAC1|PPO||||||||||||||||"
+    "01|||FAC1||||||20260302090000-0600"
+)
+NK1 = (
+    "NK1|{0}|Okonkwo^Chidi^B^^Mr.|SPO^Spouse^HL70063|12 Prospect Drive^Unit 4^Evanston^IL^60201^USA"
+    "^H|^PRN^PH^^1^847^5550143|^WPN^PH^^1^847^5550199|N^Next of kin^HL70131"
+)
+IN1 = (
+    "IN1|{0}|CHOICE^Choice PPO^99|0073{0}^^^NAIC|Great Lakes Mutual|Box 9^^Chicago^IL^60601^USA|"
+    "Member services|^WPN^PH^^1^800^5550111|G-4410|Lakeside Works|||20260101|20261231||PPO|"
+    "Okonkwo^Ada^M|SEL^Self^HL70063|19790412|12 Prospect Drive^Unit 4^Evanston^IL^60201|Y||{0}|||"
+    "||||||||||||GLM0098213|||||||F"
+)
+GT1 = (
+    "GT1|1|G-1^^^FAC1|Okonkwo^Ada^M||12 Prospect Drive^Unit 4^Evanston^IL^60201^USA|^PRN^PH^^1^847^"
+    "5550142|^WPN^PH^^1^847^5550190|19790412|F|P|SEL^Self^HL70063"
+)
+ADT = "\r".join(
+    [
+        MSH.format("ADT^A01^ADT_A01"),
+        "EVN|A01|20260302091400-0600||01|REYESA^Reyes^Ana|20260302091000-0600",
+        PID,
+        "PD1|||NORTH CLINIC^^10^^^^XX^^^FAC1|1234567893^Reyes^Ana^^^Dr.^^^NPI||||N|||||20250101",
+        NK1.format(1),
+        NK1.format(2),
+        PV1,
+        "AL1|1|DA^Drug allergy^HL70127|7980^Penicillin G^RXN|MO^Moderate^HL70128|Hives|20120501",
+        "AL1|2|FA^Food allergy^HL70127|PNUT^Peanut^L|SV^Severe^HL70128|Swelling~Wheezing|19990101",
+        "DG1|1|I10|I10^Essential (primary) hypertension^I10|Hypertension|20260302|A|||||||||1",
+        GT1,
+        IN1.format(1),
+        IN1.format(2),
+        "ZPD|en|portal^active|20250101|Y|N|prefers^sms",
+        "",
+    ]
+).encode()
+PATHS = (
+    "MSH-9.1", "MSH-9.2", "MSH-10", "PID-3[1].1", "PID-3[1].4", "PID-3[2].1", "PID-5.1", "PID-5.2",
+    "PID-7", "PID-8", "PID-11.1", "PID-11.5", "PV1-2", "PV1-7.1", "PV1-19.1",
+)  # fmt: skip
+NOW = datetime(2026, 3, 2, 15, 15, tzinfo=UTC)
+ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
+
+
+def ours(content: bytes) -> list[str | None]:
+    message = lex(content)
+    return [message.value(path) for path in PATHS]
+
+
+def python_hl7(content: bytes) -> list[str]:
+    message = hl7.parse(content.decode())
+    reads = []
+    for path in PATHS:
+        segment, _, place = path.partition("-")
+        field, *parts = place.replace("[", ".R").replace("]", "").split(".")
+        repetition = int(parts.pop(0)[1:]) if parts and parts[0].startswith("R") else 1
+        component = int(parts[0]) if parts else 1
+        reads.append(message.extract_field(segment, 1, int(field), repetition, component, 1))
+    return reads
+
+
+def hl7apy_flat(content: bytes) -> list[str]:
+    message = parse_message(content.decode(), find_groups=False)
+    by_name = {segment.name: segment for segment in message.children}
+    pid, pv1, msh = by_name["PID"], by_name["PV1"], by_name["MSH"]
+    return [
+        msh.msh_9.msh_9_1.value,
+        msh.msh_9.msh_9_2.value,
+        msh.msh_10.value,
+        pid.pid_3[0].pid_3_1.value,
+        pid.pid_3[0].pid_3_4.value,
+        pid.pid_3[1].pid_3_1.value,
+        pid.pid_5.pid_5_1.value,
+        pid.pid_5.pid_5_2.value,
+        pid.pid_7.value,
+        pid.pid_8.value,
+        pid.pid_11.pid_11_1.value,
+        pid.pid_11.pid_11_5.value,
+        pv1.pv1_2.value,
+        pv1.pv1_7.pv1_7_1.value,
+        pv1.pv1_19.pv1_19_1.value,
+    ]
+
+
+def accept(content: bytes) -> bytes:
+    """All the CPU work between a frame and its acknowledgement, storage aside."""
+    frame = Framer().feed(wrap(content))[0]
+    judgement = judge(frame, "127.0.0.1", ROUTES)
+    return build_ack(judgement.header, "AA", now=NOW, control_id=new_control_id())
+
+
+def microseconds(call: Callable[[], object], budget: float) -> float:
+    """CPU per call, over as many calls as fit into `budget` seconds."""
+    count, started = 0, time.process_time()
+    while (spent := time.process_time() - started) < budget or not count:
+        for _ in range(10 if budget < 0.3 else 1):
+            call()
+            count += 1
+    return spent / count * 1e6
+
+
+def bombs() -> dict[str, bytes]:
+    head = ADT.split(b"\r", 1)[0] + b"\r"
+    return {
+        "20,000 repetitions": head + b"PID|1||" + b"~".join([b"x"] * 20_000),
+        "20,000 components": head + b"PID|1||" + b"^".join([b"x"] * 20_000),
+        "4,000 OBX": head + b"OBX|1|NM|x||1\r" * 4_000,
+        "100,000 Z segments": head + b"ZZZ|1\r" * 100_000,
+        "1 MB of separators": head + b"|" * (1024 * 1024 - len(head)),
+        "1 MB, 1,999 full segments": head
+        + (b"ZZZ" + b"|^" * 258 + b"\r") * 1_998
+        + b"ZZZ|"
+        + b"^" * 201,
+    }
+
+
+def worst_bomb() -> float:
+    """CPU milliseconds from the slowest bomb's bytes to its refusal."""
+    return max(
+        microseconds(lambda content=content: refuse(content), 0.0) / 1000  # type: ignore[misc]
+        for content in bombs().values()
+    )
+
+
+def refuse(content: bytes) -> None:
+    fault = judge(Framer().feed(wrap(content))[0], "127.0.0.1", ROUTES).fault
+    assert fault is not None
+    assert fault.code == 207
+
+
+class NoStore:
+    """Accepts at once, to time the listener alone."""
+
+    def receive(self, arrival: Arrival) -> Future[Stored]:
+        future: Future[Stored] = Future()
+        future.set_result(Stored("x", False, False, arrival.answer))
+        return future
+
+
+def listener_rate(connections: int, seconds: float) -> float:
+    """Messages per second over loopback, each waiting for its answer; the load shares our cores."""
+    contents = [ADT.replace(b"BENCH00001", b"B%09d" % n) for n in range(64)]
+
+    def load(port: int) -> int:
+        sent, until = 0, time.perf_counter() + seconds
+        with MllpClient("127.0.0.1", port) as client:
+            while time.perf_counter() < until:
+                assert client.send(contents[sent % 64]).code == "AA"
+                sent += 1
+        return sent
+
+    receiver = Receiver(NoStore(), lambda: ROUTES, lambda: NOW)
+    with (
+        MllpThread(MllpServer(receiver, port=0)) as thread,
+        ThreadPoolExecutor(connections) as pool,
+    ):
+        started = time.perf_counter()
+        total = sum(pool.map(load, [thread.server.port] * connections))
+        return total / (time.perf_counter() - started)
+
+
+def measure(rounds: int) -> list[dict[str, object]]:
+    assert ours(ADT)[:3] == ["ADT", "A01", "BENCH00001"]
+    assert ours(ADT) == python_hl7(ADT) == hl7apy_flat(ADT)
+    config = Config(zone="America/Chicago")
+    header = read_header(ADT)
+    calls: dict[str, tuple[Callable[[], object], float]] = {
+        "msh": (lambda: read_header(ADT), 0.05),
+        "ack": (lambda: build_ack(header, "AA", now=NOW, control_id=new_control_id()), 0.05),
+        "values": (lambda: ours(ADT), 0.1),
+        "accept": (lambda: accept(ADT), 0.1),
+        "map": (lambda: connector.parse(config, RawDocument(ADT)), 0.1),
+        "python_hl7": (lambda: python_hl7(ADT), 0.2),
+        "python_hl7_parse": (lambda: hl7.parse(ADT.decode()), 0.2),
+        "hl7apy": (lambda: hl7apy_flat(ADT), 0.3),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, (call, budget) in calls.items():
+            samples[name].append(microseconds(call, budget))
+    cost = {name: statistics.median(found) for name, found in samples.items()}
+    return [
+        at_least("15 values of an ADT, hl7apy flat / ours", cost["hl7apy"] / cost["values"], 1000),
+        at_least("15 values of an ADT, python-hl7 / ours", cost["python_hl7"] / cost["values"], 50),
+        at_most("15 values of an ADT", cost["values"], "us CPU", 25),
+        at_most("MSH of an ADT", cost["msh"], "us CPU", 2),
+        at_most("one acknowledgement", cost["ack"], "us CPU", 5),
+        at_most("frame to acknowledgement without commit", cost["accept"], "us CPU", 50),
+        at_most(
+            "ADT mapping / python-hl7 parse alone",
+            cost["map"] / cost["python_hl7_parse"],
+            "x",
+            0.333,
+        ),
+        at_most("slowest bomb refused", worst_bomb(), "ms CPU", 200),
+    ]
+
+
+def at_least(text: str, value: float, goal: float) -> dict[str, object]:
+    """A ratio that should not be smaller."""
+    found = {"claim": text, "value": round(value, 1), "unit": "x", "goal": f">= {goal}"}
+    return {**found, "ok": value >= goal}
+
+
+def at_most(text: str, value: float, unit: str, goal: float) -> dict[str, object]:
+    """A figure that should not be larger."""
+    found = {"claim": text, "value": round(value, 3), "unit": unit, "goal": f"<= {goal}"}
+    return {**found, "ok": value <= goal}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    claims = measure(options.rounds)
+    for claim in claims:
+        mark = "ok  " if claim["ok"] else "MISS"
+        print(f"{mark} {claim['claim']}: {claim['value']} {claim['unit']} (goal {claim['goal']})")
+    for connections in (1, 8):
+        rate = listener_rate(connections, 1.5)
+        print(
+            f"     listener without store, {connections} connections: {rate:.0f}/s, client included"
+        )
+    if options.json:
+        print(json.dumps({"claims": claims}))
+
+
+if __name__ == "__main__":
+    main()
