@@ -193,8 +193,7 @@ def _find(
     if not found:
         return None, holders
     _report_conflict(session, context, found, path="PID-3")
-    live = store.merge_chain(session, practice, found[0])[-1]
-    return store.get(session, practice, live), holders
+    return store.live(session, practice, found[0]), holders
 
 
 def _report_conflict(
@@ -202,8 +201,7 @@ def _report_conflict(
 ) -> None:
     if len(found) < 2:
         return
-    live = {store.merge_chain(session, context.practice, patient)[-1] for patient in found}
-    if len(live) > 1:
+    if len({store.live(session, context.practice, patient).id for patient in found}) > 1:
         context.report(
             "identifier_conflict",
             path,
@@ -220,7 +218,6 @@ def _create(session: ScopedSession, context: ApplyContext) -> PatientRow:
         inbox_id=context.inbox_id,
     )
     session.add(row)
-    session.flush()
     return row
 
 
@@ -230,7 +227,11 @@ def _learn(
     identifiers: Iterable[Identifier],
     holders: Sequence[Holder],
 ) -> None:
-    """Add the identifiers that nobody holds yet; those of another patient stay there."""
+    """Add the identifiers that nobody holds yet; those of another patient stay there.
+
+    The patient's row goes first, since no relationship tells the session of the foreign key.
+    """
+    session.flush()
     new = [
         identifier
         for identifier in usable(identifiers)

@@ -61,6 +61,16 @@ def get(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
     return session.get_one(Patient, (practice_id, patient_id))
 
 
+def live(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
+    """The patient, or the one it was merged into in the end."""
+    row = get(session, practice_id, patient_id)
+    seen = {row.id}
+    while row.merged_into_id is not None and row.merged_into_id not in seen:
+        row = get(session, practice_id, row.merged_into_id)
+        seen.add(row.id)
+    return row
+
+
 def merge_chain(session: ScopedSession, practice_id: str, patient_id: str) -> tuple[str, ...]:
     """The patient, then whom it was merged into, and so on; the last one is live."""
     chain = [patient_id]

@@ -83,6 +83,12 @@ def test_a_repetition_stated_later_makes_what_came_between_stale(desk: Any) -> N
     assert desk.put(person("7", phone="555-0199"), minute=3) == "stale"
 
 
+def test_of_two_messages_of_one_moment_the_last_counts(desk: Any) -> None:
+    desk.put(person("7", phone="555-0100"), minute=5)
+    assert desk.put(person("7", phone="555-0199"), minute=5) == "changed"
+    assert desk.one(tables.Patient).phone == "555-0199"
+
+
 def test_without_a_time_the_last_message_counts(desk: Any) -> None:
     desk.put(person("7", phone="555-0100"), minute=5)
     assert desk.put(person("7", phone="555-0199")) == "changed"
