@@ -1,7 +1,7 @@
 """What a query wants, as data: filled in by the planner, read by the executor.
 
-A part names tables, columns and response keys; it holds no SQL and no resolver, so that the same part
-can be run level by level (`run.py`) or compiled into one statement.
+A part names tables, columns and response keys; it holds no SQL and no resolver, so that the same
+part can be run level by level (`run.py`) or compiled into one statement.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SENSITIVE = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE, DataClass.PAYROLL
 class Access(StrEnum):
     """How the rows of a table are scoped.
 
-    `PRACTICE_ROWS`: by practice, per domain. `PRACTICES`: the practices themselves. `OPERATED`: all of
-    them for the MSO, its own (`practice_id`) for a practice. `MSO`: for the MSO only. `CATALOGUE`: for
-    everybody, because no row belongs to a practice.
+    `PRACTICE_ROWS`: by practice, per domain. `PRACTICES`: the practices themselves. `OPERATED`:
+    all of them for the MSO, its own (`practice_id`) for a practice. `MSO`: for the MSO only.
+    `CATALOGUE`: for everybody, because no row belongs to a practice.
     """
 
     PRACTICE_ROWS = "practice_rows"
@@ -47,7 +47,8 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SmallGroup:
-    """Where the rows that add up to a cross-practice figure lie: one per practice, with its weight."""
+    """Where the rows that add up to a cross-practice figure lie: one per practice, with its
+    weight."""
 
     table: type[Base]
     column: str
@@ -56,8 +57,11 @@ class SmallGroup:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table behind a type. `subject` is the column that names the patient; `inherited` where the row
-    has none and the row above it says who it is about. `suppressed` columns obey `small_group`."""
+    """A table behind a type.
+
+    `subject` is the column that names the patient, `INHERITED` where the row has none and the row
+    above it says who it is about. `suppressed` columns obey `small_group`.
+    """
 
     type_name: str
     table: type[Base]
@@ -141,7 +145,8 @@ class Objects:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One typed filter: `op` is eq, in, gt, gte, lt, lte, prefix or null; the value is always bound."""
+    """One typed filter: `op` is eq, in, gt, gte, lt, lte, prefix or null; the value is always
+    bound."""
 
     column: str
     op: str
@@ -193,7 +198,8 @@ PageOutput = Nodes | Edges | PageInfo | Total | Constant
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A connection. `after` is the id of the last row seen; `classes` those of filters and order."""
+    """A connection. `after` is the id of the last row seen; `classes` those of filters and
+    order."""
 
     source: Source
     outputs: tuple[PageOutput, ...]
@@ -233,7 +239,8 @@ class RootPage:
 
 @dataclass(frozen=True, slots=True)
 class ByIds:
-    """Rows by id in the order asked for; `wanted` are pairs of type name and id, None if unreadable."""
+    """Rows by id in the order asked for; `wanted` are pairs of type name and id, None if
+    unreadable."""
 
     key: str
     wanted: tuple[tuple[str, str] | None, ...]

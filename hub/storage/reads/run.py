@@ -1,7 +1,8 @@
 """Runs parts against the database: one statement per level, whatever the number of rows.
 
-`Reader` is made for one request. It writes JSON-ready objects keyed by response key, checks that every
-row it got belongs to a practice in scope, and keeps count of what was read for the audit trail.
+`Reader` is made for one request. It writes JSON-ready objects keyed by response key, checks that
+every row it got belongs to a practice in scope, and keeps count of what was read for the audit
+trail.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class OutOfScope(HubError):
 
 @dataclass(slots=True)
 class Reading:
-    """What a request read of sensitive classes: rows per type, practices, patients (practice, id)."""
+    """What a request read of sensitive classes: rows per type, practices, patients (practice,
+    id)."""
 
     entities: Counter[str] = field(default_factory=Counter)
     practice_ids: set[str] = field(default_factory=set)

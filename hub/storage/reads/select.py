@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    FromClause,
     Select,
     Table,
     and_,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 from hub.domain.agreements import Scope
 from hub.errors import NotFound
 from hub.storage.reads.parts import (
+    INHERITED,
     Access,
     Computed,
     Condition,
@@ -33,6 +33,7 @@ from hub.storage.reads.parts import (
     One,
     Order,
     Page,
+    SmallGroup,
     Source,
 )
 
@@ -41,9 +42,7 @@ LARGEST_SHARE = 4  # one practice at most a quarter of the weight
 
 
 def table_of(source: Source) -> Table:
-    table: FromClause = source.table.__table__
-    assert isinstance(table, Table)
-    return table
+    return cast(Table, source.table.__table__)
 
 
 def needed_columns(source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
@@ -51,8 +50,8 @@ def needed_columns(source: Source, selections: Iterable[Objects]) -> tuple[str, 
     names = ["id"]
     if "practice_id" in table_of(source).c:
         names.append("practice_id")
-    if source.subject in table_of(source).c:
-        names.append(source.subject)  # type: ignore[arg-type]
+    if source.subject is not None and source.subject != INHERITED:
+        names.append(source.subject)
     for objects in selections:
         for output in objects.outputs:
             if isinstance(output, Leaf | One):
@@ -99,19 +98,18 @@ def _among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[b
 def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnElement[Any]]:
     """The columns as selected: figures across practices only where the small-group rule holds."""
     columns = table_of(source).c
-    if scope.is_mso or source.small_group is None:
+    group = source.small_group
+    if scope.is_mso or group is None:
         return [columns[name] for name in names]
     return [
-        case((_group_is_large(source), columns[name]), else_=None).label(name)
+        case((_group_is_large(source, group), columns[name]), else_=None).label(name)
         if name in source.suppressed
         else columns[name]
         for name in names
     ]
 
 
-def _group_is_large(source: Source) -> ColumnElement[bool]:
-    group = source.small_group
-    assert group is not None
+def _group_is_large(source: Source, group: SmallGroup) -> ColumnElement[bool]:
     rows = group.table.__table__
     weight = type_coerce(rows.c[group.weight], BigInteger())
     return (
@@ -267,8 +265,8 @@ def children_of(
 ) -> ColumnElement[bool]:
     """Rows whose `remote` column points at one of the parents, ``(practice id or None, id)``.
 
-    Practice and id are two lists: a row that joins the practice of one parent to the id of another is
-    dropped when rows are handed to their parents.
+    Practice and id are two lists: a row that joins the practice of one parent to the id of another
+    is dropped when rows are handed to their parents.
     """
     listed = list(parents)
     columns = table_of(source).c

@@ -1,0 +1,136 @@
+"""API keys of internal apps: made, shown once, verified and revoked.
+
+A key is ``hub_<prefix>_<secret>``: the prefix finds the credential and may be shown, the secret has
+256 random bits. Only the SHA-256 digest of the whole key is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+
+from hub.domain.agreements import (
+    READABLE_CLASSES,
+    DataClass,
+    Domain,
+    Principal,
+    PrincipalKind,
+    Purpose,
+)
+from hub.errors import Conflict, NotFound, Rejected, Unauthenticated
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Client, Practice
+
+PREFIX_BYTES = 4
+SECRET_BYTES = 32
+DEFAULT_CLASSES = READABLE_CLASSES - {DataClass.PHI_SENSITIVE}
+_LONGEST_KEY = 200
+_REFUSED = "The credential is missing, unknown or revoked."
+
+
+def create_client(
+    session: ScopedSession,
+    name: str,
+    kind: PrincipalKind,
+    practice_id: str | None = None,
+    *,
+    now: datetime,
+    domains: Iterable[Domain] = tuple(Domain),
+    purposes: Iterable[Purpose] = (Purpose.OPERATIONS,),
+    classes: Iterable[DataClass] = tuple(DEFAULT_CLASSES),
+) -> tuple[Client, str]:
+    """Store a credential and return it with its key, which cannot be read again.
+
+    The first of `purposes` is the one a request has that states none. Raises Rejected if kind and
+    practice do not fit or a grant is empty, NotFound for an unknown practice, Conflict for a name
+    in use.
+    """
+    granted_domains, granted_purposes = list(domains), list(purposes)
+    if kind is PrincipalKind.SYSTEM:
+        raise Rejected("A credential is for an MSO app or for a practice app.")
+    if (kind is PrincipalKind.PRACTICE_APP) != (practice_id is not None):
+        raise Rejected("A practice app belongs to one practice, an MSO app to none.")
+    if not granted_domains or not granted_purposes:
+        raise Rejected("A credential needs at least one domain and one purpose.")
+    if practice_id is not None and session.get(Practice, practice_id) is None:
+        raise NotFound("There is no such practice.")
+    if session.scalar(select(Client.id).where(Client.name == name)) is not None:
+        raise Conflict("A credential of that name exists.")
+    prefix = secrets.token_hex(PREFIX_BYTES)
+    key = f"hub_{prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
+    client = Client(
+        name=name,
+        kind=kind.value,
+        practice_id=practice_id,
+        key_prefix=prefix,
+        key_digest=_digest(key),
+        classes=sorted(item.value for item in set(classes) & READABLE_CLASSES),
+        domains=[item.value for item in dict.fromkeys(granted_domains)],
+        purposes=[item.value for item in dict.fromkeys(granted_purposes)],
+        default_purpose=granted_purposes[0].value,
+        created_at=now,
+        revoked_at=None,
+    )
+    session.add(client)
+    session.flush()
+    return client, key
+
+
+def revoke_client(session: ScopedSession, name: str, *, now: datetime) -> None:
+    """The key stops working with the next request. Raises NotFound for an unknown name."""
+    client = session.scalar(select(Client).where(Client.name == name))
+    if client is None:
+        raise NotFound("There is no credential of that name.")
+    client.revoked_at = client.revoked_at or now
+
+
+def list_clients(session: ScopedSession) -> list[Client]:
+    """Every credential by name, revoked ones too; keys are not stored and cannot be listed."""
+    return list(session.scalars(select(Client).order_by(Client.name)))
+
+
+def authenticate(session: ScopedSession, header: str | None) -> Principal:
+    """The principal of an ``Authorization: Bearer hub_…`` header.
+
+    The tenant comes from here and from nowhere else. Raises Unauthenticated, with one text for
+    every reason.
+    """
+    scheme, _, key = (header or "").partition(" ")
+    key = key.strip()
+    parts = key.split("_", 2)
+    if (
+        scheme.lower() != "bearer"
+        or not key.isascii()
+        or len(key) > _LONGEST_KEY
+        or len(parts) != 3
+        or parts[0] != "hub"
+    ):
+        raise Unauthenticated(_REFUSED)
+    digest = _digest(key)
+    for client in session.scalars(select(Client).where(Client.key_prefix == parts[1])):
+        if hmac.compare_digest(client.key_digest, digest) and client.revoked_at is None:
+            return principal_of(client)
+    raise Unauthenticated(_REFUSED)
+
+
+def principal_of(client: Client) -> Principal:
+    """A stored credential as the access model sees it."""
+    return Principal(
+        id=client.id,
+        name=client.name,
+        kind=PrincipalKind(client.kind),
+        practice_id=client.practice_id,
+        classes=frozenset(DataClass(item) for item in client.classes),
+        domains=frozenset(Domain(item) for item in client.domains),
+        purposes=frozenset(Purpose(item) for item in client.purposes),
+        default_purpose=Purpose(client.default_purpose),
+    )
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

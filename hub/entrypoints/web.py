@@ -1,0 +1,132 @@
+"""The HTTP application: GraphQL, health, and whatever routes are handed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from connectors import registry
+from hub import log
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.graphql import GraphQLEndpoint, HubParts
+from hub.settings import Settings
+from hub.storage.session import Database
+from schema.context import ConnectorEntry
+
+logger = log.get(__name__)
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_SCOPE = unrestricted_scope("health")
+
+
+def create_app(
+    hub: HubParts,
+    *,
+    routes: Sequence[BaseRoute] = (),
+    connectors: Sequence[ConnectorEntry] | None = None,
+    allowed_hosts: Sequence[str] | None = None,
+) -> Starlette:
+    """The application of the role `web`.
+
+    `routes` are further routes (webhooks, HL7 over HTTP), `connectors` the catalogue GraphQL lists
+    (default: the installed ones), `allowed_hosts` the names the hub answers under (default:
+    loopback, HUB_HTTP_HOST and the host of HUB_PUBLIC_URL).
+    """
+    hosts = list(allowed_hosts if allowed_hosts is not None else hosts_of(hub.settings))
+    endpoint = GraphQLEndpoint(hub, catalogue() if connectors is None else connectors)
+
+    async def readyz(_: Request) -> Response:
+        if await run_in_threadpool(_database_answers, hub.database):
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "database unreachable"}, 503)
+
+    return Starlette(
+        routes=[
+            Route("/graphql", endpoint.handle, methods=METHODS),
+            Route("/livez", _livez),
+            Route("/readyz", readyz),
+            *routes,
+        ],
+        middleware=[
+            Middleware(AccessLog),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+        ],
+    )
+
+
+def catalogue() -> list[ConnectorEntry]:
+    """The installed connectors, as GraphQL lists them."""
+    return [
+        ConnectorEntry(
+            id=manifest.id,
+            name=manifest.name,
+            kind=manifest.kind,
+            version=manifest.version,
+            capabilities=list(manifest.capabilities),
+        )
+        for manifest in registry.manifests()
+    ]
+
+
+def hosts_of(settings: Settings) -> list[str]:
+    """The host names the hub answers under; any, where it listens on every address unnamed."""
+    public = urlsplit(settings.public_url).hostname
+    if settings.http_host in ("0.0.0.0", "::") and not public:  # noqa: S104 - compared, not bound
+        return ["*"]
+    return [*LOOPBACK, settings.http_host, *([public] if public else [])]
+
+
+async def _livez(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _database_answers(database: Database) -> bool:
+    try:
+        with database.read(_SCOPE) as session:
+            session.execute(select(1))
+    except Exception:
+        return False
+    return True
+
+
+class AccessLog:
+    """One line per request: method, path and status, without query, headers or body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.monotonic(), 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            route = scope.get("route")
+            logger.debug(
+                "request",
+                method=scope["method"],
+                url_path=route.path if isinstance(route, Route) else "",
+                status=status,
+                seconds=round(time.monotonic() - started, 4),
+            )

@@ -1,0 +1,151 @@
+"""Documents: parsed, measured and validated once, kept by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    ValueNode,
+    get_variable_values,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.language import ArgumentNode, ObjectFieldNode
+from graphql.validation import MaxIntrospectionDepthRule
+
+from hub.errors import Rejected
+from schema.mapping import limits
+from schema.mapping.plan import Operation
+
+LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
+
+
+class Invalid(Rejected):
+    """The document is not one this schema can answer; `errors` say where, without values."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__("The document is not valid.", reason="document")
+        self.errors = errors
+
+
+@dataclass(frozen=True)
+class Document:
+    digest: str
+    operations: Mapping[str, OperationDefinitionNode]
+    fragments: Mapping[str, FragmentDefinitionNode]
+    node: DocumentNode
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation to run. Raises Rejected if the name fits none or is needed."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        if name is None or name not in self.operations:
+            raise Rejected("`operationName` must name an operation of the document.")
+        return self.operations[name]
+
+
+class Documents:
+    """A bounded store of documents for one schema. Raises Invalid or Rejected, kept as well."""
+
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+        self._schema = schema
+        rules = [*specified_rules, MaxIntrospectionDepthRule]
+        if not introspection:
+            rules.append(NoSchemaIntrospectionCustomRule)
+        self._rules = list(dict.fromkeys(rules))
+        self._kept: OrderedDict[str, Document | Rejected] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, text: str) -> Document:
+        """The document of a text."""
+        if len(text) > LONGEST_TEXT:
+            raise Rejected("The document is too long.")
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        with self._lock:
+            found = self._kept.get(digest)
+            if found is not None:
+                self._kept.move_to_end(digest)
+        if found is None:
+            try:
+                found = self._prepare(text, digest)
+            except Rejected as error:
+                found = error
+            with self._lock:
+                self._kept[digest] = found
+                if len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        if isinstance(found, Rejected):
+            raise found.with_traceback(None)
+        return found
+
+    def _prepare(self, text: str, digest: str) -> Document:
+        try:
+            node = parse(text, max_tokens=MOST_TOKENS)
+        except GraphQLError as error:
+            raise Invalid([_located("The document is not GraphQL here.", error)]) from None
+        except RecursionError:
+            raise Rejected("The operation is nested too deeply.", reason="depth") from None
+        definitions = node.definitions
+        fragments = {
+            item.name.value: item
+            for item in definitions
+            if isinstance(item, FragmentDefinitionNode)
+        }
+        found = [item for item in definitions if isinstance(item, OperationDefinitionNode)]
+        try:
+            for operation in found:
+                limits.refuse_too_large(limits.measure(self._schema, operation, fragments, {}))
+            errors = validate(self._schema, node, self._rules, max_errors=10, hide_suggestions=True)
+        except RecursionError:
+            raise Rejected("The operation is nested too deeply.", reason="depth") from None
+        if errors:
+            raise Invalid([_located(_without_values(error), error) for error in errors])
+        operations = {item.name.value if item.name else "": item for item in found}
+        return Document(digest, operations, fragments, node)
+
+    def bind(
+        self, document: Document, name: str | None, variables: Mapping[str, Any]
+    ) -> tuple[Operation, int]:
+        """An operation with its variables, and what it costs. Raises Invalid or CostExceeded."""
+        definition = document.operation(name)
+        values = get_variable_values(
+            self._schema,
+            definition.variable_definitions or (),
+            dict(variables),
+            max_errors=10,
+            hide_suggestions=True,
+        )
+        if isinstance(values, list):
+            raise Invalid([_located("A variable's value is not of its type.", e) for e in values])
+        size = limits.measure(self._schema, definition, document.fragments, values.coerced)
+        limits.refuse_too_large(size)
+        return Operation(self._schema, definition, document.fragments, values), size.cost
+
+
+def _without_values(error: GraphQLError) -> str:
+    """The message of a validation error, unless it is about a value."""
+    about_value = ValueNode, ArgumentNode, ObjectFieldNode
+    if any(isinstance(node, about_value) for node in error.nodes or ()):
+        return "A value does not fit where it stands."
+    return error.message
+
+
+def _located(message: str, error: GraphQLError) -> dict[str, Any]:
+    located: dict[str, Any] = {"message": message}
+    if error.locations:
+        located["locations"] = [
+            {"line": place.line, "column": place.column} for place in error.locations
+        ]
+    return located

@@ -1,0 +1,239 @@
+"""How a GraphQL type that stands for stored data is declared: once, as data over its table.
+
+The SDL types, the filters, the access rules and the read plan all come from a `Stored`. A
+declaration names things; `checks.py` refuses an unsound one at start.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, get_args
+
+from sqlalchemy import Column
+
+from hub.domain.agreements import DataClass, Domain
+from hub.storage.reads.parts import Access, Compute, Order, SmallGroup, Source
+from hub.storage.tables import Base, Practice, PracticeOwned
+
+EQ = frozenset({"eq", "in"})
+RANGE = EQ | {"gt", "gte", "lt", "lte"}
+PREFIX = EQ | {"prefix"}
+IS_NULL = frozenset({"isNull"})
+FILTER_KINDS = EQ | RANGE | PREFIX | IS_NULL
+
+
+def snake(name: str) -> str:
+    """``birthDate`` → ``birth_date``."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Col:
+    """A stored field.
+
+    `identifier`: null where only limited rows are granted (45 CFR 164.514(e)(2)). `suppressed`: a
+    figure across practices, null unless the small-group rule holds.
+    """
+
+    data_class: DataClass | None
+    column: str | None = None
+    identifier: bool = False
+    suppressed: bool = False
+    words: tuple[str, ...] = ()
+    enum_name: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OneLink:
+    """To the row `column` points at."""
+
+    target: str
+    column: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ManyLink:
+    """To the rows whose `remote` column points here, in the order named."""
+
+    target: str
+    remote: str
+    order: str | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A computed field: one call per level. `returns` is its GraphQL type."""
+
+    compute: Compute
+    needs: tuple[str, ...]
+    returns: str
+    data_class: DataClass | None
+    identifier: bool = False
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A type over a table. Frozen, and compared by identity of its parts."""
+
+    name: str
+    table: type[Base]
+    fields: Mapping[str, Col]
+    links: Mapping[str, OneLink | ManyLink] = field(default_factory=dict)
+    computed: Mapping[str, Batch] = field(default_factory=dict)
+    filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    order: str = "id"
+    root: str | None = None
+    node: bool = True
+    access: Access = Access.PRACTICE_ROWS
+    domain: Domain | None = None
+    subject: str | None = None
+    small_group: SmallGroup | None = None
+    help: str = ""
+
+    @cached_property
+    def source(self) -> Source:
+        """What the reads need to know of this type."""
+        return Source(
+            type_name=self.name,
+            table=self.table,
+            access=self.access,
+            domain=self.domain,
+            subject=self.subject,
+            small_group=self.small_group,
+            suppressed=frozenset(
+                self.column_name(name) for name, col in self.fields.items() if col.suppressed
+            ),
+        )
+
+    def column_name(self, name: str) -> str:
+        return self.fields[name].column or snake(name)
+
+    def column(self, column: str) -> Column[Any]:
+        """The table's column. Raises KeyError if there is none."""
+        return self.table.__table__.c[column]  # type: ignore[return-value]
+
+    @cached_property
+    def sort_orders(self) -> dict[str, Order]:
+        """Every order by its name: each declared one, its reverse (``-name``), and ``id``."""
+        found = {"id": Order(()), "-id": Order((), descending=True)}
+        for name, columns in self.orders.items():
+            identifier = any(
+                col.identifier and self.column_name(field_name) in columns
+                for field_name, col in self.fields.items()
+            )
+            found[name] = Order(columns, identifier=identifier)
+            found[f"-{name}"] = Order(columns, descending=True, identifier=identifier)
+        return found
+
+    def class_of_column(self, column: str) -> DataClass | None:
+        """The data class of a column that is declared as a field; None for keys and links."""
+        for name, col in self.fields.items():
+            if self.column_name(name) == column:
+                return col.data_class
+        return None
+
+
+def col(
+    data_class: DataClass | None,
+    column: str | None = None,
+    *,
+    identifier: bool = False,
+    suppressed: bool = False,
+    help: str = "",
+) -> Col:
+    """A stored field; the column's name is the field's in snake case unless given."""
+    return Col(data_class, column, identifier, suppressed, help=help)
+
+
+def enum(
+    data_class: DataClass | None,
+    name: str,
+    words: Any,
+    column: str | None = None,
+    *,
+    help: str = "",
+) -> Col:
+    """A stored lower-case word shown as an enum value. `words` is a Literal type or a tuple."""
+    listed = tuple(words) if isinstance(words, tuple) else get_args(words)
+    return Col(data_class, column, words=listed, enum_name=name, help=help)
+
+
+def one(target: str, column: str, *, help: str = "") -> OneLink:
+    return OneLink(target, column, help)
+
+
+def many(target: str, remote: str, *, order: str | None = None, help: str = "") -> ManyLink:
+    return ManyLink(target, remote, order, help)
+
+
+def batch(
+    compute: Compute,
+    data_class: DataClass | None,
+    *,
+    needs: tuple[str, ...],
+    returns: str,
+    identifier: bool = False,
+    help: str = "",
+) -> Batch:
+    """A field computed in Python from columns of its row, one call per level."""
+    return Batch(compute, needs, returns, data_class, identifier, help)
+
+
+def stored(
+    name: str,
+    *,
+    table: type[Base],
+    fields: Mapping[str, Col],
+    links: Mapping[str, OneLink | ManyLink] | None = None,
+    computed: Mapping[str, Batch] | None = None,
+    filters: Mapping[str, frozenset[str]] | None = None,
+    orders: Mapping[str, tuple[str, ...]] | None = None,
+    order: str = "id",
+    root: str | None = None,
+    node: bool = True,
+    access: Access | None = None,
+    subject: str | None = None,
+    small_group: SmallGroup | None = None,
+    help: str = "",
+) -> Stored:
+    """Declare a type over `table`.
+
+    `fields`: response name → column with its data class. `links`: name → `one` or `many`.
+    `filters`: field or to-one link → kinds. `orders`: name → columns (id breaks ties); `order` is
+    the default, ``-name`` the reverse. `root`: the name of its connection in Query. `subject`: the
+    column that names the patient (`INHERITED`: the row above says). `access`: needed where the
+    table is not a practice's.
+    """
+    owned = issubclass(table, PracticeOwned)
+    if access is None:
+        if owned:
+            access = Access.PRACTICE_ROWS
+        elif table is Practice:
+            access = Access.PRACTICES
+        else:
+            raise ValueError(f"{name}: a table without practice needs an access rule")
+    return Stored(
+        name=name,
+        table=table,
+        fields=dict(fields),
+        links=dict(links or {}),
+        computed=dict(computed or {}),
+        filters=dict(filters or {}),
+        orders=dict(orders or {}),
+        order=order,
+        root=root,
+        node=node,
+        access=access,
+        domain=table.domain if issubclass(table, PracticeOwned) else None,
+        subject=subject,
+        small_group=small_group,
+        help=help,
+    )

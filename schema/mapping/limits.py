@@ -1,0 +1,206 @@
+"""How much a document asks for: depth, aliases, root fields, directives and cost, in one walk.
+
+Each fragment is measured once and every figure stops growing at a cap, so that fragments spread in
+fragments cost no more than their text; cycles and undefined fragments count nothing (validation
+refuses them). Rules: docs/reference (depth 8, aliases 15, root fields 10, directives 50, cost
+5000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+)
+
+from hub.errors import HubError, Rejected
+from schema.mapping.types import PAGE_SIZE
+
+CAP = 1_000_000
+DEPTH, ALIASES, ROOT_FIELDS, DIRECTIVES, COST = 8, 15, 10, 50, 5_000
+INTROSPECTION_DEPTH = 20
+TOTAL_COST, MUTATION_COST = 5, 10
+
+
+class CostExceeded(HubError):
+    """The operation asks for more than one request may."""
+
+    code = "COST_EXCEEDED"
+    http_status = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a selection asks for; `depth` and `meta_depth` count nested objects of data and of
+    introspection, `fields` the fields at the top."""
+
+    depth: int = 0
+    meta_depth: int = 0
+    aliases: int = 0
+    directives: int = 0
+    fields: int = 0
+    cost: int = 0
+
+    def beside(self, other: Size) -> Size:
+        return Size(
+            max(self.depth, other.depth),
+            max(self.meta_depth, other.meta_depth),
+            min(CAP, self.aliases + other.aliases),
+            min(CAP, self.directives + other.directives),
+            min(CAP, self.fields + other.fields),
+            min(CAP, self.cost + other.cost),
+        )
+
+
+NOTHING = Size()
+
+
+def measure(
+    schema: GraphQLSchema,
+    operation: OperationDefinitionNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    variables: Mapping[str, Any],
+) -> Size:
+    """The size of an operation; needs no valid document. Page sizes come from `variables`."""
+    root = schema.get_root_type(operation.operation)
+    meter = _Meter(schema, fragments, variables)
+    size = meter.selection(operation.selection_set, root)
+    own = len(operation.directives or ()) + sum(
+        len(variable.directives or ()) for variable in operation.variable_definitions or ()
+    )
+    own += sum(len(fragment.directives or ()) for fragment in fragments.values())
+    return size.beside(Size(directives=own))
+
+
+def refuse_too_large(size: Size) -> None:
+    """Raises Rejected or CostExceeded; the text does not say which limit is how high."""
+    if size.depth > DEPTH or size.meta_depth > INTROSPECTION_DEPTH:
+        raise Rejected("The operation is nested too deeply.", reason="depth")
+    if size.aliases > ALIASES:
+        raise Rejected("The operation has too many aliases.", reason="aliases")
+    if size.fields > ROOT_FIELDS:
+        raise Rejected("The operation has too many root fields.", reason="root_fields")
+    if size.directives > DIRECTIVES:
+        raise Rejected("The operation has too many directives.", reason="directives")
+    if size.cost > COST:
+        raise CostExceeded("The operation costs too much; ask for smaller pages or fewer fields.")
+
+
+class _Meter:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+    ) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._variables = variables
+        self._known: dict[str, Size] = {}
+
+    def selection(self, node: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Size:
+        size = NOTHING
+        for selected in node.selections if node else ():
+            own = Size(directives=len(selected.directives or ()))
+            if isinstance(selected, FieldNode):
+                part = self._field(selected, parent)
+            elif isinstance(selected, FragmentSpreadNode):
+                part = self._fragment(selected.name.value)
+            elif isinstance(selected, InlineFragmentNode):
+                part = self.selection(
+                    selected.selection_set, self._narrowed(selected.type_condition, parent)
+                )
+            else:
+                part = NOTHING
+            size = size.beside(own).beside(part)
+        return size
+
+    def _fragment(self, name: str) -> Size:
+        if name not in self._known:
+            self._known[name] = NOTHING  # what a cycle adds
+            fragment = self._fragments.get(name)
+            if fragment is not None:
+                parent = self._narrowed(fragment.type_condition, None)
+                self._known[name] = self.selection(fragment.selection_set, parent)
+        return self._known[name]
+
+    def _narrowed(self, condition: Any, parent: GraphQLNamedType | None) -> Any:
+        return parent if condition is None else self._schema.get_type(condition.name.value)
+
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Size:
+        name = node.name.value
+        below = self.selection(node.selection_set, self._type_of(name, parent))
+        alias = 1 if node.alias and node.alias.value != name else 0
+        is_object = node.selection_set is not None
+        if name in ("__schema", "__type"):
+            return Size(0, below.depth + 1, alias + below.aliases, below.directives, 1, 0)
+        parent_name = parent.name if parent else ""
+        wrapper = _is_page(parent_name) or parent_name.endswith("Edge") or name == "pageInfo"
+        depth = below.depth + (1 if is_object and not wrapper else 0)
+        return Size(
+            depth=min(CAP, depth),
+            meta_depth=below.meta_depth,
+            aliases=min(CAP, alias + below.aliases),
+            directives=below.directives,
+            fields=1,
+            cost=min(CAP, self._cost(node, parent, below.cost)),
+        )
+
+    def _cost(self, node: FieldNode, parent: GraphQLNamedType | None, below: int) -> int:
+        name, parent_name = node.name.value, parent.name if parent else ""
+        field_type = self._type_of(name, parent)
+        if _is_page(parent_name):
+            return {"nodes": 1 + below, "edges": below, "totalCount": TOTAL_COST}.get(name, 0)
+        if field_type is not None and _is_page(field_type.name):
+            return 1 + self._page_size(node, "first") * below
+        if parent is not None and parent is self._schema.mutation_type:
+            return MUTATION_COST + below
+        if name == "nodes" and parent is self._schema.query_type:
+            return self._page_size(node, "ids") * (1 + below)
+        return 1 + below if node.selection_set is not None else 0
+
+    def _type_of(self, name: str, parent: GraphQLNamedType | None) -> GraphQLNamedType | None:
+        if name == "__schema":
+            return self._schema.get_type("__Schema")
+        if isinstance(parent, GraphQLObjectType) and name in parent.fields:
+            found: GraphQLNamedType = get_named_type(parent.fields[name].type)
+            return found
+        return None
+
+    def _page_size(self, node: FieldNode, argument: str) -> int:
+        """A page's size: stated, in a variable, or the usual one."""
+        for stated in node.arguments or ():
+            if stated.name.value != argument:
+                continue
+            value: Any = stated.value
+            if isinstance(value, VariableNode):
+                value = self._variables.get(value.name.value)
+            elif isinstance(value, IntValueNode):
+                value = int(value.value[:9])
+            elif isinstance(value, ListValueNode):
+                value = value.values
+            if isinstance(value, list | tuple):
+                return len(value)
+            if isinstance(value, int) and not isinstance(value, bool):
+                return max(0, min(CAP, value))
+        return PAGE_SIZE
+
+
+def _is_page(type_name: str) -> bool:
+    """True for the connection types of Relay; `Connection` itself is a noun of the hub."""
+    return type_name.endswith("Connection") and type_name != "Connection"

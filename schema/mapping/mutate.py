@@ -1,0 +1,90 @@
+"""How a mutation is declared: one input, a payload that names stored rows, and the use case it
+runs.
+
+The types (`<Verb>Input`, `<Verb>Payload`, `<Verb>Result`) and the idempotency key come from the
+declaration. The payload is read by the same planner as every query, after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Union
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+from hub.errors import NotFound
+from hub.storage.reads.write import read_global_id
+from hub.storage.session import ScopedSession
+from schema import common
+from schema.context import Context
+from schema.mapping.types import TypeMaker
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a mutation inside its transaction; `input` as coerced, without the key."""
+
+    session: ScopedSession
+    context: Context
+    input: Mapping[str, Any]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """`inputs` are field → annotation; `payload` is field → declared type (the use case returns the
+    row's id) or a scalar's annotation (it returns the value)."""
+
+    name: str
+    inputs: Mapping[str, str]
+    payload: Mapping[str, str]
+    run: Callable[[Call], Payload]
+    mso_only: bool = False
+    help: str = ""
+
+    @property
+    def type_name(self) -> str:
+        return self.name[0].upper() + self.name[1:]
+
+
+def row_id(global_id: str, type_name: str) -> str:
+    """The row id in a global id. Raises NotFound if it is malformed or of another type."""
+    found = read_global_id(global_id)
+    if found is None or found[0] != type_name:
+        raise NotFound
+    return found[1]
+
+
+def make_mutations(
+    maker: TypeMaker, mutations: Sequence[Mutation], inputs: Mapping[str, Mapping[str, str]]
+) -> type:
+    """The Mutation type; `inputs` are further input types that inputs name."""
+    maker.names["UserErrors"] = common.UserErrors
+    for name, fields in inputs.items():
+        maker.make(name, [maker.field(n, a) for n, a in fields.items()], is_input=True)
+    roots: list[StrawberryField] = [_root(maker, mutation) for mutation in mutations]
+    return maker.make("Mutation", roots)
+
+
+def _root(maker: TypeMaker, mutation: Mutation) -> StrawberryField:
+    name = mutation.type_name
+    inputs = {**mutation.inputs, "idempotencyKey": "str | None"}
+    maker.make(f"{name}Input", [maker.field(n, a) for n, a in inputs.items()], is_input=True)
+    payload = maker.make(
+        f"{name}Payload",
+        [
+            maker.field(n, f"{a} | None" if a in maker.declared else a)
+            for n, a in mutation.payload.items()
+        ],
+    )
+    maker.names[f"{name}Result"] = Annotated[
+        Union[payload, common.UserErrors],  # noqa: UP007 - built at run time
+        strawberry.union(f"{name}Result"),
+    ]
+    argument = maker.argument("input", f"{name}Input")
+    return maker.field(mutation.name, f"{name}Result", mutation.help, [argument])

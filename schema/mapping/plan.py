@@ -1,0 +1,365 @@
+"""From a validated document to read parts: which rows, which columns, under which response keys.
+
+The planner follows aliases, fragments, @skip and @include, coerces arguments, and refuses a field
+the credential may not read before anything is read. It knows no SQL.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLIncludeDirective,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    get_argument_values,
+    get_directive_values,
+)
+from graphql.execution.values import VariableValues
+
+from hub.domain.agreements import DataClass, Scope
+from hub.errors import Forbidden, Rejected
+from hub.storage.reads.parts import (
+    ById,
+    ByIds,
+    Computed,
+    Condition,
+    Constant,
+    Cursor,
+    Edges,
+    GlobalId,
+    Leaf,
+    Many,
+    Nodes,
+    Objects,
+    One,
+    Order,
+    Output,
+    Page,
+    PageInfo,
+    PageOutput,
+    Root,
+    RootPage,
+    Total,
+)
+from hub.storage.reads.write import read_global_id
+from schema.mapping.declare import ManyLink, OneLink, Stored
+from schema.mapping.types import PAGE_SIZE, shape_of
+
+LARGEST_PAGE = 100
+Selected = dict[str, list[FieldNode]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A validated operation with its variables coerced."""
+
+    schema: GraphQLSchema
+    definition: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    variables: VariableValues
+
+    @cached_property
+    def root_type(self) -> GraphQLObjectType:
+        found = self.schema.get_root_type(self.definition.operation)
+        if found is None:
+            raise Rejected("The schema has no such operation.")
+        return found
+
+    @cached_property
+    def roots(self) -> Selected:
+        """The root fields by response key."""
+        return self.collect(self.root_type.name, [self.definition.selection_set])
+
+    def collect(self, type_name: str, sets: Iterable[SelectionSetNode | None]) -> Selected:
+        """The fields selected of one type, merged by response key in document order."""
+        found: Selected = {}
+        for selections in sets:
+            if selections is not None:
+                self._collect(type_name, selections.selections, found, set())
+        return found
+
+    def below(self, type_name: str, nodes: Sequence[FieldNode]) -> Selected:
+        return self.collect(type_name, [node.selection_set for node in nodes])
+
+    def arguments(self, type_name: str, node: FieldNode) -> dict[str, Any]:
+        """A field's arguments, coerced."""
+        parent = self.schema.get_type(type_name)
+        if not isinstance(parent, GraphQLObjectType):
+            return {}
+        return get_argument_values(parent.fields[node.name.value], node, self.variables)
+
+    def _collect(
+        self,
+        type_name: str,
+        selections: Iterable[SelectionNode],
+        found: Selected,
+        visited: set[str],
+    ) -> None:
+        for node in selections:
+            if not self._included(node):
+                continue
+            if isinstance(node, FieldNode):
+                key = node.alias.value if node.alias else node.name.value
+                found.setdefault(key, []).append(node)
+                continue
+            fragment: Any = node
+            if isinstance(node, FragmentSpreadNode):
+                if node.name.value in visited:
+                    continue
+                visited.add(node.name.value)
+                fragment = self.fragments[node.name.value]
+            if self._applies(fragment.type_condition, type_name):
+                self._collect(type_name, fragment.selection_set.selections, found, visited)
+
+    def _applies(self, condition: Any, type_name: str) -> bool:
+        if condition is None or condition.name.value == type_name:
+            return True
+        wanted = self.schema.get_type(condition.name.value)
+        actual = self.schema.get_type(type_name)
+        return bool(
+            wanted is not None
+            and actual is not None
+            and not isinstance(wanted, GraphQLObjectType)
+            and self.schema.is_sub_type(wanted, actual)  # type: ignore[arg-type]
+        )
+
+    def _included(self, node: SelectionNode) -> bool:
+        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
+        if skip and skip["if"]:
+            return False
+        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
+        return not include or bool(include["if"])
+
+
+class Planner:
+    """Plans root fields and nested selections for one scope."""
+
+    def __init__(self, declared: Mapping[str, Stored], operation: Operation, scope: Scope) -> None:
+        self._declared = declared
+        self._by_root = {item.root: item for item in declared.values() if item.root}
+        self._operation = operation
+        self._scope = scope
+
+    def can(self, field_name: str) -> bool:
+        """True if a field of Query stands for stored data."""
+        return field_name in self._by_root or field_name in ("node", "nodes", "__typename")
+
+    def root(self, key: str, nodes: Sequence[FieldNode]) -> Root:
+        """The part of one root field. Raises Forbidden or Rejected before anything is read."""
+        name = nodes[0].name.value
+        if name == "__typename":
+            return Constant(key, self._operation.root_type.name)
+        arguments = self._operation.arguments(self._operation.root_type.name, nodes[0])
+        if name == "node":
+            return self._node(key, nodes, arguments["id"])
+        if name == "nodes":
+            return self._nodes(key, nodes, arguments["ids"])
+        target = self._by_root[name]
+        return RootPage(key, self._page(target, nodes, arguments, target.order, single=True))
+
+    def by_id(self, key: str, type_name: str, row_id: str, nodes: Sequence[FieldNode]) -> ById:
+        """The part of a field that holds one known row (the payload of a mutation)."""
+        return ById(key, row_id, self._objects(self._declared[type_name], nodes, single=True))
+
+    def _node(self, key: str, nodes: Sequence[FieldNode], global_id: str) -> Root:
+        wanted = self._wanted(global_id)
+        if wanted is None:
+            return Constant(key, None)
+        return self.by_id(key, *wanted, nodes)
+
+    def _nodes(self, key: str, nodes: Sequence[FieldNode], ids: Sequence[str]) -> Root:
+        if len(ids) > LARGEST_PAGE:
+            raise Rejected(f"At most {LARGEST_PAGE} ids can be asked for at once.")
+        wanted = tuple(self._wanted(global_id) for global_id in ids)
+        names = dict.fromkeys(item[0] for item in wanted if item)
+        single = len(ids) == 1
+        return ByIds(
+            key,
+            wanted,
+            {name: self._objects(self._declared[name], nodes, single=single) for name in names},
+        )
+
+    def _wanted(self, global_id: str) -> tuple[str, str] | None:
+        found = read_global_id(global_id)
+        if found is None or found[0] not in self._declared or not self._declared[found[0]].node:
+            return None
+        return found
+
+    # Objects
+
+    def _objects(self, item: Stored, nodes: Sequence[FieldNode], *, single: bool) -> Objects:
+        outputs: list[Output] = []
+        classes: set[DataClass] = set()
+        for key, selected in self._operation.below(item.name, nodes).items():
+            name = selected[0].name.value
+            if name == "__typename":
+                outputs.append(Constant(key, item.name))
+            elif name == "id" and item.node:
+                outputs.append(GlobalId(key))
+            elif name in item.fields:
+                col = item.fields[name]
+                classes.add(self._granted(item, name, col.data_class))
+                column = item.column_name(name)
+                shape = shape_of(item.column(column), col)
+                outputs.append(Leaf(key, column, shape, col.identifier))
+            elif name in item.computed:
+                made = item.computed[name]
+                classes.add(self._granted(item, name, made.data_class))
+                outputs.append(Computed(key, made.needs, made.compute, made.identifier))
+            else:
+                outputs.append(self._link(item, key, item.links[name], selected, single))
+        return Objects(item.source, tuple(outputs), frozenset(classes))
+
+    def _link(
+        self,
+        item: Stored,
+        key: str,
+        link: OneLink | ManyLink,
+        nodes: Sequence[FieldNode],
+        single: bool,
+    ) -> Output:
+        target = self._declared[link.target]
+        if isinstance(link, OneLink):
+            return One(key, link.column, self._objects(target, nodes, single=single))
+        arguments = self._operation.arguments(item.name, nodes[0])
+        order = link.order or target.order
+        return Many(key, link.remote, self._page(target, nodes, arguments, order, single=single))
+
+    def _granted(self, item: Stored, name: str, data_class: DataClass | None) -> DataClass:
+        if data_class is None or data_class not in self._scope.classes:
+            raise Forbidden(f"The field {item.name}.{name} is not granted to this credential.")
+        return data_class
+
+    # Pages
+
+    def _page(
+        self,
+        target: Stored,
+        nodes: Sequence[FieldNode],
+        arguments: Mapping[str, Any],
+        default_order: str,
+        *,
+        single: bool,
+    ) -> Page:
+        first = arguments.get("first")
+        first = PAGE_SIZE if first is None else first
+        if not 1 <= first <= LARGEST_PAGE:
+            raise Rejected(f"`first` must be between 1 and {LARGEST_PAGE}.", path="first")
+        after = arguments.get("after")
+        if after is not None and not single:
+            raise Rejected("`after` works only where the list has one parent.", path="after")
+        conditions, classes = self._conditions(target, arguments.get("where") or {})
+        order = self._order(target, arguments.get("orderBy"), default_order, classes)
+        return Page(
+            source=target.source,
+            outputs=tuple(self._page_outputs(target, nodes)),
+            order=order,
+            first=first,
+            after=after,
+            conditions=tuple(conditions),
+            classes=frozenset(classes),
+        )
+
+    def _page_outputs(self, target: Stored, nodes: Sequence[FieldNode]) -> Iterable[PageOutput]:
+        type_name = f"{target.name}Connection"
+        for key, selected in self._operation.below(type_name, nodes).items():
+            name = selected[0].name.value
+            if name == "nodes":
+                yield Nodes(key, self._objects(target, selected, single=False))
+            elif name == "edges":
+                yield Edges(key, tuple(self._edge(target, selected)))
+            elif name == "pageInfo":
+                yield PageInfo(key, tuple(self._page_info(selected)))
+            elif name == "totalCount":
+                yield Total(key)
+            else:
+                yield Constant(key, type_name)
+
+    def _edge(
+        self, target: Stored, nodes: Sequence[FieldNode]
+    ) -> Iterable[Cursor | Nodes | Constant]:
+        type_name = f"{target.name}Edge"
+        for key, selected in self._operation.below(type_name, nodes).items():
+            name = selected[0].name.value
+            if name == "cursor":
+                yield Cursor(key)
+            elif name == "node":
+                yield Nodes(key, self._objects(target, selected, single=False))
+            else:
+                yield Constant(key, type_name)
+
+    def _page_info(self, nodes: Sequence[FieldNode]) -> Iterable[Constant | tuple[str, str]]:
+        for key, selected in self._operation.below("PageInfo", nodes).items():
+            name = selected[0].name.value
+            yield Constant(key, "PageInfo") if name == "__typename" else (key, name)
+
+    def _order(self, target: Stored, chosen: Any, default: str, classes: set[DataClass]) -> Order:
+        order = target.sort_orders[default if chosen is None else _plain(chosen)]
+        found = {target.class_of_column(column) for column in order.columns} - {None}
+        if chosen is not None:
+            for data_class in found:
+                classes.add(self._granted(target, "orderBy", data_class))
+            return order
+        limited = bool(target.domain and self._scope.limited.get(target.domain))
+        if not found <= self._scope.classes or (order.identifier and limited):
+            return Order(())  # an order nobody asked for must not say what may not be read
+        return order
+
+    def _conditions(
+        self, target: Stored, where: Mapping[str, Any]
+    ) -> tuple[list[Condition], set[DataClass]]:
+        conditions: list[Condition] = []
+        classes: set[DataClass] = set()
+        for name, operators in where.items():
+            if operators is None:
+                continue
+            if name in target.fields:
+                col = target.fields[name]
+                classes.add(self._granted(target, name, col.data_class))
+                column, identifier = target.column_name(name), col.identifier
+            else:
+                link = target.links[name]
+                column, identifier = getattr(link, "column"), False  # noqa: B009
+            for operator, value in operators.items():
+                if value is None:
+                    raise Rejected("A filter needs a value; `isNull` asks for null.", path=name)
+                if name not in target.fields:
+                    value = _row_ids(value, target.links[name].target)
+                conditions.append(_condition(column, operator, value, identifier))
+        return conditions, classes
+
+
+def _condition(column: str, operator: str, value: Any, identifier: bool) -> Condition:
+    if operator == "isNull":
+        return Condition(column, "null", value, identifier)
+    if operator == "in":
+        return Condition(column, "in", tuple(_plain(item) for item in value), identifier)
+    return Condition(column, operator, _plain(value), identifier)
+
+
+def _row_ids(value: Any, type_name: str) -> Any:
+    """Global ids to row ids; one that is malformed or of another type matches no row."""
+    if isinstance(value, str):
+        return _row_id(value, type_name)
+    return tuple(_row_id(item, type_name) for item in value)
+
+
+def _row_id(text: str, type_name: str) -> str:
+    found = read_global_id(text)
+    return found[1] if found is not None and found[0] == type_name else ""
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value

@@ -1,0 +1,237 @@
+"""Strawberry types made from declarations: objects, connections, filters and orders."""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import strawberry
+from sqlalchemy import Boolean, Column, Date, Integer
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import get_object_definition
+from strawberry.types.field import StrawberryField
+
+from hub.storage.reads.parts import Shape
+from hub.storage.tables.base import ExactDecimal, Money, Timestamp
+from schema import common
+from schema.mapping.declare import Col, OneLink, Stored
+
+PAGE_SIZE = 25
+NAMES: dict[str, Any] = {
+    "ID": strawberry.ID,
+    "Date": common.Date,
+    "DateTime": common.DateTime,
+    "Decimal": common.Decimal,
+    "Node": common.Node,
+    "PageInfo": common.PageInfo,
+}
+_SCALAR_OF_SHAPE = {
+    Shape.DATE: "Date",
+    Shape.TIMESTAMP: "DateTime",
+    Shape.MONEY: "Decimal",
+    Shape.DECIMAL: "Decimal",
+}
+
+
+def shape_of(column: Column[Any], col: Col) -> Shape:
+    """How values of a column are written."""
+    if col.words:
+        return Shape.WORD
+    if isinstance(column.type, Timestamp):
+        return Shape.TIMESTAMP
+    if isinstance(column.type, Money):
+        return Shape.MONEY
+    if isinstance(column.type, ExactDecimal):
+        return Shape.DECIMAL
+    return Shape.DATE if isinstance(column.type, Date) else Shape.PLAIN
+
+
+def scalar_of(column: Column[Any], col: Col) -> str:
+    """The GraphQL type of a column's values, by its name in Python annotations."""
+    shape = shape_of(column, col)
+    if shape is Shape.WORD:
+        return col.enum_name
+    if shape is not Shape.PLAIN:
+        return _SCALAR_OF_SHAPE[shape]
+    if isinstance(column.type, Boolean):
+        return "bool"
+    if isinstance(column.type, Integer):
+        return "int"
+    return "str" if column.type.python_type is str else "list[str]"
+
+
+class TypeMaker:
+    """Makes the Strawberry types of some declarations; `names` holds them all by name."""
+
+    def __init__(self, declared: Sequence[Stored]) -> None:
+        self.declared = {item.name: item for item in declared}
+        self.names: dict[str, Any] = dict(NAMES)
+        for item in declared:
+            self._enums(item)
+        for item in declared:
+            self._order(item)
+            self._filter(item)
+            self._object(item)
+            self._connection(item)
+
+    def roots(self) -> list[StrawberryField]:
+        """The connection fields of Query."""
+        return [
+            self.field(item.root, f"{item.name}Connection", item.help, self._page_arguments(item))
+            for item in self.declared.values()
+            if item.root
+        ]
+
+    def node_roots(self) -> list[StrawberryField]:
+        """Relay's ways to read rows by global id."""
+        return [
+            self.field(
+                "node",
+                "Node | None",
+                "One object by its global id; null if it is missing or not granted.",
+                [self.argument("id", "ID")],
+            ),
+            self.field(
+                "nodes",
+                "list[Node | None]",
+                "Objects by global id, in the order asked for; at most 100.",
+                [self.argument("ids", "list[ID]")],
+            ),
+        ]
+
+    def make(
+        self,
+        name: str,
+        fields: Iterable[StrawberryField],
+        *,
+        bases: tuple[type, ...] = (),
+        is_input: bool = False,
+        help: str = "",
+    ) -> type:
+        """A Strawberry type whose fields may name types that do not exist yet."""
+        listed = list(fields)
+        annotations = {field.python_name: field.type_annotation for field in listed}
+        body: dict[str, Any] = {field.python_name: field for field in listed}
+        body["__annotations__"] = dict.fromkeys(annotations, Any)
+        for field in listed:
+            field.type_annotation = None
+        fill: Callable[[dict[str, Any]], None] = lambda namespace: namespace.update(body)  # noqa: E731
+        made = strawberry.type(
+            types.new_class(name, bases, {}, fill),
+            name=name,
+            is_input=is_input,
+            description=help or None,
+        )
+        # dataclasses overwrite annotations that cannot be resolved yet: put them back
+        for field in get_object_definition(made, strict=True).fields:
+            if field.python_name in annotations:
+                field.type_annotation = annotations[field.python_name]
+        self.names[name] = made
+        return made
+
+    def field(
+        self, name: str, annotation: str, help: str = "", arguments: Sequence[Any] = ()
+    ) -> StrawberryField:
+        field = StrawberryField(
+            python_name=f"{name}_",
+            graphql_name=name,
+            type_annotation=StrawberryAnnotation(annotation, namespace=self.names),
+            description=help or None,
+        )
+        field.arguments = list(arguments)
+        return field
+
+    def argument(self, name: str, annotation: str, **default: Any) -> StrawberryArgument:
+        return StrawberryArgument(
+            python_name=name,
+            graphql_name=name,
+            type_annotation=StrawberryAnnotation(annotation, namespace=self.names),
+            **default,
+        )
+
+    def _page_arguments(self, target: Stored) -> list[StrawberryArgument]:
+        arguments = [
+            self.argument("first", "int | None", default=PAGE_SIZE),
+            self.argument("after", "str | None"),
+        ]
+        if target.filters:
+            arguments.append(self.argument("where", f"{target.name}Filter | None"))
+        arguments.append(self.argument("orderBy", f"{target.name}Order | None"))
+        return arguments
+
+    def _object(self, item: Stored) -> None:
+        fields = [] if not item.node else [self.field("id", "ID")]
+        for name, col in item.fields.items():
+            column = item.column(item.column_name(name))
+            optional = column.nullable or col.identifier or col.suppressed
+            annotation = scalar_of(column, col) + (" | None" if optional else "")
+            fields.append(self.field(name, annotation, col.help))
+        for name, computed in item.computed.items():
+            fields.append(self.field(name, computed.returns, computed.help))
+        for name, link in item.links.items():
+            if isinstance(link, OneLink):
+                fields.append(self.field(name, f"{link.target} | None", link.help))
+            else:
+                arguments = self._page_arguments(self.declared[link.target])
+                fields.append(self.field(name, f"{link.target}Connection", link.help, arguments))
+        bases = (common.Node,) if item.node else ()
+        self.make(item.name, fields, bases=bases, help=item.help)
+
+    def _connection(self, item: Stored) -> None:
+        self.make(f"{item.name}Edge", [self.field("cursor", "str"), self.field("node", item.name)])
+        self.make(
+            f"{item.name}Connection",
+            [
+                self.field("nodes", f"list[{item.name}]"),
+                self.field("edges", f"list[{item.name}Edge]"),
+                self.field("pageInfo", "PageInfo"),
+                self.field("totalCount", "int"),
+            ],
+        )
+
+    def _enums(self, item: Stored) -> None:
+        for col in item.fields.values():
+            if col.words and col.enum_name not in self.names:
+                self._enum(col.enum_name, {word.upper(): word for word in col.words})
+
+    def _enum(self, name: str, values: dict[str, str]) -> None:
+        make: Any = enum.Enum
+        self.names[name] = strawberry.enum(make(name, values), name=name)
+
+    def _order(self, item: Stored) -> None:
+        self._enum(f"{item.name}Order", {order_value(name): name for name in item.sort_orders})
+
+    def _filter(self, item: Stored) -> None:
+        if not item.filters:
+            return
+        fields = []
+        for name, kinds in item.filters.items():
+            if name in item.fields:
+                column = item.column(item.column_name(name))
+                annotation = self._operators(scalar_of(column, item.fields[name]), kinds)
+            else:
+                annotation = self._operators("ID", kinds)
+            fields.append(self.field(name, f"{annotation} | None"))
+        self.make(f"{item.name}Filter", fields, is_input=True, help="All of these hold.")
+
+    def _operators(self, scalar: str, kinds: frozenset[str]) -> str:
+        """The input type of one filter, shared by all fields of the same type and kinds."""
+        shown = {"str": "String", "int": "Int", "bool": "Boolean"}.get(scalar, scalar)
+        kind = "Range" if "gt" in kinds else "Prefix" if "prefix" in kinds else ""
+        name = f"{shown}{kind}{'OrNull' if 'isNull' in kinds else ''}Filter"
+        if name not in self.names:
+            fields = []
+            for operator in sorted(kinds):
+                inner = {"in": f"list[{scalar}]", "isNull": "bool"}.get(operator, scalar)
+                fields.append(self.field(operator, f"{inner} | None"))
+            self.make(name, fields, is_input=True)
+        return name
+
+
+def order_value(name: str) -> str:
+    """``birthDate`` → ``BIRTH_DATE``, ``-birthDate`` → ``BIRTH_DATE_DESC``."""
+    plain = "".join(f"_{c}" if c.isupper() else c for c in name.lstrip("-")).upper()
+    return f"{plain}_DESC" if name.startswith("-") else plain

@@ -1,0 +1,156 @@
+"""The mutations: each names its input, its payload and the use case of `hub/services` it runs."""
+
+from __future__ import annotations
+
+from hub.domain.agreements import Domain
+from hub.errors import Forbidden, NotFound, Rejected
+from hub.services import eligibility, intake, purchasing, sync
+from hub.storage.tables import Connection, PurchasingRound
+from schema.mapping.mutate import Call, Mutation, Payload, row_id
+
+LONGEST_NAME = 200
+MOST_LINES = 1000
+MOST_MESSAGES = 1000
+
+
+def _check_eligibility(call: Call) -> Payload:
+    check_id = eligibility.request_check(
+        call.session,
+        call.context.crypto,
+        appointment_id=row_id(call.input["appointmentId"], "Appointment"),
+        now=call.now,
+    )
+    return {"check": check_id}
+
+
+def _submit_requisition(call: Call) -> Payload:
+    lines = call.input["lines"]
+    if len(lines) > MOST_LINES:
+        raise Rejected(f"A requisition has at most {MOST_LINES} lines.", path="lines")
+    requisition_id = purchasing.submit_requisition(
+        call.session,
+        practice_id=_practice(call),
+        round_id=row_id(call.input["roundId"], "PurchasingRound"),
+        lines=[(row_id(line["itemId"], "Item"), line["units"]) for line in lines],
+        by=call.context.principal.name,
+        now=call.now,
+    )
+    return {"requisition": requisition_id}
+
+
+def _practice(call: Call) -> str:
+    """The practice a requisition is for: an app's own, or the one an MSO app names."""
+    scope, named = call.context.scope, call.input.get("practiceId")
+    practice_id = scope.own_practice_id if named is None else row_id(named, "Practice")
+    if practice_id is None:
+        raise Rejected("An MSO app names the practice.", path="practiceId")
+    if practice_id not in scope.rows.get(Domain.SUPPLY, frozenset()):
+        raise NotFound
+    return practice_id
+
+
+def _open_round(call: Call) -> Payload:
+    name = call.input["name"].strip()
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise Rejected(f"A name has 1 to {LONGEST_NAME} characters.", path="name")
+    return {"round": purchasing.open_round(call.session, name=name, now=call.now)}
+
+
+def _run_round(call: Call) -> Payload:
+    round_id = row_id(call.input["roundId"], "PurchasingRound")
+    job_id = purchasing.run_round(call.session, round_id=round_id, now=call.now)
+    return {"round": round_id, "job": str(job_id)}
+
+
+def _approve_round(call: Call) -> Payload:
+    round_id = row_id(call.input["roundId"], "PurchasingRound")
+    if call.session.get(PurchasingRound, round_id) is None:
+        raise NotFound
+    approved = purchasing.approve_round(
+        call.session, round_id=round_id, by=call.context.principal.name, now=call.now
+    )
+    return {"round": round_id, "approvedCount": len(approved)}
+
+
+def _sync_connection(call: Call) -> Payload:
+    connection_id = row_id(call.input["connectionId"], "Connection")
+    connection = call.session.get(Connection, connection_id)
+    scope = call.context.scope
+    if connection is None or not (scope.is_mso or connection.practice_id == scope.own_practice_id):
+        raise NotFound
+    job_id = sync.request_sync(call.session, connection_id=connection_id, now=call.now)
+    return {"connection": connection_id, "job": str(job_id)}
+
+
+def _replay_messages(call: Call) -> Payload:
+    ids = call.input["messageIds"]
+    if not 1 <= len(ids) <= MOST_MESSAGES:
+        raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
+    if not call.input["reason"].strip():
+        raise Rejected("A replay needs a reason.", path="reason")
+    inbox_ids = [row_id(item, "InboundMessage") for item in ids]
+    return {"replayedCount": intake.replay(call.session, inbox_ids=inbox_ids, now=call.now)}
+
+
+def forbid_practices(call: Call) -> None:
+    """Raises Forbidden unless the MSO's own app calls."""
+    if not call.context.scope.is_mso:
+        raise Forbidden("Only the MSO's own apps may do this.")
+
+
+INPUTS = {"RequisitionLineInput": {"itemId": "ID", "units": "int"}}
+
+MUTATIONS: tuple[Mutation, ...] = (
+    Mutation(
+        "checkEligibility",
+        {"appointmentId": "ID"},
+        {"check": "EligibilityCheck"},
+        _check_eligibility,
+        help="Ask the payer about an appointment's patient now; joins an open question.",
+    ),
+    Mutation(
+        "submitRequisition",
+        {"roundId": "ID", "practiceId": "ID | None", "lines": "list[RequisitionLineInput]"},
+        {"requisition": "Requisition"},
+        _submit_requisition,
+        help="State what a practice needs from a round; replaces what it stated before.",
+    ),
+    Mutation(
+        "openPurchasingRound",
+        {"name": "str"},
+        {"round": "PurchasingRound"},
+        _open_round,
+        mso_only=True,
+        help="Open a round of group purchasing.",
+    ),
+    Mutation(
+        "runPurchasingRound",
+        {"roundId": "ID"},
+        {"round": "PurchasingRound", "job": "Job"},
+        _run_round,
+        mso_only=True,
+        help="Lock a round and solve it.",
+    ),
+    Mutation(
+        "approvePurchasingRound",
+        {"roundId": "ID"},
+        {"round": "PurchasingRound", "approvedCount": "int"},
+        _approve_round,
+        help="Approve the lines this credential may decide on.",
+    ),
+    Mutation(
+        "syncConnection",
+        {"connectionId": "ID"},
+        {"connection": "Connection", "job": "Job"},
+        _sync_connection,
+        help="Read everything new from a vendor now.",
+    ),
+    Mutation(
+        "replayMessages",
+        {"messageIds": "list[ID]", "reason": "str"},
+        {"replayedCount": "int"},
+        _replay_messages,
+        mso_only=True,
+        help="Read stored messages again.",
+    ),
+)

@@ -1,0 +1,142 @@
+"""Connections, sync runs, inbound messages, jobs and the audit trail: how the hub itself is doing.
+
+No field here shows raw bytes, configuration, secrets, headers or a job's arguments.
+"""
+
+from __future__ import annotations
+
+from hub.domain.agreements import DataClass
+from hub.domain.jobs import JobState
+from hub.storage import tables
+from hub.storage.reads.parts import Access
+from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
+
+OPERATIONAL = DataClass.OPERATIONAL
+
+connection = stored(
+    "Connection",
+    table=tables.Connection,
+    access=Access.OPERATED,
+    root="connections",
+    help="One configured use of a connector; a feed shared by practices belongs to none.",
+    fields={
+        "name": col(OPERATIONAL),
+        "connectorId": col(OPERATIONAL),
+        "status": col(OPERATIONAL),
+        "statusReason": col(OPERATIONAL),
+        "paused": col(OPERATIONAL),
+        "retryAt": col(OPERATIONAL),
+        "createdAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "syncRuns": many("SyncRun", "connection_id", order="-startedAt"),
+    },
+    filters={"connectorId": EQ, "status": EQ},
+)
+
+sync_run = stored(
+    "SyncRun",
+    table=tables.SyncRun,
+    access=Access.MSO,
+    root="syncRuns",
+    order="-startedAt",
+    help="One run of one stream of one connection and what it did.",
+    fields={
+        "stream": col(OPERATIONAL),
+        "state": col(OPERATIONAL),
+        "pages": col(OPERATIONAL),
+        "read": col(OPERATIONAL),
+        "created": col(OPERATIONAL),
+        "changed": col(OPERATIONAL),
+        "unchanged": col(OPERATIONAL),
+        "rejected": col(OPERATIONAL),
+        "faultCode": col(OPERATIONAL),
+        "faultText": col(OPERATIONAL),
+        "startedAt": col(OPERATIONAL),
+        "finishedAt": col(OPERATIONAL),
+    },
+    links={"connection": one("Connection", "connection_id")},
+    filters={"connection": EQ, "stream": EQ, "state": EQ, "startedAt": RANGE},
+    orders={"startedAt": ("started_at",)},
+)
+
+inbound_message = stored(
+    "InboundMessage",
+    table=tables.InboundMessage,
+    access=Access.OPERATED,
+    root="inboundMessages",
+    order="-receivedAt",
+    help="Bytes as they arrived, stored before they were acknowledged; the bytes are not shown.",
+    fields={
+        "kind": col(OPERATIONAL),
+        "messageType": col(OPERATIONAL),
+        "size": col(OPERATIONAL, help="Bytes."),
+        "contentType": col(OPERATIONAL),
+        "state": enum(
+            OPERATIONAL,
+            "InboundMessageState",
+            ("received", "processed", "ignored", "quarantined", "refused"),
+        ),
+        "faultCode": col(OPERATIONAL),
+        "faultPath": col(OPERATIONAL),
+        "faultText": col(OPERATIONAL),
+        "issueCount": col(OPERATIONAL),
+        "duplicates": col(OPERATIONAL),
+        "receivedAt": col(OPERATIONAL),
+        "processedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "connection": one("Connection", "connection_id"),
+    },
+    filters={"practice": EQ, "kind": EQ, "state": EQ, "receivedAt": RANGE},
+    orders={"receivedAt": ("received_at",)},
+)
+
+job = stored(
+    "Job",
+    table=tables.JobRow,
+    access=Access.OPERATED,
+    root="jobs",
+    order="-createdAt",
+    help="A job: written in the transaction that made it necessary, finished with its effects.",
+    fields={
+        "kind": col(OPERATIONAL),
+        "queue": col(OPERATIONAL),
+        "state": enum(OPERATIONAL, "JobState", tuple(state.value for state in JobState)),
+        "attempt": col(OPERATIONAL),
+        "maxAttempts": col(OPERATIONAL),
+        "runAt": col(OPERATIONAL),
+        "errorCode": col(OPERATIONAL),
+        "errorText": col(OPERATIONAL),
+        "createdAt": col(OPERATIONAL),
+        "doneAt": col(OPERATIONAL),
+    },
+    links={"practice": one("Practice", "practice_id")},
+    filters={"practice": EQ, "kind": EQ, "state": EQ, "createdAt": RANGE},
+    orders={"createdAt": ("created_at",)},
+)
+
+audit_event = stored(
+    "AuditEvent",
+    table=tables.AuditEvent,
+    access=Access.MSO,
+    root="auditEvents",
+    order="-recordedAt",
+    help="Who did what to which kind of data, for which purpose; no values.",
+    fields={
+        "recordedAt": col(OPERATIONAL),
+        "principalId": col(OPERATIONAL),
+        "principalName": col(OPERATIONAL),
+        "purpose": col(OPERATIONAL),
+        "action": col(OPERATIONAL),
+        "outcome": col(OPERATIONAL),
+        "operation": col(OPERATIONAL),
+        "practiceIds": col(OPERATIONAL),
+        "reason": col(OPERATIONAL),
+        "digest": col(OPERATIONAL, help="Of this event and all before it."),
+    },
+    filters={"principalId": EQ, "action": EQ, "outcome": EQ, "recordedAt": RANGE},
+    orders={"recordedAt": ("recorded_at",)},
+)

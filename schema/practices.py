@@ -1,0 +1,66 @@
+"""Practices and the people who provide care in them."""
+
+from __future__ import annotations
+
+from hub.domain.agreements import DataClass
+from hub.storage import tables
+from schema.mapping.declare import EQ, PREFIX, col, many, one, stored
+
+OPERATIONAL = DataClass.OPERATIONAL
+
+practice = stored(
+    "Practice",
+    table=tables.Practice,
+    root="practices",
+    order="name",
+    help="A separate legal entity, the owner of its records.",
+    fields={
+        "name": col(OPERATIONAL),
+        "npi": col(OPERATIONAL),
+        "careModel": col(OPERATIONAL),
+        "specialties": col(OPERATIONAL),
+        "zone": col(OPERATIONAL, help="IANA time zone."),
+        "phone": col(OPERATIONAL),
+        "line1": col(OPERATIONAL),
+        "city": col(OPERATIONAL),
+        "state": col(OPERATIONAL),
+        "postalCode": col(OPERATIONAL),
+        "createdAt": col(OPERATIONAL),
+    },
+    links={
+        "providers": many("Provider", "practice_id"),
+        "patients": many("Patient", "practice_id"),
+        "encounters": many("Encounter", "practice_id"),
+        "appointments": many("Appointment", "practice_id"),
+        "observations": many("Observation", "practice_id"),
+        "coverages": many("Coverage", "practice_id"),
+        "eligibilityChecks": many("EligibilityCheck", "practice_id"),
+        "charges": many("Charge", "practice_id"),
+        "workers": many("Worker", "practice_id"),
+        "payPeriods": many("PayPeriod", "practice_id"),
+        "payrollRuns": many("PayrollRun", "practice_id"),
+        "requisitions": many("Requisition", "practice_id"),
+        "purchaseOrders": many("PurchaseOrder", "practice_id"),
+    },
+    filters={"name": PREFIX, "npi": EQ},
+    orders={"name": ("name",)},
+)
+
+provider = stored(
+    "Provider",
+    table=tables.Provider,
+    root="providers",
+    order="name",
+    help="A person who provides care at the practice.",
+    fields={
+        "npi": col(OPERATIONAL, help="National Provider Identifier."),
+        "familyName": col(OPERATIONAL),
+        "givenName": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "appointments": many("Appointment", "provider_id", order="startsAt"),
+    },
+    filters={"practice": EQ, "npi": EQ, "familyName": PREFIX},
+    orders={"name": ("family_name", "given_name")},
+)

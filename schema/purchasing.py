@@ -1,0 +1,169 @@
+"""Requisitions, purchasing rounds, shares and purchase orders."""
+
+from __future__ import annotations
+
+from hub.domain.agreements import DataClass
+from hub.storage import tables
+from hub.storage.reads.parts import Access, SmallGroup
+from schema.mapping.declare import EQ, PREFIX, RANGE, col, many, one, stored
+
+OPERATIONAL, FINANCIAL = DataClass.OPERATIONAL, DataClass.FINANCIAL
+
+purchasing_round = stored(
+    "PurchasingRound",
+    table=tables.PurchasingRound,
+    access=Access.CATALOGUE,
+    small_group=SmallGroup(tables.PurchasingShare, "round_id", "standalone_cost"),
+    root="purchasingRounds",
+    order="-openedAt",
+    help="A round of group purchasing. A practice sees figures across practices only where at "
+    "least five contribute and none of them makes up more than a quarter.",
+    fields={
+        "name": col(OPERATIONAL),
+        "status": col(OPERATIONAL),
+        "allocationRule": col(OPERATIONAL),
+        "openedAt": col(OPERATIONAL),
+        "lockedAt": col(OPERATIONAL),
+        "solvedAt": col(OPERATIONAL),
+        "approvedAt": col(OPERATIONAL),
+        "currency": col(FINANCIAL),
+        "standaloneCost": col(
+            FINANCIAL, suppressed=True, help="If every practice bought on its own."
+        ),
+        "greedyCost": col(FINANCIAL, suppressed=True, help="Pooled, cheapest offer first."),
+        "pooledCost": col(FINANCIAL, suppressed=True, help="The plan."),
+        "lowerBound": col(FINANCIAL, suppressed=True, help="No plan costs less."),
+        "gap": col(FINANCIAL, suppressed=True, help="Between plan and bound, 0 to 1."),
+        "solverStatus": col(OPERATIONAL),
+        "explanation": col(FINANCIAL, suppressed=True),
+    },
+    links={
+        "requisitions": many("Requisition", "round_id"),
+        "shares": many("PurchasingShare", "round_id"),
+        "orders": many("PurchaseOrder", "round_id"),
+    },
+    filters={"name": PREFIX, "status": EQ, "openedAt": RANGE},
+    orders={"openedAt": ("opened_at",)},
+)
+
+requisition = stored(
+    "Requisition",
+    table=tables.Requisition,
+    root="requisitions",
+    order="-submittedAt",
+    help="What a practice wants from a round.",
+    fields={
+        "status": col(OPERATIONAL),
+        "submittedAt": col(OPERATIONAL),
+        "submittedBy": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "round": one("PurchasingRound", "round_id"),
+        "lines": many("RequisitionLine", "requisition_id"),
+    },
+    filters={"practice": EQ, "round": EQ, "status": EQ},
+    orders={"submittedAt": ("submitted_at",)},
+)
+
+requisition_line = stored(
+    "RequisitionLine",
+    table=tables.RequisitionLine,
+    node=False,
+    help="Demand in base units of the item.",
+    fields={"units": col(OPERATIONAL)},
+    links={"item": one("Item", "item_id")},
+)
+
+purchasing_share = stored(
+    "PurchasingShare",
+    table=tables.PurchasingShare,
+    help="What a practice would have paid alone, pays now, and whether it approved its lines.",
+    fields={
+        "standaloneCost": col(FINANCIAL),
+        "pays": col(FINANCIAL),
+        "saving": col(FINANCIAL),
+        "approvedAt": col(OPERATIONAL),
+        "approvedBy": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "round": one("PurchasingRound", "round_id"),
+    },
+)
+
+purchase_order = stored(
+    "PurchaseOrder",
+    table=tables.PurchaseOrder,
+    root="purchaseOrders",
+    order="-createdAt",
+    help="One order to one supplier for one ship-to.",
+    fields={
+        "number": col(OPERATIONAL),
+        "status": col(OPERATIONAL, help="Follows from the documents about its lines."),
+        "sendState": col(OPERATIONAL, help="pending, sending, sent or refused."),
+        "vendorOrderId": col(OPERATIONAL),
+        "orderedOn": col(OPERATIONAL),
+        "currency": col(FINANCIAL),
+        "goods": col(FINANCIAL),
+        "shipping": col(FINANCIAL),
+        "total": col(FINANCIAL),
+        "createdAt": col(OPERATIONAL),
+        "sentAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "round": one("PurchasingRound", "round_id"),
+        "supplier": one("Supplier", "supplier_id"),
+        "lines": many("PurchaseOrderLine", "order_id", order="number"),
+        "documents": many("OrderDocument", "order_id"),
+    },
+    filters={
+        "practice": EQ,
+        "round": EQ,
+        "supplier": EQ,
+        "number": EQ,
+        "status": EQ,
+        "createdAt": RANGE,
+    },
+    orders={"createdAt": ("created_at",)},
+)
+
+purchase_order_line = stored(
+    "PurchaseOrderLine",
+    table=tables.PurchaseOrderLine,
+    order="number",
+    help="A line and its quantities in packs, as the supplier's documents add up.",
+    fields={
+        "number": col(OPERATIONAL),
+        "vendorPart": col(OPERATIONAL),
+        "packs": col(OPERATIONAL),
+        "units": col(OPERATIONAL),
+        "price": col(FINANCIAL, help="Per pack."),
+        "amount": col(FINANCIAL),
+        "status": col(OPERATIONAL),
+        "accepted": col(OPERATIONAL),
+        "backordered": col(OPERATIONAL),
+        "shipped": col(OPERATIONAL),
+        "invoiced": col(OPERATIONAL),
+    },
+    links={
+        "order": one("PurchaseOrder", "order_id"),
+        "item": one("Item", "item_id"),
+        "offer": one("Offer", "offer_id"),
+    },
+    orders={"number": ("number",)},
+)
+
+order_document = stored(
+    "OrderDocument",
+    table=tables.OrderDocument,
+    help="A supplier's document about an order: acknowledgment, shipment or invoice.",
+    fields={
+        "kind": col(OPERATIONAL),
+        "document": col(OPERATIONAL, help="The supplier's own number."),
+        "total": col(FINANCIAL),
+        "recordedAt": col(OPERATIONAL),
+    },
+    links={"order": one("PurchaseOrder", "order_id")},
+)

@@ -1,0 +1,97 @@
+"""The schema: every declared type, the roots of Query and the mutations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+
+from schema import (
+    connectors_catalogue,
+    eligibility,
+    operations,
+    patients,
+    payroll,
+    practices,
+    purchasing,
+    supply,
+    visits,
+)
+from schema.common import SCALARS
+from schema.mapping import checks
+from schema.mapping.declare import Stored
+from schema.mapping.mutate import Mutation, make_mutations
+from schema.mapping.types import TypeMaker
+from schema.mutations import INPUTS, MUTATIONS
+
+TYPES: tuple[Stored, ...] = (
+    practices.practice,
+    practices.provider,
+    patients.patient,
+    patients.patient_identifier,
+    visits.encounter,
+    visits.appointment,
+    visits.observation,
+    visits.charge,
+    eligibility.payer,
+    eligibility.coverage,
+    eligibility.eligibility_check,
+    eligibility.eligibility_benefit,
+    payroll.worker,
+    payroll.employment,
+    payroll.pay_period,
+    payroll.payroll_run,
+    payroll.pay_statement,
+    payroll.pay_statement_line,
+    supply.item,
+    supply.supplier,
+    supply.offer,
+    supply.offer_tier,
+    purchasing.purchasing_round,
+    purchasing.requisition,
+    purchasing.requisition_line,
+    purchasing.purchasing_share,
+    purchasing.purchase_order,
+    purchasing.purchase_order_line,
+    purchasing.order_document,
+    operations.connection,
+    operations.sync_run,
+    operations.inbound_message,
+    operations.job,
+    operations.audit_event,
+)
+
+
+class HubSchema:
+    """The built schema: `declared` types by name, `mutations` by name, `graphql` for validation."""
+
+    def __init__(self, types: Sequence[Stored] = TYPES) -> None:
+        checks.check(types)
+        self.declared: Mapping[str, Stored] = {item.name: item for item in types}
+        self.mutations: Mapping[str, Mutation] = {item.name: item for item in MUTATIONS}
+        maker = TypeMaker(types)
+        query = maker.make(
+            "Query",
+            [*maker.roots(), *maker.node_roots()],
+            bases=(connectors_catalogue.Query,),
+        )
+        self.strawberry = strawberry.Schema(
+            query=query,
+            mutation=make_mutations(maker, MUTATIONS, INPUTS),
+            types=[maker.names[item.name] for item in types],
+            config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+        )
+        self.graphql: GraphQLSchema = self.strawberry._schema
+
+    def sdl(self) -> str:
+        """The schema in GraphQL's definition language."""
+        return self.strawberry.as_str() + "\n"
+
+
+@lru_cache(maxsize=1)
+def hub_schema() -> HubSchema:
+    """The schema of this program, built once."""
+    return HubSchema()

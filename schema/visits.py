@@ -1,0 +1,132 @@
+"""Appointments, encounters, observations and charges."""
+
+from __future__ import annotations
+
+from hub.domain.agreements import DataClass
+from hub.domain.encounters import EncounterClass, EncounterStatus
+from hub.domain.observations import ObservationStatus
+from hub.domain.scheduling import AppointmentStatus
+from hub.storage import tables
+from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
+
+OPERATIONAL, PHI, FINANCIAL = DataClass.OPERATIONAL, DataClass.PHI, DataClass.FINANCIAL
+
+appointment = stored(
+    "Appointment",
+    table=tables.Appointment,
+    subject="patient_id",
+    root="appointments",
+    order="startsAt",
+    help="A booked time (HL7 v2.5.1 chapter 10).",
+    fields={
+        "status": enum(PHI, "AppointmentStatus", AppointmentStatus),
+        "startsAt": col(PHI),
+        "minutes": col(OPERATIONAL),
+        "location": col(OPERATIONAL),
+        "serviceCode": col(PHI),
+        "reason": col(PHI),
+        "receivedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "patient": one("Patient", "patient_id"),
+        "provider": one("Provider", "provider_id"),
+        "eligibilityChecks": many("EligibilityCheck", "appointment_id", order="-requestedAt"),
+    },
+    filters={
+        "practice": EQ,
+        "patient": EQ,
+        "provider": EQ,
+        "status": EQ,
+        "startsAt": RANGE,
+    },
+    orders={"startsAt": ("starts_at",)},
+)
+
+encounter = stored(
+    "Encounter",
+    table=tables.Encounter,
+    subject="patient_id",
+    root="encounters",
+    order="-startsAt",
+    help="A visit (HL7 v2.5.1 §3.4.9 PV1).",
+    fields={
+        "status": enum(PHI, "EncounterStatus", EncounterStatus),
+        "encounterClass": enum(PHI, "EncounterClass", EncounterClass),
+        "location": col(PHI),
+        "startsAt": col(PHI),
+        "endsAt": col(PHI),
+        "dischargeDisposition": col(PHI),
+        "receivedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "patient": one("Patient", "patient_id"),
+        "provider": one("Provider", "provider_id"),
+        "observations": many("Observation", "encounter_id", order="-observedAt"),
+        "charges": many("Charge", "encounter_id", order="-serviceDate"),
+    },
+    filters={"practice": EQ, "patient": EQ, "status": EQ, "startsAt": RANGE},
+    orders={"startsAt": ("starts_at",)},
+)
+
+observation = stored(
+    "Observation",
+    table=tables.Observation,
+    subject="patient_id",
+    root="observations",
+    order="-observedAt",
+    help="One result (HL7 v2.5.1 §7.4.2 OBX).",
+    fields={
+        "reportName": col(PHI),
+        "code": col(PHI),
+        "codeSystem": col(PHI),
+        "name": col(PHI),
+        "valueType": col(PHI),
+        "valueText": col(PHI, help="The value as sent."),
+        "valueNumber": col(PHI, help="The value as an exact decimal, where it is numeric."),
+        "unit": col(PHI),
+        "referenceRange": col(PHI),
+        "abnormalFlags": col(PHI),
+        "status": enum(PHI, "ObservationStatus", ObservationStatus),
+        "observedAt": col(PHI),
+        "note": col(PHI),
+        "receivedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "patient": one("Patient", "patient_id"),
+        "encounter": one("Encounter", "encounter_id"),
+    },
+    filters={"practice": EQ, "patient": EQ, "code": EQ, "status": EQ, "observedAt": RANGE},
+    orders={"observedAt": ("observed_at",)},
+)
+
+charge = stored(
+    "Charge",
+    table=tables.Charge,
+    subject="patient_id",
+    root="charges",
+    order="-serviceDate",
+    help="One financial transaction of a visit (HL7 v2.5.1 §6.5.1 FT1).",
+    fields={
+        "kind": enum(PHI, "ChargeKind", ("charge", "credit", "payment", "adjustment")),
+        "serviceDate": col(PHI),
+        "procedureCode": col(PHI),
+        "procedureSystem": col(PHI),
+        "modifiers": col(PHI),
+        "quantity": col(PHI),
+        "amount": col(FINANCIAL, help="The extended amount (FT1-11)."),
+        "currency": col(FINANCIAL),
+        "diagnosisCodes": col(PHI),
+        "performerNpi": col(OPERATIONAL),
+        "receivedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "patient": one("Patient", "patient_id"),
+        "encounter": one("Encounter", "encounter_id"),
+    },
+    filters={"practice": EQ, "patient": EQ, "kind": EQ, "serviceDate": RANGE},
+    orders={"serviceDate": ("service_date",)},
+)
