@@ -21,7 +21,7 @@ from sqlalchemy import Engine, create_engine, event, false
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
-from hub.domain.agreements import Scope
+from hub.domain.agreements import Domain, Scope
 from hub.errors import BadSetting, Forbidden
 from hub.storage.tables import Base, PracticeOwned
 from hub.storage.tables import Practice as PracticeTable
@@ -43,23 +43,29 @@ class ScopedSession(Session):
 
 
 def _criteria(scope: Scope) -> tuple[Any, ...]:
-    """One plain expression per table; a lambda with a conditional would be ignored silently."""
+    """The filters of every statement: one for all tables where the scope is the same in each domain
+    (the hub's own work on a practice), else one plain expression per table. The lambda must hold no
+    conditional: it would be ignored silently."""
     if scope.unrestricted:
         return ()
-    criteria = []
+    practices = sorted(scope.all_practices())
+    own = PracticeTable.id.in_(practices) if practices else false()
+    of_practices = with_loader_criteria(PracticeTable, own, include_aliases=True)
+    if all(scope.practices(domain) == scope.all_practices() for domain in Domain) and practices:
+        everywhere = with_loader_criteria(
+            PracticeOwned, lambda table: table.practice_id.in_(practices), include_aliases=True
+        )
+        return (of_practices, everywhere)
+    return (of_practices, *_criteria_by_table(scope))
+
+
+def _criteria_by_table(scope: Scope) -> Iterator[Any]:
     for mapper in Base.registry.mappers:
         table = mapper.class_
         if issubclass(table, PracticeOwned):
-            allowed = scope.practices(table.domain)
-            column: Any = table.practice_id
-        elif table is PracticeTable:
-            allowed = scope.all_practices()
-            column = PracticeTable.id
-        else:
-            continue
-        clause = column.in_(sorted(allowed)) if allowed else false()
-        criteria.append(with_loader_criteria(table, clause, include_aliases=True))
-    return tuple(criteria)
+            allowed = sorted(scope.practices(table.domain))
+            clause = table.practice_id.in_(allowed) if allowed else false()
+            yield with_loader_criteria(table, clause, include_aliases=True)
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")

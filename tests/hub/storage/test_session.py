@@ -1,0 +1,229 @@
+"""Scoped sessions: what a scope may not see or write stays unseen and unwritten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import aliased
+
+from hub.domain.agreements import (
+    READABLE_CLASSES,
+    Domain,
+    PrincipalKind,
+    Purpose,
+    Scope,
+    practice_scope,
+    unrestricted_scope,
+)
+from hub.errors import Forbidden
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import Appointment, Patient, PatientIdentifier, Practice, Worker
+
+ALL = unrestricted_scope("test")
+
+
+def mso_scope(**rows: str) -> Scope:
+    """An MSO app's scope with other practices in each domain."""
+    granted = {domain: frozenset(rows.get(domain.value.lower(), "")) for domain in Domain}
+    return Scope(
+        principal_id="app",
+        principal_name="app",
+        kind=PrincipalKind.MSO_APP,
+        purpose=Purpose.OPERATIONS,
+        classes=READABLE_CLASSES,
+        rows=MappingProxyType(granted),
+    )
+
+
+SCOPES = [
+    pytest.param(practice_scope("a"), id="one practice"),
+    pytest.param(mso_scope(clinical="a", schedule="a"), id="by domain"),
+]
+
+
+@pytest.fixture
+def filled(database: Database, now: datetime) -> Database:
+    def work(session: ScopedSession) -> None:
+        for practice in "ab":
+            session.add(Practice(id=practice, name=practice, zone="UTC", created_at=now))
+            session.flush()
+            session.add(Patient(practice_id=practice, id=f"p{practice}", family_name="Same"))
+            session.flush()
+            session.add(
+                PatientIdentifier(
+                    practice_id=practice, patient_id=f"p{practice}", authority="X", type="MR",
+                    value="1",
+                )
+            )  # fmt: skip
+            session.add(
+                Appointment(
+                    practice_id=practice, patient_id=f"p{practice}", status="booked",
+                    starts_at=now, external_id="1",
+                )
+            )  # fmt: skip
+
+    database.transaction(ALL, work)
+    return database
+
+
+Other = aliased(Patient)
+READS: list[Callable[[ScopedSession], Any]] = [
+    lambda s: s.scalars(select(Patient.practice_id)).all(),
+    lambda s: [p.practice_id for p in s.scalars(select(Patient))],
+    lambda s: s.scalars(select(Other.practice_id)).all(),
+    lambda s: s.scalars(select(Patient.practice_id).where(Patient.family_name == "Same")).all(),
+    lambda s: ["a"] * (s.scalar(select(func.count()).select_from(Patient)) or 0),
+    lambda s: s.scalars(
+        select(Patient.practice_id).join(Appointment, Appointment.patient_id == Patient.id)
+    ).all(),
+    lambda s: s.scalars(select(select(Patient.practice_id).subquery().c.practice_id)).all(),
+    lambda s: s.scalars(
+        select(Practice.id).where(exists().where(Patient.practice_id == Practice.id))
+    ).all(),
+    lambda s: s.scalars(
+        select(Practice.id).where(Practice.id.in_(select(Patient.practice_id)))
+    ).all(),
+    lambda s: [key for key in ("a", "b") if s.get(Patient, (key, f"p{key}")) is not None],
+    lambda s: s.scalars(select(Practice.id)).all(),
+    lambda s: s.scalars(
+        select(Patient.practice_id).union_all(select(Patient.practice_id).where(Patient.id == "x"))
+    ).all(),
+]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("read", READS)
+def test_every_way_of_reading_sees_the_scope_only(
+    filled: Database, scope: Scope, read: Callable[[ScopedSession], Any]
+) -> None:
+    with filled.read(scope) as session:
+        assert read(session) == ["a"]
+
+
+def test_a_scope_without_practices_sees_nothing(filled: Database) -> None:
+    with filled.read(mso_scope()) as session:
+        assert session.scalars(select(Patient.id)).all() == []
+        assert session.scalars(select(Practice.id)).all() == []
+
+
+def test_each_domain_has_its_own_practices(filled: Database) -> None:
+    with filled.read(mso_scope(clinical="a", schedule="b")) as session:
+        assert session.scalars(select(Patient.practice_id)).all() == ["a"]
+        assert session.scalars(select(Appointment.practice_id)).all() == ["b"]
+        assert session.scalars(select(Worker.id)).all() == []
+
+
+def test_scopes_do_not_leak_into_each_other(filled: Database) -> None:
+    """The same statement under alternating scopes, on many threads: compiled once, bound anew."""
+    wrong: list[object] = []
+
+    def read(practice: str) -> None:
+        for _ in range(50):
+            with filled.read(practice_scope(practice)) as session:
+                found = session.scalars(select(Patient.practice_id)).all()
+                if found != [practice]:
+                    wrong.append(found)
+
+    threads = [threading.Thread(target=read, args=(key,)) for key in "abab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_bulk_writes_touch_the_scope_only(filled: Database, scope: Scope) -> None:
+    def work(session: ScopedSession) -> None:
+        session.execute(update(Patient).values(given_name="Seen"))
+        session.execute(delete(Appointment))
+
+    filled.transaction(scope, work)
+    with filled.read(ALL) as session:
+        seen = session.execute(select(Patient.practice_id, Patient.given_name)).all()
+        assert sorted(map(tuple, seen)) == [("a", "Seen"), ("b", "")]
+        assert session.scalars(select(Appointment.practice_id)).all() == ["b"]
+
+
+def test_a_row_of_another_practice_cannot_be_written(filled: Database) -> None:
+    with pytest.raises(Forbidden):
+        filled.transaction(
+            practice_scope("a"), lambda s: s.add(Patient(practice_id="b", family_name="New"))
+        )
+    with pytest.raises(Forbidden):
+        filled.transaction(
+            mso_scope(schedule="a"), lambda s: s.add(Patient(practice_id="a", family_name="New"))
+        )
+
+
+def test_a_failed_piece_of_work_spoils_neither_its_neighbours_nor_the_database(
+    database: Database, now: datetime
+) -> None:
+    def add(key: str) -> Callable[[ScopedSession], None]:
+        def work(session: ScopedSession) -> None:
+            session.add(Practice(id=key, name=key, zone="UTC", created_at=now))
+            session.flush()
+            if key == "bad":
+                raise ValueError("no")
+
+        return work
+
+    futures = {key: database.submit(ALL, add(key)) for key in ("one", "bad", "two")}
+    futures["one"].result()
+    futures["two"].result()
+    with pytest.raises(ValueError, match="no"):
+        futures["bad"].result()
+    with database.read(ALL) as session:
+        assert set(session.scalars(select(Practice.id))) == {"one", "two"}
+
+
+def test_hooks_run_after_the_commit_and_not_without_one(database: Database) -> None:
+    seen: list[str] = []
+    database.transaction(ALL, lambda s: s.after_commit.append(lambda: seen.append("committed")))
+
+    def failing(session: ScopedSession) -> None:
+        session.after_commit.append(lambda: seen.append("never"))
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        database.transaction(ALL, failing)
+    assert seen == ["committed"]
+
+
+def test_a_transaction_inside_a_transaction_is_refused_where_it_would_hang(
+    database: Database,
+) -> None:
+    if not database.is_sqlite:
+        return
+
+    def work(session: ScopedSession) -> None:
+        database.transaction(ALL, lambda s: None)
+
+    with pytest.raises(RuntimeError, match="inside another"):
+        database.transaction(ALL, work)
+
+
+def test_timestamps_keep_the_moment_and_refuse_to_be_naive(filled: Database, now: datetime) -> None:
+    with filled.read(ALL) as session:
+        stored = session.scalars(select(Appointment.starts_at)).first()
+    assert stored == now
+    assert stored is not None
+    assert stored.utcoffset() == timedelta(0)
+    with pytest.raises(Exception, match="time zone"):
+        filled.transaction(
+            ALL,
+            lambda s: s.execute(update(Appointment).values(starts_at=datetime(2026, 1, 1))),  # noqa: DTZ001
+        )
+
+
+def test_dates_stay_dates(filled: Database) -> None:
+    born = date(1970, 2, 28)
+    filled.transaction(ALL, lambda s: s.execute(update(Patient).values(birth_date=born)))
+    with filled.read(ALL) as session:
+        assert set(session.scalars(select(Patient.birth_date))) == {born}
