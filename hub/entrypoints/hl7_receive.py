@@ -21,6 +21,7 @@ from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.header import Header, read_header
 from connectors.sdk.hl7v2.lanes import lane_keys
 from connectors.sdk.hl7v2.lexer import lex
+from hub import log
 from hub.domain.records import Issue
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.services.intake import Arrival, State, Stored
@@ -29,11 +30,15 @@ CONTENT_TYPE = "application/hl7-v2"
 STORE_TIMEOUT = 30.0
 _KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 10, 11, 12, 18))
 
+_log = log.get("mllp")
 _STORAGE = Fault(207, "", "The message could not be stored; send it again.", "AE")
 _REUSED = Fault(205, "MSH-10", "The control id was used for another message.", "AE")
 _CUT_OFF = Fault(207, "", "The frame was cut off before its end block; send it again.", "AE")
 _GIANT = Fault(207, "", "The frame is larger than this endpoint takes.", "AR")
 _WRONG_PRACTICE = "The sender may not send for this facility."
+
+
+_NOTHING = Arrival("hl7v2", None, None, "", "", "", b"")
 
 
 class ReceivesArrivals(Protocol):
@@ -81,22 +86,40 @@ class Receiver:
 
         Never raises for anything a sender or the storage does.
         """
-        judgement = judge(frame, peer, self.routes(), self.caps)
-        header = judgement.header
-        close = frame.fault == "too_large"
+        try:
+            judgement = judge(frame, peer, self.routes(), self.caps)
+        except Exception as error:
+            return self._not_stored(Judgement(_NOTHING, read_header(frame.content)), error)
         answer = _acknowledge(judgement, judgement.fault, self._now())
         arrival = replace(judgement.arrival, answer=answer)
+        close = frame.fault == "too_large"
         try:
             # Shielded: giving up waiting must not cancel a commit that may still succeed.
             future = asyncio.shield(asyncio.wrap_future(self._intake.receive(arrival)))
             stored = await asyncio.wait_for(future, STORE_TIMEOUT)
-        except Exception:
-            # Whatever kept it from being stored, the one honest answer is that it was not.
-            answer = _acknowledge(judgement, _STORAGE, self._now())
-            return Reply(answer, close or (not answer and not judgement.silent))
-        if stored.conflict and header is not None and not judgement.silent:
+        except Exception as error:
+            return self._not_stored(judgement, error, close)
+        if stored.conflict and not judgement.silent:
             return Reply(_acknowledge(judgement, _REUSED, self._now()), close)
         return Reply(stored.answer, close)
+
+    def admits(self, peer: str) -> bool:
+        """Whether to listen to an address at all; not while the routes cannot be read."""
+        try:
+            return self.routes().knows_peer(peer)
+        except Exception as error:
+            _log.error("hl7_routes_unreadable", error_type=type(error).__name__)
+            return False
+
+    def _not_stored(self, judgement: Judgement, error: Exception, close: bool = False) -> Reply:
+        """Whatever kept a message from being stored, the one honest answer is that it was not.
+
+        Where the sender wants no answer, ending the connection is the only one there is.
+        """
+        connection_id = judgement.arrival.connection_id
+        _log.error("hl7_not_stored", error_type=type(error).__name__, connection_id=connection_id)
+        answer = _acknowledge(judgement, _STORAGE, self._now())
+        return Reply(answer, close or not (answer or judgement.silent))
 
 
 def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) -> Judgement:

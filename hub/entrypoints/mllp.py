@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import threading
 from collections import defaultdict
@@ -92,12 +93,13 @@ class MllpServer:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio runs every client callback in a task
         connection = _Connection(task)
+        _keep_alive(writer)
         address = writer.get_extra_info("peername")
         peer = str(address[0]) if address else ""
         full = len(self._connections) >= self._limits.connections
         self._connections.add(connection)
         try:
-            if not self._stopping and not full and self._receiver.routes().knows_peer(peer):
+            if not self._stopping and not full and self._receiver.admits(peer):
                 async with self._places[peer]:
                     await self._serve(connection, reader, writer, peer)
         except (OSError, TimeoutError, asyncio.CancelledError):
@@ -162,6 +164,14 @@ class MllpServer:
             writer.write(wrap(reply.ack))
             await asyncio.wait_for(writer.drain(), self._limits.write)
         return not reply.close
+
+
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    """Probe a silent peer after three minutes, so that dead connections free their place."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 180)
 
 
 class MllpThread:

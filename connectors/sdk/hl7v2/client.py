@@ -105,7 +105,11 @@ class MllpClient:
         self._framer, self._waiting = Framer(), []
         if self._tls is None:
             return plain
-        return self._tls.wrap_socket(plain, server_hostname=self._address[0])
+        try:
+            return self._tls.wrap_socket(plain, server_hostname=self._address[0])
+        except OSError:
+            plain.close()
+            raise
 
     def _receive(self, connection: socket.socket, deadline: float) -> bytes:
         while not self._waiting:

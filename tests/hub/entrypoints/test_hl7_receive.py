@@ -226,6 +226,18 @@ def test_what_was_not_stored_is_never_accepted(error: Exception) -> None:
     assert (silent.ack, silent.close) == (b"", True)
 
 
+def test_routes_that_cannot_be_read_accept_nothing() -> None:
+    def broken() -> Routes:
+        raise OSError("database is gone")
+
+    intake = FakeIntake()
+    receiver = Receiver(intake, broken, lambda: NOW)
+    reply = asyncio.run(receiver.receive(frame(), PEER))
+    assert codes(reply)[:2] == ("AE", "207")
+    assert not receiver.admits(PEER)
+    assert intake.arrivals == []
+
+
 def test_an_acknowledgement_is_kept_and_not_answered() -> None:
     intake = FakeIntake()
     (reply,) = receive(intake, frame(f9="ACK"))

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import hl7.client
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.simulator import FacilityFeed, Member, Provider, generate, send_all
@@ -206,6 +213,53 @@ def test_a_change_of_routes_takes_effect_on_the_next_message() -> None:
         table[0] = routes("OTHER")
         connection.sendall(wrap(message("C2")))
         assert answers(connection, 1) == [("AR", b"C2")]
+
+
+def certificate(folder: Path) -> Path:
+    """A self-signed pair for 127.0.0.1 in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(alternative, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "pair.pem"
+    plain = serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path) -> None:
+    pair = certificate(tmp_path)
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=pair)
+    server_side.load_cert_chain(pair)
+    server_side.verify_mode = ssl.CERT_REQUIRED
+    stranger = ssl.create_default_context(cafile=pair)
+    known = ssl.create_default_context(cafile=pair)
+    known.load_cert_chain(pair)
+    receiver = Receiver(FakeIntake(), routes, lambda: datetime.now(UTC))
+    with MllpThread(MllpServer(receiver, port=0, tls=server_side)) as thread:
+        address = ("127.0.0.1", thread.server.port)
+        with MllpClient(*address, tls=known) as client:
+            assert client.send(message("C1")).code == "AA"
+        for context in (stranger, None):
+            with MllpClient(*address, tls=context, attempts=1, timeout=2) as client:
+                assert client.send(message("C2")).code == ""
 
 
 def test_a_foreign_client_is_understood() -> None:
