@@ -57,7 +57,6 @@ class JobWorker:
         self._stopping.set()
         self._worker.stop(timeout=SHUTDOWN_MILLISECONDS)
         self._pulse.join(timeout=5)
-        self.broker.emit_before("process_shutdown")
 
     def _keep_alive(self) -> None:
         lease = self.broker.lease

@@ -105,6 +105,7 @@ payroll_run = stored(
 pay_statement = stored(
     "PayStatement",
     table=tables.PayStatement,
+    root="payStatements",
     help="What one worker is paid in one run.",
     fields={
         "currency": col(PAYROLL),
