@@ -95,9 +95,13 @@ def test_without_a_time_the_last_message_counts(desk: Any) -> None:
     assert desk.put(person("7", phone="555-0100"), minute=4) == "stale"
 
 
-def test_equal_record_numbers_of_two_practices_are_two_people(desk: Any) -> None:
+@pytest.mark.parametrize("unrestricted", [False, True])
+def test_equal_record_numbers_of_two_practices_are_two_people(
+    desk: Any, unrestricted: bool
+) -> None:
     for practice in ("north", "south"):
-        assert desk.put(person("7", name=NAME), practice=practice) == "created"
+        outcome = desk.put(person("7", name=NAME), practice=practice, unrestricted=unrestricted)
+        assert outcome == "created"
     assert live(desk, "7", "north") != live(desk, "7", "south")
     assert len(desk.rows(tables.Patient)) == 2
 
@@ -219,6 +223,15 @@ def test_a_merge_against_an_earlier_one_is_refused(
     assert desk.put(merge(*last)) == "rejected"
     assert desk.codes == [reason]
     assert {row.id: row.merged_into_id for row in desk.rows(tables.Patient)} == links
+
+
+def test_a_refused_merge_changes_nothing_of_the_survivor(desk: Any) -> None:
+    desk.put(person("1"))
+    desk.put(person("2", phone="555-0100"))
+    desk.put(merge("2", "1"), minute=1)
+    opposite = PatientMerge(person("1", phone="555-0199"), (mrn("2"),))
+    assert desk.put(opposite, minute=2) == "rejected"
+    assert desk.one(tables.Patient, status="active").phone == "555-0100"
 
 
 def test_an_unknown_prior_becomes_another_identifier_of_the_survivor(desk: Any) -> None:

@@ -68,10 +68,13 @@ def test_a_deletion_leaves_a_tombstone(desk: Any) -> None:
     assert desk.one(tables.Appointment).status == "deleted"
 
 
-def test_one_key_of_two_connections_or_practices_is_two_appointments(desk: Any) -> None:
-    assert desk.put(BOOKED) == "created"
-    assert desk.put(BOOKED, connection="lab") == "created"
-    assert desk.put(BOOKED, practice="south") == "created"
+@pytest.mark.parametrize("unrestricted", [False, True])
+def test_one_key_of_two_connections_or_practices_is_two_appointments(
+    desk: Any, unrestricted: bool
+) -> None:
+    assert desk.put(BOOKED, unrestricted=unrestricted) == "created"
+    assert desk.put(BOOKED, connection="lab", unrestricted=unrestricted) == "created"
+    assert desk.put(BOOKED, practice="south", unrestricted=unrestricted) == "created"
     assert len(desk.rows(tables.Appointment)) == 3
     assert len(desk.rows(tables.Patient)) == 2
     assert len(desk.rows(tables.Provider)) == 2
