@@ -103,6 +103,7 @@ def _listen(
 
     solver.cbMipInterrupt += lambda event: event.interrupt(asked(event.data_out.mip_dual_bound))
     solver.cbSimplexInterrupt += lambda event: event.interrupt(asked(-math.inf))
+    solver.cbIpmInterrupt += lambda event: event.interrupt(asked(-math.inf))
     if found is not None:
         solver.cbMipImprovingSolution += improved
     return raised

@@ -147,6 +147,8 @@ def easy_bound(problem: Problem) -> Cents:
 def _run_solver(search: _Search) -> Outcome:
     """Run HiGHS from the best plan; take over its plan, mended where rounding broke a rule."""
     search.tell("solver")
+    if search.stop():
+        return Outcome("limit", None, -math.inf)
     model = build(search.problem)
     told = 0.0
 
