@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from hub.entrypoints.cli import connector, demo, hl7, purchasing, send, service, x12
+from hub.entrypoints.cli import client, connector, demo, hl7, purchasing, schema, send, service, x12
 from hub.errors import HubError
 
 app = typer.Typer(
@@ -23,6 +23,12 @@ app.command("serve")(service.serve)
 app.command("migrate")(service.migrate)
 app.command("send")(send.send)
 app.command("simulate")(connector.simulate)
+app.command("export-schema")(schema.export_schema)
+app.add_typer(schema.audit_app, name="audit")
+app.add_typer(client.app, name="client")
+app.command("export-schema")(schema.export_schema)
+app.add_typer(client.app, name="client")
+app.add_typer(schema.audit_app, name="audit")
 app.add_typer(connector.app, name="connector")
 app.add_typer(hl7.app, name="hl7")
 app.add_typer(x12.app, name="x12")
