@@ -150,6 +150,22 @@ def test_pooling_reaches_a_tier_that_nobody_reaches_alone() -> None:
     assert [share.pays for share in plan.shares] == [4_200, 4_200]
 
 
+def test_a_lower_price_that_breaks_the_minimum_order_cannot_be_declined() -> None:
+    instance = Instance(
+        practices=(Practice("a"), Practice("b")),
+        items=(Item("i"),),
+        demand=(Demand("a", "i", 5), Demand("b", "i", 5)),
+        vendors=(Vendor("v", min_order=4_000), Vendor("w")),
+        offers=(
+            Offer("v", "i", 1, (Tier(0, 1_000), Tier(10, 700))),
+            Offer("w", "i", 1, (Tier(0, 1_200),)),
+        ),
+        limits=Limits(gap=0),
+    )
+    plan = solve(instance)
+    assert (plan.status, plan.cost, plan.lower_bound) == ("optimal", 11_000, 11_000)
+
+
 def test_an_equivalent_is_bought_in_its_own_packs() -> None:
     instance = Instance(
         practices=(Practice("a"),),
