@@ -161,13 +161,14 @@ class _Run:
         def work(session: ScopedSession) -> Payload:
             return self._once(session, mutation, given, key, digest, now)
 
-        try:
-            return self.context.database.transaction(self.context.scope, work)
-        except IntegrityError:
-            if key is None:
-                raise Conflict("Something else changed it meanwhile; read it again.") from None
-        # The same key was used at the same moment: by now its outcome is stored.
-        return self.context.database.transaction(self.context.scope, work)
+        for attempt in range(2):
+            try:
+                return self.context.database.transaction(self.context.scope, work)
+            except IntegrityError:
+                # Perhaps the same key at the same moment: by now its outcome is stored.
+                if key is None or attempt:
+                    break
+        raise Conflict("Something else changed it meanwhile; read it again.")
 
     def _once(
         self,
@@ -201,7 +202,9 @@ class _Run:
                 )
             )
             session.flush()
-        self._append(session, now, "write", "success", reason=mutation.name)
+        stated = str(given.get(mutation.reason, "")).strip()
+        reason = f"{mutation.name}: {stated}" if stated else mutation.name
+        self._append(session, now, "write", "success", reason=reason)
         return payload
 
     def read_payload(self, parts: Mapping[str, Any]) -> Json:

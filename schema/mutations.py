@@ -86,8 +86,8 @@ def _replay_messages(call: Call) -> Payload:
     ids = call.input["messageIds"]
     if not 1 <= len(ids) <= MOST_MESSAGES:
         raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
-    if not call.input["reason"].strip():
-        raise Rejected("A replay needs a reason.", path="reason")
+    if not 1 <= len(call.input["reason"].strip()) <= LONGEST_NAME:
+        raise Rejected(f"A reason has 1 to {LONGEST_NAME} characters.", path="reason")
     inbox_ids = [row_id(item, "InboundMessage") for item in ids]
     return {"replayedCount": intake.replay(call.session, inbox_ids=inbox_ids, now=call.now)}
 
@@ -151,6 +151,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"replayedCount": "int"},
         _replay_messages,
         mso_only=True,
-        help="Read stored messages again.",
+        reason="reason",
+        help="Read stored messages again; the reason is audited, so it names no patient.",
     ),
 )

@@ -38,13 +38,15 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Mutation:
     """`inputs` are field → annotation; `payload` is field → declared type (the use case returns the
-    row's id) or a scalar's annotation (it returns the value)."""
+    row's id) or a scalar's annotation (it returns the value). `reason` names the input that holds
+    the operator's reason, which the audit trail keeps."""
 
     name: str
     inputs: Mapping[str, str]
     payload: Mapping[str, str]
     run: Callable[[Call], Payload]
     mso_only: bool = False
+    reason: str = ""
     help: str = ""
 
     @property

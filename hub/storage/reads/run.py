@@ -7,8 +7,8 @@ trail.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,17 +34,30 @@ from hub.storage.reads.parts import (
     Objects,
     One,
     Page,
-    PageInfo,
     Root,
     RootPage,
     Source,
     Total,
 )
-from hub.storage.reads.write import WRITERS, global_id
+from hub.storage.reads.rows import (
+    Group,
+    Json,
+    Parent,
+    Rows,
+    hand_out,
+    index,
+    inherit,
+    leaves,
+    masked,
+    page_info,
+    parent_key,
+    parents_of,
+    partition_of,
+    renumbered,
+    set_all,
+)
+from hub.storage.reads.write import global_id
 from hub.storage.session import ScopedSession
-
-Json = dict[str, Any]
-Parent = tuple[str | None, Any]
 
 
 class OutOfScope(HubError):
@@ -62,35 +75,6 @@ class Reading:
 
     def __bool__(self) -> bool:
         return bool(self.entities)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Fetched rows; `subjects` are the patients they are about where that comes from above."""
-
-    source: Source
-    names: Mapping[str, int]
-    values: Sequence[Any]
-    subjects: Sequence[str | None]
-
-    def column(self, name: str) -> list[Any]:
-        index = self.names[name]
-        return [row[index] for row in self.values]
-
-    def practices(self) -> list[str | None]:
-        if "practice_id" in self.names:
-            return self.column("practice_id")
-        if self.source.access is Access.PRACTICES:
-            return self.column("id")
-        return [None] * len(self.values)
-
-    def pick(self, positions: Sequence[int]) -> Rows:
-        return Rows(
-            self.source,
-            self.names,
-            [self.values[i] for i in positions],
-            [self.subjects[i] for i in positions],
-        )
 
 
 class Reader:
@@ -164,8 +148,8 @@ class Reader:
         """One connection per row of `above`, or the one of a root field."""
         parents: list[Parent] = [(None, None)]
         if link is not None and above is not None:
-            parents = _parents(page, link, above)
-        partition = _partition(page, link, parents)
+            parents = parents_of(page, link, above)
+        partition = partition_of(page, link, parents)
         clause = (
             None
             if link is None
@@ -176,18 +160,18 @@ class Reader:
         connections: list[Json] = [{} for _ in parents]
         for output in page.outputs:
             if isinstance(output, Constant):
-                _set(connections, output.key, [output.value] * len(parents))
+                set_all(connections, output.key, [output.value] * len(parents))
             elif isinstance(output, Total):
-                _set(connections, output.key, [totals.get(p, 0) for p in parents])
+                set_all(connections, output.key, [totals.get(p, 0) for p in parents])
             elif isinstance(output, Nodes):
                 written = self._objects(output.objects, rows)
-                _set(connections, output.key, [[written[i] for i in g.shown] for g in groups])
+                set_all(connections, output.key, [[written[i] for i in g.shown] for g in groups])
             elif isinstance(output, Edges):
                 edges = self._edges(output, rows)
-                _set(connections, output.key, [[edges[i] for i in g.shown] for g in groups])
+                set_all(connections, output.key, [[edges[i] for i in g.shown] for g in groups])
             else:
                 cursors = self._cursors(rows) if page.needs_rows() else []
-                _set(connections, output.key, [_page_info(output, g, cursors) for g in groups])
+                set_all(connections, output.key, [page_info(output, g, cursors) for g in groups])
         return connections
 
     def _page_rows(
@@ -198,11 +182,11 @@ class Reader:
         clause: ColumnElement[bool] | None,
         partition: tuple[str, ...],
         above: Rows | None,
-    ) -> tuple[Rows, list[_Group]]:
+    ) -> tuple[Rows, list[Group]]:
         names = sql.needed_columns(page.source, page.selections())
         names = tuple(dict.fromkeys((*names, *partition)))
         if not page.needs_rows() or not parents:
-            return Rows(page.source, _index(names), [], []), [_Group([], False) for _ in parents]
+            return Rows(page.source, index(names), [], []), [Group([], False) for _ in parents]
         if len(parents) == 1 or clause is None:
             position = self._position(page)
             statement = sql.whole_page(page.source, self._scope, page, names, clause, position)
@@ -211,11 +195,11 @@ class Reader:
                 page.source, self._scope, page, names, clause, partition
             )
         rows = self._fetch(page.source, names, statement)
-        groups = _group(rows, page, link, parents, partition)
+        groups = hand_out(rows, page, link, parents, partition)
         rows = rows.pick([i for group in groups for i in group.shown])
-        groups = _renumber(groups)
+        groups = renumbered(groups)
         if page.source.subject == INHERITED and above is not None:
-            rows = _inherit(rows, groups, above)
+            rows = inherit(rows, groups, above)
         return rows, groups
 
     def _position(self, page: Page) -> ColumnElement[bool] | None:
@@ -238,7 +222,7 @@ class Reader:
         if not parents or not any(isinstance(output, Total) for output in page.outputs):
             return {}
         counted = self._execute(sql.totals(page.source, self._scope, page, clause, partition))
-        found = {_parent_key(row[:-1], partition, link): int(row[-1]) for row in counted}
+        found = {parent_key(row[:-1], partition, link): int(row[-1]) for row in counted}
         if page.classes & SENSITIVE:
             self.reading.entities[page.source.type_name] += sum(found.values())
         return found
@@ -247,11 +231,11 @@ class Reader:
         written: list[Json] = [{} for _ in rows.values]
         for item in edges.items:
             if isinstance(item, Cursor):
-                _set(written, item.key, self._cursors(rows))
+                set_all(written, item.key, self._cursors(rows))
             elif isinstance(item, Nodes):
-                _set(written, item.key, self._objects(item.objects, rows))
+                set_all(written, item.key, self._objects(item.objects, rows))
             else:
-                _set(written, item.key, [item.value] * len(written))
+                set_all(written, item.key, [item.value] * len(written))
         return written
 
     @staticmethod
@@ -267,20 +251,20 @@ class Reader:
         written: list[Json] = [{} for _ in rows.values]
         for output in objects.outputs:
             if isinstance(output, Leaf):
-                values = _leaves(output, rows)
-                _set(written, output.key, _masked(values, hidden if output.identifier else None))
+                values = leaves(output, rows)
+                set_all(written, output.key, masked(values, hidden if output.identifier else None))
             elif isinstance(output, GlobalId):
                 name = objects.source.type_name
-                _set(written, output.key, [global_id(name, i) for i in rows.column("id")])
+                set_all(written, output.key, [global_id(name, i) for i in rows.column("id")])
             elif isinstance(output, One):
-                _set(written, output.key, self._one(output, rows))
+                set_all(written, output.key, self._one(output, rows))
             elif isinstance(output, Many):
-                _set(written, output.key, self._pages(output.page, output, rows))
+                set_all(written, output.key, self._pages(output.page, output, rows))
             elif isinstance(output, Computed):
                 values = self._computed(output, rows)
-                _set(written, output.key, _masked(values, hidden if output.identifier else None))
+                set_all(written, output.key, masked(values, hidden if output.identifier else None))
             else:
-                _set(written, output.key, [output.value] * len(written))
+                set_all(written, output.key, [output.value] * len(written))
         return written
 
     def _computed(self, output: Computed, rows: Rows) -> list[Any]:
@@ -318,7 +302,7 @@ class Reader:
 
     def _fetch(self, source: Source, names: Sequence[str], statement: Select[Any]) -> Rows:
         values = self._execute(statement)
-        rows = Rows(source, _index(names), values, [None] * len(values))
+        rows = Rows(source, index(names), values, [None] * len(values))
         self._check(source, rows)
         return rows
 
@@ -338,102 +322,3 @@ class Reader:
 
     def _execute(self, statement: Select[Any]) -> Sequence[Any]:
         return self._session.connection().execute(statement).all()
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The rows of one parent: positions shown, and whether there are more."""
-
-    shown: list[int]
-    more: bool
-
-
-def _parents(page: Page, link: Many, above: Rows) -> list[Parent]:
-    scoped = page.source.owned and link.remote != "practice_id" and "practice_id" in above.names
-    practices: Iterable[str | None] = above.practices() if scoped else [None] * len(above.values)
-    return list(zip(practices, above.column("id"), strict=True))
-
-
-def _partition(page: Page, link: Many | None, parents: list[Parent]) -> tuple[str, ...]:
-    if link is None:
-        return ()
-    if parents and parents[0][0] is not None:
-        return ("practice_id", link.remote)
-    return (link.remote,)
-
-
-def _parent_key(values: Sequence[Any], partition: tuple[str, ...], link: Many | None) -> Parent:
-    if link is None:
-        return (None, None)
-    return (values[0], values[1]) if len(partition) == 2 else (None, values[0])
-
-
-def _group(
-    rows: Rows, page: Page, link: Many | None, parents: list[Parent], partition: tuple[str, ...]
-) -> list[_Group]:
-    """Hands rows to their parents and cuts each page to its size."""
-    positions: dict[Parent, list[int]] = defaultdict(list)
-    columns = [rows.column(name) for name in partition]
-    for i in range(len(rows.values)):
-        positions[_parent_key([c[i] for c in columns], partition, link)].append(i)
-    return [
-        _Group(found[: page.first], len(found) > page.first)
-        for found in (positions.get(parent, []) for parent in parents)
-    ]
-
-
-def _renumber(groups: list[_Group]) -> list[_Group]:
-    renumbered, start = [], 0
-    for group in groups:
-        end = start + len(group.shown)
-        renumbered.append(_Group(list(range(start, end)), group.more))
-        start = end
-    return renumbered
-
-
-def _inherit(rows: Rows, groups: list[_Group], above: Rows) -> Rows:
-    subject = above.source.subject
-    known = above.subjects if subject in (None, INHERITED) else above.column(str(subject))
-    subjects: list[str | None] = [None] * len(rows.values)
-    for group, about in zip(groups, known, strict=True):
-        for i in group.shown:
-            subjects[i] = about
-    return Rows(rows.source, rows.names, rows.values, subjects)
-
-
-def _leaves(leaf: Leaf, rows: Rows) -> list[Any]:
-    writer = WRITERS[leaf.shape]
-    values = rows.column(leaf.column)
-    if writer is None:
-        return values
-    return [None if value is None else writer(value) for value in values]
-
-
-def _masked(values: list[Any], hidden: list[bool] | None) -> list[Any]:
-    if hidden is None:
-        return values
-    return [None if hide else value for hide, value in zip(hidden, values, strict=True)]
-
-
-def _page_info(info: PageInfo, group: _Group, cursors: Sequence[str]) -> Json:
-    facts = {
-        "hasNextPage": group.more,
-        "hasPreviousPage": False,
-        "startCursor": cursors[group.shown[0]] if group.shown else None,
-        "endCursor": cursors[group.shown[-1]] if group.shown else None,
-    }
-    return {
-        item.key if isinstance(item, Constant) else item[0]: (
-            item.value if isinstance(item, Constant) else facts[item[1]]
-        )
-        for item in info.items
-    }
-
-
-def _index(names: Sequence[str]) -> dict[str, int]:
-    return {name: i for i, name in enumerate(names)}
-
-
-def _set(objects: Sequence[Json], key: str, values: Iterable[Any]) -> None:
-    for written, value in zip(objects, values, strict=True):
-        written[key] = value

@@ -1,0 +1,145 @@
+"""`mso-hub client`: credentials of internal apps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import select
+
+from hub import settings
+from hub.auth import credentials
+from hub.domain.agreements import Domain, PrincipalKind, Purpose, unrestricted_scope
+from hub.entrypoints.hub import Hub, open_hub
+from hub.errors import NotFound, Rejected
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Client, Practice
+
+app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
+
+_SCOPE = unrestricted_scope("client command")
+_KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
+Name = Annotated[str, typer.Argument(help="The credential's name.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def _hub() -> Iterator[Hub]:
+    hub = open_hub(settings.load())
+    try:
+        yield hub
+    finally:
+        hub.close()
+
+
+@app.command()
+def create(
+    name: Name,
+    kind: Annotated[str, typer.Option(help="mso or practice.")],
+    practice: Annotated[
+        str | None, typer.Option(help="Id or name of the practice the app belongs to.")
+    ] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="A domain it may read; repeat. Default: all.")
+    ] = None,
+    purpose: Annotated[
+        list[str] | None,
+        typer.Option(help="A purpose it may state; repeat, the first is the default."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a credential and print its key, which is not shown again."""
+    if kind not in _KINDS:
+        raise Rejected("--kind is mso or practice.")
+    domains = [_word(Domain, item, "--domain") for item in domain or [d.value for d in Domain]]
+    purposes = [_word(Purpose, item, "--purpose") for item in purpose or [Purpose.OPERATIONS.value]]
+
+    def work(session: ScopedSession) -> tuple[dict[str, Any], str]:
+        client, key = credentials.create_client(
+            session,
+            name,
+            _KINDS[kind],
+            _practice_id(session, practice),
+            now=hub.now(),
+            domains=domains,
+            purposes=purposes,
+        )
+        return _shown(client), key
+
+    with _hub() as hub:
+        shown, key = hub.database.transaction(_SCOPE, work)
+    if as_json:
+        typer.echo(json.dumps({**shown, "key": key}, indent=2))
+        return
+    typer.echo(f"Created {name}. Keep its key; it is not shown again:\n{key}")
+
+
+@app.command("list")
+def list_clients(as_json: AsJson = False) -> None:
+    """List every credential, without keys."""
+    with _hub() as hub, hub.database.read(_SCOPE) as session:
+        found = [_shown(client) for client in credentials.list_clients(session)]
+    if as_json:
+        typer.echo(json.dumps({"clients": found}, indent=2))
+        return
+    table = Table("name", "kind", "practice", "prefix", "domains", "purposes", "state")
+    for client in found:
+        table.add_row(
+            client["name"],
+            client["kind"],
+            client["practice_id"] or "",
+            f"hub_{client['key_prefix']}_…",
+            ", ".join(client["domains"]),
+            ", ".join(client["purposes"]),
+            "revoked" if client["revoked_at"] else "active",
+        )
+    Console().print(table)
+
+
+@app.command()
+def revoke(name: Name, as_json: AsJson = False) -> None:
+    """Revoke a credential; its key stops working with the next request."""
+    with _hub() as hub:
+        hub.database.transaction(
+            _SCOPE, lambda session: credentials.revoke_client(session, name, now=hub.now())
+        )
+    typer.echo(json.dumps({"revoked": name}) if as_json else f"Revoked {name}.")
+
+
+def _shown(client: Client) -> dict[str, Any]:
+    return {
+        "id": client.id,
+        "name": client.name,
+        "kind": client.kind,
+        "practice_id": client.practice_id,
+        "key_prefix": client.key_prefix,
+        "domains": client.domains,
+        "purposes": client.purposes,
+        "created_at": client.created_at.isoformat(),
+        "revoked_at": client.revoked_at.isoformat() if client.revoked_at else None,
+    }
+
+
+def _practice_id(session: ScopedSession, practice: str | None) -> str | None:
+    """The id of a practice named by id or by name."""
+    if practice is None:
+        return None
+    found = session.scalars(
+        select(Practice.id).where((Practice.id == practice) | (Practice.name == practice))
+    ).all()
+    if len(found) != 1:
+        raise NotFound("--practice must be the id or the unique name of a practice.")
+    return found[0]
+
+
+def _word(kind: Any, text: str, option: str) -> Any:
+    try:
+        return kind(text.upper())
+    except ValueError:
+        known = ", ".join(item.value for item in kind)
+        raise Rejected(f"{option} is one of {known}.") from None
