@@ -7,7 +7,6 @@ whose own total exceeds a limit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.faults import Fault
@@ -37,24 +36,22 @@ def exceeded(content: bytes, delimiters: Delimiters, caps: Caps = DEFAULT_CAPS) 
     lines = content.count(b"\r") + content.count(b"\n")
     if lines >= caps.segments and _segments(content) > caps.segments:
         return _fault("", f"The message has more than {caps.segments} segments.")
-    in_doubt = [found for found in _marks(delimiters, caps) if content.count(found[0]) >= found[1]]
-    return _walk(content, delimiters.field_byte, in_doubt) if in_doubt else None
+    field, count = delimiters.field_byte, content.count
+    in_doubt: list[tuple[bytes, int, str]] = []
+    if count(field) > caps.fields:
+        in_doubt.append((field, caps.fields + 1, "fields"))
+    if count(delimiters.repetition_byte) >= caps.repetitions:
+        in_doubt.append((delimiters.repetition_byte, caps.repetitions, "repetitions"))
+    if count(delimiters.component_byte) >= caps.components:
+        in_doubt.append((delimiters.component_byte, caps.components, "components"))
+    part = delimiters.subcomponent_byte
+    if part and count(part) >= caps.subcomponents:
+        in_doubt.append((part, caps.subcomponents, "subcomponents"))
+    return _walk(content, field, in_doubt) if in_doubt else None
 
 
 def _segments(content: bytes) -> int:
     return sum(1 for line in content.replace(b"\n", b"\r").split(b"\r") if line)
-
-
-@lru_cache(maxsize=64)
-def _marks(delimiters: Delimiters, caps: Caps) -> tuple[tuple[bytes, int, str], ...]:
-    """Delimiter, how many of it are too many in one field (or segment), and what it separates."""
-    marks = (
-        (delimiters.field, caps.fields + 1, "fields"),
-        (delimiters.repetition, caps.repetitions, "repetitions"),
-        (delimiters.component, caps.components, "components"),
-        (delimiters.subcomponent, caps.subcomponents, "subcomponents"),
-    )
-    return tuple((mark.encode(), most, kind) for mark, most, kind in marks if mark)
 
 
 def _walk(content: bytes, field: bytes, marks: list[tuple[bytes, int, str]]) -> Fault | None:

@@ -15,12 +15,13 @@ class Header:
     unusable.
     """
 
-    __slots__ = ("_message_type", "delimiters", "fields", "separator")
+    __slots__ = ("_firsts", "_message_type", "delimiters", "fields", "separator")
 
     def __init__(self, line: bytes) -> None:
         self.separator = line[3:4]
         self.fields = line.split(self.separator)
         self._message_type: str | None = None
+        self._firsts: dict[int, str] = {}
         encoding = self.fields[1] if len(self.fields) > 1 else b""
         self.delimiters: Delimiters | None = read_delimiters(self.separator, encoding)
 
@@ -33,7 +34,10 @@ class Header:
         """The first component of the first repetition of MSH-n, as text for comparing and
         storing.
         """
-        return self.component(number, 1)
+        found = self._firsts.get(number)
+        if found is None:
+            found = self._firsts[number] = self.component(number, 1)
+        return found
 
     def component(self, number: int, position: int) -> str:
         """One component of the first repetition of MSH-n; empty if absent."""

@@ -34,13 +34,13 @@ class Segment:
 
     __slots__ = ("_codec", "_delimiters", "_fields", "_shift", "id", "text")
 
-    def __init__(self, text: str, delimiters: Delimiters, codec: str) -> None:
+    def __init__(self, name: str, text: str, delimiters: Delimiters, codec: str) -> None:
         self.text = text
-        self.id = segment_id(text, delimiters.field)
+        self.id = name
         self._delimiters = delimiters
         self._codec = codec
         self._fields: list[str] | None = None
-        self._shift = 1 if self.id in _SEPARATOR_FIRST else 0
+        self._shift = 1 if name in _SEPARATOR_FIRST else 0
 
     @property
     def fields(self) -> list[str]:
@@ -160,8 +160,8 @@ class Message:
 
     __slots__ = (
         "_first",
-        "_index",
         "_lines",
+        "_names",
         "_parts",
         "_segments",
         "codec",
@@ -187,36 +187,34 @@ class Message:
         else:
             self._parts = []
         self._lines = self._parts[::2] if self._parts else text.split("\r")
-        self._index: dict[str, list[int]] | None = None
+        self._names: list[str] | None = None
         self._segments: dict[int, Segment] = {}
         self._first: dict[str, Segment] = {}
 
     @property
-    def index(self) -> dict[str, list[int]]:
-        """Line numbers by segment id, in order."""
-        if self._index is None:
-            index: dict[str, list[int]] = {}
-            field = self.delimiters.field
-            for number, line in enumerate(self._lines):
-                if line:
-                    name = line[:3].upper() if line[3:4] == field else segment_id(line, field)
-                    if name in index:
-                        index[name].append(number)
-                    else:
-                        index[name] = [number]
-            self._index = index
-        return self._index
+    def names(self) -> list[str]:
+        """The segment id of every line, in order; empty for a blank line."""
+        if self._names is None:
+            lines, field = self._lines, self.delimiters.field
+            names = [line[:3] for line in lines]
+            # Ids of three capital letters or digits, as nearly always, need no closer look.
+            usual = {line[3:4] for line in lines} <= {field, ""} and "".join(names).isupper()
+            self._names = names if usual else [segment_id(line, field) for line in lines]
+        return self._names
 
     def segment(self, name: str, occurrence: int = 1) -> Segment:
         """The nth segment of that id; an empty one, which has no values, if there is none."""
-        numbers = self.index.get(name)
-        if numbers is None or occurrence > len(numbers):
-            return Segment("", self.delimiters, self.codec)
-        return self._at(numbers[occurrence - 1])
+        names, number = self.names, -1
+        try:
+            for _ in range(occurrence):
+                number = names.index(name, number + 1)
+        except ValueError:
+            return Segment("", "", self.delimiters, self.codec)
+        return self._at(number)
 
     def all(self, name: str) -> list[Segment]:
         """Every segment of that id, in order."""
-        return [self._at(number) for number in self.index.get(name, ())]
+        return [self._at(number) for number, found in enumerate(self.names) if found == name]
 
     def __iter__(self) -> Iterator[Segment]:
         return (self._at(number) for number, line in enumerate(self._lines) if line)
@@ -261,7 +259,7 @@ class Message:
     def _at(self, number: int) -> Segment:
         segment = self._segments.get(number)
         if segment is None:
-            segment = Segment(self._lines[number], self.delimiters, self.codec)
+            segment = Segment(self.names[number], self._lines[number], self.delimiters, self.codec)
             self._segments[number] = segment
         return segment
 
