@@ -24,6 +24,7 @@ class ActorSpec:
 
 ACTORS: dict[Job, ActorSpec] = {
     Job.PROCESS_MESSAGE: ActorSpec(ingest.process_message, 1 * MINUTE),
+    Job.SYNC_ALL: ActorSpec(pull.sync_all, 1 * MINUTE),
     Job.SYNC_STREAMS: ActorSpec(pull.sync_streams, 60 * MINUTE),
     Job.PLAN_ELIGIBILITY: ActorSpec(eligibility.nightly, 10 * MINUTE),
     Job.CHECK_ELIGIBILITY: ActorSpec(eligibility.check, 2 * MINUTE),

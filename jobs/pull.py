@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from connectors import registry
 from connectors.sdk.base import Source, StreamSpec, Window
 from connectors.sdk.ctx import Ctx
 from hub import log
@@ -20,6 +21,16 @@ from jobs.context import RunningJob
 logger = log.get(__name__)
 _SCOPE = unrestricted_scope("sync")
 RUN_SECONDS = 1800.0
+
+
+def sync_all(job: RunningJob) -> None:
+    """Ask for a sync of every connection whose connector has streams, the schedule's hourly round."""
+    sources = [m.id for m in registry.manifests() if "source" in m.capabilities and not m.broken]
+    context = job.context
+    job.finish(
+        _SCOPE,
+        lambda session: sync.request_all(session, connector_ids=sources, now=context.now()),
+    )
 
 
 def sync_streams(job: RunningJob) -> None:

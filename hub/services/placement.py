@@ -11,6 +11,7 @@ from datetime import datetime
 
 from hub.domain.supply import OrderLine, OrderToPlace, ShipTo, SubmitReceipt
 from hub.errors import NotFound
+from hub.services.orders import refresh_ledger
 from hub.storage import connections, purchasing
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Item, Offer, Practice, PurchaseOrder, PurchaseOrderLine, Supplier
@@ -59,8 +60,8 @@ def record_receipt(
     order = session.get_one(PurchaseOrder, (practice_id, order_id), with_for_update=True)
     order.send_state, order.sent_at = "sent", now
     order.vendor_order_id = receipt.vendor_order_id
-    if order.status == "requested":
-        order.status = "sent"
+    session.flush()
+    refresh_ledger(session, order)
 
 
 def record_refusal(session: ScopedSession, *, practice_id: str, order_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -37,6 +37,20 @@ def request_sync(session: ScopedSession, *, connection_id: str, now: datetime) -
     )
 
 
+def request_all(session: ScopedSession, *, connector_ids: Sequence[str], now: datetime) -> int:
+    """Add a sync job for every usable connection of these connectors; returns how many."""
+    rows = session.scalars(
+        select(Connection).where(
+            Connection.connector_id.in_(connector_ids),
+            Connection.status == "ok",
+            Connection.paused.is_(False),
+        )
+    ).all()
+    for row in rows:
+        request_sync(session, connection_id=row.id, now=now)
+    return len(rows)
+
+
 def start_run(
     session: ScopedSession, connection_id: str, stream: str, now: datetime
 ) -> tuple[str, Cursor | None]:
@@ -65,7 +79,11 @@ def apply_page(
     practices: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Apply a page and move the cursor. `practices` maps the source's companies to practices."""
+    """Apply a page and move the cursor. `practices` maps the source's companies to practices.
+
+    A record that waits for another (a payslip of a worker not read yet) holds the cursor for the rest
+    of the run, so that the next run reads it again.
+    """
     run = session.get_one(SyncRun, run_id)
     outcomes: Counter[Outcome] = Counter()
     for record in page.records:
@@ -78,8 +96,9 @@ def apply_page(
     run.created += outcomes[Outcome.CREATED]
     run.changed += outcomes[Outcome.CHANGED]
     run.unchanged += outcomes[Outcome.UNCHANGED] + outcomes[Outcome.STALE]
-    run.rejected += len(page.rejected) + outcomes[Outcome.REJECTED] + outcomes[Outcome.DEFERRED]
-    if page.cursor is not None:
+    run.rejected += len(page.rejected) + outcomes[Outcome.REJECTED]
+    run.deferred += outcomes[Outcome.DEFERRED]
+    if page.cursor is not None and not run.deferred:
         moved = {
             "version": page.cursor.version,
             "values": dict(page.cursor.values),
@@ -122,5 +141,10 @@ def end_run(
 ) -> None:
     """Close a run, as done or with the fault that ended it."""
     run = session.get_one(SyncRun, run_id)
+    if run.deferred and not code:
+        code, text = (
+            "DEFERRED",
+            "Records wait for others not read yet; the next run reads them again.",
+        )
     run.state = "failed" if code else "done"
     run.finished_at, run.fault_code, run.fault_text = now, code, text

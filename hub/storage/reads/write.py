@@ -56,4 +56,5 @@ def read_global_id(text: str) -> tuple[str, str] | None:
     except (binascii.Error, ValueError):
         return None
     type_name, colon, row_id = plain.partition(":")
-    return (type_name, row_id) if type_name and colon and row_id else None
+    well_formed = type_name and colon and row_id and plain.isprintable()
+    return (type_name, row_id) if well_formed else None

@@ -195,6 +195,7 @@ class SyncRun(Base):
     changed: Mapped[int] = mapped_column(default=0)
     unchanged: Mapped[int] = mapped_column(default=0)
     rejected: Mapped[int] = mapped_column(default=0)
+    deferred: Mapped[int] = mapped_column(default=0)
     fault_code: Mapped[str] = mapped_column(default="")
     fault_text: Mapped[str] = mapped_column(default="")
     started_at: Mapped[datetime]

@@ -645,6 +645,7 @@ def upgrade() -> None:
         sa.Column("changed", sa.Integer(), nullable=False),
         sa.Column("unchanged", sa.Integer(), nullable=False),
         sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("deferred", sa.Integer(), nullable=False),
         sa.Column("fault_code", types.Text, nullable=False),
         sa.Column("fault_text", types.Text, nullable=False),
         sa.Column("started_at", types.Timestamp(), nullable=False),

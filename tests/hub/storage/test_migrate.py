@@ -1,0 +1,35 @@
+"""Migrations give exactly the declared tables, on both databases, however often they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from hub.errors import BadSetting
+from hub.storage import migrate
+from hub.storage.tables import Base
+
+
+def test_migrations_give_the_declared_tables(database_url: str) -> None:
+    migrate.upgrade(database_url)
+    migrate.upgrade(database_url)
+    migrate.require_current(database_url)
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None:
+    with pytest.raises(BadSetting, match="mso-hub migrate"):
+        migrate.require_current(database_url)
+
+
+def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="HUB_DATABASE_URL"):
+        migrate.upgrade("postgresql+psycopg://nobody@127.0.0.1:1/none")
