@@ -7,6 +7,7 @@ break it. A seeded violation proves for each rule that it can fail.
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -254,3 +255,11 @@ def test_a_job_is_named_after_the_function_that_runs_it(job: Job) -> None:
 
 def test_every_schedule_starts_a_job_that_has_an_actor() -> None:
     assert {spec.job for spec in SCHEDULES} <= set(ACTORS)
+
+
+def test_the_import_contract_keeps_every_connector_apart() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    apart = next(each["modules"] for each in contracts if each["type"] == "independence")
+    connectors = {path.parent.name for path in (ROOT / "connectors").glob("*/connector.toml")}
+    assert set(apart) == {f"connectors.{name}" for name in connectors}
