@@ -71,7 +71,7 @@ eligibility_check = stored(
         "outcome": enum(PHI, "EligibilityOutcome", Outcome),
         "rejectCode": col(PHI, help="AAA03 of the first rejection."),
         "rejectClass": col(PHI),
-        "message": col(PHI),
+        "message": col(PHI, identifier=True),
         "planName": col(PHI),
         "insuranceType": col(PHI),
         "coverageFrom": col(PHI),
@@ -118,7 +118,7 @@ eligibility_benefit = stored(
         "amount": col(PHI),
         "percent": col(PHI, help="The patient's share, 0 to 1."),
         "network": col(PHI, help="Y, N, W or U."),
-        "message": col(PHI),
+        "message": col(PHI, identifier=True),
     },
     orders={"position": ("position",)},
 )

@@ -167,7 +167,13 @@ def error_body(error: Exception) -> tuple[int, bytes]:
 
 
 def read_question(body: bytes) -> Question:
-    """A request from its body. Raises HttpRefusal (400) for anything but one JSON object."""
+    """A request from its body. Raises HttpRefusal (400) for anything but one JSON object.
+
+    U+0000 is refused anywhere, as it cannot be stored and would end in another error than
+    "missing".
+    """
+    if b"\\u0000" in body:
+        raise HttpRefusal(400, "The body contains the character U+0000.")
     try:
         sent = orjson.loads(body)
     except orjson.JSONDecodeError:

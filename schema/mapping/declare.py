@@ -34,7 +34,8 @@ def snake(name: str) -> str:
 class Col:
     """A stored field.
 
-    `identifier`: null where only limited rows are granted (45 CFR 164.514(e)(2)). `suppressed`: a
+    `identifier`: a direct identifier or free text, null where only limited rows are granted
+    (45 CFR 164.514(e)(2)). `suppressed`: a
     figure across practices, null unless the small-group rule holds.
     """
 

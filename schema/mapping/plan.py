@@ -58,6 +58,7 @@ from schema.mapping.declare import ManyLink, OneLink, Stored
 from schema.mapping.types import PAGE_SIZE, shape_of
 
 LARGEST_PAGE = 100
+LONGEST_LIST = 500
 Selected = dict[str, list[FieldNode]]
 
 
@@ -345,6 +346,8 @@ def _condition(column: str, operator: str, value: Any, identifier: bool) -> Cond
     if operator == "isNull":
         return Condition(column, "null", value, identifier)
     if operator == "in":
+        if len(value) > LONGEST_LIST:
+            raise Rejected(f"`in` takes at most {LONGEST_LIST} values.", path="where")
         return Condition(column, "in", tuple(_plain(item) for item in value), identifier)
     return Condition(column, operator, _plain(value), identifier)
 

@@ -68,6 +68,7 @@ def test_foreign_missing_malformed_and_mistyped_ids_get_identical_bytes(world):
         global_id("Practice", full),
         global_id("Job", "99999999999999999999999"),
         global_id("PatientConnection", patient),
+        global_id("Patient", "a\x00b"),
         "%%%",
         "",
     ]

@@ -48,6 +48,7 @@ def app(world):
         (b"\xff\xfe", 400),
         (b"{", 400),
         (b'{"query": 1}', 400),
+        (b'{"query": "{ a }", "variables": {"a": "\\u0000"}}', 400),
         (b'{"query": "{ a }", "variables": []}', 400),
         (b'{"query": "{ a }", "variables": {"a": NaN}}', 400),
         (b'{"query": "{ a }", "variables": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),

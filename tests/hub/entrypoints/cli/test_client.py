@@ -1,0 +1,81 @@
+"""`mso-hub client`, `export-schema` and `audit verify` on an embedded database."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.auth.credentials import authenticate
+from hub.domain.agreements import Domain, Purpose, unrestricted_scope
+from hub.entrypoints.cli.main import app
+from hub.errors import HubError
+from hub.storage.session import Database
+from schema.export import sdl
+
+SCOPE = unrestricted_scope("test")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("HUB_DATABASE_URL", raising=False)
+    runner = CliRunner()
+
+    def invoke(*arguments: str):
+        return runner.invoke(app, list(arguments))
+
+    assert invoke("migrate").exit_code == 0
+    return invoke
+
+
+def test_a_created_key_works_until_it_is_revoked(run, tmp_path):
+    made = run(
+        "client", "create", "board", "--kind", "mso", "--domain", "schedule",
+        "--purpose", "operations", "--purpose", "payment", "--json",
+    )  # fmt: skip
+    facts = json.loads(made.stdout)
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    with database.read(SCOPE) as session:
+        principal = authenticate(session, f"Bearer {facts['key']}")
+    assert principal.domains == {Domain.SCHEDULE}
+    assert principal.purposes == {Purpose.OPERATIONS, Purpose.PAYMENT}
+    listed = run("client", "list", "--json").stdout
+    assert facts["key"] not in listed
+    assert json.loads(listed)["clients"][0]["revoked_at"] is None
+    assert run("client", "revoke", "board").exit_code == 0
+    assert json.loads(run("client", "list", "--json").stdout)["clients"][0]["revoked_at"]
+    with database.read(SCOPE) as session, pytest.raises(HubError):
+        authenticate(session, f"Bearer {facts['key']}")
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("client", "create", "x", "--kind", "robot"),
+        ("client", "create", "x", "--kind", "practice"),
+        ("client", "create", "x", "--kind", "practice", "--practice", "nowhere"),
+        ("client", "create", "x", "--kind", "mso", "--domain", "nonsense"),
+        ("client", "revoke", "nobody"),
+    ],
+)
+def test_a_wrong_wish_is_one_sentence(run, arguments):
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, HubError)
+
+
+def test_the_schema_is_exported(run, tmp_path):
+    assert run("export-schema").stdout == sdl()
+    assert run("export-schema", "--output", str(tmp_path / "s.graphql")).exit_code == 0
+    assert (tmp_path / "s.graphql").read_text() == sdl()
+
+
+def test_the_trail_of_a_new_hub_is_intact(run):
+    assert json.loads(run("audit", "verify", "--json").stdout) == {
+        "intact": True,
+        "events": 0,
+        "bad_sequence": None,
+    }
