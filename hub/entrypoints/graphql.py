@@ -24,7 +24,7 @@ from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Principal, Scope, unrestricted_scope
 from hub.entrypoints.query_page import CONTENT_SECURITY_POLICY, PAGE
-from hub.errors import Forbidden, HubError, Rejected, Unauthenticated
+from hub.errors import Forbidden, HubError, Rejected
 from hub.settings import Settings
 from hub.storage import audit
 from hub.storage.crypto import Crypto
@@ -241,6 +241,3 @@ def _refused(refusal: HttpRefusal, media_type: str) -> Response:
     _, body = error_body(Rejected(str(refusal)))
     headers = {"Cache-Control": "no-store", **refusal.headers}
     return Response(body, refusal.status, headers, media_type)
-
-
-__all__ = ["GraphQLEndpoint", "HubParts", "Question", "Unauthenticated", "read_question"]

@@ -331,8 +331,7 @@ class Planner:
                 classes.add(self._granted(target, name, col.data_class))
                 column, identifier = target.column_name(name), col.identifier
             else:
-                link = target.links[name]
-                column, identifier = getattr(link, "column"), False  # noqa: B009
+                column, identifier = _pointing_column(target, name), False
             for operator, value in operators.items():
                 if value is None:
                     raise Rejected("A filter needs a value; `isNull` asks for null.", path=name)
@@ -340,6 +339,14 @@ class Planner:
                     value = _row_ids(value, target.links[name].target)
                 conditions.append(_condition(column, operator, value, identifier))
         return conditions, classes
+
+
+def _pointing_column(item: Stored, name: str) -> str:
+    """The column behind a to-one link that is filtered by."""
+    link = item.links[name]
+    if not isinstance(link, OneLink):
+        raise Rejected("The list cannot be filtered by that.", path=name)
+    return link.column
 
 
 def _condition(column: str, operator: str, value: Any, identifier: bool) -> Condition:
