@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -83,6 +85,46 @@ def load(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = "HUB_" + "_".join(str(part) for part in first["loc"]).upper()
         raise BadSetting(f"The setting {name} is not usable: {first['msg']}.") from error
+
+
+def refuse_unsafe(settings: Settings) -> None:
+    """Refuse a production profile that is not safe; raises BadSetting naming the first setting.
+
+    The profile `demo` may do anything on this machine, so it is not looked at.
+    """
+    if settings.profile != "production":
+        return
+    if settings.key_file is None:
+        raise BadSetting(
+            "HUB_KEY_FILE must be set in production; name a file with 64 hexadecimal digits that "
+            "lies apart from the database."
+        )
+    public = urlsplit(settings.public_url)
+    if public.scheme == "http" and not is_loopback(public.hostname or ""):
+        raise BadSetting("HUB_PUBLIC_URL must begin with https:// in production.")
+    if not is_loopback(settings.http_host) and public.scheme != "https":
+        raise BadSetting(
+            "HUB_HTTP_HOST listens beyond this machine; set HUB_PUBLIC_URL to the https:// address "
+            "of the proxy in front, or HUB_HTTP_HOST to 127.0.0.1."
+        )
+
+
+def doubts(settings: Settings) -> list[str]:
+    """What production allows and an operator should know, one sentence each."""
+    found = []
+    if settings.profile == "production" and settings.resolved_database_url().startswith("sqlite"):
+        found.append(
+            "HUB_DATABASE_URL is SQLite: one machine only, no replica; PostgreSQL is advised."
+        )
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and loopback addresses; not for a name or for every address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def environment(name: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import IO
 
 from hub.errors import BadSetting
 from hub.services.intake import Intake
-from hub.settings import Settings
+from hub.settings import Settings, refuse_unsafe
 from hub.storage.crypto import Crypto, open_crypto
 from hub.storage.migrate import require_current, upgrade
 from hub.storage.session import Database
@@ -53,9 +53,11 @@ def open_hub(
     """Open the database and the keys.
 
     `exclusive` takes the lock that keeps a second hub off an embedded database; `migrate` brings
-    the schema to head, otherwise a schema that is behind is refused. Raises BadSetting in one
-    sentence.
+    the schema to head, otherwise a schema that is behind is refused. Only the profile `demo`
+    writes itself a key. Raises BadSetting in one sentence, also for settings too unsafe for
+    production.
     """
+    refuse_unsafe(settings)
     database_url = settings.resolved_database_url()
     embedded = database_url.startswith("sqlite")
     lock = _take_lock(settings.data_dir) if exclusive and embedded else None

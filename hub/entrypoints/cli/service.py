@@ -23,6 +23,8 @@ def serve(
     current = settings.load()
     log.configure(current.log_level)
     hub = open_hub(current, exclusive=True)
+    for doubt in settings.doubts(current):
+        typer.echo(f"mso-hub: {doubt}", err=True)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,100 @@
+"""Settings: one sentence for a bad one, and what production refuses by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.entrypoints.hub import open_hub
+from hub.errors import BadSetting
+from hub.settings import Settings, doubts, is_loopback, load, refuse_unsafe
+
+PROXY = "https://hub.example"
+
+
+def production(**values: Any) -> Settings:
+    values = {"key_file": Path("key.hex"), "public_url": PROXY, **values}
+    return Settings(profile="production", **values)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("HUB_PROFILE", {"profile": "staging"}),
+        ("HUB_DATABASE_URL", {"database_url": "nonsense"}),
+        ("HUB_HTTP_PORT", {"http_port": 70000}),
+        ("HUB_BROKER_URL", {"broker_url": "redis://127.0.0.1"}),
+    ],
+)
+def test_an_unusable_setting_is_named_in_one_sentence(name: str, values: dict[str, Any]) -> None:
+    with pytest.raises(BadSetting, match=rf"^The setting {name} is not usable: .*\.$"):
+        load(**values)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("HUB_KEY_FILE", {"key_file": None}),
+        ("HUB_PUBLIC_URL", {"public_url": "http://hub.example"}),
+        ("HUB_PUBLIC_URL", {"public_url": "http://192.0.2.7:8000", "http_host": "192.0.2.7"}),
+        ("HUB_HTTP_HOST", {"public_url": "", "http_host": "0.0.0.0"}),
+        ("HUB_HTTP_HOST", {"public_url": "http://127.0.0.1", "http_host": "::"}),
+    ],
+)
+def test_production_refuses_an_unsafe_setting_by_name(name: str, values: dict[str, Any]) -> None:
+    with pytest.raises(BadSetting, match=rf"^{name} ") as refusal:
+        refuse_unsafe(production(**values))
+    assert str(refusal.value).count(". ") == 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"public_url": ""},
+        {"public_url": "http://127.0.0.1:8000"},
+        {"http_host": "0.0.0.0"},
+        {"http_host": "::1", "public_url": ""},
+    ],
+)
+def test_production_takes_what_is_safe(values: dict[str, Any]) -> None:
+    refuse_unsafe(production(**values))
+
+
+def test_the_demo_profile_is_not_looked_at() -> None:
+    refuse_unsafe(Settings(public_url="http://hub.example", http_host="0.0.0.0"))
+
+
+def test_production_on_sqlite_is_doubted_and_not_refused() -> None:
+    refuse_unsafe(production())
+    assert ["HUB_DATABASE_URL" in doubt for doubt in doubts(production())] == [True]
+    assert doubts(production(database_url="postgresql://127.0.0.1/hub")) == []
+    assert doubts(Settings()) == []
+
+
+def test_production_never_writes_itself_a_key(tmp_path: Path) -> None:
+    key_file = tmp_path / "key.hex"
+    with pytest.raises(BadSetting, match="HUB_KEY_FILE: there is no key"):
+        open_hub(production(data_dir=tmp_path, key_file=key_file), migrate=True)
+    with pytest.raises(BadSetting, match="HUB_KEY_FILE must be set"):
+        open_hub(production(data_dir=tmp_path, key_file=None), migrate=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
