@@ -11,8 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import typer.main
 
 from hub.domain.jobs import Job
+from hub.entrypoints.cli.main import app
 from hub.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,3 +183,27 @@ def test_every_source_file_a_page_names_exists(page: Path) -> None:
         page.read_text(encoding="utf-8"),
     )
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def commands() -> set[str]:
+    """``send``, ``audit verify``: every command of the program, with its group."""
+    found: set[str] = set()
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        members = getattr(command, "commands", {})
+        found |= {f"{name} {member}" for member in members} or {name}
+    return found
+
+
+@pytest.mark.parametrize("page", markdown_pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_a_page_names_exists(page: Path) -> None:
+    known = commands()
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(
+        r"(?:`|^\s*)mso-hub\s+([a-z][a-z0-9-]*)(?:\s+([a-z][a-z-]*))?", text, re.MULTILINE
+    )
+    unknown = [
+        f"{first} {second}".strip()
+        for first, second in named
+        if first not in known and f"{first} {second}" not in known
+    ]
+    assert unknown == []
