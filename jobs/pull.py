@@ -24,7 +24,8 @@ RUN_SECONDS = 1800.0
 
 
 def sync_all(job: RunningJob) -> None:
-    """Ask for a sync of every connection whose connector has streams, the schedule's hourly round."""
+    """Ask for a sync of every connection whose connector has streams, the schedule's hourly
+    round."""
     sources = [m.id for m in registry.manifests() if "source" in m.capabilities and not m.broken]
     context = job.context
     job.finish(

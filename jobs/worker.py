@@ -25,7 +25,8 @@ SCHEDULE_SECONDS = 10.0
 class JobWorker:
     """Runs jobs in threads of this process until stopped.
 
-    Idle threads look at the table every `poll_milliseconds`; a commit in this process wakes them at once.
+    Idle threads look at the table every `poll_milliseconds`; a commit in this process wakes them at
+    once.
     """
 
     def __init__(

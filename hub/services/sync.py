@@ -81,8 +81,8 @@ def apply_page(
 ) -> None:
     """Apply a page and move the cursor. `practices` maps the source's companies to practices.
 
-    A record that waits for another (a payslip of a worker not read yet) holds the cursor for the rest
-    of the run, so that the next run reads it again.
+    A record that waits for another (a payslip of a worker not read yet) holds the cursor for the
+    rest of the run, so that the next run reads it again.
     """
     run = session.get_one(SyncRun, run_id)
     outcomes: Counter[Outcome] = Counter()

@@ -60,5 +60,6 @@ __all__ = [
     "PatientIdentifier", "PatientMerge", "PayPeriod", "PayStatement", "PayStatementLine", "Payer",
     "PayerControlNumber", "PayrollRun", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
     "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition", "RequisitionLine",
-    "Schedule", "ServiceAgreement", "Sourced", "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id",
+    "Schedule", "ServiceAgreement", "Sourced", "Supplier", "SyncCursor", "SyncRun", "Worker",
+    "new_id",
 ]  # fmt: skip

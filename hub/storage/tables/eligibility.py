@@ -74,8 +74,8 @@ class Coverage(PracticeOwned, Sourced, Base):
 class EligibilityCheck(PracticeOwned, Base):
     """One question to a payer and its answer.
 
-    `status`: queued, sent, done, rejected, failed. `fingerprint` is a keyed digest; at most one check
-    per fingerprint and service date is open at a time.
+    `status`: queued, sent, done, rejected, failed. `fingerprint` is a keyed digest; at most one
+    check per fingerprint and service date is open at a time.
     """
 
     __tablename__ = "eligibility_checks"

@@ -183,8 +183,8 @@ class PurchasingShare(PracticeOwned, Base):
 class PurchaseOrder(PracticeOwned, Base):
     """One order to one supplier for one ship-to.
 
-    `status` follows the ledgers of its lines (`hub/domain/supply_ledger.py`); `send_state`: pending,
-    sending, sent, refused. The intent (sending) is committed before the vendor is called.
+    `status` follows the ledgers of its lines (`hub/domain/supply_ledger.py`); `send_state`:
+    pending, sending, sent, refused. The intent (sending) is committed before the vendor is called.
     """
 
     __tablename__ = "purchase_orders"
