@@ -90,24 +90,25 @@ class Intake:
     def _store(self, session: ScopedSession, arrival: Arrival, digest: str) -> Stored:
         now = self._now()
         same = inbox.find_same(session, arrival.source, arrival.control_id, digest)
-        if same is not None and not (same.state == "refused" and arrival.state == "received"):
-            same.duplicates += 1
-            answer = self._crypto.decrypt(same.answer, inbox.answer_identity(same.id))
-            return Stored(same.id, duplicate=True, conflict=False, answer=answer)
-        if same is not None:
+        conflict = bool(arrival.control_id) and inbox.reused_control_id(
+            session, arrival.source, arrival.control_id, other_than=digest, now=now
+        )
+        if same is None:
+            row = self._row(arrival, digest, conflict, now)
+            session.add(row)
+            session.flush()
+            if arrival.state == "received" and not conflict:
+                self._add_job(session, row.id, arrival, now)
+            return Stored(row.id, duplicate=False, conflict=conflict, answer=arrival.answer)
+        if same.state == "refused" and arrival.state == "received" and not conflict:
             _judge_again(same, arrival)
             same.answer = self._crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
             self._add_job(session, same.id, arrival, now)
             return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
-        conflict = bool(arrival.control_id) and inbox.reused_control_id(
-            session, arrival.source, arrival.control_id, now=now
-        )
-        row = self._row(arrival, digest, conflict, now)
-        session.add(row)
-        session.flush()
-        if arrival.state == "received" and not conflict:
-            self._add_job(session, row.id, arrival, now)
-        return Stored(row.id, duplicate=False, conflict=conflict, answer=arrival.answer)
+        same.duplicates += 1
+        answer = self._crypto.decrypt(same.answer, inbox.answer_identity(same.id))
+        repeats_conflict = conflict and same.fault_code == REUSED.code
+        return Stored(same.id, duplicate=True, conflict=repeats_conflict, answer=answer)
 
     def _row(self, arrival: Arrival, digest: str, conflict: bool, now: datetime) -> InboundMessage:
         inbox_id = new_id()

@@ -41,14 +41,18 @@ def find_same(
 
 
 def reused_control_id(
-    session: ScopedSession, source: str, control_id: str, *, now: datetime
+    session: ScopedSession, source: str, control_id: str, *, other_than: str, now: datetime
 ) -> bool:
-    """True if another body came under this control id within seven days (older ids may wrap)."""
+    """True if a body `other_than` this digest came under the control id within seven days.
+
+    Older control ids may have wrapped around.
+    """
     found = session.scalar(
         select(InboundMessage.id)
         .where(
             InboundMessage.source == source,
             InboundMessage.control_id == control_id,
+            InboundMessage.body_digest != other_than,
             InboundMessage.state.in_(("received", "processed", "ignored")),
             InboundMessage.received_at > now - REUSE_WINDOW,
         )

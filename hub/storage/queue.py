@@ -353,6 +353,24 @@ def retry_dead(session: ScopedSession, job_id: int, *, now: datetime) -> bool:
     return True
 
 
+def wake(session: ScopedSession, code: str, *, now: datetime) -> int:
+    """Make jobs that wait after the error `code` due now, in the order of their ids; returns how
+    many."""
+    waiting = (JobRow.state == JobState.READY, JobRow.error_code == code)
+    lanes = {
+        key
+        for pair in session.execute(select(JobRow.lane, JobRow.lane2).where(*waiting))
+        for key in pair
+        if key is not None
+    }
+    woken = _affected(session, update(JobRow).where(*waiting).values(run_at=now))
+    for key in sorted(lanes):
+        session.execute(
+            update(Lane).where(Lane.key == key, Lane.token.is_(None)).values(ready_at=now)
+        )
+    return woken
+
+
 def set_progress(session: ScopedSession, job: ClaimedJob, progress: Mapping[str, Any]) -> None:
     """Publish progress of a running job, outside its effects."""
     session.execute(

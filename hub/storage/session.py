@@ -185,12 +185,14 @@ class _Committer:
                     stop = True
                 else:
                     batch.append(entry)
-            self._commit_together(batch)
+            self._commit_together([e for e in batch if e[0].set_running_or_notify_cancel()])
             if stop:
                 return
 
     def _commit_together(self, batch: list[tuple[Future[Any], Scope, Work[Any]]]) -> None:
         outcomes: list[tuple[Future[Any], ScopedSession, Any, BaseException | None]] = []
+        if not batch:
+            return
         try:
             with self._engine.connect() as connection, connection.begin():
                 for future, scope, work in batch:

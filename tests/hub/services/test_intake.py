@@ -1,0 +1,156 @@
+"""The door: stored once with its job, answered alike when repeated, judged anew when refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from hub.domain.agreements import unrestricted_scope
+from hub.domain.records import Issue
+from hub.services.intake import Arrival, Intake, Stored, replay
+from hub.storage import inbox
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database
+from hub.storage.tables import InboundMessage, JobRow, Lane
+
+ALL = unrestricted_scope("test")
+ADT = Arrival(
+    kind="hl7v2",
+    connection_id=None,
+    practice_id=None,
+    source="mllp:EHR|FAC",
+    control_id="C1",
+    message_type="ADT^A04",
+    content=b"MSH|^~\\&|EHR|FAC|first",
+    lanes=("patient 1",),
+    answer=b"ACK first",
+)
+
+
+class Clock:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(now: datetime) -> Clock:
+    return Clock(now)
+
+
+@pytest.fixture
+def intake(database: Database, crypto: Crypto, clock: Clock) -> Iterator[Intake]:
+    yield Intake(database, crypto, clock)
+
+
+def receive(intake: Intake, arrival: Arrival) -> Stored:
+    return intake.receive(arrival).result()
+
+
+def messages(database: Database) -> list[InboundMessage]:
+    with database.read(ALL) as session:
+        return list(session.scalars(select(InboundMessage).order_by(InboundMessage.received_at)))
+
+
+def jobs(database: Database) -> int:
+    with database.read(ALL) as session:
+        return session.scalar(select(func.count()).select_from(JobRow)) or 0
+
+
+def test_bytes_and_job_are_stored_together_and_the_bytes_unreadable(
+    database: Database, intake: Intake, crypto: Crypto
+) -> None:
+    stored = receive(intake, ADT)
+    assert (stored.duplicate, stored.conflict, stored.answer) == (False, False, b"ACK first")
+    (row,) = messages(database)
+    assert row.state == "received"
+    assert b"first" not in row.raw
+    assert inbox.raw(row, crypto) == ADT.content
+    assert jobs(database) == 1
+    with database.read(ALL) as session:
+        (lane,) = session.scalars(select(Lane.key)).all()
+    assert "patient" not in lane
+
+
+def test_a_repetition_gets_the_stored_answer_and_no_second_job(
+    database: Database, intake: Intake
+) -> None:
+    first = receive(intake, ADT)
+    again = receive(intake, replace(ADT, answer=b"ACK second"))
+    assert (again.inbox_id, again.duplicate, again.answer) == (first.inbox_id, True, b"ACK first")
+    assert [row.duplicates for row in messages(database)] == [1]
+    assert jobs(database) == 1
+
+
+def test_many_repetitions_at_once_are_one_message(database: Database, intake: Intake) -> None:
+    futures: list[Future[Stored]] = [intake.receive(ADT) for _ in range(40)]
+    assert len({future.result().inbox_id for future in futures}) == 1
+    assert [row.duplicates for row in messages(database)] == [39]
+    assert jobs(database) == 1
+
+
+def test_another_body_under_the_same_control_id_is_refused_and_kept(
+    database: Database, intake: Intake, crypto: Crypto
+) -> None:
+    receive(intake, ADT)
+    other = replace(ADT, content=b"MSH|^~\\&|EHR|FAC|second")
+    assert receive(intake, other).conflict
+    repeated = receive(intake, other)
+    assert (repeated.conflict, repeated.duplicate) == (True, True)
+    kept = {inbox.raw(row, crypto): row.state for row in messages(database)}
+    assert kept == {ADT.content: "received", other.content: "refused"}
+    assert jobs(database) == 1
+
+
+def test_a_control_id_may_come_again_after_a_week(
+    database: Database, intake: Intake, clock: Clock
+) -> None:
+    receive(intake, ADT)
+    clock.now += timedelta(days=8)
+    assert not receive(intake, replace(ADT, content=b"MSH|^~\\&|EHR|FAC|wrapped")).conflict
+    assert jobs(database) == 2
+
+
+def test_what_was_refused_is_judged_anew_when_sent_again(
+    database: Database, intake: Intake
+) -> None:
+    fault = Issue("hl7_207", "MSH-4", "The sender may not send for this facility.")
+    refused = replace(ADT, state="refused", fault=fault, answer=b"NAK")
+    assert receive(intake, refused).answer == b"NAK"
+    assert receive(intake, refused).duplicate
+    assert jobs(database) == 0
+    accepted = receive(intake, ADT)
+    assert (accepted.duplicate, accepted.answer) == (False, b"ACK first")
+    (row,) = messages(database)
+    assert (row.state, row.fault_text) == ("received", "")
+    assert jobs(database) == 1
+
+
+def test_quarantined_input_is_kept_without_a_job(database: Database, intake: Intake) -> None:
+    fault = Issue("hl7_100", "MSH", "The frame does not begin with an MSH segment.")
+    garbage = replace(ADT, control_id="", content=b"garbage", state="quarantined", fault=fault)
+    receive(intake, garbage)
+    (row,) = messages(database)
+    assert (row.state, row.fault_code, row.fault_path) == ("quarantined", "hl7_100", "MSH")
+    assert jobs(database) == 0
+
+
+def test_a_replay_adds_one_job_each_and_leaves_refused_messages_alone(
+    database: Database, intake: Intake, now: datetime
+) -> None:
+    kept = receive(intake, ADT).inbox_id
+    refused = receive(intake, replace(ADT, control_id="C2", state="refused")).inbox_id
+    with database.read(ALL) as session:
+        first = session.scalars(select(JobRow.id)).one()
+    database.transaction(ALL, lambda s: s.get_one(JobRow, first).__setattr__("state", "done"))
+    for _ in range(2):
+        count = database.transaction(ALL, lambda s: replay(s, inbox_ids=[kept, refused], now=now))
+        assert count == 1
+    assert jobs(database) == 2
