@@ -112,6 +112,7 @@ def errors_page() -> str:
             ("Code", "Meaning"),
             [
                 ("`RATE_LIMITED`", "the vendor limits the rate; parked, costs no attempt"),
+                ("`HELD`", "its connection is paused; waits until it is resumed, costs no attempt"),
                 ("`DEADLINE`", "the allowed time was nearly used up; goes on at once"),
                 ("`TIME_LIMIT`", "the actor ran longer than its limit and was interrupted"),
                 ("`INTERNAL`", "a fault of the hub; the log has its type and the job's id"),

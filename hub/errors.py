@@ -154,6 +154,17 @@ class ContractDrift(Rejected):
     """A vendor's field changed shape."""
 
 
+class Held(HubError):
+    """The connection is paused: the work waits until `retry_at` (aware) or until a person resumes
+    it, and costs no attempt."""
+
+    code = "HELD"
+
+    def __init__(self, message: str, *, retry_at: datetime) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
 class Cancelled(HubError):
     """The work was asked to stop: checkpoint and end, resumable."""
 

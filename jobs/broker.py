@@ -26,6 +26,7 @@ from hub.domain.jobs import JobState
 from hub.errors import (
     Cancelled,
     DeadlineNear,
+    Held,
     HubError,
     LeaseLost,
     RateLimited,
@@ -205,6 +206,8 @@ class RowOutcome(Middleware):
                 counts=failure.counts,
             ),
         )
+        if isinstance(exception, Held):
+            return
         level = logger.error if state is JobState.DEAD else logger.warning
         level(
             "job failed",
@@ -233,6 +236,8 @@ def classify(exception: BaseException, job: ClaimedJob, context: JobContext) -> 
     now = context.now()
     if isinstance(exception, RateLimited):
         return Failure("RATE_LIMITED", str(exception), exception.retry_at, counts=False)
+    if isinstance(exception, Held):
+        return Failure(exception.code, str(exception), exception.retry_at, counts=False)
     if isinstance(exception, Transient):
         again = queue.retry_at(job.attempt, now, exception.retry_after)
         return Failure(exception.code, str(exception), again)

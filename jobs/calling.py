@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,13 +13,15 @@ from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
 from hub.domain.agreements import unrestricted_scope
-from hub.errors import DataError, NotFound, NotSupported, VendorRefused
+from hub.errors import DataError, Held, NotFound, NotSupported, VendorRefused
 from hub.services import connections as connection_service
 from hub.storage import connections
 from hub.storage.tables import Connection
 from jobs.context import JobContext, RunningJob
 
 _SCOPE = unrestricted_scope("connector call")
+HELD_FOR = timedelta(minutes=5)
+"""How soon held work looks again by itself; resuming a connection wakes it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,26 @@ def calling(
     `seconds` is how long the engine gives the call. Raises whatever the connector raises.
     """
     context = job.context
+    require_running(context, connection)
+    with opened(context, connection, seconds, lambda: job.cancel_asked) as (connector, ctx):
+        try:
+            yield connector, ctx
+        except (DataError, NotSupported):
+            raise
+        except VendorRefused as error:
+            refused = error
+            context.database.transaction(
+                _SCOPE,
+                lambda session: connection_service.note_failure(session, connection.id, refused),
+            )
+            raise
+
+
+@contextmanager
+def opened(
+    context: JobContext, connection: Connection, seconds: float, cancelled: Callable[[], bool]
+) -> Iterator[tuple[Connector, Ctx]]:
+    """A connector and the context of one call, which notes nothing on the connection."""
     connector, config = connector_of(connection)
     http = Http(
         egress=registry.get(connection.connector_id).egress,
@@ -68,17 +90,15 @@ def calling(
         clock=JobClock(context),
         deadline=context.now() + timedelta(seconds=seconds),
         progress=lambda count: None,
-        cancelled=lambda: job.cancel_asked,
+        cancelled=cancelled,
     )
     try:
         yield connector, ctx
-    except (DataError, NotSupported):
-        raise
-    except VendorRefused as error:
-        refused = error
-        context.database.transaction(
-            _SCOPE, lambda session: connection_service.note_failure(session, connection.id, refused)
-        )
-        raise
     finally:
         http.close()
+
+
+def require_running(context: JobContext, connection: Connection) -> None:
+    """Raise Held while the connection is paused: what arrived stays stored and waits."""
+    if connection.paused:
+        raise Held("The connection is paused.", retry_at=context.now() + HELD_FOR)

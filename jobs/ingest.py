@@ -16,7 +16,7 @@ from hub.services.records import ApplyContext, Outcome
 from hub.storage import inbox, queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import InboundMessage, Practice
-from jobs.calling import connector_of, stored_connection
+from jobs.calling import connector_of, require_running, stored_connection
 from jobs.context import RunningJob
 
 _SCOPE = unrestricted_scope("ingest")
@@ -50,11 +50,12 @@ def _load(job: RunningJob) -> InboundMessage:
 
 
 def parse(job: RunningJob, message: InboundMessage) -> ParsedDocument:
-    """The stored bytes through their connector's parser; raises Rejected, ConfigError or
-    NotSupported."""
+    """The stored bytes through their connector's parser; raises Rejected, ConfigError,
+    NotSupported, or Held while the connection is paused."""
     if message.connection_id is None:
         raise Rejected("The message came over no known connection.", reason="unknown_connection")
     connection = stored_connection(job.context, message.connection_id)
+    require_running(job.context, connection)
     connector, config = connector_of(connection)
     if not isinstance(connector, DocumentParser):
         raise NotSupported("This connector reads no documents.", feature="document_parser")

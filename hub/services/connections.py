@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from hub import settings
 from hub.domain.agreements import unrestricted_scope
-from hub.errors import AuthError, ConfigError, NotFound, VendorRefused
-from hub.storage import connections
+from hub.errors import AuthError, ConfigError, Held, NotFound, VendorRefused
+from hub.storage import connections, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Connection, ConnectionPractice
@@ -65,6 +67,43 @@ def add(
     for secret_name, value in (secrets or {}).items():
         connections.set_secret(session, crypto, connection_id, secret_name, value, now)
     return connection_id
+
+
+def find(session: ScopedSession) -> Sequence[Connection]:
+    """Every connection by name."""
+    return session.scalars(select(Connection).order_by(Connection.name)).all()
+
+
+def named(session: ScopedSession, name: str) -> Connection:
+    """The connection of a name or an id; NotFound otherwise."""
+    row = session.scalar(
+        select(Connection).where((Connection.name == name) | (Connection.id == name))
+    )
+    if row is None:
+        raise NotFound(
+            f'There is no connection "{name}"; `mso-hub connection list` shows the names.'
+        )
+    return row
+
+
+def pause(session: ScopedSession, connection_id: str) -> bool:
+    """Hold a connection: what arrives is stored and acknowledged and waits, nothing is fetched or
+    sent. False if it was paused already."""
+    row = named(session, connection_id)
+    changed, row.paused = not row.paused, True
+    return changed
+
+
+def resume(session: ScopedSession, connection_id: str, *, now: datetime) -> bool:
+    """Go on: what waited is due at once, in the order it arrived. False if it was not paused.
+
+    Work held for other connections is woken too and holds itself again.
+    """
+    row = named(session, connection_id)
+    changed, row.paused = row.paused, False
+    session.flush()
+    queue.wake(session, Held.code, now=now)
+    return changed
 
 
 def note_failure(session: ScopedSession, connection_id: str, error: VendorRefused) -> None:

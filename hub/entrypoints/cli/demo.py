@@ -20,7 +20,10 @@ from hub.entrypoints.demo.run import Demo, run_all, running
 from hub.entrypoints.demo.world import open_world
 from hub.entrypoints.hub import open_hub, utc_now
 
-QUERY = "{ practices(first: 3) { nodes { name patients(first: 5) { nodes { familyName birthDate } } } } }"
+QUERY = (
+    "{ practices(first: 3) { nodes { name "
+    "patients(first: 5) { nodes { familyName birthDate } } } } }"
+)
 DEFAULT_PRACTICES = 12
 
 

@@ -1,7 +1,7 @@
-"""The demonstration's credentials: one of the MSO's app, one per practice, and the webhooks' secrets.
+"""The demonstration's credentials: the MSO app's, one per practice, and the webhooks' secrets.
 
-They lie in ``demo-credentials.json`` beside the data, readable by its owner only, so that a second run
-and a curious reader can use them.
+They lie in ``demo-credentials.json`` beside the data, readable by its owner only, so that a
+second run and a curious reader can use them.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class GraphQLClient:
         kind = name[0].upper() + name[1:]
         document = (
             f"mutation($input: {kind}Input!) {{ {name}(input: $input) {{ __typename "
-            f"... on {kind}Payload {{ {payload} }} ... on UserErrors {{ errors {{ code message }} }} }} }}"
+            f"... on {kind}Payload {{ {payload} }} "
+            "... on UserErrors { errors { code message } } } }"
         )
         result: dict[str, Any] = self.query(document, input=values)[name]
         if result["__typename"] == "UserErrors":

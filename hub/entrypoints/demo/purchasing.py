@@ -69,7 +69,7 @@ def demand_of(practice: DemoPractice, seed: int, sold: Sequence[str]) -> list[tu
 def approve(
     apps: Mapping[str, GraphQLClient], mso: GraphQLClient, world: World, round_id: str
 ) -> None:
-    """The MSO approves where agreements delegate it; every other practice approves its own lines."""
+    """The MSO approves where agreements delegate it; every other practice its own lines."""
     deciders = [mso] if any(p.delegates_approval for p in world.practices) else []
     deciders += [apps[practice_app(p.name)] for p in world.practices if not p.delegates_approval]
     for decider in deciders:

@@ -1,4 +1,4 @@
-"""The demonstration from end to end. Every step may be repeated; a second run adds nothing twice."""
+"""The demonstration from end to end. Each step may be repeated; a second run adds nothing twice."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Demo:
 
 @contextmanager
 def running(hub: Hub, world: World, report: Report) -> Iterator[Demo]:
-    """Start vendors and service, write the set-up, hand out the demo; stop everything at the end."""
+    """Start vendors and service, write the set-up, hand out the demo; stop all at the end."""
     data_dir = hub.settings.data_dir
     with ExitStack() as stack:
         report("start", "simulated payers, payroll and supply vendors")

@@ -1,7 +1,7 @@
 """The MSO of the demonstration: practices, feeds, payers and members; all names are invented.
 
-Everything follows from seed, number of practices and the day, so that a second run on the same data says
-the same things again.
+Everything follows from seed, number of practices and the day, so that a second run on the same
+data says the same things again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def build_world(*, seed: int, practices: int, started_at: datetime) -> World:
 
 
 def open_world(data_dir: Path, *, seed: int, practices: int, now: datetime) -> World:
-    """The world of a data directory: the one begun there today (or within two hours), else a new day."""
+    """The world of a data directory: begun there today (or within two hours), else a new day."""
     file = data_dir / "demo.json"
     if file.exists():
         stored = json.loads(file.read_text())

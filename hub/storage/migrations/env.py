@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import JSON, String, create_engine, event
 
 from hub.storage.tables import Base, base
@@ -14,7 +17,7 @@ OWN_TYPES = {
 }
 
 
-def render_item(kind: str, item: object, _: object) -> str | bool:
+def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
     """Write the hub's own column types by name."""
     if kind != "type":
         return False
@@ -22,7 +25,7 @@ def render_item(kind: str, item: object, _: object) -> str | bool:
         return "types.Text"
     if isinstance(item, JSON):
         return "types.Json"
-    return OWN_TYPES.get(type(item), False)  # type: ignore[call-overload, no-any-return]
+    return OWN_TYPES.get(type(item), False)
 
 
 def run() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -46,8 +45,8 @@ def clock(now: datetime) -> Clock:
 
 
 @pytest.fixture
-def intake(database: Database, crypto: Crypto, clock: Clock) -> Iterator[Intake]:
-    yield Intake(database, crypto, clock)
+def intake(database: Database, crypto: Crypto, clock: Clock) -> Intake:
+    return Intake(database, crypto, clock)
 
 
 def receive(intake: Intake, arrival: Arrival) -> Stored:
