@@ -28,6 +28,7 @@ from hub.storage import audit
 from hub.storage.reads.run import Reader, Reading
 from hub.storage.session import ScopedSession
 from hub.storage.tables import MutationOutcome
+from hub.storage.upsert import insert_once
 from schema.context import Context
 from schema.documents import Document, Documents
 from schema.mapping.mutate import Call, Mutation, Payload
@@ -182,30 +183,43 @@ class _Run:
         call = Call(session, self.context, given, now)
         if mutation.mso_only:
             forbid_practices(call)
-        principal = self.context.principal
-        if key is not None:
-            known = session.get(MutationOutcome, (principal.id, mutation.name, key))
-            if known is not None and known.request_digest != digest:
-                raise Conflict("The idempotency key was used for another request.")
-            if known is not None:
-                return dict(known.outcome)
+        stored = self._claim(session, mutation, key, digest, now)
+        if stored is not None and stored.outcome:
+            return dict(stored.outcome)
         payload = mutation.run(call)
-        if key is not None:
-            session.add(
-                MutationOutcome(
-                    principal_id=principal.id,
-                    mutation=mutation.name,
-                    key=key,
-                    request_digest=digest,
-                    outcome=payload,
-                    recorded_on=now.date(),
-                )
-            )
+        if stored is not None:
+            stored.outcome = payload
             session.flush()
         stated = str(given.get(mutation.reason, "")).strip()
         reason = f"{mutation.name}: {stated}" if stated else mutation.name
         self._append(session, now, "write", "success", reason=reason)
         return payload
+
+    def _claim(
+        self,
+        session: ScopedSession,
+        mutation: Mutation,
+        key: str | None,
+        digest: str,
+        now: datetime,
+    ) -> MutationOutcome | None:
+        """The row of an idempotency key, its outcome empty until the effect is done.
+
+        Inserted before the effect: a request with the same key at the same moment waits for it.
+        """
+        if key is None:
+            return None
+        identity = {
+            "principal_id": self.context.principal.id,
+            "mutation": mutation.name,
+            "key": key,
+        }
+        fresh = {**identity, "request_digest": digest, "outcome": {}, "recorded_on": now.date()}
+        insert_once(session, MutationOutcome, fresh)
+        row = session.get_one(MutationOutcome, tuple(identity.values()))
+        if row.request_digest != digest:
+            raise Conflict("The idempotency key was used for another request.")
+        return row
 
     def read_payload(self, parts: Mapping[str, Any]) -> Json:
         """Stored rows of a payload, read after the commit under the same rights."""

@@ -34,7 +34,7 @@ _PURPOSES = {
 
 
 def seed(hub: Hub, world: World, vendors: Vendors, secrets: dict[str, str]) -> None:
-    """Write or refresh the set-up in one transaction; `secrets` are the webhooks' tokens and keys."""
+    """Write or refresh the set-up in one transaction; `secrets` are the webhooks' tokens, keys."""
     now = hub.now()
 
     def work(session: ScopedSession) -> None:
