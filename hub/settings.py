@@ -84,7 +84,8 @@ def load(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "HUB_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise BadSetting(f"The setting {name} is not usable: {first['msg']}.") from error
+        rule = first["msg"].removeprefix("Value error, ")
+        raise BadSetting(f"The setting {name} is not usable: {rule}.") from error
 
 
 def refuse_unsafe(settings: Settings) -> None:

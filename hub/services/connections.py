@@ -7,15 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from hub import settings
 from hub.domain.agreements import unrestricted_scope
-from hub.errors import AuthError, ConfigError, Held, NotFound, VendorRefused
+from hub.errors import AuthError, ConfigError, Conflict, Held, NotFound, VendorRefused
 from hub.storage import connections, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
-from hub.storage.tables import Connection, ConnectionPractice
+from hub.storage.tables import Connection, ConnectionPractice, InboundMessage, Practice
 from hub.storage.upsert import insert_or_update
 
 _SCOPE = unrestricted_scope("connections")
@@ -67,6 +67,64 @@ def add(
     for secret_name, value in (secrets or {}).items():
         connections.set_secret(session, crypto, connection_id, secret_name, value, now)
     return connection_id
+
+
+def create(
+    session: ScopedSession,
+    crypto: Crypto,
+    *,
+    name: str,
+    connector_id: str,
+    config: Mapping[str, Any],
+    now: datetime,
+    connection_id: str,
+    practices: Mapping[str, str],
+    routing: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    endpoint_token: str | None,
+) -> str:
+    """Add a new connection; `practices` maps its names for practices to their ids or names.
+
+    Raises Conflict for a name in use and NotFound for an unknown practice.
+    """
+    if session.scalar(select(Connection.id).where(Connection.name == name)) is not None:
+        raise Conflict(f'There is a connection "{name}" already; choose another name.')
+    facilities = routing.get("receiving_facilities", {})
+    return add(
+        session,
+        crypto,
+        name=name,
+        connector_id=connector_id,
+        config=config,
+        now=now,
+        connection_id=connection_id,
+        practices={
+            code: (_practice_id(session, practice), facilities.get(code, ""))
+            for code, practice in practices.items()
+        },
+        routing={key: item for key, item in routing.items() if key != "receiving_facilities"},
+        secrets=secrets,
+        endpoint_token=endpoint_token,
+    )
+
+
+def _practice_id(session: ScopedSession, practice: str) -> str:
+    found = session.scalars(
+        select(Practice.id).where((Practice.id == practice) | (Practice.name == practice))
+    ).all()
+    if len(found) != 1:
+        raise NotFound(f'"{practice}" is neither the id nor the unique name of a practice.')
+    return found[0]
+
+
+def waiting(session: ScopedSession) -> dict[str, tuple[int, datetime]]:
+    """Connection id -> how many of its messages are stored and not read yet, and since when."""
+    rows = session.execute(
+        select(InboundMessage.connection_id, func.count(), func.min(InboundMessage.received_at))
+        .where(InboundMessage.state == "received", InboundMessage.connection_id.is_not(None))
+        .group_by(InboundMessage.connection_id)
+    )
+    return {str(connection_id): (count, oldest) for connection_id, count, oldest in rows}
 
 
 def find(session: ScopedSession) -> Sequence[Connection]:

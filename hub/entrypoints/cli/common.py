@@ -1,0 +1,110 @@
+"""What the operators' commands share: the open hub, who is asking, times and tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hub import settings
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.hub import Hub, open_hub
+from hub.services.operators import Operator
+
+SCOPE = unrestricted_scope("operator command")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")]
+Reason = Annotated[
+    str, typer.Option(help="Why, for the audit trail; it names no patient.", show_default=False)
+]
+_AGE = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@contextmanager
+def opened() -> Iterator[Hub]:
+    """The hub of the current settings, beside a running service or without one."""
+    hub = open_hub(settings.load())
+    try:
+        yield hub
+    finally:
+        hub.close()
+
+
+def operator() -> Operator:
+    """The user of this machine who runs the command, as the operating system knows them."""
+    number = os.getuid()
+    try:
+        return Operator(pwd.getpwuid(number).pw_name)
+    except KeyError:
+        return Operator(f"uid {number}")
+
+
+def one_of(text: str | None, known: Sequence[str], option: str) -> str | None:
+    """`text` if it is one of `known`; otherwise wrong usage."""
+    if text is not None and text not in known:
+        raise typer.BadParameter(f"must be one of {', '.join(known)}.", param_hint=option)
+    return text
+
+
+def moment(text: str | None, now: datetime, option: str) -> datetime | None:
+    """An aware time from an age (30m, 24h, 7d) or an ISO 8601 time; without an offset it is UTC."""
+    if text is None:
+        return None
+    if age := _AGE.fullmatch(text):
+        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "must be an age like 24h or a time like 2026-03-01T08:00Z.", param_hint=option
+        ) from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def plain(value: Any) -> Any:
+    """A stored value as JSON has it."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def fields_of(row: object, *names: str) -> dict[str, Any]:
+    return {name: plain(getattr(row, name)) for name in names}
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+    """A table; `columns` maps a heading to the key behind it."""
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(_text(row[key])) for key in columns.values()))
+    Console().print(table)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """One thing, one line per fact; empty ones are left out."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if value not in (None, "", {}, []):
+            table.add_row(name.replace("_", " "), escape(_text(value)))
+    Console().print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "\n".join(_text(item) for item in value)
+    return "" if value is None else str(value)

@@ -1,0 +1,133 @@
+"""The file and the options a connection is added from: settings, routing, practices, secrets."""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import json
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from connectors import registry
+from hub.errors import ConfigError
+from hub.settings import environment
+
+_SHORT = "secret://"
+_ROUTING = {"sending_application", "peers", "processing_ids", "receiving_facilities"}
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings and the table ``routing`` of a TOML or JSON file.
+
+    Raises ConfigError in one sentence; no text repeats a value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} is no readable TOML or JSON file.", field="config") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold one table of settings.", field="config")
+    return values, values.pop("routing", {})
+
+
+def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
+    """Who may send over a connection of the HL7 connector; others have no routing."""
+    if connector_id != "ehr_hl7v2":
+        if routing:
+            raise ConfigError(f"{connector_id} has no [routing]; remove it.", field="routing")
+        return {}
+    if not isinstance(routing, dict) or not isinstance(routing.get("sending_application"), str):
+        raise ConfigError(
+            "The file needs [routing] with sending_application, which is the sender's MSH-3.",
+            field="routing.sending_application",
+        )
+    if unknown := sorted(set(routing) - _ROUTING):
+        raise ConfigError(
+            f"[routing] has no {unknown[0]}; it takes {', '.join(sorted(_ROUTING))}.",
+            field=f"routing.{unknown[0]}",
+        )
+    for key in ("peers", "processing_ids"):
+        if not _is_list_of_text(routing.get(key, [])):
+            raise ConfigError(f"{key} must be a list of texts.", field=f"routing.{key}")
+    facilities = routing.get("receiving_facilities", {})
+    if not isinstance(facilities, dict) or not _is_list_of_text(list(facilities.values())):
+        raise ConfigError(
+            "receiving_facilities maps the sender's MSH-4 to the MSH-6 it must send.",
+            field="routing.receiving_facilities",
+        )
+    try:
+        for peer in routing.get("peers", ()):
+            ipaddress.ip_network(peer)
+    except ValueError as error:
+        raise ConfigError(
+            "peers must be networks like 10.1.0.0/16.", field="routing.peers"
+        ) from error
+    return routing
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    """``NAME=VALUE`` options as a mapping; anything else is wrong usage."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise typer.BadParameter("must be NAME=VALUE.", param_hint=option)
+        found[name] = value
+    return found
+
+
+def read_secrets(sources: Mapping[str, str]) -> dict[str, str]:
+    """The secrets behind ``env:VARIABLE`` and ``-`` (asked for, or one line of stdin each)."""
+    found = {}
+    for name, source in sources.items():
+        if source == "-":
+            asked = sys.stdin.isatty()
+            value = getpass.getpass(f"{name}: ") if asked else sys.stdin.readline().rstrip("\r\n")
+        elif source.startswith("env:"):
+            value = environment(source.removeprefix("env:")) or ""
+        else:
+            raise typer.BadParameter(
+                "must be NAME=env:VARIABLE or NAME=-, never the secret itself.",
+                param_hint="--secret",
+            )
+        if not value:
+            raise ConfigError(f"The secret {name} is empty.", field=name, hint="Give it a value.")
+        found[name] = value
+    return found
+
+
+def refer_to_secrets(
+    connector_id: str, config: Mapping[str, Any], connection_id: str, names: Iterable[str]
+) -> dict[str, Any]:
+    """The settings with references to this connection's secrets.
+
+    A secret named like a setting fills it where the file leaves it out; ``secret://NAME`` in the
+    file stands for any other.
+    """
+    properties = registry.config_schema(connector_id).get("properties", {})
+    filled = {key: _expanded(value, connection_id) for key, value in config.items()}
+    for name in names:
+        if name in properties and name not in filled:
+            reference = f"{_SHORT}conn/{connection_id}/{name}"
+            is_list = properties[name].get("type") == "array"
+            filled[name] = [reference] if is_list else reference
+    return filled
+
+
+def _expanded(value: Any, connection_id: str) -> Any:
+    if isinstance(value, list):
+        return [_expanded(item, connection_id) for item in value]
+    if isinstance(value, str) and value.startswith(_SHORT):
+        name = value.removeprefix(_SHORT)
+        return value if "/" in name else f"{_SHORT}conn/{connection_id}/{name}"
+    return value

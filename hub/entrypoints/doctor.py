@@ -1,0 +1,235 @@
+"""Whether this installation can run: one probe per thing that goes wrong, each with a hint.
+
+A probe never raises and never repairs. `ok` is fine, `warn` runs and should be known, `fail` does
+not run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Literal
+
+import httpx2
+
+from connectors import registry
+from hub import settings as hub_settings
+from hub.domain.agreements import unrestricted_scope
+from hub.errors import BadSetting, HubError
+from hub.settings import Settings
+from hub.storage import health
+from hub.storage.crypto import open_crypto
+from hub.storage.migrate import current_revision, head_revision
+from hub.storage.session import Database
+
+DISTRIBUTION = "mso-hub"
+PACKAGES = ("hub", "connectors", "schema", "jobs")
+SKEW_WARN, SKEW_FAIL = 2.0, 30.0
+_SCOPE = unrestricted_scope("doctor")
+_LOCATE = (
+    "import importlib.util, json; print(json.dumps({name: getattr(importlib.util.find_spec(name), "
+    "'origin', None) for name in " + repr(PACKAGES) + "}))"
+)
+
+Status = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`detail` says what is the case, `hint` what to do about it (empty where all is well)."""
+
+    probe: str
+    status: Status
+    detail: str
+    hint: str = ""
+
+
+def examine(load: Callable[[], Settings], now: Callable[[], datetime]) -> list[Finding]:
+    """Every finding; where the settings cannot be read, only what does not depend on them."""
+    findings = [names(), *connectors()]
+    try:
+        settings = load()
+        hub_settings.refuse_unsafe(settings)
+    except BadSetting as error:
+        return [
+            Finding("settings", "fail", str(error), "Correct it and run doctor again."),
+            *findings,
+        ]
+    detail = f"profile {settings.profile}, data in {settings.data_dir}"
+    stated = [Finding("settings", "ok", detail)]
+    stated += [Finding("settings", "warn", doubt) for doubt in hub_settings.doubts(settings)]
+    return [*stated, *database(settings, now), key(settings), *ports(settings), *findings]
+
+
+def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Reachable, at the current schema, durable, and in time with this machine."""
+    url = settings.resolved_database_url()
+    path = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+    if path is not None and not path.exists():
+        yield Finding("database", "fail", "There is no database yet.", "Run `mso-hub migrate`.")
+        return
+    try:
+        current = current_revision(url) == head_revision()
+        opened = Database(url)
+    except HubError as error:
+        yield Finding("database", "fail", str(error), "Start it, or correct HUB_DATABASE_URL.")
+        return
+    try:
+        with opened.read(_SCOPE) as session:
+            facts = health.facts(session)
+            skew = abs((health.clock(session) - now()).total_seconds())
+    finally:
+        opened.close()
+    yield Finding("database", "ok", "answers")
+    yield (
+        Finding("schema", "ok", "current")
+        if current
+        else Finding("schema", "fail", "The schema is not current.", "Run `mso-hub migrate`.")
+    )
+    yield _durability("SQLite" if path is not None else "PostgreSQL", facts)
+    yield _clock(skew)
+
+
+def _durability(product: str, facts: dict[str, str]) -> Finding:
+    detail = f"{product} " + ", ".join(
+        value if name == "version" else f"{name} {value}" for name, value in facts.items()
+    )
+    safe = (
+        facts.get("synchronous", "FULL") in {"FULL", "EXTRA"} and facts.get("fsync", "on") == "on"
+    )
+    journaled = facts.get("journal_mode", "wal") == "wal"
+    if safe and journaled:
+        return Finding("durability", "ok", detail)
+    hint = "Use WAL with synchronous FULL, or fsync on: an acknowledged message must survive."
+    return Finding("durability", "fail", detail, hint)
+
+
+def _clock(skew: float) -> Finding:
+    detail = f"{skew:.1f} s apart from the database's clock"
+    if skew < SKEW_WARN:
+        return Finding("clock", "ok", detail)
+    hint = "Set the time of both machines by NTP: leases and signatures depend on it."
+    return Finding("clock", "fail" if skew > SKEW_FAIL else "warn", detail, hint)
+
+
+def key(settings: Settings) -> Finding:
+    """The key-encryption key: there, of the right form, readable by its owner only."""
+    file = settings.resolved_key_file()
+    try:
+        open_crypto(file, create=False)
+    except (BadSetting, OSError) as error:
+        if settings.profile == "demo" and not file.exists():
+            return Finding(
+                "key", "warn", f"There is no key at {file} yet.", "The start writes one."
+            )
+        text = str(error) if isinstance(error, BadSetting) else f"{file} cannot be read."
+        return Finding("key", "fail", text, "Restore the key of this database; without it "
+                       "nothing stored can be read.")  # fmt: skip
+    return Finding("key", "ok", str(file))
+
+
+def ports(settings: Settings) -> Iterator[Finding]:
+    """Free, or taken by a running hub."""
+    running = hub_answers(settings) or _locked(settings.data_dir)
+    for name, host, port in (
+        ("http port", settings.http_host, settings.http_port),
+        ("mllp port", settings.mllp_host, settings.mllp_port),
+    ):
+        where = f"{host}:{port}"
+        if port == 0:
+            yield Finding(name, "ok", "any free port is taken at the start")
+        elif _is_free(host, port):
+            yield Finding(name, "ok", f"{where} is free")
+        elif running:
+            yield Finding(name, "ok", f"{where} is in use by a running hub")
+        else:
+            variable = f"HUB_{name.split()[0].upper()}_PORT"
+            detail = f"{where} cannot be used: another program has it, or it is not this machine's."
+            yield Finding(
+                name, "fail", detail, f"Stop that program or set {variable} to a free port."
+            )
+
+
+def hub_answers(settings: Settings) -> bool:
+    """Whether something that speaks like a hub answers at the HTTP address."""
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    try:
+        url = f"http://{host}:{settings.http_port}/livez"
+        with httpx2.Client(timeout=2.0, trust_env=False) as client:
+            return bool(client.get(url).json() == {"status": "ok"})
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+        return False
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _locked(data_dir: Path) -> bool:
+    """Whether a hub holds the lock of an embedded database."""
+    with contextlib.suppress(OSError), (data_dir / "hub.lock").open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def names() -> Finding:
+    """Our import names are also names of public packages: ours must be the ones imported."""
+    owners = packages_distributions()
+    for name in PACKAGES:
+        strangers = set(owners.get(name, ())) - {DISTRIBUTION}
+        if strangers:
+            detail = f"The distribution {', '.join(sorted(strangers))} also installs {name}."
+            return Finding(
+                "names", "fail", detail, f"Uninstall it and install {DISTRIBUTION} again."
+            )
+    here = Path(__file__).resolve().parents[2]
+    with tempfile.TemporaryDirectory() as elsewhere:
+        ran = subprocess.run(  # noqa: S603 - this interpreter and a fixed text
+            [sys.executable, "-P", "-c", _LOCATE],
+            cwd=elsewhere,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    found = json.loads(ran.stdout) if ran.returncode == 0 else {}
+    for name in PACKAGES:
+        if found.get(name) != str(here / name / "__init__.py"):
+            detail = f"{name} is imported from another place than this program."
+            return Finding(
+                "names", "fail", detail, f"Install {DISTRIBUTION} in an environment of its own."
+            )
+    return Finding("names", "ok", f"{', '.join(PACKAGES)} belong to {DISTRIBUTION}")
+
+
+def connectors() -> Iterator[Finding]:
+    """Every connector can be imported."""
+    good = 0
+    for manifest in registry.manifests():
+        try:
+            registry.load(manifest.id)
+            good += 1
+        except HubError as error:
+            hint = "Update or uninstall it; the others work."
+            yield Finding("connector", "warn", f"{manifest.id}: {error}", hint)
+    yield Finding("connectors", "ok", f"{good} can be used")
