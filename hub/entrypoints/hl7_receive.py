@@ -60,10 +60,12 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`ack` is what to send, empty for nothing; `close` ends the connection after it."""
+    """`ack` is what to send, empty for nothing; `close` ends the connection after it. Where
+    `stored` is False the sender must send again."""
 
     ack: bytes
     close: bool = False
+    stored: bool = True
 
 
 class Receiver:
@@ -119,7 +121,7 @@ class Receiver:
         connection_id = judgement.arrival.connection_id
         _log.error("hl7_not_stored", error_type=type(error).__name__, connection_id=connection_id)
         answer = _acknowledge(judgement, _STORAGE, self._now())
-        return Reply(answer, close or not (answer or judgement.silent))
+        return Reply(answer, close or not (answer or judgement.silent), stored=False)
 
 
 def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) -> Judgement:

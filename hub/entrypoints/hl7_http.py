@@ -1,0 +1,156 @@
+"""``POST /hl7/{connection}``: HL7 v2 over HTTP, judged and stored exactly like over MLLP.
+
+The body is one message or several (bare, in a batch or in MLLP blocks); the answer holds their
+acknowledgements in the same order and framing. Instead of the sender's address a credential is
+checked: an MSO app may send for every facility of the connection, a practice's app for its own.
+
+| Status | Acknowledgements | The sender |
+| --- | --- | --- |
+| 200 | all AA or CA | is done |
+| 202 | none were asked for (MSH-15, MSH-16) | is done |
+| 400 | at least one AR or CR | corrects what it sends; the same bytes are refused again |
+| 422 | at least one AE or CE, no AR | corrects the message; it is kept here and can be replayed |
+| 503 | at least one was not stored | sends all again; what was stored is answered as before |
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors.sdk.hl7v2.acks import read_ack
+from connectors.sdk.hl7v2.batches import split_messages
+from connectors.sdk.hl7v2.framing import FRAME_CAP, HEAD_KEPT, Frame, wrap
+from hub.auth.credentials import authenticate
+from hub.domain.agreements import Domain, Principal, PrincipalKind, unrestricted_scope
+from hub.entrypoints.hl7_receive import CONTENT_TYPE, Receiver, Reply
+from hub.entrypoints.hl7_routes import Hl7Connection, Routes
+from hub.entrypoints.hub import Hub
+from hub.errors import Forbidden, HubError, NotFound, Unauthenticated
+from hub.services import connections
+
+_SCOPE = unrestricted_scope("HL7 over HTTP")
+CONTENT_TYPES = frozenset({CONTENT_TYPE, "x-application/hl7-v2+er7", "text/plain"})
+LARGEST_BODY = 10 * 1024 * 1024
+MOST_MESSAGES = 1000
+ANYWHERE = ("0.0.0.0/0", "::/0")
+
+
+CurrentRoutes = Callable[[], Routes]
+"""`hub.entrypoints.service.RouteTable`: the routes as stored, read again now and then."""
+
+
+def hl7_routes(hub: Hub, routes: CurrentRoutes) -> list[Route]:
+    """The route of HL7 over HTTP."""
+    endpoint = _Endpoint(hub, routes)
+    return [Route("/hl7/{connection}", endpoint.receive, methods=["POST"])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    hub: Hub
+    routes: CurrentRoutes
+
+    async def receive(self, request: Request) -> Response:
+        content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if content_type not in CONTENT_TYPES:
+            return _refused(415, f"Send {CONTENT_TYPE} or text/plain.")
+        try:
+            connection = await asyncio.to_thread(
+                self.admit,
+                request.headers.get("authorization"),
+                request.path_params["connection"],
+            )
+        except HubError as error:
+            return _refused(error.http_status, str(error))
+        body = await _read_body(request)
+        if body is None:
+            return _refused(413, f"A body has at most {LARGEST_BODY} bytes.")
+        messages = split_messages(body)
+        if not messages:
+            return _refused(400, "The body holds no message.")
+        if len(messages) > MOST_MESSAGES:
+            return _refused(
+                413, f"A body has at most {MOST_MESSAGES} messages; send them in parts."
+            )
+        peer = request.client.host if request.client else ""
+        receiver = Receiver(self.hub.intake, routes=lambda: Routes((connection,)), now=self.hub.now)
+        replies = [await receiver.receive(_frame(content), peer) for content in messages]
+        return _answer(replies, framed=body.lstrip()[:1] == b"\x0b")
+
+    def admit(self, authorization: str | None, name: str) -> Hl7Connection:
+        """The connection as this credential may use it. Blocking.
+
+        Raises Unauthenticated, Forbidden for a credential without clinical data, and NotFound both
+        for an unknown connection and for one that serves no practice of the credential.
+        """
+        with self.hub.database.read(_SCOPE) as session:
+            principal = authenticate(session, authorization)
+            if Domain.CLINICAL not in principal.domains:
+                raise Forbidden("This credential is not granted clinical data.")
+            try:
+                connection_id = connections.named(session, name).id
+            except NotFound:
+                raise NotFound from None  # as for a connection of other practices
+        found = [one for one in self.routes().connections if one.connection_id == connection_id]
+        if not found:
+            raise NotFound
+        return restricted(found[0], principal)
+
+
+def restricted(connection: Hl7Connection, principal: Principal) -> Hl7Connection:
+    """The connection with the facilities the principal may send for, from any address."""
+    facilities = {
+        code: facility
+        for code, facility in connection.facilities.items()
+        if principal.kind is PrincipalKind.MSO_APP or facility.practice_id == principal.practice_id
+    }
+    if not facilities:
+        raise NotFound
+    return replace(connection, facilities=facilities, peers=ANYWHERE)
+
+
+def status_of(replies: list[Reply]) -> int:
+    """The gravest outcome decides; the table above."""
+    codes = {(read_ack(reply.ack) or ("",))[0] for reply in replies}
+    if not all(reply.stored for reply in replies):
+        return 503
+    if codes & {"AR", "CR"}:
+        return 400
+    if codes & {"AE", "CE"}:
+        return 422
+    return 200 if codes - {""} else 202
+
+
+def _answer(replies: list[Reply], *, framed: bool) -> Response:
+    acks = [reply.ack for reply in replies if reply.ack]
+    body = b"".join(wrap(ack) if framed else ack.rstrip(b"\r") + b"\r" for ack in acks)
+    headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE}
+    return Response(body, status_of(replies), headers)
+
+
+def _frame(content: bytes) -> Frame:
+    if len(content) > FRAME_CAP:
+        return Frame(content[:HEAD_KEPT], "too_large", len(content))
+    return Frame(content, "", len(content))
+
+
+async def _read_body(request: Request) -> bytes | None:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > LARGEST_BODY:
+            return None
+    return bytes(received)
+
+
+def _refused(status: int, sentence: str) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if status == Unauthenticated.http_status:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"error": sentence}, status, headers)
