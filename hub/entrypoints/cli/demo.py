@@ -92,9 +92,9 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(summary))
         return
     console = Console()
-    table = Table(title="What happened", show_header=False)
-    for name in ("messages", "records", "eligibility", "payroll", "access", "graphql"):
-        table.add_row(name, ", ".join(f"{key} {value}" for key, value in summary[name].items()))
+    table = Table.grid(padding=(0, 2))
+    for name, sentence in _sentences(summary):
+        table.add_row(f"[bold cyan]{name}[/]", sentence)
     console.print(table)
     console.print(_purchasing_table(summary["purchasing"]))
     for problem in summary["problems"]:
@@ -102,9 +102,45 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
     console.print(f"Done in {summary['seconds']} s.")
 
 
+def _sentences(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The summary in words, a line for each part of the hub."""
+    sent, pay, seen = summary["messages"], summary["payroll"], summary["access"]
+    records = ", ".join(f"{number} {name}" for name, number in summary["records"].items())
+    outcomes = ", ".join(
+        f"{number} {name.replace('_', ' ')}" for name, number in summary["eligibility"].items()
+    )
+    return [
+        (
+            "EHRs",
+            f"{sent['sent']} HL7 messages sent: {sent['processed']} processed, "
+            f"{sent['duplicates']} duplicates, {sent['quarantined']} quarantined, "
+            f"{sent['refused']} refused",
+        ),
+        ("", f"{records} of {summary['practices']} practices"),
+        ("Payers", f"eligibility of the coming days' patients: {outcomes}"),
+        (
+            "Payroll",
+            f"{pay['workers']} workers, {pay['payroll_runs']} payroll runs, "
+            f"{pay['pay_statements']} pay statements, {pay['gross']} gross, {pay['net']} net",
+        ),
+        (
+            "Access",
+            f"a practice's app sees {seen['own_practices_seen']} practice and its "
+            f"{seen['own_patients_seen']} patients; {seen['foreign_ids_asked']} foreign ids answered"
+            f" like missing ones; {seen['audit_events']} audit events",
+        ),
+        (
+            "GraphQL",
+            f"{summary['graphql']['queries']} queries, {summary['graphql']['errors']} errors",
+        ),
+    ]
+
+
 def _purchasing_table(bought: dict[str, Any]) -> Table:
-    table = Table("practice", "alone", "pays now", "saves", title=f"{bought.get('round', '')}")
-    for share in bought.get("shares", ()):
+    table = Table("practice", title=f"\nGroup purchasing: {bought.get('round', 'no round')}")
+    for heading in ("alone", "pays now", "saves"):
+        table.add_column(heading, justify="right")
+    for share in sorted(bought.get("shares", ()), key=lambda share: str(share["practice"])):
         table.add_row(share["practice"], share["alone"], share["pays"], share["saving"])
     table.add_section()
     table.add_row(

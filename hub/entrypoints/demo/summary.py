@@ -125,7 +125,7 @@ def shares(mso: GraphQLClient, round_id: str) -> list[dict[str, Any]]:
 
 
 def access(mso: GraphQLClient, apps: Mapping[str, GraphQLClient], world: World) -> dict[str, Any]:
-    """Proof that an app sees its own practice only and foreign ids are answered like missing ones."""
+    """Proof that an app sees its own practice only and foreign ids answer like missing ones."""
     own, other = world.practices[0], world.practices[-1]
     app, foreign_app = apps[practice_app(own.name)], apps[practice_app(other.name)]
     foreign = [row["id"] for row in foreign_app.all("patients", "id")]
