@@ -64,7 +64,9 @@ class NotFound(HubError):
     code = "NOT_FOUND"
     http_status = 404
 
-    def __init__(self, message: str = "There is no such object.") -> None:
+    def __init__(
+        self, message: str = "There is no such object, or this credential may not see it."
+    ) -> None:
         super().__init__(message)
 
 

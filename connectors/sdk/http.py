@@ -160,7 +160,9 @@ def read_json(response: httpx2.Response) -> Any:
         return json.loads(response.content, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, UnicodeDecodeError) as error:
         kind = "an HTML page" if response.content.lstrip()[:1] == b"<" else "something else"
-        raise Transient(f"The vendor answered {kind} where JSON was due.") from error
+        raise Transient(
+            f"The vendor answered {kind} where JSON was due; it is asked again later."
+        ) from error
 
 
 def _refuse_constant(name: str) -> Decimal:

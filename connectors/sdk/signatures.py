@@ -241,7 +241,9 @@ def _matching_secret(
             if secret and _matches(scheme, secret, version, signature, content) and matched < 0:
                 matched = index
     if matched < 0:
-        raise SignatureInvalid("No signature of the request matches an active secret.")
+        raise SignatureInvalid(
+            "No signature of the request matches an active secret; compare it with the vendor's."
+        )
     return matched
 
 

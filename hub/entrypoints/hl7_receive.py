@@ -160,7 +160,8 @@ def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) ->
 
 
 def _headless(frame: Frame, peer: str) -> Judgement:
-    fault = Fault(100, "MSH", "The frame does not begin with an MSH segment.", "AE")
+    text = "The frame does not begin with MSH; send each message in a frame of its own."
+    fault = Fault(100, "MSH", text, "AE")
     if frame.content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in frame.content[:8]:
         fault = Fault(102, "MSH-18", "UTF-16 and UTF-32 cannot be read.", "AE")
     arrival = Arrival(
@@ -195,7 +196,12 @@ def _check(
         return Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.", "AE")
     for number in (9, 10, 11, 12):
         if not header.raw(number):
-            return Fault(101, f"MSH-{number}", f"MSH-{number} is required.", "AE")
+            return Fault(
+                101,
+                f"MSH-{number}",
+                f"MSH-{number} is required; send the message again with it.",
+                "AE",
+            )
     if connection is None:
         return Fault(207, "MSH-3", "This sender is not known here.", "AR")
     if facility is None:

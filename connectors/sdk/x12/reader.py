@@ -78,7 +78,8 @@ def interchanges(raw: bytes, limits: Limits = LIMITS) -> tuple[Interchange, ...]
             case Interchange():
                 complete.append(result)
             case TruncatedResponse():
-                raise DataError(result.text, reason="truncated", path="ISA")
+                text = f"{result.text} The document was cut off; ask its sender for all of it."
+                raise DataError(text, reason="truncated", path="ISA")
             case NotX12():
                 raise DataError(result.text, reason="not_x12")
             case TooLarge():
