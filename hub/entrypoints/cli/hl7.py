@@ -46,14 +46,13 @@ def show(
         config = Config(zone=zone)
     except ValueError as error:
         raise typer.BadParameter("must be an IANA zone such as America/Chicago") from error
-    messages = [describe(content, config) for content in split_messages(file.read_bytes())]
+    contents = split_messages(file.read_bytes()) or [b""]  # an empty file is a fault, not nothing
+    messages = [describe(content, config) for content in contents]
     if as_json:
         typer.echo(orjson.dumps({"messages": messages}, default=_plain).decode())
         return
     for message in messages:
         _print(message)
-    if not messages:
-        typer.echo("The file holds no message.")
 
 
 def describe(content: bytes, config: Config) -> dict[str, Any]:

@@ -72,10 +72,11 @@ def test_bad_input_is_an_issue_and_never_a_traceback(
     assert code in {issue["code"] for message in show(path) for issue in message["issues"]}
 
 
-def test_an_empty_file_holds_no_message(tmp_path: Path) -> None:
+def test_an_empty_file_is_a_fault_and_not_nothing(tmp_path: Path) -> None:
     path = tmp_path / "empty.hl7"
     path.write_bytes(b"\r\n")
-    assert show(path) == []
+    (message,) = show(path)
+    assert [issue["code"] for issue in message["issues"]] == ["hl7_100"]
 
 
 def test_the_plain_form_names_records_and_issues() -> None:
