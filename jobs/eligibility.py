@@ -76,9 +76,9 @@ def _ask(
         return connector.inquire(ctx, inquiry.query)
     except VendorDown as error:
         text = str(error)
-        job.context.database.transaction(
-            scope, lambda session: eligibility.note_payer_down(session, inquiry, text)
-        )
+        is_last = job.claimed.attempt >= job.claimed.max_attempts
+        note = eligibility.note_failure if is_last else eligibility.note_payer_down
+        job.context.database.transaction(scope, lambda session: note(session, inquiry, text))
         raise
     except HubError as error:
         text = str(error)

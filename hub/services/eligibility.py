@@ -122,6 +122,8 @@ def _needs_no_asking(
     asks once a visit, and again when a new month has begun."""
     if check.status in OPEN:
         return True
+    if check.status == "failed":
+        return False
     if check.as_of is None or check.outcome is None:
         return planned
     zone = ZoneInfo(visit.practice.zone)
