@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
+        try:
+            _ = urlsplit(value).port
+        except ValueError as error:
+            raise ValueError("must name its port as a number") from error
         return value
 
     def resolved_database_url(self) -> str:

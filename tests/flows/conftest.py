@@ -192,6 +192,17 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
 
 
 @pytest.fixture
+def seeded(tmp_path: Path) -> Path:
+    """A data directory with the set-up and no hub running on it."""
+    hub = open_hub(Settings(data_dir=tmp_path), exclusive=True, migrate=True)
+    try:
+        seed(hub, NOBODY)
+    finally:
+        hub.close()
+    return tmp_path
+
+
+@pytest.fixture
 def message() -> Callable[..., bytes]:
     """Writes an ADT^A04 message under a control id of its own."""
     return adt
