@@ -15,6 +15,7 @@ import orjson
 from graphql import (
     DocumentNode,
     FieldNode,
+    GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
@@ -23,6 +24,7 @@ from graphql import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from hub.domain.agreements import Scope
 from hub.errors import Conflict, Forbidden, HubError, NotFound, Rejected
 from hub.storage import audit
 from hub.storage.reads.run import Reader, Reading
@@ -30,9 +32,10 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import MutationOutcome
 from hub.storage.upsert import insert_once
 from schema.context import Context
-from schema.documents import Document, Documents
+from schema.documents import Document, Documents, Invalid
 from schema.mapping.mutate import Call, Mutation, Payload
 from schema.mapping.plan import Operation, Planner
+from schema.mapping.visible import KEPT
 from schema.mutations import forbid_practices
 from schema.root import HubSchema
 
@@ -45,7 +48,22 @@ class Engine:
 
     def __init__(self, schema: HubSchema, *, introspection: bool) -> None:
         self.schema = schema
-        self.documents = Documents(schema.graphql, introspection=introspection)
+        self._introspection = introspection
+        self._documents: dict[GraphQLSchema, Documents] = {}
+        self.documents = self._documents_of(schema.graphql)
+
+    def documents_for(self, scope: Scope) -> Documents:
+        """The documents of the schema that `scope` may see."""
+        return self._documents_of(self.schema.schema_for(scope))
+
+    def _documents_of(self, schema: GraphQLSchema) -> Documents:
+        found = self._documents.get(schema)
+        if found is None:
+            if len(self._documents) > KEPT:
+                self._documents.clear()
+            made = Documents(schema, introspection=self._introspection)
+            found = self._documents.setdefault(schema, made)
+        return found
 
     def execute(
         self,
@@ -59,8 +77,13 @@ class Engine:
         Raises Invalid, Rejected, CostExceeded, Forbidden, NotFound …; then nothing was released. A
         refusal (Forbidden) is written to the audit trail.
         """
-        document = self.documents.get(text)
-        operation, _ = self.documents.bind(document, operation_name, variables)
+        documents = self.documents_for(context.scope)
+        try:
+            document = documents.get(text)
+        except Invalid:
+            self._note_hidden(context, text)
+            raise
+        operation, _ = documents.bind(document, operation_name, variables)
         name = f"{operation_name or ''} sha256:{document.digest}".strip()
         run = _Run(self, context, document, operation, name)
         try:
@@ -70,6 +93,25 @@ class Engine:
         except Forbidden as error:
             run.note_denial(error)
             raise
+
+    def _note_hidden(self, context: Context, text: str) -> None:
+        """Write to the audit trail that a document asked for what does not exist for this
+        credential, and does for others; the answer does not tell the two apart."""
+        if self.schema.schema_for(context.scope) is self.schema.graphql:
+            return
+        try:
+            document = self.documents.get(text)
+        except Rejected:
+            return
+        name = f"sha256:{document.digest}"
+        reason = "The document asks for fields that are not granted to this credential."
+        now = context.now()
+        context.database.transaction(
+            context.scope,
+            lambda session: append_event(
+                session, context, name, now, "execute", "denied", reason=reason
+            ),
+        )
 
 
 class _Run:
@@ -121,7 +163,7 @@ class _Run:
             selection_set=SelectionSetNode(selections=tuple(nodes)),
         )
         result = execute_sync(
-            self.schema.graphql,
+            self.operation.schema,
             DocumentNode(definitions=(definition, *self.operation.fragments.values())),
             context_value=self.context,
             variable_values=_raw(self.operation),
@@ -261,17 +303,30 @@ class _Run:
     def _append(
         self, session: ScopedSession, now: datetime, action: str, outcome: str, **facts: Any
     ) -> None:
-        audit.append(
-            session,
-            now=now,
-            principal_id=self.context.principal.id,
-            principal_name=self.context.principal.name,
-            purpose=self.context.scope.purpose.value,
-            action=action,
-            outcome=outcome,
-            operation=self.name,
-            **facts,
-        )
+        append_event(session, self.context, self.name, now, action, outcome, **facts)
+
+
+def append_event(
+    session: ScopedSession,
+    context: Context,
+    operation: str,
+    now: datetime,
+    action: str,
+    outcome: str,
+    **facts: Any,
+) -> None:
+    """An audit event of a request, in the caller's transaction."""
+    audit.append(
+        session,
+        now=now,
+        principal_id=context.principal.id,
+        principal_name=context.principal.name,
+        purpose=context.scope.purpose.value,
+        action=action,
+        outcome=outcome,
+        operation=operation,
+        **facts,
+    )
 
 
 class _PayloadPlan:

@@ -9,6 +9,7 @@ import strawberry
 from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
+from hub.domain.agreements import Scope
 from schema import (
     connectors_catalogue,
     eligibility,
@@ -25,6 +26,7 @@ from schema.mapping import checks
 from schema.mapping.declare import Stored
 from schema.mapping.mutate import Mutation, make_mutations
 from schema.mapping.types import TypeMaker
+from schema.mapping.visible import Visible
 from schema.mutations import INPUTS, MUTATIONS
 
 TYPES: tuple[Stored, ...] = (
@@ -85,6 +87,11 @@ class HubSchema:
             config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         )
         self.graphql: GraphQLSchema = self.strawberry._schema
+        self._visible = Visible(self.graphql, self.declared)
+
+    def schema_for(self, scope: Scope) -> GraphQLSchema:
+        """The schema as `scope` may see it; the same object for the same grants."""
+        return self._visible.schema_for(scope)
 
     def sdl(self) -> str:
         """The schema in GraphQL's definition language."""

@@ -136,7 +136,7 @@ def test_approval_is_the_practices_own_unless_it_delegated_it(world):
 def test_a_payload_field_that_may_not_be_read_refuses_the_whole_mutation(world):
     mso = world.mso(classes=[DataClass.OPERATIONAL])
     document = OPEN.replace("status }", "status pooledCost }")
-    assert mso.code(document, input={"name": "March"}) == "FORBIDDEN"
+    assert mso.code(document, input={"name": "March"}) == "BAD_INPUT"
     assert count(world, tables.PurchasingRound) == 0
 
 
