@@ -81,7 +81,7 @@ class _Endpoint:
         peer = request.client.host if request.client else ""
         receiver = Receiver(self.hub.intake, routes=lambda: Routes((connection,)), now=self.hub.now)
         replies = [await receiver.receive(_frame(content), peer) for content in messages]
-        return _answer(replies, framed=body.lstrip()[:1] == b"\x0b")
+        return _answer(replies, framed=body.lstrip(b" \t\r\n")[:1] == b"\x0b")
 
     def admit(self, authorization: str | None, name: str) -> Hl7Connection:
         """The connection as this credential may use it. Blocking.
