@@ -8,10 +8,14 @@ from hub.storage.tables.eligibility import (
     Payer,
     PayerControlNumber,
 )
+from hub.storage.tables.exports import ConnectionCheck, ConnectionProbe, Export
 from hub.storage.tables.operations import (
     AuditEvent,
     AuditHead,
+    CostBucket,
     DataIssue,
+    Event,
+    EventHead,
     InboundMessage,
     JobRow,
     Lane,
@@ -44,6 +48,7 @@ from hub.storage.tables.supply import (
 )
 from hub.storage.tables.tenancy import (
     Client,
+    ClientDocument,
     Connection,
     ConnectionPractice,
     ConnectionSecret,
@@ -53,13 +58,13 @@ from hub.storage.tables.tenancy import (
 from hub.storage.tables.visits import Appointment, Charge, Encounter, Observation
 
 __all__ = [
-    "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "Connection",
-    "ConnectionPractice", "ConnectionSecret", "Coverage", "DataIssue", "EligibilityBenefit",
-    "EligibilityCheck", "Employment", "Encounter", "InboundMessage", "Item", "JobRow", "Lane",
-    "MutationOutcome", "Observation", "Offer", "OfferTier", "OrderDocument", "Patient",
-    "PatientIdentifier", "PatientMerge", "PayPeriod", "PayStatement", "PayStatementLine", "Payer",
-    "PayerControlNumber", "PayrollRun", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
-    "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition", "RequisitionLine",
-    "Schedule", "ServiceAgreement", "Sourced", "Supplier", "SyncCursor", "SyncRun", "Worker",
-    "new_id",
+    "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "ClientDocument",
+    "Connection", "ConnectionPractice", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue",
+    "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter", "Export", "Event", "EventHead",
+    "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome", "Observation", "Offer",
+    "OfferTier", "OrderDocument", "Patient", "PatientIdentifier", "PatientMerge", "PayPeriod",
+    "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "Practice",
+    "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound",
+    "PurchasingShare", "Requisition", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced",
+    "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id",
 ]  # fmt: skip

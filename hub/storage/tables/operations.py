@@ -263,3 +263,52 @@ class MutationOutcome(Base):
     request_digest: Mapped[str]
     outcome: Mapped[dict[str, Any]]
     recorded_on: Mapped[date]
+
+
+class CostBucket(Base):
+    """How full a principal's bucket of query cost was at a moment; it leaks at a steady rate."""
+
+    __tablename__ = "cost_buckets"
+
+    principal_id: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[float]
+    updated_at: Mapped[datetime]
+
+
+class Event(Base):
+    """A row changed: which kind and which row, never what is in it.
+
+    Written with the change; `sequence` is given once the change is durable, one by one, so that
+    whoever reads on from a number misses none.
+    """
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(Sequence64, Identity(), primary_key=True)
+    sequence: Mapped[int | None] = mapped_column(Sequence64, unique=True)
+    topic: Mapped[str]
+    row_id: Mapped[str]
+    parent_id: Mapped[str | None]
+    practice_id: Mapped[str | None]
+    recorded_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "topic", "sequence"),
+        Index(None, "recorded_at"),
+        Index(
+            "ix_events_pending",
+            "id",
+            sqlite_where=text("sequence IS NULL"),
+            postgresql_where=text("sequence IS NULL"),
+        ),
+    )
+
+
+class EventHead(Base):
+    """The last number given to an event, and the last one whose event was deleted."""
+
+    __tablename__ = "event_heads"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(Sequence64)
+    pruned: Mapped[int] = mapped_column(Sequence64)

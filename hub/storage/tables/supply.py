@@ -185,6 +185,8 @@ class PurchaseOrder(PracticeOwned, Base):
 
     `status` follows the ledgers of its lines (`hub/domain/supply_ledger.py`); `send_state`:
     pending, sending, sent, refused. The intent (sending) is committed before the vendor is called.
+    `cancel_requested_at` says that the practice no longer wants an order the vendor may hold; only
+    the vendor's documents make it cancelled.
     """
 
     __tablename__ = "purchase_orders"
@@ -204,6 +206,8 @@ class PurchaseOrder(PracticeOwned, Base):
     total: Mapped[Decimal] = mapped_column(Money)
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    cancel_requested_by: Mapped[str] = mapped_column(default="", server_default="")
 
     __table_args__ = (
         UniqueConstraint("practice_id", "round_id", "supplier_id"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage.tables.base import Base, new_id
@@ -51,7 +51,10 @@ class ServiceAgreement(Base):
 
 
 class Client(Base):
-    """A credential: its key is stored as a SHA-256 digest and shown once, at creation."""
+    """A credential: its key is stored as a SHA-256 digest and shown once, at creation.
+
+    `developer` credentials may send documents of their own and introspect in production.
+    """
 
     __tablename__ = "clients"
 
@@ -65,8 +68,24 @@ class Client(Base):
     domains: Mapped[list[str]]
     purposes: Mapped[list[str]]
     default_purpose: Mapped[str]
+    developer: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class ClientDocument(Base):
+    """A document a credential may run by its SHA-256 digest, for one fixed purpose; `cost` is its
+    cost with the usual page sizes."""
+
+    __tablename__ = "client_documents"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    text: Mapped[str]
+    purpose: Mapped[str]
+    cost: Mapped[int]
+    created_at: Mapped[datetime]
 
 
 class Connection(Base):
