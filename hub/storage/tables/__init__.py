@@ -59,8 +59,9 @@ from hub.storage.tables.visits import Appointment, Charge, Encounter, Observatio
 
 __all__ = [
     "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "ClientDocument",
-    "Connection", "ConnectionPractice", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue",
-    "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter", "Export", "Event", "EventHead",
+    "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret",
+    "CostBucket", "Coverage", "DataIssue", "EligibilityBenefit", "EligibilityCheck", "Employment",
+    "Encounter", "Event", "EventHead", "Export",
     "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome", "Observation", "Offer",
     "OfferTier", "OrderDocument", "Patient", "PatientIdentifier", "PatientMerge", "PayPeriod",
     "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "Practice",

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage.tables.base import Base, new_id
+from hub.storage.tables.operations import Sequence64
 
 
 class Export(Base):
@@ -30,7 +31,7 @@ class Export(Base):
     state: Mapped[str] = mapped_column(default="running")
     chunks: Mapped[int] = mapped_column(default=0)
     rows: Mapped[int] = mapped_column(default=0)
-    bytes: Mapped[int] = mapped_column(default=0)
+    bytes: Mapped[int] = mapped_column(Sequence64, default=0)
     cursor: Mapped[str | None]
     digest: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
@@ -48,7 +49,7 @@ class ConnectionCheck(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"))
     practice_id: Mapped[str | None] = mapped_column(ForeignKey("practices.id"))
-    job_id: Mapped[int]
+    job_id: Mapped[int] = mapped_column(Sequence64)
     ok: Mapped[bool]
     checked_at: Mapped[datetime]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false, false
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage.tables.base import Base, new_id
@@ -54,6 +54,7 @@ class Client(Base):
     """A credential: its key is stored as a SHA-256 digest and shown once, at creation.
 
     `developer` credentials may send documents of their own and introspect in production.
+    `export` credentials may start bulk exports.
     """
 
     __tablename__ = "clients"
@@ -69,6 +70,7 @@ class Client(Base):
     purposes: Mapped[list[str]]
     default_purpose: Mapped[str]
     developer: Mapped[bool] = mapped_column(default=False, server_default=false())
+    export: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
