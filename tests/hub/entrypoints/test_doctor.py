@@ -1,0 +1,198 @@
+"""`doctor`: each thing that goes wrong is found by its own probe, with a hint."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import registry
+from hub.entrypoints import doctor
+from hub.entrypoints.doctor import Finding, examine
+from hub.entrypoints.hub import open_hub
+from hub.entrypoints.service import Service
+from hub.errors import BadSetting, ConfigError
+from hub.settings import Settings
+from hub.storage.migrate import upgrade
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a database that is migrated and has its key; ports are picked at the start."""
+    found = Settings(data_dir=tmp_path, http_port=0, mllp_port=0)
+    open_hub(found, migrate=True).close()
+    return found
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def found(findings: list[Finding], probe: str) -> Finding:
+    (finding,) = [finding for finding in findings if finding.probe == probe]
+    return finding
+
+
+def test_a_sound_installation_has_nothing_but_ok(settings: Settings) -> None:
+    findings = examine(lambda: settings, now)
+    assert {finding.status for finding in findings} == {"ok"}
+    assert {finding.probe for finding in findings} == {
+        "settings", "database", "schema", "durability", "clock", "key", "http port", "mllp port",
+        "names", "connectors",
+    }  # fmt: skip
+    assert "journal_mode wal, synchronous FULL" in found(findings, "durability").detail
+
+
+def test_bad_settings_are_told_and_the_rest_is_still_looked_at() -> None:
+    def load() -> Settings:
+        raise BadSetting("The setting HUB_HTTP_PORT is not usable: it is no number.")
+
+    findings = examine(load, now)
+    assert found(findings, "settings").status == "fail"
+    assert "HUB_HTTP_PORT" in found(findings, "settings").detail
+    assert found(findings, "names").status == "ok"
+
+
+def test_unsafe_production_settings_fail_and_doubtful_ones_warn(settings: Settings) -> None:
+    production = settings.model_copy(update={"profile": "production"})
+    assert "HUB_KEY_FILE" in found(examine(lambda: production, now), "settings").detail
+    key_file = settings.resolved_key_file()
+    safe = production.model_copy(update={"key_file": key_file})
+    stated = [f.status for f in examine(lambda: safe, now) if f.probe == "settings"]
+    assert stated == ["ok", "warn"]
+
+
+def test_a_missing_database_and_one_behind_are_told_apart(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, http_port=0, mllp_port=0)
+    missing = found(list(doctor.database(settings, now)), "database")
+    assert (missing.status, missing.hint) == ("fail", "Run `mso-hub migrate`.")
+    (tmp_path / "hub.db").touch()
+    behind = found(list(doctor.database(settings, now)), "schema")
+    assert (behind.status, behind.hint) == ("fail", "Run `mso-hub migrate`.")
+
+
+def test_a_database_that_does_not_answer_is_one_finding(tmp_path: Path, taken: int) -> None:
+    unheard = Settings(data_dir=tmp_path, database_url="postgresql://127.0.0.1:1/hub")
+    (finding,) = doctor.database(unheard, now)
+    assert finding.status == "fail"
+    assert "HUB_DATABASE_URL" in finding.detail
+
+
+def test_either_database_states_its_version_and_durability(
+    database_url: str, tmp_path: Path
+) -> None:
+    plain = database_url.replace("postgresql+psycopg://", "postgresql://")
+    settings = Settings(data_dir=tmp_path, database_url=plain)
+    upgrade(settings.resolved_database_url())
+    findings = list(doctor.database(settings, now))
+    assert [(f.probe, f.status) for f in findings] == [
+        ("database", "ok"), ("schema", "ok"), ("durability", findings[2].status), ("clock", "ok"),
+    ]  # fmt: skip
+    detail = findings[2].detail
+    assert ("SQLite 3." in detail) or ("statement_timeout 30s" in detail)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(0.0, "ok"), (5.0, "warn"), (-5.0, "warn"), (60.0, "fail")]
+)
+def test_a_clock_that_is_off_is_told(settings: Settings, seconds: float, status: str) -> None:
+    findings = list(doctor.database(settings, lambda: now() + timedelta(seconds=seconds)))
+    assert found(findings, "clock").status == status
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"version": "3", "journal_mode": "delete", "synchronous": "FULL"},
+        {"version": "3", "journal_mode": "wal", "synchronous": "NORMAL"},
+        {"version": "16", "fsync": "off"},
+    ],
+)
+def test_a_database_that_may_lose_what_it_acknowledged_fails(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, facts: dict[str, str]
+) -> None:
+    monkeypatch.setattr("hub.storage.health.facts", lambda session: facts)
+    finding = found(list(doctor.database(settings, now)), "durability")
+    assert finding.status == "fail"
+    assert finding.hint
+
+
+def test_a_key_that_others_may_read_or_that_is_gone_is_told(settings: Settings) -> None:
+    file = settings.resolved_key_file()
+    file.chmod(0o644)
+    assert "chmod 600" in doctor.key(settings).detail
+    file.chmod(0o600)
+    file.write_text("short")
+    assert doctor.key(settings).status == "fail"
+    file.unlink()
+    assert doctor.key(settings).status == "warn"
+    production = settings.model_copy(update={"profile": "production", "key_file": file})
+    assert doctor.key(production).status == "fail"
+
+
+def test_a_port_of_another_program_fails_and_names_its_setting(
+    settings: Settings, taken: int
+) -> None:
+    used = settings.model_copy(update={"mllp_port": taken})
+    finding = found(list(doctor.ports(used)), "mllp port")
+    assert finding.status == "fail"
+    assert "HUB_MLLP_PORT" in finding.hint
+
+
+def test_the_ports_of_a_running_hub_are_fine(settings: Settings) -> None:
+    hub = open_hub(settings)
+    try:
+        with Service(hub, ["web", "mllp"]) as service:
+            ports = {"http_port": service.http_port, "mllp_port": service.mllp_port}
+            findings = list(doctor.ports(settings.model_copy(update=ports)))
+    finally:
+        hub.close()
+    assert [finding.status for finding in findings] == ["ok", "ok"]
+    assert all("running hub" in finding.detail for finding in findings)
+
+
+def test_a_rival_distribution_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = {**importlib.metadata.packages_distributions(), "schema": ["mso-hub", "schema"]}
+    monkeypatch.setattr(doctor, "packages_distributions", lambda: owners)
+    finding = doctor.names()
+    assert finding.status == "fail"
+    assert "schema" in finding.detail
+
+
+def test_a_package_imported_from_elsewhere_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = "import json; print(json.dumps({'hub': '/elsewhere/hub/__init__.py'}))"
+    monkeypatch.setattr(doctor, "_LOCATE", elsewhere)
+    assert doctor.names().status == "fail"
+
+
+def test_a_broken_connector_is_a_warning_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = registry.load
+
+    def broken(id: str) -> Any:
+        if id == "payer_x12":
+            raise ConfigError("It cannot be imported.")
+        return load(id)
+
+    monkeypatch.setattr(registry, "load", broken)
+    findings = list(doctor.connectors())
+    assert found(findings, "connector").detail == "payer_x12: It cannot be imported."
+    assert found(findings, "connector").status == "warn"
+
+
+def test_the_probes_repair_nothing(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, http_port=0, mllp_port=0)
+    examine(lambda: settings, now)
+    assert list(tmp_path.iterdir()) == []
