@@ -27,6 +27,7 @@ from graphql.validation import MaxIntrospectionDepthRule
 
 from hub.errors import Rejected
 from schema.mapping import limits
+from schema.mapping.limits import Measured
 from schema.mapping.plan import Operation
 
 LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
@@ -46,6 +47,7 @@ class Document:
     operations: Mapping[str, OperationDefinitionNode]
     fragments: Mapping[str, FragmentDefinitionNode]
     node: DocumentNode
+    measured: Mapping[str, Measured]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises Rejected if the name fits none or is needed."""
@@ -54,6 +56,10 @@ class Document:
         if name is None or name not in self.operations:
             raise Rejected("`operationName` must name an operation of the document.")
         return self.operations[name]
+
+    def size(self, operation: OperationDefinitionNode) -> Measured:
+        """The measure taken of one of its operations."""
+        return self.measured[operation.name.value if operation.name else ""]
 
 
 class Documents:
@@ -104,16 +110,19 @@ class Documents:
             if isinstance(item, FragmentDefinitionNode)
         }
         found = [item for item in definitions if isinstance(item, OperationDefinitionNode)]
+        operations = {item.name.value if item.name else "": item for item in found}
+        measured = {}
         try:
-            for operation in found:
-                limits.refuse_too_large(limits.measure(self._schema, operation, fragments, {}))
+            for item in found:
+                size = limits.measure(self._schema, item, fragments)
+                limits.refuse_too_large(size.size)
+                measured[item.name.value if item.name else ""] = size
             errors = validate(self._schema, node, self._rules, max_errors=10, hide_suggestions=True)
         except RecursionError:
             raise Rejected("The operation is nested too deeply.", reason="depth") from None
         if errors:
             raise Invalid([_located(_without_values(error), error) for error in errors])
-        operations = {item.name.value if item.name else "": item for item in found}
-        return Document(digest, operations, fragments, node)
+        return Document(digest, operations, fragments, node, measured)
 
     def bind(
         self, document: Document, name: str | None, variables: Mapping[str, Any]
@@ -129,9 +138,9 @@ class Documents:
         )
         if isinstance(values, list):
             raise Invalid([_located("A variable's value is not of its type.", e) for e in values])
-        size = limits.measure(self._schema, definition, document.fragments, values.coerced)
-        limits.refuse_too_large(size)
-        return Operation(self._schema, definition, document.fragments, values), size.cost
+        cost = document.size(definition).cost(values.coerced)
+        limits.refuse_too_dear(cost)
+        return Operation(self._schema, definition, document.fragments, values), cost
 
 
 def _without_values(error: GraphQLError) -> str:

@@ -1,15 +1,16 @@
-"""How much a document asks for: depth, aliases, root fields, directives and cost, in one walk.
+"""How much a document asks for: depth, aliases, root fields, directives and price, in one walk.
 
 Each fragment is measured once and every figure stops growing at a cap, so that fragments spread in
 fragments cost no more than their text; cycles and undefined fragments count nothing (validation
-refuses them). Rules: docs/reference (depth 8, aliases 15, root fields 10, directives 50, cost
-5000).
+refuses them). The price is an expression over page sizes, worked out per request from its
+variables. Rules: docs/explanation/graphql-over-http.md (depth 8, aliases 15, root fields 10,
+directives 50, cost 5000).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -45,6 +46,50 @@ class CostExceeded(HubError):
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """How often something is asked for: a number, or the value of a variable (a list's length)."""
+
+    number: int = 1
+    variable: str | None = None
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        value = variables.get(self.variable) if self.variable is not None else None
+        if isinstance(value, list | tuple):
+            return len(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return max(0, min(CAP, value))
+        return self.number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Price:
+    """What a selection costs: `fixed`, and each of `terms` so many times its price."""
+
+    fixed: int = 0
+    terms: tuple[tuple[Times, Price], ...] = ()
+
+    def plus(self, other: Price) -> Price:
+        if not other.terms and not other.fixed:
+            return self
+        return Price(min(CAP, self.fixed + other.fixed), (*self.terms, *other.terms))
+
+    def of(self, variables: Mapping[str, Any], known: dict[int, int] | None = None) -> int:
+        """The cost with these variables; a price that many share is worked out once."""
+        known = {} if known is None else known
+        found = known.get(id(self))
+        if found is None:
+            found = self.fixed
+            for times, price in self.terms:
+                found = min(CAP, found + times.of(variables) * price.of(variables, known))
+            known[id(self)] = found
+        return found
+
+
+FREE = Price()
+ONCE = Times()
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """What a selection asks for; `depth` and `meta_depth` count nested objects of data and of
     introspection, `fields` the fields at the top."""
@@ -54,7 +99,7 @@ class Size:
     aliases: int = 0
     directives: int = 0
     fields: int = 0
-    cost: int = 0
+    price: Price = FREE
 
     def beside(self, other: Size) -> Size:
         return Size(
@@ -63,32 +108,52 @@ class Size:
             min(CAP, self.aliases + other.aliases),
             min(CAP, self.directives + other.directives),
             min(CAP, self.fields + other.fields),
-            min(CAP, self.cost + other.cost),
+            self.price.plus(other.price),
         )
 
 
 NOTHING = Size()
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The size of an operation; `pages` are the root fields that are pages, by the identity of
+    their node: how many rows are asked for and what one costs."""
+
+    size: Size
+    pages: Mapping[int, tuple[Times, Price]] = field(default_factory=dict)
+
+    def cost(self, variables: Mapping[str, Any]) -> int:
+        """The cost with the coerced `variables`."""
+        return self.size.price.of(variables)
+
+    def unused(self, node: FieldNode, rows: int, variables: Mapping[str, Any]) -> int:
+        """What was asked for and not given by a root page that came back with `rows`."""
+        found = self.pages.get(id(node))
+        if found is None:
+            return 0
+        times, price = found
+        return max(0, times.of(variables) - rows) * price.of(variables)
+
+
 def measure(
     schema: GraphQLSchema,
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
-    variables: Mapping[str, Any],
-) -> Size:
-    """The size of an operation; needs no valid document. Page sizes come from `variables`."""
+) -> Measured:
+    """The size of an operation; needs no valid document."""
     root = schema.get_root_type(operation.operation)
-    meter = _Meter(schema, fragments, variables)
+    meter = _Meter(schema, fragments)
     size = meter.selection(operation.selection_set, root)
     own = len(operation.directives or ()) + sum(
         len(variable.directives or ()) for variable in operation.variable_definitions or ()
     )
     own += sum(len(fragment.directives or ()) for fragment in fragments.values())
-    return size.beside(Size(directives=own))
+    return Measured(size.beside(Size(directives=own)), meter.pages)
 
 
 def refuse_too_large(size: Size) -> None:
-    """Raises Rejected or CostExceeded; the text does not say which limit is how high."""
+    """Raises Rejected; the text does not say which limit is how high."""
     if size.depth > DEPTH or size.meta_depth > INTROSPECTION_DEPTH:
         raise Rejected("The operation is nested too deeply.", reason="depth")
     if size.aliases > ALIASES:
@@ -97,7 +162,11 @@ def refuse_too_large(size: Size) -> None:
         raise Rejected("The operation has too many root fields.", reason="root_fields")
     if size.directives > DIRECTIVES:
         raise Rejected("The operation has too many directives.", reason="directives")
-    if size.cost > COST:
+
+
+def refuse_too_dear(cost: int) -> None:
+    """Raises CostExceeded."""
+    if cost > COST:
         raise CostExceeded("The operation costs too much; ask for smaller pages or fewer fields.")
 
 
@@ -106,12 +175,11 @@ class _Meter:
         self,
         schema: GraphQLSchema,
         fragments: Mapping[str, FragmentDefinitionNode],
-        variables: Mapping[str, Any],
     ) -> None:
         self._schema = schema
         self._fragments = fragments
-        self._variables = variables
         self._known: dict[str, Size] = {}
+        self.pages: dict[int, tuple[Times, Price]] = {}
 
     def selection(self, node: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Size:
         size = NOTHING
@@ -136,7 +204,9 @@ class _Meter:
             fragment = self._fragments.get(name)
             if fragment is not None:
                 parent = self._narrowed(fragment.type_condition, None)
-                self._known[name] = self.selection(fragment.selection_set, parent)
+                size = self.selection(fragment.selection_set, parent)
+                shared = Price(0, ((ONCE, size.price),)) if size.price.terms else size.price
+                self._known[name] = replace(size, price=shared)
         return self._known[name]
 
     def _narrowed(self, condition: Any, parent: GraphQLNamedType | None) -> Any:
@@ -148,7 +218,7 @@ class _Meter:
         alias = 1 if node.alias and node.alias.value != name else 0
         is_object = node.selection_set is not None
         if name in ("__schema", "__type"):
-            return Size(0, below.depth + 1, alias + below.aliases, below.directives, 1, 0)
+            return Size(0, below.depth + 1, alias + below.aliases, below.directives, 1)
         parent_name = parent.name if parent else ""
         wrapper = _is_page(parent_name) or parent_name.endswith("Edge") or name == "pageInfo"
         depth = below.depth + (1 if is_object and not wrapper else 0)
@@ -158,21 +228,26 @@ class _Meter:
             aliases=min(CAP, alias + below.aliases),
             directives=below.directives,
             fields=1,
-            cost=min(CAP, self._cost(node, parent, below.cost)),
+            price=self._price(node, parent, below.price),
         )
 
-    def _cost(self, node: FieldNode, parent: GraphQLNamedType | None, below: int) -> int:
+    def _price(self, node: FieldNode, parent: GraphQLNamedType | None, below: Price) -> Price:
         name, parent_name = node.name.value, parent.name if parent else ""
         field_type = self._type_of(name, parent)
         if _is_page(parent_name):
-            return {"nodes": 1 + below, "edges": below, "totalCount": TOTAL_COST}.get(name, 0)
+            if name == "nodes":
+                return below.plus(Price(1))
+            return {"edges": below, "totalCount": Price(TOTAL_COST)}.get(name, FREE)
         if field_type is not None and _is_page(field_type.name):
-            return 1 + self._page_size(node, "first") * below
+            times = _times(node, "first")
+            if parent is self._schema.query_type:
+                self.pages[id(node)] = (times, below)
+            return Price(1, ((times, below),))
         if parent is not None and parent is self._schema.mutation_type:
-            return MUTATION_COST + below
+            return below.plus(Price(MUTATION_COST))
         if name == "nodes" and parent is self._schema.query_type:
-            return self._page_size(node, "ids") * (1 + below)
-        return 1 + below if node.selection_set is not None else 0
+            return Price(0, ((_times(node, "ids"), below.plus(Price(1))),))
+        return below.plus(Price(1)) if node.selection_set is not None else FREE
 
     def _type_of(self, name: str, parent: GraphQLNamedType | None) -> GraphQLNamedType | None:
         if name == "__schema":
@@ -182,23 +257,20 @@ class _Meter:
             return found
         return None
 
-    def _page_size(self, node: FieldNode, argument: str) -> int:
-        """A page's size: stated, in a variable, or the usual one."""
-        for stated in node.arguments or ():
-            if stated.name.value != argument:
-                continue
-            value: Any = stated.value
-            if isinstance(value, VariableNode):
-                value = self._variables.get(value.name.value)
-            elif isinstance(value, IntValueNode):
-                value = int(value.value[:9])
-            elif isinstance(value, ListValueNode):
-                value = value.values
-            if isinstance(value, list | tuple):
-                return len(value)
-            if isinstance(value, int) and not isinstance(value, bool):
-                return max(0, min(CAP, value))
-        return PAGE_SIZE
+
+def _times(node: FieldNode, argument: str) -> Times:
+    """A page's size: stated, in a variable, or the usual one."""
+    for stated in node.arguments or ():
+        if stated.name.value != argument:
+            continue
+        value = stated.value
+        if isinstance(value, VariableNode):
+            return Times(PAGE_SIZE, value.name.value)
+        if isinstance(value, IntValueNode):
+            return Times(max(0, min(CAP, int(value.value[:9]))))
+        if isinstance(value, ListValueNode):
+            return Times(len(value.values))
+    return Times(PAGE_SIZE)
 
 
 def _is_page(type_name: str) -> bool:
