@@ -13,8 +13,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import typer.main
+
 from hub import errors
 from hub.domain.jobs import Job, JobState
+from hub.entrypoints.cli import main
 from hub.errors import HubError
 from hub.settings import Settings
 from hub.storage import queue
@@ -122,6 +125,42 @@ def errors_page() -> str:
     )
 
 
+def commands_page() -> str:
+    """Every command with its arguments and options, as its ``--help`` has them."""
+    parts = []
+    for name, command in leaf_commands(typer.main.get_command(main.app)):
+        parts += [f"## `{name}`", command.help or ""]
+        rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
+        if rows:
+            parts.append(_table(("Argument or option", "Needed", "Meaning"), rows))
+    return _page(
+        "Commands",
+        "`mso-hub` (or `python -m hub`). Every command takes `--help`. It exits with 0 when done, 1"
+        " when it failed and 2 when it was used wrongly; a failure is one plain sentence on stderr."
+        " `--json` prints what a program may read. No list shows the content of a message. Showing"
+        " it, replaying messages, retrying or cancelling jobs and changing a connection leave an"
+        " audit event with the name of the operating system's user.",
+        *parts,
+    )
+
+
+def leaf_commands(command: Any, name: str = "mso-hub") -> Iterator[tuple[str, Any]]:
+    """Full name and command of everything that does something, groups left out."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield name, command
+        return
+    for word in sorted(below):
+        yield from leaf_commands(below[word], f"{name} {word}")
+
+
+def _parameter(parameter: Any) -> tuple[str, str, str]:
+    is_option = parameter.opts[0].startswith("-")
+    shown = ", ".join(parameter.opts) if is_option else parameter.name.upper()
+    text = (parameter.help or "").replace("|", "\\|")
+    return f"`{shown}`", "yes" if parameter.required else "", text
+
+
 def error_classes() -> Iterator[type[HubError]]:
     """`HubError` and every class in `hub/errors.py` that inherits from it, in order."""
     for value in vars(errors).values():
@@ -164,14 +203,20 @@ def _page(title: str, *parts: str) -> str:
     return "\n\n".join((f"# {title}", NOTICE, *parts)) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "jobs.md": jobs_page, "errors.md": errors_page}
+PAGES = {
+    "settings.md": settings_page,
+    "jobs.md": jobs_page,
+    "errors.md": errors_page,
+    "commands.md": commands_page,
+}
 
 
-def main() -> None:
+def write() -> None:
+    """Write every page."""
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page(), encoding="utf-8")
         sys.stdout.write(f"wrote docs/reference/{name}\n")
 
 
 if __name__ == "__main__":
-    main()
+    write()
