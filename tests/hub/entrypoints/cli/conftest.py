@@ -21,7 +21,7 @@ from hub.entrypoints.hub import Hub, open_hub
 from hub.services import connections
 from hub.services.intake import Arrival
 from hub.settings import Settings
-from hub.storage import claiming, inbox, queue
+from hub.storage import inbox, queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import AuditEvent, JobRow, Practice
 
