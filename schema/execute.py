@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -22,24 +21,19 @@ from graphql import (
     Undefined,
     execute_sync,
 )
-from sqlalchemy.exc import IntegrityError
 
 from hub.domain.agreements import Scope
-from hub.errors import Conflict, Forbidden, HubError, NotFound, Rejected
+from hub.errors import Forbidden, HubError, Rejected
 from hub.storage import audit
 from hub.storage.reads.run import Reader, Reading
 from hub.storage.session import ScopedSession
-from hub.storage.tables import MutationOutcome
-from hub.storage.upsert import insert_once
 from schema.context import Context
 from schema.documents import Document, Documents, Invalid
-from schema.mapping.mutate import Call, Mutation, Payload
+from schema.effects import mutate
 from schema.mapping.plan import Operation, Planner
 from schema.mapping.visible import KEPT
-from schema.mutations import forbid_practices
 from schema.root import HubSchema
 
-LONGEST_KEY = 64
 Json = dict[str, Any]
 
 
@@ -150,7 +144,7 @@ class _Run:
                 reading = reader.reading
         if plain:
             written |= self._plain([node for nodes in plain.values() for node in nodes])
-        self._note_reading(reading)
+        self.note_reading(reading)
         return {key: written[key] for key in self.operation.roots}
 
     def _plain(self, nodes: Sequence[FieldNode]) -> Json:
@@ -180,100 +174,21 @@ class _Run:
         return {key: self._mutation(nodes) for key, nodes in self.operation.roots.items()}
 
     def _mutation(self, nodes: Sequence[FieldNode]) -> Any:
-        name = nodes[0].name.value
-        if name == "__typename":
+        if nodes[0].name.value == "__typename":
             return self.operation.root_type.name
-        mutation = self.schema.mutations[name]
-        given = dict(self.operation.arguments(self.operation.root_type.name, nodes[0])["input"])
-        key = given.pop("idempotencyKey", None)
-        now = self.context.now()
-        plan = _PayloadPlan(self, mutation, nodes)
-        try:
-            payload = self._effect(mutation, given, key, now)
-        except (Rejected, Conflict, NotFound) as error:
-            return plan.errors(error)
-        return plan.payload(payload)
-
-    def _effect(
-        self, mutation: Mutation, given: Mapping[str, Any], key: str | None, now: datetime
-    ) -> Payload:
-        if key is not None and not 1 <= len(key) <= LONGEST_KEY:
-            raise Rejected(f"A key has 1 to {LONGEST_KEY} characters.", path="idempotencyKey")
-        digest = self.context.crypto.digest(orjson.dumps(given, option=orjson.OPT_SORT_KEYS))
-
-        def work(session: ScopedSession) -> Payload:
-            return self._once(session, mutation, given, key, digest, now)
-
-        for attempt in range(2):
-            try:
-                return self.context.database.transaction(self.context.scope, work)
-            except IntegrityError:
-                # Perhaps the same key at the same moment: by now its outcome is stored.
-                if key is None or attempt:
-                    break
-        raise Conflict("Something else changed it meanwhile; read it again.")
-
-    def _once(
-        self,
-        session: ScopedSession,
-        mutation: Mutation,
-        given: Mapping[str, Any],
-        key: str | None,
-        digest: str,
-        now: datetime,
-    ) -> Payload:
-        call = Call(session, self.context, given, now)
-        if mutation.mso_only:
-            forbid_practices(call)
-        stored = self._claim(session, mutation, key, digest, now)
-        if stored is not None and stored.outcome:
-            return dict(stored.outcome)
-        payload = mutation.run(call)
-        if stored is not None:
-            stored.outcome = payload
-            session.flush()
-        stated = str(given.get(mutation.reason, "")).strip()
-        reason = f"{mutation.name}: {stated}" if stated else mutation.name
-        self._append(session, now, "write", "success", reason=reason)
-        return payload
-
-    def _claim(
-        self,
-        session: ScopedSession,
-        mutation: Mutation,
-        key: str | None,
-        digest: str,
-        now: datetime,
-    ) -> MutationOutcome | None:
-        """The row of an idempotency key, its outcome empty until the effect is done.
-
-        Inserted before the effect: a request with the same key at the same moment waits for it.
-        """
-        if key is None:
-            return None
-        identity = {
-            "principal_id": self.context.principal.id,
-            "mutation": mutation.name,
-            "key": key,
-        }
-        fresh = {**identity, "request_digest": digest, "outcome": {}, "recorded_on": now.date()}
-        insert_once(session, MutationOutcome, fresh)
-        row = session.get_one(MutationOutcome, tuple(identity.values()))
-        if row.request_digest != digest:
-            raise Conflict("The idempotency key was used for another request.")
-        return row
+        return mutate(self, nodes)
 
     def read_payload(self, parts: Mapping[str, Any]) -> Json:
         """Stored rows of a payload, read after the commit under the same rights."""
         with self.context.database.read(self.context.scope) as session:
             reader = Reader(session, self.context.now())
             written = {key: reader.root(part) for key, part in parts.items()}
-        self._note_reading(reader.reading)
+        self.note_reading(reader.reading)
         return written
 
     # Audit
 
-    def _note_reading(self, reading: Reading) -> None:
+    def note_reading(self, reading: Reading) -> None:
         """Durable before the answer leaves; what it raises keeps the answer back."""
         if not reading:
             return
@@ -282,7 +197,7 @@ class _Run:
         now = self.context.now()
         self.context.database.transaction(
             self.context.scope,
-            lambda session: self._append(
+            lambda session: self.append(
                 session,
                 now,
                 "read",
@@ -297,10 +212,10 @@ class _Run:
         now = self.context.now()
         self.context.database.transaction(
             self.context.scope,
-            lambda session: self._append(session, now, "execute", "denied", reason=str(error)),
+            lambda session: self.append(session, now, "execute", "denied", reason=str(error)),
         )
 
-    def _append(
+    def append(
         self, session: ScopedSession, now: datetime, action: str, outcome: str, **facts: Any
     ) -> None:
         append_event(session, self.context, self.name, now, action, outcome, **facts)
@@ -327,59 +242,6 @@ def append_event(
         operation=operation,
         **facts,
     )
-
-
-class _PayloadPlan:
-    """How a mutation's result is written; planned before the effect, so that a field that may not
-    be read refuses the whole mutation."""
-
-    def __init__(self, run: _Run, mutation: Mutation, nodes: Sequence[FieldNode]) -> None:
-        self._run = run
-        self._mutation = mutation
-        self._type = f"{mutation.type_name}Payload"
-        self._selected = run.operation.below(self._type, nodes)
-        self._nodes = nodes
-        for name, type_name in self._stored().items():
-            for selected in self._selected.values():
-                if selected[0].name.value == name:
-                    run.planner.by_id("", type_name, "", selected)
-
-    def _stored(self) -> dict[str, str]:
-        declared = self._run.schema.declared
-        return {name: t for name, t in self._mutation.payload.items() if t in declared}
-
-    def payload(self, values: Payload) -> Json:
-        stored = self._stored()
-        parts, written = {}, {}
-        for key, selected in self._selected.items():
-            name = selected[0].name.value
-            if name in stored:
-                parts[key] = self._run.planner.by_id(key, stored[name], values[name], selected)
-            else:
-                written[key] = self._type if name == "__typename" else values[name]
-        if parts:
-            written |= self._run.read_payload(parts)
-        return {key: written[key] for key in self._selected}
-
-    def errors(self, error: Rejected | Conflict | NotFound) -> Json:
-        facts = {
-            "code": error.code,
-            "field": error.path if isinstance(error, Rejected) and error.path else None,
-            "message": str(error),
-        }
-        return self._write("UserErrors", self._nodes, facts)
-
-    def _write(self, type_name: str, nodes: Sequence[FieldNode], facts: Json) -> Json:
-        written: Json = {}
-        for key, selected in self._run.operation.below(type_name, nodes).items():
-            name = selected[0].name.value
-            if name == "__typename":
-                written[key] = type_name
-            elif name == "errors":
-                written[key] = [self._write("UserError", selected, facts)]
-            else:
-                written[key] = facts[name]
-        return written
 
 
 def _raw(operation: Operation) -> dict[str, Any]:

@@ -23,6 +23,17 @@ from schema.context import Context
 from schema.mapping.types import TypeMaker
 
 Payload = dict[str, Any]
+COMMON_INPUTS = {
+    "idempotencyKey": (
+        "str | None",
+        "1 to 64 characters. The same key with the same input has one effect and one answer for 30 "
+        "days; with another input it is a CONFLICT.",
+    ),
+    "validateOnly": (
+        "bool | None",
+        "Do everything, answer, and keep nothing of it: rows named in the answer do not exist.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,8 @@ class Call:
 class Mutation:
     """`inputs` are field → annotation; `payload` is field → declared type (the use case returns the
     row's id) or a scalar's annotation (it returns the value). `reason` names the input that holds
-    the operator's reason, which the audit trail keeps."""
+    the operator's reason, which the audit trail keeps. `sealed`: the payload holds a secret shown
+    once, so that it is stored encrypted under its idempotency key."""
 
     name: str
     inputs: Mapping[str, str]
@@ -47,6 +59,7 @@ class Mutation:
     run: Callable[[Call], Payload]
     mso_only: bool = False
     reason: str = ""
+    sealed: bool = False
     help: str = ""
 
     @property
@@ -75,8 +88,9 @@ def make_mutations(
 
 def _root(maker: TypeMaker, mutation: Mutation) -> StrawberryField:
     name = mutation.type_name
-    inputs = {**mutation.inputs, "idempotencyKey": "str | None"}
-    maker.make(f"{name}Input", [maker.field(n, a) for n, a in inputs.items()], is_input=True)
+    inputs = [maker.field(n, a) for n, a in mutation.inputs.items()]
+    inputs += [maker.field(n, a, help) for n, (a, help) in COMMON_INPUTS.items()]
+    maker.make(f"{name}Input", inputs, is_input=True)
     payload = maker.make(
         f"{name}Payload",
         [
