@@ -25,7 +25,7 @@ demo: setup
 	$(BIN)/mso-hub demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

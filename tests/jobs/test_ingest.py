@@ -1,0 +1,147 @@
+"""From a stored message to rows, and what becomes of messages that cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.domain.agreements import unrestricted_scope
+from hub.services import intake
+from hub.storage import inbox
+from hub.storage.tables import (
+    Appointment,
+    Charge,
+    Coverage,
+    DataIssue,
+    Encounter,
+    InboundMessage,
+    Observation,
+    Patient,
+    PatientMerge,
+)
+
+ALL = unrestricted_scope("test")
+
+
+@pytest.fixture
+def messages(office: Any) -> list[Any]:
+    found: list[Any] = office.traffic()
+    return found
+
+
+def first(messages: list[Any], event: str) -> Any:
+    return next(message for message in messages if message.event == event)
+
+
+def test_a_day_of_traffic_becomes_the_practices_records(office: Any, messages: list[Any]) -> None:
+    for message in messages:
+        office.receive(message)
+    rows = office.drain()
+    assert {row.state for row in rows} == {"done"}
+    assert {row.state for row in office.all(InboundMessage)} == {"processed"}
+    for table in (Patient, Coverage, Appointment, Encounter, Observation, Charge, PatientMerge):
+        assert {row.practice_id for row in office.all(table)} == {
+            practice.id for practice in office.world.practices
+        }, table
+    statuses = {row.status for row in office.all(Appointment)}
+    assert statuses == {"booked", "cancelled"}
+
+
+def test_reading_everything_again_changes_nothing(office: Any, messages: list[Any]) -> None:
+    for message in messages[:40]:
+        office.receive(message)
+    office.drain()
+
+    def picture() -> dict[str, list[tuple[Any, ...]]]:
+        found = {}
+        for table in (Patient, Coverage, Appointment, Encounter, Observation, Charge):
+            columns = [c.key for c in table.__mapper__.columns if c.key != "inbox_id"]
+            rows = ([getattr(row, key) for key in columns] for row in office.all(table))
+            found[table.__tablename__] = sorted(map(str, rows))
+        return found
+
+    before = picture()
+    ids = [row.id for row in office.all(InboundMessage)]
+    office.hub.database.transaction(
+        ALL, lambda s: intake.replay(s, inbox_ids=ids, now=office.clock())
+    )
+    assert len(office.drain()) == len(ids)
+    assert picture() == before
+
+
+def test_an_unreadable_message_is_quarantined_with_its_fault_and_kept(
+    office: Any, messages: list[Any]
+) -> None:
+    good = first(messages, "A04").content
+    without_patient = b"\r".join(
+        segment for segment in good.split(b"\r") if not segment.startswith(b"PID")
+    )
+    inbox_id = office.receive(without_patient)
+    (job,) = office.drain()
+    assert job.state == "done"
+    (row,) = office.all(InboundMessage)
+    assert (row.id, row.state) == (inbox_id, "quarantined")
+    assert row.fault_path.startswith("PID")
+    assert row.fault_text.endswith(".")
+    assert inbox.raw(row, office.hub.crypto) == without_patient
+    assert office.all(Patient) == []
+
+
+def test_what_a_message_says_and_the_hub_does_not_understand_is_an_issue(
+    office: Any, messages: list[Any]
+) -> None:
+    good = first(messages, "A04").content
+    segments = good.split(b"\r")
+    index = next(i for i, segment in enumerate(segments) if segment.startswith(b"PID"))
+    fields = segments[index].split(b"|")
+    fields[7] = b"19991332"
+    segments[index] = b"|".join(fields)
+    office.receive(b"\r".join(segments))
+    office.drain()
+    (message,) = office.all(InboundMessage)
+    assert message.state == "processed"
+    assert message.issue_count >= 1
+    assert "PID-7" in {issue.path for issue in office.all(DataIssue)}
+    (patient,) = office.all(Patient)
+    assert patient.birth_date is None
+
+
+def test_repetitions_that_come_while_a_message_is_read_are_counted(
+    office: Any, messages: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = first(messages, "A04")
+    office.receive(message)
+    from jobs import ingest
+
+    parse = ingest.parse
+
+    def parse_while_it_comes_again(*args: Any) -> Any:
+        office.receive(message)
+        return parse(*args)
+
+    monkeypatch.setattr(ingest, "parse", parse_while_it_comes_again)
+    office.drain()
+    (row,) = office.all(InboundMessage)
+    assert (row.state, row.duplicates) == ("processed", 1)
+
+
+def test_two_practices_of_one_feed_keep_their_patients_apart(
+    office: Any, messages: list[Any]
+) -> None:
+    """The same record number at two facilities of a shared EHR is two patients."""
+    own, other = office.world.practices[0], office.world.practices[1]
+    assert own.sending_application == other.sending_application
+    message = first(messages, "A04").content
+    office.receive(message)
+    elsewhere = message.replace(own.facility_code.encode(), other.facility_code.encode()).replace(
+        own.receiving_facility.encode(), other.receiving_facility.encode()
+    )
+    assert elsewhere != message
+    office.receive(elsewhere)
+    office.drain()
+    patients = office.all(Patient)
+    assert {patient.practice_id for patient in patients} == {own.id, other.id}
+    with office.hub.database.read(ALL) as session:
+        assert len(session.scalars(select(Patient.id)).all()) == 2
