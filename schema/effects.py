@@ -101,9 +101,10 @@ class _Effect:
         def work(session: ScopedSession) -> None:
             payload = self._perform(session)
             session.flush()
-            reader = Reader(session, self._now)
+            reader, values = Reader(session, self._now), self._run.planner.values
             written = plan.written(
-                payload, lambda parts: {key: reader.root(part) for key, part in parts.items()}
+                payload,
+                lambda parts: {key: reader.root(part, values()) for key, part in parts.items()},
             )
             raise _Undone(written, reader.reading)
 

@@ -8,6 +8,7 @@ case in one transaction and read the payload by plan afterwards.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from graphql import (
 from hub.domain.agreements import Scope
 from hub.errors import Forbidden, HubError, Rejected
 from hub.storage import audit
+from hub.storage.reads.parts import Edges, Nodes, RootPage
 from hub.storage.reads.run import Reader, Reading
 from hub.storage.session import ScopedSession
 from schema.context import Context
@@ -35,6 +37,31 @@ from schema.mapping.visible import KEPT
 from schema.root import HubSchema
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An operation that may run, with its variables and what it costs at most.
+
+    `rows` is filled while it runs: root page (response key) → rows it came back with.
+    """
+
+    document: Document
+    operation: Operation
+    name: str
+    cost: int
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def actual_cost(self) -> int:
+        """What it cost: root pages by the rows they had, the rest as asked for."""
+        operation = self.operation
+        size = self.document.size(operation.definition)
+        unused = sum(
+            size.unused(node, rows, operation.variables.coerced)
+            for key, rows in self.rows.items()
+            for node in operation.roots[key]
+        )
+        return max(0, self.cost - unused)
 
 
 class Engine:
@@ -66,22 +93,36 @@ class Engine:
         variables: Mapping[str, Any],
         operation_name: str | None,
     ) -> Json:
-        """The `data` of an operation. Blocking: call it in a thread.
+        """The `data` of an operation: `prepare` and `run` in one."""
+        return self.run(context, self.prepare(context, text, variables, operation_name))
 
-        Raises Invalid, Rejected, CostExceeded, Forbidden, NotFound …; then nothing was released. A
-        refusal (Forbidden) is written to the audit trail.
-        """
+    def prepare(
+        self,
+        context: Context,
+        text: str,
+        variables: Mapping[str, Any],
+        operation_name: str | None,
+    ) -> Prepared:
+        """Parse, validate and price an operation. Raises Invalid, Rejected or CostExceeded."""
         documents = self.documents_for(context.scope)
         try:
             document = documents.get(text)
         except Invalid:
             self._note_hidden(context, text)
             raise
-        operation, _ = documents.bind(document, operation_name, variables)
+        operation, cost = documents.bind(document, operation_name, variables)
         name = f"{operation_name or ''} sha256:{document.digest}".strip()
-        run = _Run(self, context, document, operation, name)
+        return Prepared(document, operation, name, cost)
+
+    def run(self, context: Context, prepared: Prepared) -> Json:
+        """The `data` of a prepared operation. Blocking: call it in a thread.
+
+        Raises Rejected, Forbidden, NotFound …; then nothing was released. A refusal (Forbidden) is
+        written to the audit trail.
+        """
+        run = _Run(self, context, prepared)
         try:
-            if operation.definition.operation is OperationType.MUTATION:
+            if prepared.operation.definition.operation is OperationType.MUTATION:
                 return run.mutate()
             return run.query()
         except Forbidden as error:
@@ -115,16 +156,14 @@ class _Run:
         self,
         engine: Engine,
         context: Context,
-        document: Document,
-        operation: Operation,
-        name: str,
+        prepared: Prepared,
     ) -> None:
         self.schema = engine.schema
         self.context = context
-        self.document = document
-        self.operation = operation
-        self.name = name
-        self.planner = Planner(engine.schema.declared, operation, context.scope)
+        self.operation = prepared.operation
+        self.name = prepared.name
+        self.rows = prepared.rows
+        self.planner = Planner(engine.schema.declared, prepared.operation, context.scope)
 
     # Queries
 
@@ -140,8 +179,12 @@ class _Run:
         if parts:
             with self.context.database.read(self.context.scope) as session:
                 reader = Reader(session, self.context.now())
-                written = {key: reader.root(part) for key, part in parts.items()}
+                values = self.planner.values()
+                written = {key: reader.root(part, values) for key, part in parts.items()}
                 reading = reader.reading
+            for key, part in parts.items():
+                if isinstance(part, RootPage):
+                    self.rows[key] = _rows_shown(part, written[key])
         if plain:
             written |= self._plain([node for nodes in plain.values() for node in nodes])
         self.note_reading(reading)
@@ -182,7 +225,8 @@ class _Run:
         """Stored rows of a payload, read after the commit under the same rights."""
         with self.context.database.read(self.context.scope) as session:
             reader = Reader(session, self.context.now())
-            written = {key: reader.root(part) for key, part in parts.items()}
+            values = self.planner.values()
+            written = {key: reader.root(part, values) for key, part in parts.items()}
         self.note_reading(reader.reading)
         return written
 
@@ -242,6 +286,16 @@ def append_event(
         operation=operation,
         **facts,
     )
+
+
+def _rows_shown(part: RootPage, written: Json) -> int:
+    """How many rows a root page came back with; none were read where only a total was asked."""
+    shown = [
+        len(written[output.key])
+        for output in part.page.outputs
+        if isinstance(output, Nodes | Edges)
+    ]
+    return max(shown, default=0)
 
 
 def _raw(operation: Operation) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """From a validated document to read parts: which rows, which columns, under which response keys.
 
 The planner follows aliases, fragments, @skip and @include, coerces arguments, and refuses a field
-the credential may not read before anything is read. It knows no SQL.
+the credential may not read before anything is read. It knows no SQL. What it makes holds no value
+of the request: those are read apart (`Planner.values`), so that a plan serves many requests.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from graphql import (
@@ -23,7 +24,6 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
-    get_argument_values,
     get_directive_values,
 )
 from graphql.execution.values import VariableValues
@@ -31,6 +31,7 @@ from graphql.execution.values import VariableValues
 from hub.domain.agreements import DataClass, Scope
 from hub.errors import Forbidden, Rejected
 from hub.storage.reads.parts import (
+    Bound,
     ById,
     ByIds,
     Computed,
@@ -55,6 +56,7 @@ from hub.storage.reads.parts import (
 )
 from hub.storage.reads.write import read_global_id
 from schema.mapping.declare import ManyLink, OneLink, Stored
+from schema.mapping.inputs import Arguments, Read
 from schema.mapping.types import PAGE_SIZE, shape_of
 
 LARGEST_PAGE = 100
@@ -94,12 +96,11 @@ class Operation:
     def below(self, type_name: str, nodes: Sequence[FieldNode]) -> Selected:
         return self.collect(type_name, [node.selection_set for node in nodes])
 
-    def arguments(self, type_name: str, node: FieldNode) -> dict[str, Any]:
-        """A field's arguments, coerced."""
-        parent = self.schema.get_type(type_name)
-        if not isinstance(parent, GraphQLObjectType):
-            return {}
-        return get_argument_values(parent.fields[node.name.value], node, self.variables)
+    def arguments(self, type_name: str, node: FieldNode) -> Arguments:
+        """A field's arguments. Raises KeyError if the schema has no such field."""
+        parent = self.schema.type_map[type_name]
+        fields = parent.fields if isinstance(parent, GraphQLObjectType) else {}
+        return Arguments(fields[node.name.value], node, self.variables)
 
     def _collect(
         self,
@@ -145,13 +146,19 @@ class Operation:
 
 
 class Planner:
-    """Plans root fields and nested selections for one scope."""
+    """Plans root fields and nested selections for one scope; `inputs` are the values its parts are
+    bound to, each as a way to read it from the variables."""
 
     def __init__(self, declared: Mapping[str, Stored], operation: Operation, scope: Scope) -> None:
         self._declared = declared
         self._by_root = {item.root: item for item in declared.values() if item.root}
         self._operation = operation
         self._scope = scope
+        self.inputs: list[Read] = []
+
+    def values(self) -> list[Any]:
+        """The values of this request. Raises Rejected for one that may not be."""
+        return [read(self._operation.variables) for read in self.inputs]
 
     def can(self, field_name: str) -> bool:
         """True if a field of Query stands for stored data."""
@@ -164,33 +171,44 @@ class Planner:
             return Constant(key, self._operation.root_type.name)
         arguments = self._operation.arguments(self._operation.root_type.name, nodes[0])
         if name == "node":
-            return self._node(key, nodes, arguments["id"])
+            return self._node(key, nodes, arguments)
         if name == "nodes":
-            return self._nodes(key, nodes, arguments["ids"])
+            return self._nodes(key, nodes, arguments)
         target = self._by_root[name]
         return RootPage(key, self._page(target, nodes, arguments, target.order, single=True))
 
     def by_id(self, key: str, type_name: str, row_id: str, nodes: Sequence[FieldNode]) -> ById:
         """The part of a field that holds one known row (the payload of a mutation)."""
-        return ById(key, row_id, self._objects(self._declared[type_name], nodes, single=True))
+        return self._by_id(key, type_name, lambda _: row_id, nodes)
 
-    def _node(self, key: str, nodes: Sequence[FieldNode], global_id: str) -> Root:
-        wanted = self._wanted(global_id)
+    def _by_id(self, key: str, type_name: str, read: Read, nodes: Sequence[FieldNode]) -> ById:
+        objects = self._objects(self._declared[type_name], nodes, single=True)
+        return ById(key, self._bind(read), objects)
+
+    def _node(self, key: str, nodes: Sequence[FieldNode], arguments: Arguments) -> Root:
+        wanted = self._wanted(arguments["id"])
         if wanted is None:
             return Constant(key, None)
-        return self.by_id(key, *wanted, nodes)
+        return self._by_id(key, wanted[0], _then(arguments.reader("id"), _id_of), nodes)
 
-    def _nodes(self, key: str, nodes: Sequence[FieldNode], ids: Sequence[str]) -> Root:
+    def _nodes(self, key: str, nodes: Sequence[FieldNode], arguments: Arguments) -> Root:
+        ids = arguments["ids"]
+        names = sorted({found[0] for found in map(self._wanted, ids[: LARGEST_PAGE + 1]) if found})
+        single = len(ids) == 1
+        objects = [
+            (name, self._objects(self._declared[name], nodes, single=single)) for name in names
+        ]
+        wanted = self._bind(_then(arguments.reader("ids"), self._all_wanted))
+        return ByIds(key, wanted, tuple(objects))
+
+    def _all_wanted(self, ids: Sequence[str]) -> tuple[tuple[str, str] | None, ...]:
         if len(ids) > LARGEST_PAGE:
             raise Rejected(f"At most {LARGEST_PAGE} ids can be asked for at once.")
-        wanted = tuple(self._wanted(global_id) for global_id in ids)
-        names = dict.fromkeys(item[0] for item in wanted if item)
-        single = len(ids) == 1
-        return ByIds(
-            key,
-            wanted,
-            {name: self._objects(self._declared[name], nodes, single=single) for name in names},
-        )
+        return tuple(map(self._wanted, ids))
+
+    def _bind(self, read: Read) -> Bound:
+        self.inputs.append(read)
+        return Bound(len(self.inputs) - 1)
 
     def _wanted(self, global_id: str) -> tuple[str, str] | None:
         found = read_global_id(global_id)
@@ -249,19 +267,18 @@ class Planner:
         self,
         target: Stored,
         nodes: Sequence[FieldNode],
-        arguments: Mapping[str, Any],
+        arguments: Arguments,
         default_order: str,
         *,
         single: bool,
     ) -> Page:
-        first = arguments.get("first")
-        first = PAGE_SIZE if first is None else first
-        if not 1 <= first <= LARGEST_PAGE:
-            raise Rejected(f"`first` must be between 1 and {LARGEST_PAGE}.", path="first")
-        after = arguments.get("after")
-        if after is not None and not single:
-            raise Rejected("`after` works only where the list has one parent.", path="after")
-        conditions, classes = self._conditions(target, arguments.get("where") or {})
+        first = self._bind(_then(arguments.reader("first"), _page_size))
+        after = None
+        if arguments.get("after") is not None:
+            if not single:
+                raise Rejected("`after` works only where the list has one parent.", path="after")
+            after = self._bind(arguments.reader("after"))
+        conditions, classes = self._conditions(target, arguments)
         order = self._order(target, arguments.get("orderBy"), default_order, classes)
         return Page(
             source=target.source,
@@ -319,25 +336,28 @@ class Planner:
         return order
 
     def _conditions(
-        self, target: Stored, where: Mapping[str, Any]
+        self, target: Stored, arguments: Arguments
     ) -> tuple[list[Condition], set[DataClass]]:
         conditions: list[Condition] = []
         classes: set[DataClass] = set()
-        for name, operators in where.items():
+        for name, operators in (arguments.get("where") or {}).items():
             if operators is None:
                 continue
+            convert: Callable[[Any], Any] = _plain
             if name in target.fields:
                 col = target.fields[name]
                 classes.add(self._granted(target, name, col.data_class))
                 column, identifier = target.column_name(name), col.identifier
             else:
                 column, identifier = _pointing_column(target, name), False
+                convert = partial(_row_id, target.links[name].target)
             for operator, value in operators.items():
                 if value is None:
                     raise Rejected("A filter needs a value; `isNull` asks for null.", path=name)
-                if name not in target.fields:
-                    value = _row_ids(value, target.links[name].target)
-                conditions.append(_condition(column, operator, value, identifier))
+                read = arguments.reader("where", name, operator)
+                bound = self._bind(_then(read, _each(convert) if operator == "in" else convert))
+                operator = ("null" if value else "not_null") if operator == "isNull" else operator
+                conditions.append(Condition(column, operator, bound, identifier))
         return conditions, classes
 
 
@@ -349,26 +369,36 @@ def _pointing_column(item: Stored, name: str) -> str:
     return link.column
 
 
-def _condition(column: str, operator: str, value: Any, identifier: bool) -> Condition:
-    if operator == "isNull":
-        return Condition(column, "null", value, identifier)
-    if operator == "in":
-        if len(value) > LONGEST_LIST:
+def _then(read: Read, convert: Callable[[Any], Any]) -> Read:
+    return lambda variables: convert(read(variables))
+
+
+def _page_size(value: int | None) -> int:
+    if value is None:
+        return PAGE_SIZE
+    if not 1 <= value <= LARGEST_PAGE:
+        raise Rejected(f"`first` must be between 1 and {LARGEST_PAGE}.", path="first")
+    return value
+
+
+def _each(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def values(listed: Sequence[Any]) -> tuple[Any, ...]:
+        if len(listed) > LONGEST_LIST:
             raise Rejected(f"`in` takes at most {LONGEST_LIST} values.", path="where")
-        return Condition(column, "in", tuple(_plain(item) for item in value), identifier)
-    return Condition(column, operator, _plain(value), identifier)
+        return tuple(map(convert, listed))
+
+    return values
 
 
-def _row_ids(value: Any, type_name: str) -> Any:
-    """Global ids to row ids; one that is malformed or of another type matches no row."""
-    if isinstance(value, str):
-        return _row_id(value, type_name)
-    return tuple(_row_id(item, type_name) for item in value)
-
-
-def _row_id(text: str, type_name: str) -> str:
+def _row_id(type_name: str, text: str) -> str:
+    """The row's id; a global id that is malformed or of another type matches no row."""
     found = read_global_id(text)
     return found[1] if found is not None and found[0] == type_name else ""
+
+
+def _id_of(text: str) -> str:
+    found = read_global_id(text)
+    return found[1] if found is not None else ""
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """What a query wants, as data: filled in by the planner, read by the executor.
 
 A part names tables, columns and response keys; it holds no SQL and no resolver, so that the same
-part can be run level by level (`run.py`) or compiled into one statement.
+part can be run level by level (`run.py`) or compiled into one statement (`compile.py`). Values of a
+request stand apart, as `Bound`: parts that ask for the same with other values are equal.
 """
 
 from __future__ import annotations
@@ -32,6 +33,16 @@ class Access(StrEnum):
     OPERATED = "operated"
     MSO = "mso"
     CATALOGUE = "catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A value of the request: its place among the values handed in when the part is run."""
+
+    place: int
+
+    def among(self, values: Sequence[Any]) -> Any:
+        return values[self.place]
 
 
 class Shape(StrEnum):
@@ -145,12 +156,11 @@ class Objects:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One typed filter: `op` is eq, in, gt, gte, lt, lte, prefix or null; the value is always
-    bound."""
+    """One typed filter: `op` is eq, in, gt, gte, lt, lte, prefix or null."""
 
     column: str
     op: str
-    value: Any
+    value: Bound
     identifier: bool = False
 
 
@@ -204,8 +214,8 @@ class Page:
     source: Source
     outputs: tuple[PageOutput, ...]
     order: Order
-    first: int
-    after: str | None = None
+    first: Bound
+    after: Bound | None = None
     conditions: tuple[Condition, ...] = ()
     classes: frozenset[DataClass] = frozenset()
 
@@ -227,7 +237,7 @@ class ById:
     """One row by its id; null if it is missing or not in scope."""
 
     key: str
-    id: str
+    id: Bound
     objects: Objects
 
 
@@ -239,12 +249,12 @@ class RootPage:
 
 @dataclass(frozen=True, slots=True)
 class ByIds:
-    """Rows by id in the order asked for; `wanted` are pairs of type name and id, None if
-    unreadable."""
+    """Rows by id in the order asked for; the values of `wanted` are pairs of type name and id, None
+    if unreadable. `objects` are by type name."""
 
     key: str
-    wanted: tuple[tuple[str, str] | None, ...]
-    objects: Mapping[str, Objects]
+    wanted: Bound
+    objects: tuple[tuple[str, Objects], ...]
 
 
 Root = ById | ByIds | RootPage | Constant

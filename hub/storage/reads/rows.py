@@ -72,7 +72,7 @@ def parent_key(values: Sequence[Any], partition: tuple[str, ...], link: Many | N
 
 
 def hand_out(
-    rows: Rows, page: Page, link: Many | None, parents: list[Parent], partition: tuple[str, ...]
+    rows: Rows, first: int, link: Many | None, parents: list[Parent], partition: tuple[str, ...]
 ) -> list[Group]:
     """Hands rows to their parents and cuts each page to its size."""
     positions: dict[Parent, list[int]] = defaultdict(list)
@@ -80,7 +80,7 @@ def hand_out(
     for i in range(len(rows.values)):
         positions[parent_key([c[i] for c in columns], partition, link)].append(i)
     return [
-        Group(found[: page.first], len(found) > page.first)
+        Group(found[:first], len(found) > first)
         for found in (positions.get(parent, []) for parent in parents)
     ]
 

@@ -82,23 +82,27 @@ class Reader:
 
     def __init__(self, session: ScopedSession, now: datetime) -> None:
         self._session = session
+        self._values: Sequence[Any] = ()
         self._scope = session.scope
         self._now = now
         self.reading = Reading()
 
-    def root(self, part: Root) -> Any:
-        """The JSON value of one root field."""
+    def root(self, part: Root, values: Sequence[Any]) -> Any:
+        """The JSON value of one root field; `values` are those the part is bound to."""
+        self._values = values
         if isinstance(part, Constant):
             return part.value
         if isinstance(part, RootPage):
             return self._pages(part.page, None, None)[0]
         if isinstance(part, ById):
-            return self._rows_by_id(part.objects, [part.id]).get(part.id)
+            row_id = part.id.among(self._values)
+            return self._rows_by_id(part.objects, [row_id]).get(row_id)
+        wanted = part.wanted.among(self._values)
         found = {
-            name: self._rows_by_id(objects, [i for n, i in filter(None, part.wanted) if n == name])
-            for name, objects in part.objects.items()
+            name: self._rows_by_id(objects, [i for n, i in filter(None, wanted) if n == name])
+            for name, objects in part.objects
         }
-        return [found[w[0]].get(w[1]) if w and w[0] in found else None for w in part.wanted]
+        return [found[w[0]].get(w[1]) if w and w[0] in found else None for w in wanted]
 
     # Rows by id
 
@@ -189,13 +193,15 @@ class Reader:
             return Rows(page.source, index(names), [], []), [Group([], False) for _ in parents]
         if len(parents) == 1 or clause is None:
             position = self._position(page)
-            statement = sql.whole_page(page.source, self._scope, page, names, clause, position)
+            statement = sql.whole_page(
+                page.source, self._scope, page, self._values, names, clause, position
+            )
         else:
             statement = sql.pages_per_parent(
-                page.source, self._scope, page, names, clause, partition
+                page.source, self._scope, page, self._values, names, clause, partition
             )
         rows = self._fetch(page.source, names, statement)
-        groups = hand_out(rows, page, link, parents, partition)
+        groups = hand_out(rows, page.first.among(self._values), link, parents, partition)
         rows = rows.pick([i for group in groups for i in group.shown])
         groups = renumbered(groups)
         if page.source.subject == INHERITED and above is not None:
@@ -205,7 +211,7 @@ class Reader:
     def _position(self, page: Page) -> ColumnElement[bool] | None:
         if page.after is None:
             return None
-        row_id = sql.key_value(page.source, page.after)
+        row_id = sql.key_value(page.source, page.after.among(self._values))
         keys = self._execute(sql.cursor_keys(page.source, self._scope, page, row_id))
         if not keys:
             raise NotFound("There is no such cursor.")
@@ -221,7 +227,9 @@ class Reader:
     ) -> dict[Parent, int]:
         if not parents or not any(isinstance(output, Total) for output in page.outputs):
             return {}
-        counted = self._execute(sql.totals(page.source, self._scope, page, clause, partition))
+        counted = self._execute(
+            sql.totals(page.source, self._scope, page, self._values, clause, partition)
+        )
         found = {parent_key(row[:-1], partition, link): int(row[-1]) for row in counted}
         if page.classes & SENSITIVE:
             self.reading.entities[page.source.type_name] += sum(found.values())

@@ -39,6 +39,8 @@ from hub.storage.reads.parts import (
 
 SMALLEST_GROUP = 5
 LARGEST_SHARE = 4  # one practice at most a quarter of the weight
+LAST_CHARACTER = "\U0010ffff"
+Values = Sequence[Any]
 
 
 def table_of(source: Source) -> Table:
@@ -124,27 +126,28 @@ def _group_is_large(source: Source, group: SmallGroup) -> ColumnElement[bool]:
     )
 
 
-def conditions(source: Source, wanted: Sequence[Condition]) -> list[ColumnElement[bool]]:
-    return [_condition(table_of(source).c[item.column], item) for item in wanted]
+def conditions(
+    source: Source, wanted: Sequence[Condition], values: Values
+) -> list[ColumnElement[bool]]:
+    columns = table_of(source).c
+    return [_condition(columns[item.column], item.op, item.value.among(values)) for item in wanted]
 
 
-def _condition(column: ColumnElement[Any], item: Condition) -> ColumnElement[bool]:
-    if item.op == "never":
-        return false()
-    if item.op == "null":
-        return column.is_(None) if item.value else column.is_not(None)
-    if item.op == "in":
-        return _among(column, set(item.value))
-    if item.op == "prefix":
+def _condition(column: ColumnElement[Any], op: str, value: Any) -> ColumnElement[bool]:
+    if op == "null":
+        return column.is_(None) if value else column.is_not(None)
+    if op == "in":
+        return _among(column, set(value))
+    if op == "prefix":
         # By code point, so that the index serves it on both databases.
-        return and_(column >= item.value, column < item.value + "\U0010ffff")
+        return and_(column >= value, column < value + LAST_CHARACTER)
     return {
         "eq": column.__eq__,
         "gt": column.__gt__,
         "gte": column.__ge__,
         "lt": column.__lt__,
         "lte": column.__le__,
-    }[item.op](item.value)
+    }[op](value)
 
 
 def order_by(source: Source, order: Order) -> list[ColumnElement[Any]]:
@@ -191,13 +194,13 @@ def needs_full_rows(page: Page) -> bool:
 
 
 def matching(
-    source: Source, scope: Scope, page: Page, parents: ColumnElement[bool] | None
+    source: Source, scope: Scope, page: Page, values: Values, parents: ColumnElement[bool] | None
 ) -> ColumnElement[bool]:
     """Scope, filters and parents of a page, without its position."""
     return and_(
         _given(access_clause(source, scope, full_rows=needs_full_rows(page))),
         _given(parents),
-        *conditions(source, page.conditions),
+        *conditions(source, page.conditions, values),
     )
 
 
@@ -205,6 +208,7 @@ def whole_page(
     source: Source,
     scope: Scope,
     page: Page,
+    values: Values,
     names: Sequence[str],
     parents: ColumnElement[bool] | None,
     position: ColumnElement[bool] | None,
@@ -212,9 +216,9 @@ def whole_page(
     """One page and one row more, to know whether there is a next one."""
     return (
         select(*outputs(source, scope, names))
-        .where(matching(source, scope, page, parents), _given(position))
+        .where(matching(source, scope, page, values, parents), _given(position))
         .order_by(*order_by(source, page.order))
-        .limit(page.first + 1)
+        .limit(page.first.among(values) + 1)
     )
 
 
@@ -222,6 +226,7 @@ def pages_per_parent(
     source: Source,
     scope: Scope,
     page: Page,
+    values: Values,
     names: Sequence[str],
     parents: ColumnElement[bool],
     partition: Sequence[str],
@@ -234,12 +239,12 @@ def pages_per_parent(
     )
     ranked = (
         select(*outputs(source, scope, names), number.label("row_number_"))
-        .where(matching(source, scope, page, parents))
+        .where(matching(source, scope, page, values, parents))
         .subquery("ranked")
     )
     return (
         select(*(ranked.c[name] for name in names))
-        .where(ranked.c.row_number_ <= page.first + 1)
+        .where(ranked.c.row_number_ <= page.first.among(values) + 1)
         .order_by(ranked.c.row_number_)
     )
 
@@ -248,6 +253,7 @@ def totals(
     source: Source,
     scope: Scope,
     page: Page,
+    values: Values,
     parents: ColumnElement[bool] | None,
     partition: Sequence[str],
 ) -> Select[Any]:
@@ -255,7 +261,7 @@ def totals(
     return (
         select(*columns, func.count())
         .select_from(table_of(source))
-        .where(matching(source, scope, page, parents))
+        .where(matching(source, scope, page, values, parents))
         .group_by(*columns)
     )
 
