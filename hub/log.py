@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -60,10 +62,39 @@ def _only_allowed_keys(
     return event
 
 
+class _WithoutValues(logging.Formatter):
+    """Lines of foreign loggers: who, how grave, which type of exception and where it was raised.
+    Messages and exception texts are left out, because they quote what was being worked on."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{record.name} {record.levelname}"
+        error = record.exc_info[1] if record.exc_info else None
+        return line if error is None else f"{line} {type(error).__name__} at {_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """Instead of the interpreter's traceback, which ends with the exception's text."""
+    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+        get(__name__).error(
+            "thread ended",
+            error_type=type(ended.exc_value).__name__,
+            path=_place(ended.exc_value),
+        )
+
+
 def configure(level: str = "info") -> None:
-    """Set up logging for a process. Foreign loggers speak from warning upwards only, without
-    their messages' values: several of them log whole requests or exceptions."""
-    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s %(levelname)s")
+    """Set up logging for a process. Foreign loggers speak of errors only, without their messages'
+    values: several of them log whole requests or exceptions."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_WithoutValues())
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    logging.raiseExceptions = False  # else a failing handler quotes the line's arguments
+    threading.excepthook = _thread_ended
     for name in (
         "httpx2",
         "httpcore2",
