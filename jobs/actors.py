@@ -12,6 +12,7 @@ from jobs.context import RunningJob
 ActorFunction = Callable[[RunningJob], None]
 
 MINUTE = 60_000
+LONG = 5 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class ActorSpec:
 
     run: ActorFunction
     time_limit: int
+
+    @property
+    def is_long(self) -> bool:
+        """May hold a thread so long that others must not be left waiting behind it."""
+        return self.time_limit > LONG
 
 
 ACTORS: dict[Job, ActorSpec] = {

@@ -22,7 +22,7 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from hub import log
 from hub.domain.agreements import unrestricted_scope
-from hub.domain.jobs import JobState
+from hub.domain.jobs import Job, JobState
 from hub.errors import (
     Cancelled,
     DeadlineNear,
@@ -33,7 +33,7 @@ from hub.errors import (
     Transient,
     VendorDown,
 )
-from hub.storage import queue
+from hub.storage import claiming, queue
 from hub.storage.queue import ClaimedJob
 from jobs.context import JobContext, RunningJob
 
@@ -50,6 +50,8 @@ class TableBroker(Broker):
         self.lease = timedelta(seconds=context.settings.job_lease_seconds)
         self.held: dict[str, RunningJob] = {}
         self.held_lock = threading.Lock()
+        self.long_kinds: frozenset[Job] = frozenset()
+        self.stopping = False
         for middleware in (RowOutcome(self), TimeLimit(), ShutdownNotifications()):
             self.add_middleware(middleware)
 
@@ -75,9 +77,9 @@ class TableBroker(Broker):
         with self.held_lock:
             self.held.pop(token, None)
 
-    def tokens(self) -> list[str]:
+    def claimed(self) -> list[ClaimedJob]:
         with self.held_lock:
-            return list(self.held)
+            return [running.claimed for running in self.held.values()]
 
 
 class TableConsumer(Consumer):
@@ -107,19 +109,25 @@ class TableConsumer(Consumer):
         )
 
     def _claim(self) -> bool:
-        context = self.broker.context
+        context, broker = self.broker.context, self.broker
         context.database.bell.clear()
-        room = self.prefetch - len(self.broker.tokens())
-        if room <= 0:
+        held = broker.claimed()
+        room = self.prefetch - len(held)
+        if room <= 0 or broker.stopping:
             return False
+        # Jobs that run for long get half of the threads at most: messages must not wait for them.
+        busy = sum(job.kind in broker.long_kinds for job in held)
+        threads = context.settings.worker_threads
         jobs = context.database.transaction(
             _SCOPE,
-            lambda session: queue.claim(
+            lambda session: claiming.claim(
                 session,
                 limit=room,
-                lease=self.broker.lease,
+                lease=broker.lease,
                 now=context.now(),
                 queue=self.queue_name,
+                long=broker.long_kinds,
+                long_limit=max(1, threads // 2) - busy,
             ),
         )
         for job in jobs:
@@ -153,6 +161,8 @@ class TableConsumer(Consumer):
             )
         except LeaseLost:
             logger.warning("lease lost before release", job_id=job.id)
+        except Exception as error:  # the lease runs out by itself
+            logger.error("job not given back", job_id=job.id, error_type=type(error).__name__)
 
     def close(self) -> None:
         self.requeue([])

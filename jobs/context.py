@@ -46,6 +46,18 @@ class RunningJob:
         if self.cancel_asked:
             raise Cancelled("The job was cancelled.")
 
+    def transaction(self, scope: Scope, work: Callable[[ScopedSession], T]) -> T:
+        """Write before the job is done, fenced by the lease like `finish`: raises LeaseLost
+        (nothing written) if another worker holds the job now."""
+
+        def fenced(session: ScopedSession) -> T:
+            result = work(session)
+            session.flush()
+            queue.require_lease(session, self.claimed)
+            return result
+
+        return self.context.database.transaction(scope, fenced)
+
     def finish(self, scope: Scope, effects: Callable[[ScopedSession], T]) -> T:
         """Run `effects(session)` and mark the job done in one transaction, fenced by the lease.
 

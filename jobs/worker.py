@@ -9,8 +9,7 @@ import dramatiq
 
 from hub import log
 from hub.domain.agreements import unrestricted_scope
-from hub.storage import queue, schedules
-from hub.storage.session import ScopedSession
+from hub.storage import leases, schedules
 from jobs.actors import ACTORS, ActorFunction
 from jobs.broker import TableBroker
 from jobs.context import JobContext
@@ -34,6 +33,7 @@ class JobWorker:
     ) -> None:
         self.context = context
         self.broker = TableBroker(context)
+        self.broker.long_kinds = frozenset(k for k, s in ACTORS.items() if s.is_long)
         for kind, spec in ACTORS.items():
             declare = dramatiq.actor(
                 actor_name=kind, broker=self.broker, time_limit=spec.time_limit
@@ -55,38 +55,62 @@ class JobWorker:
 
     def stop(self) -> None:
         """Finish running jobs (at most 20 s), give back the others."""
-        self._stopping.set()
-        self._worker.stop(timeout=SHUTDOWN_MILLISECONDS)
-        self._pulse.join(timeout=5)
+        self.broker.stopping = True
+        try:
+            self._worker.stop(timeout=SHUTDOWN_MILLISECONDS)
+        finally:
+            self._stopping.set()  # leases are kept until the last job in hand is over
+            self._pulse.join(timeout=5)
 
     def _keep_alive(self) -> None:
         lease = self.broker.lease
         every = max(0.2, min(SCHEDULE_SECONDS, lease.total_seconds() / 4))
         while True:
-            try:
-                self._beat()
-            except Exception as error:
-                logger.error("heartbeat failed", error_type=type(error).__name__)
+            # One transaction each: what stops one of them must not let the leases run out.
+            for beat in (self._extend, self._rescue, self._tick, self._replace_dead_threads):
+                try:
+                    beat()
+                except Exception as error:
+                    logger.error("heartbeat failed", error_type=type(error).__name__)
             if self._stopping.wait(every):
                 return
 
-    def _beat(self) -> None:
-        database, now = self.context.database, self.context.now()
-        tokens = self.broker.tokens()
-
-        def work(session: ScopedSession) -> set[str]:
-            asked = queue.heartbeat(session, tokens, lease=self.broker.lease, now=now)
-            rescued = queue.rescue(session, now=now)
-            if self._run_schedules:
-                schedules.tick(session, SCHEDULES, now=now)
-            if rescued:
-                logger.warning("expired leases freed", count=rescued)
-            return asked
-
-        for token in database.transaction(_SCOPE, work):
+    def _extend(self) -> None:
+        jobs, lease, now = self.broker.claimed(), self.broker.lease, self.context.now()
+        asked = self.context.database.transaction(
+            _SCOPE, lambda session: leases.heartbeat(session, jobs, lease=lease, now=now)
+        )
+        for token in asked:
             running = self.broker.held.get(token)
             if running is not None:
                 running.cancel_asked = True
+
+    def _rescue(self) -> None:
+        now = self.context.now()
+        rescued = self.context.database.transaction(
+            _SCOPE, lambda session: leases.rescue(session, now=now)
+        )
+        if rescued:
+            self.context.database.bell.set()
+            logger.warning("expired leases freed", count=rescued)
+
+    def _tick(self) -> None:
+        if not self._run_schedules or self.broker.stopping:
+            return
+        now = self.context.now()
+        if self.context.database.transaction(
+            _SCOPE, lambda session: schedules.tick(session, SCHEDULES, now=now)
+        ):
+            self.context.database.bell.set()
+
+    def _replace_dead_threads(self) -> None:
+        """A time limit that strikes outside the actor ends its thread; Dramatiq starts no other."""
+        threads = self._worker.workers
+        for dead in [thread for thread in threads if not thread.is_alive()]:
+            if not self.broker.stopping:
+                logger.error("worker thread ended", count=1)
+                threads.remove(dead)
+                self._worker._add_worker()
 
 
 def _bound(broker: TableBroker, run: ActorFunction) -> Callable[[str], None]:

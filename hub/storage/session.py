@@ -11,25 +11,34 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, false
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
+from hub import log
 from hub.domain.agreements import Domain, Scope
 from hub.errors import BadSetting, Forbidden
+from hub.storage.running import STATEMENT_SECONDS, Running
 from hub.storage.tables import Base, PracticeOwned
 from hub.storage.tables import Practice as PracticeTable
 
 T = TypeVar("T")
 Work = Callable[["ScopedSession"], T]
 
+logger = log.get(__name__)
+
 BATCH_LIMIT = 256
+COLLISIONS = frozenset({"40001", "40P01", "55P03"})
+"""SQLSTATEs of two transactions in each other's way: serialization, deadlock, lock timeout."""
+COLLISION_ATTEMPTS = 3
 
 
 class ScopedSession(Session):
@@ -103,18 +112,32 @@ class Database:
                 raise BadSetting("HUB_DATABASE_URL needs a file; an in-memory database loses data.")
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             self.write_engine = _sqlite_engine(url, writer=True)
-            self.read_engine = _sqlite_engine(url, writer=False)
+            self.read_engine = self.request_engine = _sqlite_engine(url, writer=False)
         else:
             self.write_engine = self.read_engine = _postgresql_engine(url)
+            self.request_engine = _postgresql_engine(url, requests=True)
         self._committer = _Committer(self.write_engine)
 
     def transaction(self, scope: Scope, work: Work[T]) -> T:
         """Run `work(session)` and commit; whatever it raises rolls everything back and is raised.
 
-        `work` must not call the network and may be run again if a commit shared with others fails.
+        `work` must not call the network and may be run again: if a commit shared with others fails,
+        or if PostgreSQL ended it in favour of another transaction.
         """
         if self.is_sqlite:
+            if self._committer.is_current_thread():
+                raise RuntimeError("a transaction cannot be opened inside another one")
             return self.submit(scope, work).result()
+        for attempt in range(1, COLLISION_ATTEMPTS):
+            try:
+                return self._transaction(scope, work)
+            except DBAPIError as error:
+                if not _is_collision(error):
+                    raise
+                time.sleep(0.01 * attempt)
+        return self._transaction(scope, work)
+
+    def _transaction(self, scope: Scope, work: Work[T]) -> T:
         with self.write_engine.connect() as connection, connection.begin() as outer:
             session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
             with session:
@@ -130,18 +153,28 @@ class Database:
         return self._committer.submit(scope, work)
 
     @contextmanager
-    def read(self, scope: Scope) -> Iterator[ScopedSession]:
-        """A short read in one snapshot; nothing it changes is kept."""
-        with self.read_engine.connect() as connection:
-            with ScopedSession(connection, scope) as session:
-                yield session
+    def read(self, scope: Scope, running: Running | None = None) -> Iterator[ScopedSession]:
+        """A short read in one snapshot; nothing it changes is kept.
+
+        With `running` it is a request's: it can be stopped, and raises TooSlow if it was or if a
+        statement takes too long.
+        """
+        engine = self.read_engine if running is None else self.request_engine
+        with engine.connect() as connection:
+            with running.during(connection) if running is not None else nullcontext():
+                with ScopedSession(connection, scope) as session:
+                    yield session
             connection.rollback()
 
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
         self._committer.close()
+        self.request_engine.dispose()
         self.read_engine.dispose()
         self.write_engine.dispose()
+
+
+_Entry = tuple[Future[Any], Scope, Work[Any]]
 
 
 class _Committer:
@@ -150,28 +183,31 @@ class _Committer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._queue: queue.SimpleQueue[tuple[Future[Any], Scope, Work[Any]] | None]
-        self._queue = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._closed = False
+
+    def is_current_thread(self) -> bool:
+        return threading.current_thread() is self._thread
 
     def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("a transaction cannot be opened inside another one")
         future: Future[T] = Future()
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the database is closed")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
                 self._thread.start()
-        self._queue.put((future, scope, work))
+            self._queue.put((future, scope, work))
         return future
 
     def close(self) -> None:
         with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
+            self._closed = True
             self._queue.put(None)
-            thread.join(timeout=30)
+        if self._thread is not None:
+            self._thread.join(timeout=30)
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -189,32 +225,40 @@ class _Committer:
             if stop:
                 return
 
-    def _commit_together(self, batch: list[tuple[Future[Any], Scope, Work[Any]]]) -> None:
-        outcomes: list[tuple[Future[Any], ScopedSession, Any, BaseException | None]] = []
+    def _commit_together(self, batch: list[_Entry], attempt: int = 1) -> None:
+        outcomes: list[tuple[ScopedSession, Any, BaseException | None]] = []
         if not batch:
             return
         try:
             with self._engine.connect() as connection, connection.begin():
-                for future, scope, work in batch:
-                    outcomes.append(_run_in_savepoint(connection, future, scope, work))
-        except Exception as error:
+                for _, scope, work in batch:
+                    outcomes.append(_run_in_savepoint(connection, scope, work))
+        except BaseException as error:  # the thread must outlive whatever a piece of work raises
             if len(batch) > 1:
                 for entry in batch:
                     self._commit_together([entry])
+            elif _is_collision(error) and attempt < COLLISION_ATTEMPTS:
+                self._commit_together(batch, attempt + 1)
             else:
                 batch[0][0].set_exception(error)
             return
-        for future, session, result, failure in outcomes:
-            if failure is not None:
-                future.set_exception(failure)
-                continue
-            _run_hooks(session)
-            future.set_result(result)
+        for entry, (session, result, failure) in zip(batch, outcomes, strict=True):
+            if failure is None:
+                _run_hooks(session)
+                entry[0].set_result(result)
+            elif _is_collision(failure) and attempt < COLLISION_ATTEMPTS:
+                self._commit_together([entry], attempt + 1)
+            else:
+                entry[0].set_exception(failure)
+
+
+def _is_collision(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in COLLISIONS
 
 
 def _run_in_savepoint(
-    connection: Connection, future: Future[Any], scope: Scope, work: Work[Any]
-) -> tuple[Future[Any], ScopedSession, Any, BaseException | None]:
+    connection: Connection, scope: Scope, work: Work[Any]
+) -> tuple[ScopedSession, Any, BaseException | None]:
     savepoint = connection.begin_nested()
     session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
     try:
@@ -226,13 +270,17 @@ def _run_in_savepoint(
     except Exception as error:
         if savepoint.is_active:
             savepoint.rollback()
-        return future, session, None, error
-    return future, session, result, None
+        return session, None, error
+    return session, result, None
 
 
 def _run_hooks(session: ScopedSession) -> None:
+    """The work is durable whatever a hook does, so that its failure is not the caller's."""
     for hook in session.after_commit:
-        hook()
+        try:
+            hook()
+        except Exception as error:
+            logger.error("hook after a commit failed", error_type=type(error).__name__)
 
 
 def _sqlite_engine(url: str, *, writer: bool) -> Engine:
@@ -259,16 +307,26 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: str) -> Engine:
-    """Timeouts so that a frozen client cannot hold row locks: leases alone would not free them."""
+def _postgresql_engine(url: str, *, requests: bool = False) -> Engine:
+    """Timeouts so that a frozen client cannot hold row locks: leases alone would not free them.
+    What a request reads is read-only and ends sooner."""
+    seconds = STATEMENT_SECONDS if requests else 30
     options = (
-        "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s -c statement_timeout=30s"
+        "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s "
+        f"-c statement_timeout={seconds:.0f}s"
     )
+    if requests:
+        options += " -c default_transaction_read_only=on"
     return create_engine(
         url,
         hide_parameters=True,
         pool_size=12,
         max_overflow=12,
         pool_pre_ping=True,
-        connect_args={"options": f"{options} -c timezone=UTC", "connect_timeout": 5},
+        connect_args={
+            "options": f"{options} -c timezone=UTC -c tcp_user_timeout=10s",
+            "connect_timeout": 5,
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 30,
+        },
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.storage.session import ScopedSession
 
 
-def _insert(session: ScopedSession, table: type[Any]) -> Any:
+def insert(session: ScopedSession, table: type[Any] | Table) -> Any:
+    """INSERT of the session's database, which knows ON CONFLICT."""
     dialect = session.get_bind().dialect.name
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
@@ -19,7 +20,7 @@ def _insert(session: ScopedSession, table: type[Any]) -> Any:
 def insert_once(session: ScopedSession, table: type[Any], values: Mapping[str, Any]) -> bool:
     """Insert a row unless a unique key stands in the way; True if it was inserted."""
     keys = [column.key for column in table.__table__.primary_key]
-    statement = _insert(session, table).values(**values).on_conflict_do_nothing()
+    statement = insert(session, table).values(**values).on_conflict_do_nothing()
     returning = [getattr(table, key) for key in keys]
     return session.execute(statement.returning(*returning)).first() is not None
 
@@ -34,7 +35,7 @@ def insert_or_update(
     where: ColumnElement[bool] | None = None,
 ) -> None:
     """Insert a row, or update the one with the same `key` (only where `where` holds)."""
-    statement = _insert(session, table).values(**values)
+    statement = insert(session, table).values(**values)
     session.execute(
         statement.on_conflict_do_update(index_elements=list(key), set_=dict(update), where=where)
     )

@@ -9,7 +9,7 @@ import pytest
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.errors import LeaseLost
-from hub.storage import queue, schedules
+from hub.storage import claiming, leases, queue, schedules
 from hub.storage.session import Database
 from hub.storage.tables import JobRow, Lane
 
@@ -25,7 +25,9 @@ def add(database: Database, now: datetime, **options: object) -> int:
 
 
 def claim(database: Database, now: datetime, limit: int = 10) -> list[queue.ClaimedJob]:
-    return database.transaction(SCOPE, lambda s: queue.claim(s, limit=limit, lease=LEASE, now=now))
+    return database.transaction(
+        SCOPE, lambda s: claiming.claim(s, limit=limit, lease=LEASE, now=now)
+    )
 
 
 def finish(database: Database, job: queue.ClaimedJob, now: datetime) -> None:
@@ -53,7 +55,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(database: Database, now: d
     job_id = add(database, now)
     (frozen,) = claim(database, now)
     later = now + LEASE + timedelta(seconds=1)
-    assert database.transaction(SCOPE, lambda s: queue.rescue(s, now=later)) == 1
+    assert database.transaction(SCOPE, lambda s: leases.rescue(s, now=later)) == 1
     (second,) = claim(database, later)
 
     def effects(session: object) -> None:
@@ -161,7 +163,7 @@ def test_a_job_that_kills_its_worker_every_time_dies(database: Database, now: da
     for attempt in range(2):
         at = now + attempt * 2 * LEASE
         assert len(claim(database, at)) == 1
-        database.transaction(SCOPE, lambda s, at=at: queue.rescue(s, now=at + 1.5 * LEASE))
+        database.transaction(SCOPE, lambda s, at=at: leases.rescue(s, now=at + 1.5 * LEASE))
     assert state(database, job_id).state == "dead"
 
 

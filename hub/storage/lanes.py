@@ -1,0 +1,109 @@
+"""Lanes: order keys of jobs. A lane is leased as a whole, and its head is its oldest live job.
+
+Lanes are always locked in the order of their keys, so that two transactions never wait for each
+other. Statements go to the tables directly: the queue is the hub's hottest path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, bindparam, literal, select, update
+from sqlalchemy.sql import ColumnElement
+
+from hub.domain.jobs import JobState
+from hub.storage.session import ScopedSession
+from hub.storage.tables import JobRow, Lane
+from hub.storage.upsert import insert
+
+JOBS: Table = JobRow.__table__  # type: ignore[assignment]
+LANES: Table = Lane.__table__  # type: ignore[assignment]
+
+
+def in_state(*states: JobState) -> ColumnElement[bool]:
+    """Jobs in one of `states`, written into the statement's text: SQLite uses a partial index only
+    where it finds the index's own words."""
+    words = [literal(state.value, literal_execute=True) for state in states]
+    return JOBS.c.state.in_(words) if len(words) > 1 else JOBS.c.state == words[0]
+
+
+LIVE = in_state(JobState.READY, JobState.RUNNING)
+
+
+def lanes_of(row: Any) -> tuple[str, ...]:
+    """The order keys of a job, none to two."""
+    return tuple(lane for lane in (row.lane, row.lane2) if lane is not None)
+
+
+def touch(session: ScopedSession, due: Mapping[str, datetime], *, queue: str) -> None:
+    """Lock lanes and make the idle ones due. Done before their jobs are inserted, so that within a
+    lane ids follow the order of commits."""
+    if not due:
+        return
+    statement = insert(session, LANES)
+    statement = statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"ready_at": statement.excluded.ready_at},
+        where=LANES.c.ready_at.is_(None) & LANES.c.token.is_(None),
+    )
+    rows = [{"key": key, "queue": queue, "ready_at": due[key]} for key in sorted(due)]
+    session.connection().execute(statement, rows)
+
+
+def make_due(session: ScopedSession, keys: Iterable[str], now: datetime) -> None:
+    """Have idle lanes looked at now, whatever they wait for."""
+    statement = update(LANES).where(LANES.c.key == bindparam("lane"), LANES.c.token.is_(None))
+    rows = [{"lane": key} for key in sorted(set(keys))]
+    if rows:
+        session.connection().execute(statement.values(ready_at=now), rows)
+
+
+def _head_in(column: ColumnElement[Any]) -> Any:
+    oldest = select(JOBS.c.id).where(column == LANES.c.key, LIVE).order_by(JOBS.c.id).limit(1)
+    return oldest.scalar_subquery()
+
+
+_HEADS = select(LANES.c.key, _head_in(JOBS.c.lane), _head_in(JOBS.c.lane2)).where(
+    LANES.c.key.in_(bindparam("keys", expanding=True))
+)
+
+
+def heads(session: ScopedSession, keys: Collection[str]) -> dict[str, int]:
+    """Lane -> id of its oldest live job; lanes without one are missing."""
+    found = session.connection().execute(_HEADS, {"keys": list(keys)})
+    return {
+        key: min(job for job in (first, second) if job is not None)
+        for key, first, second in found
+        if first is not None or second is not None
+    }
+
+
+_FREE = (
+    update(LANES)
+    .where(LANES.c.key == bindparam("lane"), LANES.c.token == bindparam("holder"))
+    .values(token=None, lease_until=None, ready_at=None)
+)
+_DUE = (
+    update(LANES)
+    .where(LANES.c.key == bindparam("lane"), LANES.c.token.is_(None))
+    .values(ready_at=bindparam("due"))
+)
+
+
+def release(session: ScopedSession, held: Mapping[str, str], now: datetime) -> None:
+    """Free lanes (key -> token that holds it), then look for more work in a new statement: read in
+    the same one, PostgreSQL would miss a job inserted while it waited for the lane's lock."""
+    if not held:
+        return
+    connection = session.connection()
+    connection.execute(_FREE, [{"lane": key, "holder": held[key]} for key in sorted(held)])
+    oldest = heads(session, held)
+    if not oldest:
+        return
+    jobs = select(JOBS.c.id, JOBS.c.run_at).where(JOBS.c.id.in_(set(oldest.values())))
+    due = {row.id: row.run_at for row in connection.execute(jobs)}
+    connection.execute(
+        _DUE, [{"lane": key, "due": max(due[oldest[key]], now)} for key in sorted(oldest)]
+    )

@@ -1,0 +1,82 @@
+"""Keeping leases alive, freeing those of dead workers, and deleting what is long over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from hub.domain.jobs import JobState
+from hub.storage import lanes as lane_rows
+from hub.storage.lanes import JOBS, LANES, in_state, lanes_of
+from hub.storage.queue import ClaimedJob, again
+from hub.storage.session import ScopedSession
+
+RESCUE_LIMIT = 500
+PRUNE_LIMIT = 5_000
+
+
+def heartbeat(
+    session: ScopedSession, jobs: Iterable[ClaimedJob], *, lease: timedelta, now: datetime
+) -> set[str]:
+    """Extend the leases of `jobs`; returns the tokens of those that were asked to stop."""
+    held = sorted(jobs, key=lambda job: job.id)
+    if not held:
+        return set()
+    mine = JOBS.c.id.in_([job.id for job in held]) & JOBS.c.token.in_([job.token for job in held])
+    connection = session.connection()
+    connection.execute(update(JOBS).where(mine).values(lease_until=now + lease))
+    asked = select(JOBS.c.token).where(mine, JOBS.c.cancel_at.is_not(None))
+    return {str(token) for token in connection.scalars(asked)}
+
+
+_HELD = (
+    JOBS.c.id,
+    JOBS.c.token,
+    JOBS.c.attempt,
+    JOBS.c.max_attempts,
+    JOBS.c.lane,
+    JOBS.c.lane2,
+)
+
+
+def rescue(session: ScopedSession, *, now: datetime) -> int:
+    """Free jobs whose lease ran out: ready again, or dead when the attempts are used up."""
+    connection = session.connection()
+    expired = (
+        select(*_HELD)
+        .where(in_state(JobState.RUNNING), JOBS.c.lease_until < now)
+        .order_by(JOBS.c.lease_until)
+        .limit(RESCUE_LIMIT)
+    )
+    jobs = connection.execute(expired.with_for_update(skip_locked=True)).all()
+    held: dict[str, Any] = {}
+    for job in jobs:
+        values = again(now)
+        if job.attempt >= job.max_attempts:
+            values = {
+                "state": JobState.DEAD.value,
+                "done_at": now,
+                "error_code": "worker_lost",
+                "error_text": "The worker died or hung on every attempt.",
+            }
+        freed = update(JOBS).where(JOBS.c.id == job.id)
+        connection.execute(freed.values(token=None, lease_until=None, **values))
+        held |= dict.fromkeys(lanes_of(job), job.token)
+    lane_rows.release(session, held, now)
+    return len(jobs)
+
+
+def prune(session: ScopedSession, *, before: datetime) -> int:
+    """Delete some of the jobs finished before a moment and of the lanes nothing waits in; returns
+    how many rows. A few thousand at a time: whoever is arriving does not wait for long."""
+    over = in_state(JobState.DONE, JobState.CANCELLED)
+    finished = select(JOBS.c.id).where(over, JOBS.c.created_at < before, JOBS.c.done_at < before)
+    idle = select(LANES.c.key).where(LANES.c.ready_at.is_(None), LANES.c.token.is_(None))
+    jobs = finished.order_by(JOBS.c.created_at, JOBS.c.id).limit(PRUNE_LIMIT)
+    lanes = idle.order_by(LANES.c.key).limit(PRUNE_LIMIT).with_for_update(skip_locked=True)
+    connection = session.connection()
+    gone = [delete(JOBS).where(JOBS.c.id.in_(jobs)), delete(LANES).where(LANES.c.key.in_(lanes))]
+    return sum(connection.execute(statement).rowcount for statement in gone)
