@@ -77,6 +77,25 @@ class Conflict(HubError):
     http_status = 409
 
 
+class Throttled(HubError):
+    """The caller used up what it may ask for; after `retry_after` seconds it may ask again."""
+
+    code = "RATE_LIMITED"
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TooSlow(HubError):
+    """A request took longer than it may, mostly in the database: nothing was released, and asking
+    for less or once more may succeed."""
+
+    code = "UPSTREAM"
+    http_status = 504
+
+
 class VendorDown(HubError):
     """Temporary trouble at a vendor: retried with backoff."""
 

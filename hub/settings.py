@@ -34,6 +34,18 @@ class Settings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="address the HTTP server listens on")
     http_port: int = Field(8000, ge=0, le=65535, description="port of the HTTP server; 0 picks one")
+    graphql_get: bool = Field(
+        False, description="also take GraphQL queries by GET; addresses end up in logs"
+    )
+    graphql_cost_maximum: int = Field(
+        20_000, ge=5_000, description="points of query cost a credential may spend at once"
+    )
+    graphql_restore_rate: int = Field(
+        300, ge=1, description="points of query cost a credential gets back per second"
+    )
+    graphql_seconds: float = Field(
+        10.0, gt=0, le=300, description="how long one GraphQL operation may take"
+    )
     mllp_host: str = Field("127.0.0.1", description="address the MLLP listener listens on")
     mllp_port: int = Field(
         2575, ge=0, le=65535, description="port of the MLLP listener; 0 picks one"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 
 from hub.domain.agreements import Principal, Scope
 from hub.storage.crypto import Crypto
-from hub.storage.session import Database
+from hub.storage.running import Running
+from hub.storage.session import Database, ScopedSession
 
 
 class ConnectorEntry(TypedDict):
@@ -24,7 +26,8 @@ class ConnectorEntry(TypedDict):
 
 @dataclass(frozen=True)
 class Context:
-    """The surroundings of one request; `now` is the aware present moment."""
+    """The surroundings of one request; `now` is the aware present moment, `running` what can be
+    stopped when nobody waits for the answer any more."""
 
     database: Database
     crypto: Crypto
@@ -32,3 +35,8 @@ class Context:
     scope: Scope
     now: Callable[[], datetime]
     connectors: Sequence[ConnectorEntry] = ()
+    running: Running | None = None
+
+    def read(self) -> AbstractContextManager[ScopedSession]:
+        """A read under the rights of the request. Raises TooSlow when it is stopped."""
+        return self.database.read(self.scope, self.running)

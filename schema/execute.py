@@ -177,7 +177,7 @@ class _Run:
         written: Json = {}
         reading = Reading()
         if parts:
-            with self.context.database.read(self.context.scope) as session:
+            with self.context.read() as session:
                 reader = Reader(session, self.context.now())
                 values = self.planner.values()
                 written = {key: reader.root(part, values) for key, part in parts.items()}
@@ -223,7 +223,7 @@ class _Run:
 
     def read_payload(self, parts: Mapping[str, Any]) -> Json:
         """Stored rows of a payload, read after the commit under the same rights."""
-        with self.context.database.read(self.context.scope) as session:
+        with self.context.read() as session:
             reader = Reader(session, self.context.now())
             values = self.planner.values()
             written = {key: reader.root(part, values) for key, part in parts.items()}

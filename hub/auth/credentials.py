@@ -43,6 +43,7 @@ def create_client(
     domains: Iterable[Domain] = tuple(Domain),
     purposes: Iterable[Purpose] = (Purpose.OPERATIONS,),
     classes: Iterable[DataClass] = tuple(DEFAULT_CLASSES),
+    developer: bool = False,
 ) -> tuple[Client, str]:
     """Store a credential and return it with its key, which cannot be read again.
 
@@ -73,6 +74,7 @@ def create_client(
         domains=[item.value for item in dict.fromkeys(granted_domains)],
         purposes=[item.value for item in dict.fromkeys(granted_purposes)],
         default_purpose=granted_purposes[0].value,
+        developer=developer,
         created_at=now,
         revoked_at=None,
     )
@@ -129,6 +131,7 @@ def principal_of(client: Client) -> Principal:
         domains=frozenset(Domain(item) for item in client.domains),
         purposes=frozenset(Purpose(item) for item in client.purposes),
         default_purpose=Purpose(client.default_purpose),
+        developer=client.developer,
     )
 
 

@@ -71,7 +71,8 @@ READABLE_CLASSES = frozenset(DataClass) - {DataClass.SECRET}
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified credential. `practice_id` is set for a practice's own app and for nothing else."""
+    """A verified credential. `practice_id` is set for a practice's own app and for nothing else;
+    a `developer` may send documents of its own and introspect in production."""
 
     id: str
     name: str
@@ -81,6 +82,7 @@ class Principal:
     domains: frozenset[Domain]
     purposes: frozenset[Purpose]
     default_purpose: Purpose
+    developer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
