@@ -42,6 +42,7 @@ def check(job: RunningJob) -> None:
             scope,
             lambda session: eligibility.begin(
                 session,
+                context.crypto,
                 practice_id=practice_id,
                 check_id=check_id,
                 trace_company=getattr(ctx.config, "trace_company", ""),

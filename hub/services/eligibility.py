@@ -156,6 +156,7 @@ def route_of(session: ScopedSession, practice_id: str, check_id: str) -> str | N
 
 def begin(
     session: ScopedSession,
+    crypto: Crypto,
     *,
     practice_id: str,
     check_id: str,
@@ -164,7 +165,11 @@ def begin(
     now: datetime,
 ) -> Inquiry | None:
     """Note that the question is about to be sent, with a new trace and control number; None if the
-    check is over already. Committed before the payer is called."""
+    check is over already. Committed before the payer is called.
+
+    An appointment that has been given to somebody else since ends the check: the answer would
+    stand in the record of the patient it was queued for.
+    """
     check = eligibility.find_check(session, practice_id, check_id)
     if check is None or check.status not in OPEN or check.appointment_id is None:
         return None
@@ -172,11 +177,24 @@ def begin(
     if visit is None or visit.payer.connection_id is None:
         check.status, check.message = "failed", "The appointment, coverage or payer route is gone."
         return None
+    if not _still_about(check, visit, crypto, now):
+        check.status, check.message = "failed", "The appointment is another patient's now."
+        return None
     number = eligibility.next_control_number(session, sender, visit.payer.route_id)
     check.status, check.attempts = "sent", check.attempts + 1
     check.trace = f"{now:%y%m%d}{secrets.token_hex(10).upper()}"
     query = _query(visit, check.service_date, check.trace, number, now, trace_company)
     return Inquiry(check.id, practice_id, visit.payer.connection_id, query)
+
+
+def _still_about(check: EligibilityCheck, visit: Visit, crypto: Crypto, now: datetime) -> bool:
+    """True if the visit's patient and coverage are the check's, be it in a second record of the
+    same person; details that were corrected meanwhile are no reason not to ask."""
+    if (visit.patient.id, visit.coverage.id) == (check.patient_id, check.coverage_id):
+        return True
+    query = _query(visit, check.service_date, "", 0, now, "")
+    key = fingerprint(crypto.subkey("eligibility"), check.practice_id, query)
+    return key == check.fingerprint
 
 
 def record(
