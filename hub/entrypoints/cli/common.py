@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ Reason = Annotated[
     str, typer.Option(help="Why, for the audit trail; it names no patient.", show_default=False)
 ]
 _AGE = re.compile(r"(\d{1,6})([smhd])")
+_PIPED_WIDTH = 200
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -86,11 +88,13 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
-    """A table; `columns` maps a heading to the key behind it."""
-    table = Table(*columns)
+    """A table; `columns` maps a heading to the key behind it. Ids stay whole, to be copied."""
+    table = Table()
+    for heading in columns:
+        table.add_column(heading, no_wrap=heading == "id", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_text(row[key])) for key in columns.values()))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
