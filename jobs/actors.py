@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.domain.jobs import Job
-from jobs import eligibility, ingest, maintenance, orders, pull, purchasing
+from jobs import connections, eligibility, ingest, maintenance, orders, pull, purchasing
 from jobs.context import RunningJob
 
 ActorFunction = Callable[[RunningJob], None]
@@ -32,6 +32,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.PROCESS_MESSAGE: ActorSpec(ingest.process_message, 1 * MINUTE),
     Job.SYNC_ALL: ActorSpec(pull.sync_all, 1 * MINUTE),
     Job.SYNC_STREAMS: ActorSpec(pull.sync_streams, 60 * MINUTE),
+    Job.CHECK_CONNECTION: ActorSpec(connections.check, 2 * MINUTE),
     Job.PLAN_ELIGIBILITY: ActorSpec(eligibility.nightly, 10 * MINUTE),
     Job.CHECK_ELIGIBILITY: ActorSpec(eligibility.check, 2 * MINUTE),
     Job.SOLVE_ROUND: ActorSpec(purchasing.solve_round, 45 * MINUTE),

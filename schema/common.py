@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import UTC, date, datetime
 from decimal import Decimal as PythonDecimal
 from decimal import InvalidOperation
@@ -91,9 +92,16 @@ class PageInfo:
     end_cursor: str | None
 
 
+@strawberry.enum(description="What kind of expected failure it is.")
+class UserErrorCode(enum.Enum):
+    BAD_INPUT = "BAD_INPUT"
+    NOT_FOUND = "NOT_FOUND"
+    CONFLICT = "CONFLICT"
+
+
 @strawberry.type(description="An expected failure: what is wrong, and at which input field.")
 class UserError:
-    code: str
+    code: UserErrorCode
     field: str | None
     message: str
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, Protocol, TypedDict
 
 from hub.domain.agreements import Principal, Scope
 from hub.storage.crypto import Crypto
@@ -24,6 +24,31 @@ class ConnectorEntry(TypedDict):
     capabilities: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedConnection:
+    """A connection's settings checked by its connector; `has_webhook` if it needs an address."""
+
+    config: Mapping[str, Any]
+    routing: Mapping[str, Any]
+    has_webhook: bool
+
+
+class PrepareConnection(Protocol):
+    """Checks the settings of a new connection; handed in, because the schema knows no connector.
+
+    Raises Rejected or NotFound naming the setting, never a value.
+    """
+
+    def __call__(
+        self,
+        connector_id: str,
+        config: Mapping[str, Any],
+        routing: Mapping[str, Any],
+        secrets: Collection[str],
+        connection_id: str,
+    ) -> PreparedConnection: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """The surroundings of one request; `now` is the aware present moment, `running` what can be
@@ -36,6 +61,7 @@ class Context:
     now: Callable[[], datetime]
     connectors: Sequence[ConnectorEntry] = ()
     running: Running | None = None
+    prepare_connection: PrepareConnection | None = None
 
     def read(self) -> AbstractContextManager[ScopedSession]:
         """A read under the rights of the request. Raises TooSlow when it is stopped."""

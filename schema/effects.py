@@ -134,7 +134,7 @@ class _Effect:
             sealing = self.mutation.sealed
             stored.outcome = sealed(self._context.crypto, stored, payload) if sealing else payload
             session.flush()
-        stated = str(self._given.get(self.mutation.reason, "")).strip()
+        stated = str(self._given.get(self.mutation.reason) or "").strip()
         name = self.mutation.name
         reason = f"{name}: {stated}" if stated else name
         self._run.append(session, self._now, "write", "success", reason=reason)

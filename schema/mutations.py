@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
 from hub.domain.agreements import Domain
 from hub.errors import Forbidden, NotFound, Rejected
-from hub.services import eligibility, intake, purchasing, sync
-from hub.storage.tables import Connection, PurchasingRound
+from hub.services import (
+    cancellation,
+    checks,
+    connections,
+    eligibility,
+    intake,
+    purchasing,
+    sync,
+)
+from hub.storage.tables import Connection, PurchasingRound, new_id
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 LONGEST_NAME = 200
 MOST_LINES = 1000
 MOST_MESSAGES = 1000
+ENDPOINT_BYTES = 32
 
 
 def _check_eligibility(call: Call) -> Payload:
@@ -72,14 +85,96 @@ def _approve_round(call: Call) -> Payload:
     return {"round": round_id, "approvedCount": len(approved)}
 
 
+def _cancel_order(call: Call) -> Payload:
+    if len(call.input.get("reason") or "") > LONGEST_NAME:
+        raise Rejected(f"A reason has at most {LONGEST_NAME} characters.", path="reason")
+    order_id = row_id(call.input["orderId"], "PurchaseOrder")
+    _, outcome = cancellation.cancel_order(
+        call.session, order_id=order_id, by=call.context.principal.name, now=call.now
+    )
+    return {"order": order_id, "outcome": outcome.value}
+
+
 def _sync_connection(call: Call) -> Payload:
+    connection_id = _connection(call)
+    job_id = sync.request_sync(call.session, connection_id=connection_id, now=call.now)
+    return {"connection": connection_id, "job": str(job_id)}
+
+
+def _test_connection(call: Call) -> Payload:
+    connection_id = _connection(call)
+    job_id = checks.request_check(call.session, connection_id=connection_id, now=call.now)
+    return {"connection": connection_id, "job": str(job_id)}
+
+
+def _pause_connection(call: Call) -> Payload:
+    connection_id = _connection(call)
+    return {
+        "connection": connection_id,
+        "changed": connections.pause(call.session, connection_id),
+    }
+
+
+def _resume_connection(call: Call) -> Payload:
+    connection_id = _connection(call)
+    changed = connections.resume(call.session, connection_id, now=call.now)
+    return {"connection": connection_id, "changed": changed}
+
+
+def _connection(call: Call) -> str:
+    """The connection a mutation names: any of the MSO's, a practice's own."""
     connection_id = row_id(call.input["connectionId"], "Connection")
     connection = call.session.get(Connection, connection_id)
     scope = call.context.scope
     if connection is None or not (scope.is_mso or connection.practice_id == scope.own_practice_id):
         raise NotFound
-    job_id = sync.request_sync(call.session, connection_id=connection_id, now=call.now)
-    return {"connection": connection_id, "job": str(job_id)}
+    return connection_id
+
+
+def _add_connection(call: Call) -> Payload:
+    context, given = call.context, call.input
+    if context.prepare_connection is None:
+        raise Rejected("This installation adds connections at the command line only.")
+    name = given["name"].strip()
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise Rejected(f"A name has 1 to {LONGEST_NAME} characters.", path="name")
+    config, routing = (_settings(given, key) for key in ("config", "routing"))
+    named = [*(given.get("practices") or ()), *(given.get("secrets") or ())]
+    if len(named) > MOST_LINES:
+        raise Rejected(f"A connection has at most {MOST_LINES} practices and secrets.")
+    secrets_given = {item["name"]: item["value"] for item in given.get("secrets") or ()}
+    connection_id = new_id()
+    prepared = context.prepare_connection(
+        given["connectorId"], config, routing, secrets_given, connection_id
+    )
+    token = secrets.token_urlsafe(ENDPOINT_BYTES) if prepared.has_webhook else None
+    connections.create(
+        call.session,
+        context.crypto,
+        name=name,
+        connector_id=given["connectorId"],
+        config=prepared.config,
+        now=call.now,
+        connection_id=connection_id,
+        practices={
+            item["code"]: row_id(item["practiceId"], "Practice")
+            for item in given.get("practices") or ()
+        },
+        routing=prepared.routing,
+        secrets=secrets_given,
+        endpoint_token=token,
+    )
+    path = f"/webhooks/{given['connectorId']}/{token}" if token else None
+    return {"connection": connection_id, "webhookPath": path}
+
+
+def _settings(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = given.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise Rejected("Settings are an object.", path=key)
+    return found
 
 
 def _replay_messages(call: Call) -> Payload:
@@ -98,7 +193,12 @@ def forbid_practices(call: Call) -> None:
         raise Forbidden("Only the MSO's own apps may do this.")
 
 
-INPUTS = {"RequisitionLineInput": {"itemId": "ID", "units": "int"}}
+INPUTS = {
+    "RequisitionLineInput": {"itemId": "ID", "units": "int"},
+    "ConnectionPracticeInput": {"code": "str", "practiceId": "ID"},
+    "ConnectionSecretInput": {"name": "str", "value": "str"},
+}
+ENUMS = {"CancellationOutcome": [outcome.value for outcome in cancellation.Cancellation]}
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
@@ -137,6 +237,56 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"round": "PurchasingRound", "approvedCount": "int"},
         _approve_round,
         help="Approve the lines this credential may decide on.",
+    ),
+    Mutation(
+        "cancelPurchaseOrder",
+        {"orderId": "ID", "reason": "str | None"},
+        {"order": "PurchaseOrder", "outcome": "CancellationOutcome"},
+        _cancel_order,
+        reason="reason",
+        help="Cancel an order before it is sent. Once a supplier may hold it the outcome is "
+        "REQUESTED: the hub records the wish and sends nothing, a person tells the supplier, and "
+        "the order is cancelled when the supplier's documents say so. The reason is audited.",
+    ),
+    Mutation(
+        "addConnection",
+        {
+            "name": "str",
+            "connectorId": "ID",
+            "config": "JSON",
+            "routing": "JSON | None",
+            "practices": "list[ConnectionPracticeInput] | None",
+            "secrets": "list[ConnectionSecretInput] | None",
+        },
+        {"connection": "Connection", "webhookPath": "str | None"},
+        _add_connection,
+        mso_only=True,
+        sealed=True,
+        help="Connect a vendor or a sender. `config` holds the connector's settings, without "
+        "secrets: a secret named like a setting fills it. `practices` maps the other side's names "
+        "to practices. `webhookPath` is shown once.",
+    ),
+    Mutation(
+        "testConnection",
+        {"connectionId": "ID"},
+        {"connection": "Connection", "job": "Job"},
+        _test_connection,
+        help="Check a connection with safe requests only; the report is the newest of its "
+        "`checks` once the job is done.",
+    ),
+    Mutation(
+        "pauseConnection",
+        {"connectionId": "ID"},
+        {"connection": "Connection", "changed": "bool"},
+        _pause_connection,
+        help="Hold a connection: what arrives is stored and waits, nothing is fetched or sent.",
+    ),
+    Mutation(
+        "resumeConnection",
+        {"connectionId": "ID"},
+        {"connection": "Connection", "changed": "bool"},
+        _resume_connection,
+        help="Go on with a paused connection; what waited is read in the order it came.",
     ),
     Mutation(
         "syncConnection",

@@ -31,8 +31,46 @@ connection = stored(
     links={
         "practice": one("Practice", "practice_id"),
         "syncRuns": many("SyncRun", "connection_id", order="-startedAt"),
+        "checks": many("ConnectionCheck", "connection_id", order="-checkedAt"),
     },
     filters={"connectorId": EQ, "status": EQ},
+)
+
+connection_check = stored(
+    "ConnectionCheck",
+    table=tables.ConnectionCheck,
+    access=Access.OPERATED,
+    root="connectionChecks",
+    order="-checkedAt",
+    help="One check of a connection by safe requests only; kept for 30 days.",
+    fields={
+        "ok": col(OPERATIONAL, help="True if every probe was well."),
+        "checkedAt": col(OPERATIONAL),
+    },
+    links={
+        "connection": one("Connection", "connection_id"),
+        "job": one("Job", "job_id", help="Null once the finished job is deleted."),
+        "probes": many("ConnectionProbe", "check_id", order="position"),
+    },
+    filters={"connection": EQ, "ok": EQ, "checkedAt": RANGE},
+    orders={"checkedAt": ("checked_at",)},
+)
+
+connection_probe = stored(
+    "ConnectionProbe",
+    table=tables.ConnectionProbe,
+    access=Access.OPERATED,
+    node=False,
+    order="position",
+    help="One finding of a check.",
+    fields={
+        "name": col(OPERATIONAL),
+        "ok": col(OPERATIONAL),
+        "error": col(OPERATIONAL, help="What is wrong; empty where all is well."),
+        "hint": col(OPERATIONAL, help="What to do about it."),
+        "milliseconds": col(OPERATIONAL),
+    },
+    orders={"position": ("position",)},
 )
 
 sync_run = stored(

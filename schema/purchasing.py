@@ -110,6 +110,11 @@ purchase_order = stored(
         "total": col(FINANCIAL),
         "createdAt": col(OPERATIONAL),
         "sentAt": col(OPERATIONAL),
+        "cancelRequestedAt": col(
+            OPERATIONAL,
+            help="Since when the practice no longer wants an order that the supplier may hold; it "
+            "is cancelled when the supplier's documents say so.",
+        ),
     },
     links={
         "practice": one("Practice", "practice_id"),

@@ -27,7 +27,7 @@ from schema.mapping.declare import Stored
 from schema.mapping.mutate import Mutation, make_mutations
 from schema.mapping.types import TypeMaker
 from schema.mapping.visible import Visible
-from schema.mutations import INPUTS, MUTATIONS
+from schema.mutations import ENUMS, INPUTS, MUTATIONS
 
 TYPES: tuple[Stored, ...] = (
     practices.practice,
@@ -60,6 +60,8 @@ TYPES: tuple[Stored, ...] = (
     purchasing.purchase_order_line,
     purchasing.order_document,
     operations.connection,
+    operations.connection_check,
+    operations.connection_probe,
     operations.sync_run,
     operations.inbound_message,
     operations.job,
@@ -82,7 +84,7 @@ class HubSchema:
         )
         self.strawberry = strawberry.Schema(
             query=query,
-            mutation=make_mutations(maker, MUTATIONS, INPUTS),
+            mutation=make_mutations(maker, MUTATIONS, INPUTS, ENUMS),
             types=[maker.names[item.name] for item in types],
             config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         )

@@ -11,6 +11,7 @@ class Job(StrEnum):
     PROCESS_MESSAGE = "ingest.process_message"
     SYNC_ALL = "pull.sync_all"
     SYNC_STREAMS = "pull.sync_streams"
+    CHECK_CONNECTION = "connections.check"
     PLAN_ELIGIBILITY = "eligibility.nightly"
     CHECK_ELIGIBILITY = "eligibility.check"
     SOLVE_ROUND = "purchasing.solve_round"

@@ -23,6 +23,7 @@ from hub import log
 from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Principal, Scope, unrestricted_scope
+from hub.entrypoints.connection_rules import prepare_connection
 from hub.entrypoints.query_page import CONTENT_SECURITY_POLICY, PAGE
 from hub.errors import Forbidden, HubError, Rejected
 from hub.settings import Settings
@@ -116,6 +117,7 @@ class GraphQLEndpoint:
                 scope,
                 self._hub.now,
                 self._connectors,
+                prepare_connection=prepare_connection,
             )
             data = self._engine.execute(
                 context, question.query, question.variables, question.operation_name

@@ -272,7 +272,7 @@ def release_orders(session: ScopedSession, *, round_id: str, now: datetime) -> i
     if row.status != "solved" or any(share.approved_at is None for share in shares):
         return 0
     row.status, row.approved_at = "ordered", now
-    orders = purchasing.orders(session, round_id)
+    orders = [o for o in purchasing.orders(session, round_id) if o.status == "proposed"]
     for order in orders:
         order.status = "requested"
         queue.add(

@@ -76,9 +76,14 @@ def row_id(global_id: str, type_name: str) -> str:
 
 
 def make_mutations(
-    maker: TypeMaker, mutations: Sequence[Mutation], inputs: Mapping[str, Mapping[str, str]]
+    maker: TypeMaker,
+    mutations: Sequence[Mutation],
+    inputs: Mapping[str, Mapping[str, str]],
+    enums: Mapping[str, Sequence[str]],
 ) -> type:
-    """The Mutation type; `inputs` are further input types that inputs name."""
+    """The Mutation type; `inputs` and `enums` are further types that inputs and payloads name."""
+    for name, values in enums.items():
+        maker.enum(name, {value: value for value in values})
     maker.names["UserErrors"] = common.UserErrors
     for name, fields in inputs.items():
         maker.make(name, [maker.field(n, a) for n, a in fields.items()], is_input=True)

@@ -10,6 +10,7 @@ from typing import Any
 import strawberry
 from sqlalchemy import Boolean, Column, Date, Integer
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.scalars import JSON
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
@@ -25,6 +26,7 @@ NAMES: dict[str, Any] = {
     "Date": common.Date,
     "DateTime": common.DateTime,
     "Decimal": common.Decimal,
+    "JSON": JSON,
     "Node": common.Node,
     "PageInfo": common.PageInfo,
 }
@@ -195,14 +197,14 @@ class TypeMaker:
     def _enums(self, item: Stored) -> None:
         for col in item.fields.values():
             if col.words and col.enum_name not in self.names:
-                self._enum(col.enum_name, {word.upper(): word for word in col.words})
+                self.enum(col.enum_name, {word.upper(): word for word in col.words})
 
-    def _enum(self, name: str, values: dict[str, str]) -> None:
+    def enum(self, name: str, values: dict[str, str]) -> None:
         make: Any = enum.Enum
         self.names[name] = strawberry.enum(make(name, values), name=name)
 
     def _order(self, item: Stored) -> None:
-        self._enum(f"{item.name}Order", {order_value(name): name for name in item.sort_orders})
+        self.enum(f"{item.name}Order", {order_value(name): name for name in item.sort_orders})
 
     def _filter(self, item: Stored) -> None:
         if not item.filters:

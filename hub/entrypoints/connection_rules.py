@@ -1,0 +1,56 @@
+"""The settings of a connection that is added through GraphQL, checked by its connector."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from connectors import registry
+from hub.entrypoints.cli.connection_file import check_routing, refer_to_secrets
+from hub.errors import ConfigError, Rejected
+from schema.context import PreparedConnection
+
+ON_THE_MACHINE = ("env:", "file:")
+
+
+def prepare_connection(
+    connector_id: str,
+    config: Mapping[str, Any],
+    routing: Mapping[str, Any],
+    secrets: Collection[str],
+    connection_id: str,
+) -> PreparedConnection:
+    """Settings with references to the connection's own secrets, as its connector accepts them.
+
+    References to the environment and to files are the operator's at the machine: refused here, or
+    a caller could have them sent to an address of their choice. Raises NotFound for an unknown
+    connector, Rejected naming the setting.
+    """
+    manifest = registry.get(connector_id)
+    if any(text.strip().startswith(ON_THE_MACHINE) for text in _texts(config)):
+        raise Rejected(
+            "Settings given here refer to no file and no variable; give the value in `secrets`.",
+            path="config",
+        )
+    try:
+        checked = check_routing(connector_id, dict(routing))
+        filled = refer_to_secrets(connector_id, config, connection_id, secrets)
+        registry.validate_config(connector_id, filled)
+    except ConfigError as error:
+        raise Rejected(f"{error} {error.hint}".strip(), path=_path(error.field)) from None
+    return PreparedConnection(filled, checked, manifest.webhook is not None)
+
+
+def _path(field: str) -> str:
+    return field if field.startswith("routing") else f"config.{field}".rstrip(".")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
