@@ -145,9 +145,10 @@ def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) ->
         kind="hl7v2",
         connection_id=connection.connection_id if connection else None,
         practice_id=facility.practice_id if facility and state != "refused" else None,
-        source=f"mllp:{header.sending_application}|{header.sending_facility}",
-        # The remains of a frame must not take the control id from the message sent again whole.
-        control_id="" if frame.fault else header.control_id,
+        source=_source(header, connection, peer),
+        # The remains of a frame must not take the control id from the message sent again whole,
+        # nor an acknowledgement, which anybody may send, from a message.
+        control_id="" if frame.fault or is_ack else header.control_id,
         message_type=header.message_type,
         content=content,
         content_type=CONTENT_TYPE,
@@ -157,6 +158,13 @@ def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) ->
         lanes=_lanes(content, connection, facility) if state == "received" else (),
     )
     return Judgement(arrival, header, fault, silent=is_ack)
+
+
+def _source(header: Header, connection: Hl7Connection | None, peer: str) -> str:
+    """Whose control ids these are: MSH-3 and MSH-4 are claims, so each connection has its own, and
+    a sender that is not known has those of its address."""
+    door = connection.connection_id if connection else peer
+    return f"mllp:{door}|{header.sending_application}|{header.sending_facility}"
 
 
 def _headless(frame: Frame, peer: str) -> Judgement:

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from connectors.sdk.hl7v2.framing import FRAME_CAP, Frame, Framer, wrap
@@ -23,11 +23,13 @@ _READ_SIZE = 64 * 1024
 class MllpLimits:
     """Seconds and counts. `first_frame`: without one valid frame by then the connection is closed;
     `inside_frame`: without a byte; between frames there is no limit. Connections above a cap are
-    closed unread (`connections`) or wait for a free place (`per_peer`)."""
+    closed unread (`connections`) or wait for a free place (`per_peer`); of one peer at most
+    `waiting` do, so that nobody takes every connection and keeps the others out."""
 
     frame: int = FRAME_CAP
     connections: int = 512
     per_peer: int = 64
+    waiting: int = 64
     first_frame: float = 60.0
     inside_frame: float = 60.0
     end_block: float = 1.0
@@ -65,6 +67,7 @@ class MllpServer:
         self._places: dict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(limits.per_peer)
         )
+        self._of_peer: Counter[str] = Counter()
         self._stopping = False
 
     async def start(self) -> None:
@@ -96,8 +99,11 @@ class MllpServer:
         _keep_alive(writer)
         address = writer.get_extra_info("peername")
         peer = str(address[0]) if address else ""
-        full = len(self._connections) >= self._limits.connections
+        full = len(self._connections) >= self._limits.connections or (
+            self._of_peer[peer] >= self._limits.per_peer + self._limits.waiting
+        )
         self._connections.add(connection)
+        self._of_peer[peer] += 1
         try:
             if not self._stopping and not full and self._receiver.admits(peer):
                 async with self._places[peer]:
@@ -107,9 +113,17 @@ class MllpServer:
             pass
         finally:
             self._connections.discard(connection)
+            self._leave(peer)
             writer.close()
             with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(writer.wait_closed(), 1.0)
+
+    def _leave(self, peer: str) -> None:
+        """Forget a peer with its last connection."""
+        self._of_peer[peer] -= 1
+        if not self._of_peer[peer]:
+            del self._of_peer[peer]
+            self._places.pop(peer, None)
 
     async def _serve(
         self,

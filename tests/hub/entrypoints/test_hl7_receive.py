@@ -101,7 +101,7 @@ def test_a_sound_message_is_stored_for_its_practice_and_accepted() -> None:
         "prac-n",
         "con-a",
     )
-    assert (arrival.source, arrival.control_id) == ("mllp:EHRA|NORTH", "C1")
+    assert (arrival.source, arrival.control_id) == ("mllp:con-a|EHRA|NORTH", "C1")
     assert arrival.message_type == "ADT^A04"
     assert arrival.lanes == ("prac-n|patient|NORTH|77",)
     assert arrival.headers["zone"] == "America/Chicago"
@@ -289,3 +289,19 @@ def test_only_the_networks_of_a_connection_may_send() -> None:
     assert ROUTES.knows_peer("10.1.9.9")
     assert not ROUTES.knows_peer("192.0.2.1")
     assert not ROUTES.knows_peer("not an address")
+
+
+def test_control_ids_of_an_unknown_sender_are_not_those_of_the_sender_it_claims_to_be() -> None:
+    intake = FakeIntake()
+    claimed = {"f3": "EHRB", "f4": "EAST"}
+    (stranger,) = receive(intake, frame(**claimed, f6="X"), peer="127.0.0.1")
+    (own,) = receive(intake, frame(**claimed), peer="10.1.2.3")
+    assert (codes(stranger)[0], codes(own)[0]) == ("AR", "AA")
+
+
+def test_an_acknowledgement_takes_no_control_id_from_a_message() -> None:
+    intake = FakeIntake()
+    silent, reply = receive(intake, frame(f9="ACK^A04"), frame())
+    assert silent.ack == b""
+    assert codes(reply) == ("AA", None, None)
+    assert [arrival.control_id for arrival in intake.arrivals] == ["", "C1"]

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -202,6 +202,20 @@ def test_connections_above_the_cap_of_a_peer_wait_for_a_place() -> None:
             first.close()
             second.settimeout(5)
             assert answers(second, 1) == [("AA", b"C2")]
+
+
+def test_a_peer_that_hoards_connections_does_not_keep_others_out() -> None:
+    limits = MllpLimits(connections=4, per_peer=1, waiting=1)
+    with listening(FakeIntake(), limits) as thread, ExitStack() as hoard:
+        served, waits, *refused = [hoard.enter_context(connected(thread)) for _ in range(6)]
+        assert all(is_closed(connection) for connection in refused)
+        address = ("127.0.0.1", thread.server.port)
+        with socket.create_connection(address, 5, source_address=("127.0.0.2", 0)) as other:
+            other.sendall(wrap(message("B1")))
+            assert answers(other, 1) == [("AA", b"B1")]
+        served.close()
+        waits.sendall(wrap(message("A1")))
+        assert answers(waits, 1) == [("AA", b"A1")]
 
 
 def test_a_change_of_routes_takes_effect_on_the_next_message() -> None:
