@@ -115,11 +115,15 @@ class VendorRefused(HubError):
 
 
 class Transient(VendorDown):
-    """Timeout, reset, 408, 5xx or an unfinished 202: backoff with full jitter, bounded."""
+    """Timeout, reset, 408, 5xx or an unfinished 202: backoff with full jitter, bounded.
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    `raw` is what the vendor sent where that was no answer (an HTML page); the engine keeps it.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, raw: bytes = b"") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.raw = raw
 
 
 class RateLimited(VendorDown):

@@ -10,7 +10,7 @@ from connectors.sdk.ctx import Ctx
 from hub import log
 from hub.domain.agreements import Scope, practice_scope, unrestricted_scope
 from hub.domain.records import Page
-from hub.errors import HubError, NotSupported
+from hub.errors import HubError, NotSupported, Transient
 from hub.services import connections as connection_service
 from hub.services import sync
 from hub.storage import connections
@@ -77,6 +77,7 @@ def _sync_stream(
         _SCOPE, lambda session: sync.start_run(session, connection.id, stream.name, context.now())
     )
     code = text = ""
+    unreadable = b""
     window = Window(until=context.now() - stream.safety_lag)
     try:
         for page in source.read(ctx, stream.name, cursor, window):
@@ -86,6 +87,7 @@ def _sync_stream(
         code, text = "NOT_SUPPORTED", str(error)
     except HubError as error:
         code, text = error.code, str(error)
+        unreadable = error.raw if isinstance(error, Transient) else b""
         logger.warning(
             "sync interrupted", stream=stream.name, connection_id=connection.id, code=code
         )
@@ -93,7 +95,15 @@ def _sync_stream(
     finally:
         context.database.transaction(
             _SCOPE,
-            lambda session: sync.end_run(session, run_id, now=context.now(), code=code, text=text),
+            lambda session: sync.end_run(
+                session,
+                context.crypto,
+                run_id,
+                now=context.now(),
+                code=code,
+                text=text,
+                unreadable=unreadable,
+            ),
         )
 
 

@@ -25,6 +25,9 @@ from hub.errors import (
     Transient,
 )
 
+LARGEST_KEPT = 65_536
+"""Bytes kept of an answer that is none; enough to see what it was."""
+
 _TRANSIENT = {408, 425, 500, 502, 503, 504}
 
 
@@ -161,7 +164,8 @@ def read_json(response: httpx2.Response) -> Any:
     except (ValueError, UnicodeDecodeError) as error:
         kind = "an HTML page" if response.content.lstrip()[:1] == b"<" else "something else"
         raise Transient(
-            f"The vendor answered {kind} where JSON was due; it is asked again later."
+            f"The vendor answered {kind} where JSON was due; it is asked again later.",
+            raw=response.content[:LARGEST_KEPT],
         ) from error
 
 

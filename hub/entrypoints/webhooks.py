@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
+from collections import deque
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,6 +24,7 @@ from connectors.sdk.signatures import (
 )
 from hub import log
 from hub.domain.agreements import unrestricted_scope
+from hub.domain.records import Issue
 from hub.entrypoints.hub import Hub
 from hub.errors import HubError, NotFound
 from hub.services.connections import SecretStore
@@ -32,6 +35,8 @@ from hub.storage.tables import Connection
 logger = log.get(__name__)
 _SCOPE = unrestricted_scope("webhooks")
 STORE_SECONDS = 10.0
+REFUSED_KEPT = 60
+REFUSED_SECONDS = 60.0
 
 
 def webhook_routes(hub: Hub) -> list[Route]:
@@ -44,6 +49,7 @@ def webhook_routes(hub: Hub) -> list[Route]:
 class _Receiver:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._refused: deque[float] = deque()
 
     async def receive(self, request: Request) -> Response:
         connector_id = request.path_params["connector"]
@@ -68,6 +74,7 @@ class _Receiver:
             )
         except SignatureInvalid as error:
             logger.warning("webhook refused", connection_id=connection.id, reason=str(error))
+            await self._keep_refused(connection, str(error), content_type, body)
             return _answer(401, str(error))
         except HubError as error:
             logger.error("webhook not configured", connection_id=connection.id, code=error.code)
@@ -118,6 +125,34 @@ class _Receiver:
         if stored.conflict:
             return _answer(409, "The event id was used for another body; it was kept for review.")
         return JSONResponse({"id": stored.inbox_id}, status_code=202)
+
+    async def _keep_refused(
+        self, connection: Connection, sentence: str, content_type: str, body: bytes
+    ) -> None:
+        """Keep what was not proven genuine for an operator to see, a few a minute, never read."""
+        now = time.monotonic()
+        while self._refused and now - self._refused[0] > REFUSED_SECONDS:
+            self._refused.popleft()
+        if len(self._refused) >= REFUSED_KEPT:
+            return
+        self._refused.append(now)
+        arrival = Arrival(
+            kind="webhook",
+            connection_id=connection.id,
+            practice_id=None,
+            source=f"webhook:{connection.id}:unproven",
+            control_id=hashlib.sha256(body).hexdigest(),
+            message_type=content_type,
+            content=body,
+            content_type=content_type,
+            state="refused",
+            fault=Issue("signature", "", sentence),
+        )
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await asyncio.wrap_future(self._hub.intake.receive(arrival))
+        except Exception as error:
+            logger.error("refused webhook not kept", error_type=type(error).__name__)
 
 
 async def _read_body(request: Request, limit: int) -> bytes | None:

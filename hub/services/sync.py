@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from hub.domain.jobs import Job
-from hub.domain.records import Cursor, Issue, Page, Record
+from hub.domain.records import Cursor, Issue, Page, Record, RejectedRecord
 from hub.errors import NotFound
 from hub.services.apply import apply
 from hub.services.records import ApplyContext, Outcome
@@ -137,14 +137,21 @@ def _apply_one(
 
 
 def end_run(
-    session: ScopedSession, run_id: str, *, now: datetime, code: str = "", text: str = ""
+    session: ScopedSession,
+    crypto: Crypto,
+    run_id: str,
+    *,
+    now: datetime,
+    code: str = "",
+    text: str = "",
+    unreadable: bytes = b"",
 ) -> None:
-    """Close a run, as done or with the fault that ended it."""
+    """Close a run, as done or with the fault that ended it; an `unreadable` answer is kept."""
     run = session.get_one(SyncRun, run_id)
     if run.deferred and not code:
-        code, text = (
-            "DEFERRED",
-            "Records wait for others not read yet; the next run reads them again.",
-        )
+        code, text = "DEFERRED", "Records wait for others not read yet; the next run reads them."
     run.state = "failed" if code else "done"
     run.finished_at, run.fault_code, run.fault_text = now, code, text
+    if unreadable:
+        kept = RejectedRecord("answer", Issue("unreadable_answer", "", text), unreadable)
+        inbox.quarantine_record(session, crypto, run.connection_id, run.stream, kept, now)

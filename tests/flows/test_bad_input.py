@@ -84,11 +84,16 @@ def test_an_x12_document_cut_in_half_is_kept_and_the_whole_one_is_read(flow: Any
     assert flow.raw(only(flow, state="processed")) == GOOD_855
 
 
-def test_a_wrong_signature_is_refused_unstored_and_the_right_one_accepted(flow: Any) -> None:
+def test_a_wrong_signature_is_refused_and_kept_unread_and_the_right_one_accepted(
+    flow: Any,
+) -> None:
     answer = flow.push(GOOD_855, key="of somebody else")
     assert answer.status_code == 401
     assert_says(answer.json()["error"], "signature", "secret", "compare")
-    assert flow.rows(InboundMessage) == []  # whoever it was may not fill the inbox
+    (kept,) = flow.rows(InboundMessage)
+    assert (kept.state, kept.fault_code) == ("refused", "signature")
+    assert flow.raw(kept) == GOOD_855
+    assert flow.rows(JobRow) == []
 
     assert flow.push(GOOD_855).status_code == 202
     flow.wait_until(lambda: len(flow.rows(InboundMessage, state="processed")) == 1)
@@ -104,6 +109,9 @@ def test_a_vendor_answering_html_is_told_of_and_asked_again(
     (run,) = flow.rows(SyncRun, state="failed")
     assert run.fault_code == "UPSTREAM"
     assert_says(run.fault_text, "HTML", "JSON", "again")
+    (kept,) = flow.rows(InboundMessage, kind="record")
+    assert kept.state == "quarantined"
+    assert b"<html>" in flow.raw(kept)
     flow.wait_until(lambda: flow.rows(JobRow, id=job_id)[0].state != "running")
     (job,) = flow.rows(JobRow, id=job_id)
     assert_says(job.error_text, "HTML", "again")
