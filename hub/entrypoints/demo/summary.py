@@ -132,7 +132,7 @@ def access(mso: GraphQLClient, apps: Mapping[str, GraphQLClient], world: World) 
     missing = [_global_id("Patient", str(uuid.uuid4())) for _ in foreign]
     document = "query($id: ID!) { node(id: $id) { id } }"
     answers = {
-        kind: {str(app.post(document, id=node_id)) for node_id in ids}
+        kind: {_said(app.post(document, id=node_id)) for node_id in ids}
         for kind, ids in (("foreign", foreign), ("missing", missing))
     }
     return {
@@ -144,6 +144,11 @@ def access(mso: GraphQLClient, apps: Mapping[str, GraphQLClient], world: World) 
         and len(answers["foreign"]) == 1,
         "audit_events": mso.count("auditEvents"),
     }
+
+
+def _said(answer: dict[str, Any]) -> str:
+    """An answer without its extensions, where the cost bucket fills with time."""
+    return str({key: value for key, value in answer.items() if key != "extensions"})
 
 
 def _of_round(round_id: str) -> str:
