@@ -15,6 +15,7 @@ import httpx2
 
 from connectors.sdk.config import is_loopback
 from connectors.sdk.ctx import Clock
+from connectors.sdk.egress import guarded_transport
 from hub.errors import (
     AuthError,
     ConfigError,
@@ -35,8 +36,8 @@ class Http:
     """Requests to the hosts of an egress list, with vendor failures translated once.
 
     Redirects are not followed and proxy variables are not read. `egress` holds host names, a
-    leading ``*.`` stands for one or more labels; loopback hosts pass only where `allow_loopback` is
-    set (demo and tests, for the simulators).
+    leading ``*.`` stands for one or more labels; they are reached over https, at public addresses.
+    Loopback hosts pass only where `allow_loopback` is set (demo and tests, for the simulators).
     """
 
     def __init__(
@@ -52,7 +53,10 @@ class Http:
         self._clock = clock
         self._allow_loopback = allow_loopback
         self._client = httpx2.Client(
-            timeout=timeout, follow_redirects=False, trust_env=False, transport=transport
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport or guarded_transport(allow_loopback=allow_loopback),
         )
 
     def close(self) -> None:
@@ -97,11 +101,12 @@ class Http:
         raise self._failure(response)
 
     def _check_egress(self, url: str) -> None:
-        host = urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
         if is_loopback(host):
             if self._allow_loopback:
                 return
-        elif any(_matches(host, pattern) for pattern in self._egress):
+        elif parts.scheme == "https" and any(_matches(host, pattern) for pattern in self._egress):
             return
         raise ConfigError(
             "The address is outside the connector's egress list.",
