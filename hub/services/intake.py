@@ -8,151 +8,154 @@ judged anew when it is sent again, because a setting may have changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
-from hub.storage import inbox, queue
+from hub.errors import HubError
+from hub.services.arrivals import REUSED, Arrival, Keyed, State, Stored, store
+from hub.storage import queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
-from hub.storage.tables import InboundMessage, new_id
+from hub.storage.tables import InboundMessage
 
-State = Literal["received", "ignored", "quarantined", "refused"]
+__all__ = ["REUSED", "Arrival", "Intake", "State", "Stored", "finish", "replay"]
 
 _SCOPE = unrestricted_scope("intake")
 
-REUSED = Issue(
-    "control_id_reused",
-    "",
-    "The control id was used for another message within seven days; send it under a new id.",
-)
+BATCH_LIMIT = 256
+MOST_WAITING = 4096
+MOST_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One message at the door.
+class Busy(HubError):
+    """More is waiting to be stored than the hub will hold: not stored, to be sent again."""
 
-    `source` names endpoint and sender; with `control_id` and the body it is the key of duplicates.
-    `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
-    digests. `answer` is what the sender gets once this is stored; `fault` says why it is not
-    `received`.
-    """
-
-    kind: Literal["hl7v2", "webhook", "x12"]
-    connection_id: str | None
-    practice_id: str | None
-    source: str
-    control_id: str
-    message_type: str
-    content: bytes
-    content_type: str = "application/octet-stream"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    state: State = "received"
-    fault: Issue | None = None
-    lanes: tuple[str, ...] = ()
-    answer: bytes = b""
+    code = "BUSY"
+    http_status = 503
+    retryable = True
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of an arrival, after the commit."""
-
-    inbox_id: str
-    duplicate: bool
-    conflict: bool
-    answer: bytes
+@dataclass(slots=True)
+class _Waiting(Keyed):
+    future: Future[Stored]
 
 
 class Intake:
-    """Receives into one database; many arrivals share one commit."""
+    """Receives into one database. Whatever arrives while a commit runs is stored by the next one,
+    with a handful of statements for all of it."""
 
     def __init__(self, database: Database, crypto: Crypto, now: Callable[[], datetime]) -> None:
         self._database = database
         self._crypto = crypto
         self._now = now
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._storing = False
 
     def receive(self, arrival: Arrival) -> Future[Stored]:
         """Store an arrival; the future resolves when it is durable and fails if it is not
-        stored."""
-        digest = self._crypto.digest(arrival.content)
-        future = self._database.submit(
-            _SCOPE, lambda session: self._store(session, arrival, digest)
-        )
-        return future
+        stored (Busy where too much is waiting already)."""
+        entry = _Waiting(arrival, self._crypto.digest(arrival.content), Future())
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES:
+                entry.future.set_exception(Busy("Too much is waiting to be stored; send it again."))
+                return entry.future
+            self._waiting.append(entry)
+            self._bytes += len(arrival.content)
+            begin = not self._storing
+            self._storing = True
+        if begin:
+            self._store_next()
+        return entry.future
 
-    def _store(self, session: ScopedSession, arrival: Arrival, digest: str) -> Stored:
-        now = self._now()
-        same = inbox.find_same(session, arrival.source, arrival.control_id, digest)
-        conflict = bool(arrival.control_id) and inbox.reused_control_id(
-            session, arrival.source, arrival.control_id, other_than=digest, now=now
-        )
-        if same is None:
-            row = self._row(arrival, digest, conflict, now)
-            session.add(row)
-            session.flush()
-            if arrival.state == "received" and not conflict:
-                self._add_job(session, row.id, arrival, now)
-            return Stored(row.id, duplicate=False, conflict=conflict, answer=arrival.answer)
-        if same.state == "refused" and arrival.state == "received" and not conflict:
-            _judge_again(same, arrival)
-            same.answer = self._crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
-            self._add_job(session, same.id, arrival, now)
-            return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
-        same.duplicates += 1
-        answer = self._crypto.decrypt(same.answer, inbox.answer_identity(same.id))
-        repeats_conflict = conflict and same.fault_code == REUSED.code
-        return Stored(same.id, duplicate=True, conflict=repeats_conflict, answer=answer)
+    def _store_next(self) -> None:
+        """Hand the next batch to the database, and the one after it when that is durable."""
+        batch: list[_Waiting] = []
 
-    def _row(self, arrival: Arrival, digest: str, conflict: bool, now: datetime) -> InboundMessage:
-        inbox_id = new_id()
-        fault = REUSED if conflict else arrival.fault
-        return InboundMessage(
-            id=inbox_id,
-            kind=arrival.kind,
-            connection_id=arrival.connection_id,
-            practice_id=arrival.practice_id,
-            source=arrival.source,
-            control_id=arrival.control_id,
-            message_type=arrival.message_type,
-            body_digest=digest,
-            size=len(arrival.content),
-            content_type=arrival.content_type,
-            headers=dict(arrival.headers),
-            raw=self._crypto.encrypt(arrival.content, inbox.raw_identity(inbox_id)),
-            answer=self._crypto.encrypt(arrival.answer, inbox.answer_identity(inbox_id)),
-            state="refused" if conflict else arrival.state,
-            fault_code=fault.code if fault else "",
-            fault_path=fault.path if fault else "",
-            fault_text=fault.text if fault else "",
-            received_at=now,
-        )
+        def work(session: ScopedSession) -> list[Stored]:
+            if not batch:  # filled as late as possible, once: the work may be run again
+                batch.extend(self._take())
+            return store(session, self._crypto, batch, now=self._now())
 
-    def _add_job(
-        self, session: ScopedSession, inbox_id: str, arrival: Arrival, now: datetime
-    ) -> None:
-        queue.add(
-            session,
-            Job.PROCESS_MESSAGE,
-            {"inbox_id": inbox_id},
-            now=now,
-            practice_id=arrival.practice_id,
-            lanes=[self._crypto.digest(lane) for lane in arrival.lanes[:2]],
-            unique_key=f"inbox:{inbox_id}",
-        )
-        session.after_commit.append(self._database.bell.set)
+        def stored(future: Future[list[Stored]]) -> None:
+            error = future.exception()
+            if error is None:
+                self._database.bell.set()
+                for entry, outcome in zip(batch, future.result(), strict=True):
+                    entry.future.set_result(outcome)
+            else:
+                self._store_singly(batch, error)
+                if not batch:  # not even begun: the database is away
+                    _fail(self._take(), error)
+            with self._lock:
+                self._storing = bool(self._waiting)
+            if self._storing:
+                self._store_next()
+
+        try:
+            self._database.submit(_SCOPE, work).add_done_callback(stored)
+        except RuntimeError as error:  # the database is closed
+            while rest := self._take():
+                _fail(rest, error)
+            with self._lock:
+                self._storing = False
+
+    def _take(self) -> list[_Waiting]:
+        """The next batch: no two of it have the same key, for the second must see the first."""
+        batch: dict[tuple[str, str], _Waiting] = {}
+        with self._lock:
+            while self._waiting and len(batch) < BATCH_LIMIT:
+                if self._waiting[0].key in batch:
+                    break
+                entry = self._waiting.popleft()
+                self._bytes -= len(entry.arrival.content)
+                if entry.future.set_running_or_notify_cancel():
+                    batch[entry.key] = entry
+        return list(batch.values())
+
+    def _store_singly(self, batch: list[_Waiting], error: BaseException) -> None:
+        """After a failed batch: one bad arrival must not keep its neighbours out, and one that
+        another process stored at the same moment is found when looked for again."""
+        if len(batch) < 2 and not isinstance(error, IntegrityError):
+            _fail(batch, error)
+            return
+        for entry in batch:
+            self._submit_one(entry)
+
+    def _submit_one(self, entry: _Waiting) -> None:
+        def stored(future: Future[list[Stored]]) -> None:
+            error = future.exception()
+            if error is not None:
+                entry.future.set_exception(error)
+            else:
+                self._database.bell.set()
+                entry.future.set_result(future.result()[0])
+
+        try:
+            future = self._database.submit(
+                _SCOPE, lambda session: store(session, self._crypto, [entry], now=self._now())
+            )
+        except RuntimeError as error:
+            entry.future.set_exception(error)
+        else:
+            future.add_done_callback(stored)
 
 
-def _judge_again(row: InboundMessage, arrival: Arrival) -> None:
-    row.state = "received"
-    row.practice_id, row.connection_id = arrival.practice_id, arrival.connection_id
-    row.fault_code = row.fault_path = row.fault_text = ""
+def _fail(batch: Sequence[_Waiting], error: BaseException) -> None:
+    for entry in batch:
+        entry.future.set_exception(error)
 
 
 def finish(

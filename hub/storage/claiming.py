@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -78,13 +79,13 @@ def claim(
     if kinds is not None and long_limit > 0:
         _take_free(session, round_, queue, min(long_limit, limit), kinds)
     short = None if kinds is None else ~kinds
-    half = max(1, limit // 2)
+    half = (limit + random.getrandbits(1)) // 2
     _take_free(session, round_, queue, min(half, limit - len(round_.jobs)), short)
-    had_more = len(round_.jobs) >= half
+    may_be_more = len(round_.jobs) >= half
     _take_lanes(session, round_, queue, limit - len(round_.jobs))
     _write_claim(session, round_)
     room = limit - len(round_.jobs)
-    if had_more and room > 0:
+    if may_be_more and room > 0:
         rest = _Claim(now + lease, now)
         _take_free(session, rest, queue, room, short)
         _write_claim(session, rest)

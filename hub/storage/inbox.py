@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select, tuple_
 
 from hub.domain.records import Issue, RejectedRecord
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import DataIssue, InboundMessage, new_id
-from hub.storage.upsert import insert_once
+from hub.storage.upsert import insert, insert_once
 
+INBOX: Table = InboundMessage.__table__  # type: ignore[assignment]
 REUSE_WINDOW = timedelta(days=7)
 
 
@@ -25,40 +27,55 @@ def answer_identity(inbox_id: str) -> str:
     return f"inbox.answer:{inbox_id}"
 
 
-def find_same(
-    session: ScopedSession, source: str, control_id: str, body_digest: str
-) -> InboundMessage | None:
-    """The message that arrived before with the same sender, control id and body."""
-    return session.scalar(
-        select(InboundMessage)
-        .where(
-            InboundMessage.source == source,
-            InboundMessage.control_id == control_id,
-            InboundMessage.body_digest == body_digest,
-        )
-        .with_for_update()
+Key = tuple[str, str]
+"""What tells messages apart before their bodies do: source, and control id or digest."""
+
+
+def key_of(source: str, control_id: str, digest: str) -> Key:
+    return source, control_id or digest
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A message that came before."""
+
+    id: str
+    key: Key
+    body_digest: str
+    blocks: bool
+    """It was taken within the last seven days: its control id is not to be used for another body.
+    Older control ids may have wrapped around."""
+
+
+def earlier(
+    session: ScopedSession, wanted: Sequence[tuple[str, str, str]], *, now: datetime
+) -> list[Earlier]:
+    """Messages of the same source and control id as any of `wanted` (source, control id, digest):
+    those of an equal body, and those that block the control id."""
+    blocks = (
+        (INBOX.c.control_id != "")
+        & INBOX.c.state.in_(("received", "processed", "ignored"))
+        & (INBOX.c.received_at > now - REUSE_WINDOW)
     )
-
-
-def reused_control_id(
-    session: ScopedSession, source: str, control_id: str, *, other_than: str, now: datetime
-) -> bool:
-    """True if a body `other_than` this digest came under the control id within seven days.
-
-    Older control ids may have wrapped around.
-    """
-    found = session.scalar(
-        select(InboundMessage.id)
-        .where(
-            InboundMessage.source == source,
-            InboundMessage.control_id == control_id,
-            InboundMessage.body_digest != other_than,
-            InboundMessage.state.in_(("received", "processed", "ignored")),
-            InboundMessage.received_at > now - REUSE_WINDOW,
+    same = INBOX.c.body_digest.in_([digest for _, _, digest in wanted])
+    keys = {(source, control_id) for source, control_id, _ in wanted}
+    statement = select(
+        INBOX.c.id, INBOX.c.source, INBOX.c.control_id, INBOX.c.body_digest, blocks.label("blocks")
+    ).where(tuple_(INBOX.c.source, INBOX.c.control_id).in_(sorted(keys)), same | blocks)
+    return [
+        Earlier(
+            row.id,
+            key_of(row.source, row.control_id, row.body_digest),
+            row.body_digest,
+            bool(row.blocks),
         )
-        .limit(1)
-    )
-    return found is not None
+        for row in session.connection().execute(statement)
+    ]
+
+
+def insert_all(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert messages with every column given."""
+    session.connection().execute(insert(session, INBOX), [dict(row) for row in rows])
 
 
 def get(session: ScopedSession, inbox_id: str) -> InboundMessage | None:

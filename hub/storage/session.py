@@ -27,6 +27,7 @@ from hub import log
 from hub.domain.agreements import Domain, Scope
 from hub.errors import BadSetting, Forbidden
 from hub.storage.running import STATEMENT_SECONDS, Running
+from hub.storage.reads.driver import text_reads
 from hub.storage.tables import Base, PracticeOwned
 from hub.storage.tables import Practice as PracticeTable
 
@@ -117,6 +118,7 @@ class Database:
             self.write_engine = self.read_engine = _postgresql_engine(url)
             self.request_engine = _postgresql_engine(url, requests=True)
         self._committer = _Committer(self.write_engine)
+        self.text_reads = text_reads(url)
 
     def transaction(self, scope: Scope, work: Work[T]) -> T:
         """Run `work(session)` and commit; whatever it raises rolls everything back and is raised.
@@ -169,6 +171,7 @@ class Database:
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
         self._committer.close()
+        self.text_reads.close()
         self.request_engine.dispose()
         self.read_engine.dispose()
         self.write_engine.dispose()
@@ -234,7 +237,10 @@ class _Committer:
                 for _, scope, work in batch:
                     outcomes.append(_run_in_savepoint(connection, scope, work))
         except BaseException as error:  # the thread must outlive whatever a piece of work raises
-            if len(batch) > 1:
+            if not outcomes:  # not even begun: the database is away
+                for future, _, _ in batch:
+                    future.set_exception(error)
+            elif len(batch) > 1:
                 for entry in batch:
                     self._commit_together([entry])
             elif _is_collision(error) and attempt < COLLISION_ATTEMPTS:

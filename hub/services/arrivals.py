@@ -1,0 +1,194 @@
+"""What arrives, and a batch of it stored: rows and jobs in the caller's transaction.
+
+A message that came before gets its stored answer again and no second job; a control id reused for
+another body is refused and kept; what was refused once is judged anew when it is sent again,
+because a setting may have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from hub.domain.jobs import Job
+from hub.domain.records import Issue
+from hub.storage import inbox, queue
+from hub.storage.crypto import Crypto
+from hub.storage.inbox import Earlier, Key
+from hub.storage.session import ScopedSession
+from hub.storage.tables import InboundMessage, new_id
+
+State = Literal["received", "ignored", "quarantined", "refused"]
+
+REUSED = Issue(
+    "control_id_reused",
+    "",
+    "The control id was used for another message within seven days; send it under a new id.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message at the door.
+
+    `source` names endpoint and sender; with `control_id` and the body it is the key of duplicates.
+    `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
+    digests. `answer` is what the sender gets once this is stored; `fault` says why it is not
+    `received`.
+    """
+
+    kind: Literal["hl7v2", "webhook", "x12"]
+    connection_id: str | None
+    practice_id: str | None
+    source: str
+    control_id: str
+    message_type: str
+    content: bytes
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    state: State = "received"
+    fault: Issue | None = None
+    lanes: tuple[str, ...] = ()
+    answer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an arrival, after the commit."""
+
+    inbox_id: str
+    duplicate: bool
+    conflict: bool
+    answer: bytes
+
+
+@dataclass(slots=True)
+class Keyed:
+    """An arrival with the keyed digest of its body."""
+
+    arrival: Arrival
+    digest: str
+
+    @property
+    def key(self) -> Key:
+        return inbox.key_of(self.arrival.source, self.arrival.control_id, self.digest)
+
+
+def store(
+    session: ScopedSession, crypto: Crypto, batch: Sequence[Keyed], *, now: datetime
+) -> list[Stored]:
+    """Store a batch in which no key comes twice; the outcomes are in its order."""
+    if not batch:
+        return []
+    outcomes: dict[int, Stored] = {}
+    new: list[tuple[Keyed, str, bool]] = []
+    known = _known(session, batch, now)
+    for number, entry in enumerate(batch):
+        earlier = known.get(entry.key, ())
+        same = next((row for row in earlier if row.body_digest == entry.digest), None)
+        conflict = any(row.blocks and row.body_digest != entry.digest for row in earlier)
+        if same is not None:
+            outcomes[number] = _again(session, crypto, same.id, entry.arrival, conflict, now)
+            continue
+        inbox_id = new_id()
+        new.append((entry, inbox_id, conflict))
+        answer = entry.arrival.answer
+        outcomes[number] = Stored(inbox_id, duplicate=False, conflict=conflict, answer=answer)
+    _insert(session, crypto, new, now)
+    return [outcomes[number] for number in range(len(batch))]
+
+
+def _known(
+    session: ScopedSession, batch: Sequence[Keyed], now: datetime
+) -> dict[Key, list[Earlier]]:
+    """What arrived before under the keys of a batch."""
+    found: dict[Key, list[Earlier]] = {}
+    wanted = [(e.arrival.source, e.arrival.control_id, e.digest) for e in batch]
+    for row in inbox.earlier(session, wanted, now=now):
+        found.setdefault(row.key, []).append(row)
+    return found
+
+
+def _insert(
+    session: ScopedSession, crypto: Crypto, new: Sequence[tuple[Keyed, str, bool]], now: datetime
+) -> None:
+    """Rows and jobs. Another process that stores the same message at this moment makes this fail
+    with IntegrityError; tried again, the arrival finds it there."""
+    if not new:
+        return
+    rows = [_row(crypto, entry, inbox_id, clash, now) for entry, inbox_id, clash in new]
+    inbox.insert_all(session, rows)
+    jobs = [
+        _job(crypto, inbox_id, entry.arrival)
+        for entry, inbox_id, conflict in new
+        if entry.arrival.state == "received" and not conflict
+    ]
+    queue.add_many(session, jobs, now=now)
+
+
+def _again(
+    session: ScopedSession,
+    crypto: Crypto,
+    inbox_id: str,
+    arrival: Arrival,
+    conflict: bool,
+    now: datetime,
+) -> Stored:
+    """A message that came before."""
+    same = session.get_one(InboundMessage, inbox_id, with_for_update=True)
+    if same.state == "refused" and arrival.state == "received" and not conflict:
+        _judge_again(same, arrival)
+        same.answer = crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
+        queue.add_many(session, [_job(crypto, same.id, arrival)], now=now)
+        return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
+    same.duplicates += 1
+    answer = crypto.decrypt(same.answer, inbox.answer_identity(same.id))
+    repeats_conflict = conflict and same.fault_code == REUSED.code
+    return Stored(same.id, duplicate=True, conflict=repeats_conflict, answer=answer)
+
+
+def _row(
+    crypto: Crypto, entry: Keyed, inbox_id: str, conflict: bool, now: datetime
+) -> dict[str, Any]:
+    arrival = entry.arrival
+    fault = REUSED if conflict else arrival.fault
+    return {
+        "id": inbox_id,
+        "kind": arrival.kind,
+        "connection_id": arrival.connection_id,
+        "practice_id": arrival.practice_id,
+        "source": arrival.source,
+        "control_id": arrival.control_id,
+        "message_type": arrival.message_type,
+        "body_digest": entry.digest,
+        "size": len(arrival.content),
+        "content_type": arrival.content_type,
+        "headers": dict(arrival.headers),
+        "raw": crypto.encrypt(arrival.content, inbox.raw_identity(inbox_id)),
+        "answer": crypto.encrypt(arrival.answer, inbox.answer_identity(inbox_id)),
+        "state": "refused" if conflict else arrival.state,
+        "fault_code": fault.code if fault else "",
+        "fault_path": fault.path if fault else "",
+        "fault_text": fault.text if fault else "",
+        "issue_count": 0,
+        "duplicates": 0,
+        "received_at": now,
+    }
+
+
+def _job(crypto: Crypto, inbox_id: str, arrival: Arrival) -> queue.NewJob:
+    return queue.NewJob(
+        Job.PROCESS_MESSAGE,
+        {"inbox_id": inbox_id},
+        practice_id=arrival.practice_id,
+        lanes=[crypto.digest(lane) for lane in arrival.lanes[:2]],
+        unique_key=f"inbox:{inbox_id}",
+    )
+
+
+def _judge_again(row: InboundMessage, arrival: Arrival) -> None:
+    row.state = "received"
+    row.practice_id, row.connection_id = arrival.practice_id, arrival.connection_id
+    row.fault_code = row.fault_path = row.fault_text = ""
