@@ -39,7 +39,9 @@ class Run(Protocol):
     schema: HubSchema
     context: Context
     operation: Operation
-    planner: Planner
+
+    @property
+    def planner(self) -> Planner: ...
 
     def read_payload(self, parts: Mapping[str, Any]) -> Json: ...
     def note_reading(self, reading: Reading) -> None: ...

@@ -1,7 +1,8 @@
 """Answers one operation: plan, read, write the audit event, and only then let go of the data.
 
-Stored roots never meet a resolver: their parts are run and the result is the JSON. Introspection
-and the few roots that stand for nothing stored go through graphql-core. Mutations run their use
+Stored roots never meet a resolver: where all is stored, one SQL statement writes their JSON text;
+else their parts are read level by level. Introspection and the few roots that stand for nothing
+stored go through graphql-core. Mutations run their use
 case in one transaction and read the payload by plan afterwards.
 """
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+import orjson
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -28,12 +31,14 @@ from hub.errors import Forbidden, HubError, Rejected
 from hub.storage import audit
 from hub.storage.reads.parts import Edges, Nodes, RootPage
 from hub.storage.reads.run import Reader, Reading
+from hub.storage.reads.scoping import split
 from hub.storage.session import ScopedSession
 from schema.context import Context
 from schema.documents import Document, Documents, Invalid
 from schema.effects import mutate
 from schema.mapping.plan import Operation, Planner
 from schema.mapping.visible import KEPT
+from schema.plans import Plan, Plans
 from schema.root import HubSchema
 
 Json = dict[str, Any]
@@ -65,10 +70,13 @@ class Prepared:
 
 
 class Engine:
-    """Executes operations against one schema; shared by all requests."""
+    """Executes operations against one schema; shared by all requests. `as_text` False reads
+    everything level by level, the slower way to the same answer."""
 
-    def __init__(self, schema: HubSchema, *, introspection: bool) -> None:
+    def __init__(self, schema: HubSchema, *, introspection: bool, as_text: bool = True) -> None:
         self.schema = schema
+        self.plans = Plans(schema.declared)
+        self.as_text = as_text
         self._introspection = introspection
         self._documents: dict[GraphQLSchema, Documents] = {}
         self.documents = self._documents_of(schema.graphql)
@@ -115,7 +123,12 @@ class Engine:
         return Prepared(document, operation, name, cost)
 
     def run(self, context: Context, prepared: Prepared) -> Json:
-        """The `data` of a prepared operation. Blocking: call it in a thread.
+        """The `data` of a prepared operation, like `answer`."""
+        data: Json = orjson.loads(self.answer(context, prepared))
+        return data
+
+    def answer(self, context: Context, prepared: Prepared) -> bytes:
+        """The `data` of a prepared operation as JSON. Blocking: call it in a thread.
 
         Raises Rejected, Forbidden, NotFound …; then nothing was released. A refusal (Forbidden) is
         written to the audit trail.
@@ -123,7 +136,7 @@ class Engine:
         run = _Run(self, context, prepared)
         try:
             if prepared.operation.definition.operation is OperationType.MUTATION:
-                return run.mutate()
+                return orjson.dumps(run.mutate())
             return run.query()
         except Forbidden as error:
             run.note_denial(error)
@@ -163,32 +176,53 @@ class _Run:
         self.operation = prepared.operation
         self.name = prepared.name
         self.rows = prepared.rows
-        self.planner = Planner(engine.schema.declared, prepared.operation, context.scope)
+        self._engine = engine
+        self._document = prepared.document
+
+    @cached_property
+    def planner(self) -> Planner:
+        return Planner(self.schema.declared, self.operation, self.context.scope)
 
     # Queries
 
-    def query(self) -> Json:
-        parts, plain = {}, {}
-        for key, nodes in self.operation.roots.items():
-            if self.planner.can(nodes[0].name.value):
-                parts[key] = self.planner.root(key, nodes)
-            else:
-                plain[key] = nodes
-        written: Json = {}
-        reading = Reading()
-        if parts:
-            with self.context.read() as session:
-                reader = Reader(session, self.context.now())
-                values = self.planner.values()
-                written = {key: reader.root(part, values) for key, part in parts.items()}
-                reading = reader.reading
-            for key, part in parts.items():
-                if isinstance(part, RootPage):
-                    self.rows[key] = _rows_shown(part, written[key])
-        if plain:
-            written |= self._plain([node for nodes in plain.values() for node in nodes])
+    def query(self) -> bytes:
+        """The roots in the order of the document, each written the cheapest way that can."""
+        context, operation = self.context, self.operation
+        shape, sets = split(context.scope)
+        reads = context.database.text_reads
+        plan = self._engine.plans.get(
+            self._document.digest,
+            operation,
+            context.scope,
+            shape,
+            reads.writer if self._engine.as_text else None,
+        )
+        values = plan.values(operation.variables)
+        reading, written = Reading(), {}
+        if plan.compiled is not None:
+            found = reads.run(context.scope, sets, plan.compiled, values)
+            written = dict(zip(plan.texts, found.texts, strict=True))
+            reading = found.reading
+            self.rows |= {plan.texts[place]: rows for place, rows in found.root_rows.items()}
+        if plan.rows:
+            written |= self._by_level(plan, values, reading)
+        if plan.plain:
+            roots = operation.roots.items()
+            nodes = [node for key, nodes in roots if key in plan.plain for node in nodes]
+            written |= {key: _dumped(value) for key, value in self._plain(nodes).items()}
         self.note_reading(reading)
-        return {key: written[key] for key in self.operation.roots}
+        return ("{" + ",".join([f'"{key}":{written[key]}' for key in plan.keys]) + "}").encode()
+
+    def _by_level(self, plan: Plan, values: Sequence[Any], reading: Reading) -> dict[str, str]:
+        """Roots with something computed, read level by level."""
+        with self.context.database.read(self.context.scope) as session:
+            reader = Reader(session, self.context.now())
+            found = {key: reader.root(part, values) for key, part in plan.rows.items()}
+        reading.add(reader.reading)
+        for key, part in plan.rows.items():
+            if isinstance(part, RootPage):
+                self.rows[key] = _rows_shown(part, found[key])
+        return {key: _dumped(value) for key, value in found.items()}
 
     def _plain(self, nodes: Sequence[FieldNode]) -> Json:
         """Roots without stored data, by graphql-core."""
@@ -286,6 +320,10 @@ def append_event(
         operation=operation,
         **facts,
     )
+
+
+def _dumped(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _rows_shown(part: RootPage, written: Json) -> int:

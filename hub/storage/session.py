@@ -26,8 +26,8 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from hub import log
 from hub.domain.agreements import Domain, Scope
 from hub.errors import BadSetting, Forbidden
-from hub.storage.running import STATEMENT_SECONDS, Running
 from hub.storage.reads.driver import text_reads
+from hub.storage.running import STATEMENT_SECONDS, Running
 from hub.storage.tables import Base, PracticeOwned
 from hub.storage.tables import Practice as PracticeTable
 

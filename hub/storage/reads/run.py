@@ -7,16 +7,14 @@ trail.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select
 
 from hub.domain.agreements import DataClass
-from hub.errors import HubError, NotFound
+from hub.errors import NotFound
 from hub.storage.reads import select as sql
 from hub.storage.reads.parts import (
     INHERITED,
@@ -39,6 +37,7 @@ from hub.storage.reads.parts import (
     Source,
     Total,
 )
+from hub.storage.reads.reading import OutOfScope, Reading
 from hub.storage.reads.rows import (
     Group,
     Json,
@@ -59,22 +58,7 @@ from hub.storage.reads.rows import (
 from hub.storage.reads.write import global_id
 from hub.storage.session import ScopedSession
 
-
-class OutOfScope(HubError):
-    """A statement returned a row outside the scope: a fault of the hub; nothing is released."""
-
-
-@dataclass(slots=True)
-class Reading:
-    """What a request read of sensitive classes: rows per type, practices, patients (practice,
-    id)."""
-
-    entities: Counter[str] = field(default_factory=Counter)
-    practice_ids: set[str] = field(default_factory=set)
-    subjects: set[tuple[str, str]] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return bool(self.entities)
+__all__ = ["OutOfScope", "Reader", "Reading"]
 
 
 class Reader:

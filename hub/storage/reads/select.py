@@ -104,14 +104,14 @@ def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnEl
     if scope.is_mso or group is None:
         return [columns[name] for name in names]
     return [
-        case((_group_is_large(source, group), columns[name]), else_=None).label(name)
+        case((group_is_large(group, columns.id), columns[name]), else_=None).label(name)
         if name in source.suppressed
         else columns[name]
         for name in names
     ]
 
 
-def _group_is_large(source: Source, group: SmallGroup) -> ColumnElement[bool]:
+def group_is_large(group: SmallGroup, row_id: ColumnElement[Any]) -> ColumnElement[bool]:
     rows = group.table.__table__
     weight = type_coerce(rows.c[group.weight], BigInteger())
     return (
@@ -121,7 +121,7 @@ def _group_is_large(source: Source, group: SmallGroup) -> ColumnElement[bool]:
                 func.max(weight) * LARGEST_SHARE <= func.sum(weight),
             )
         )
-        .where(rows.c[group.column] == table_of(source).c.id)
+        .where(rows.c[group.column] == row_id)
         .scalar_subquery()
     )
 

@@ -1,0 +1,105 @@
+"""Marks in a text: what was read, carried along inside the answer and taken out before it leaves.
+
+Each row writes its practice and its patient between two control characters, which JSON text never
+holds unescaped. So what is audited and checked is what is in the answer, in one snapshot.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.domain.agreements import Scope
+from hub.errors import NotFound
+from hub.storage.reads.parts import Access, Source
+from hub.storage.reads.reading import OutOfScope, Reading
+
+EDGE = "\x1e"
+NO_CURSOR, TOTAL, ROWS = "!", "+", "#"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the rows of one selection say: ``number,practice``, then patient and id where asked.
+
+    `counted`: the rows are written to the audit trail; `by_id`: one row may appear many times and
+    counts once.
+    """
+
+    source: Source
+    counted: bool
+    subject: bool
+    by_id: bool
+
+
+class Marks:
+    """The marks found in the texts of one statement, checked and added up."""
+
+    def __init__(self, marks: Sequence[Mark], scope: Scope) -> None:
+        self._marks = marks
+        self._scope = scope
+        self._allowed = [_allowed(mark.source, scope) for mark in marks]
+        self.reading = Reading()
+        # A search that finds nobody is audited too.
+        self.reading.entities.update(
+            {mark.source.type_name: 0 for mark in marks if mark.counted and not mark.by_id}
+        )
+        self.root_rows: dict[int, int] = {}
+
+    def release(self, text: str) -> str:
+        """The text without its marks.
+
+        Raises OutOfScope if a row of another practice is in it, NotFound for an unknown cursor.
+        """
+        pieces = text.split(EDGE)
+        if len(pieces) == 1:
+            return text
+        if len(pieces) % 2 == 0:
+            raise OutOfScope("A read returned a mark without an end.")
+        for mark, times in Counter(pieces[1::2]).items():
+            self._take(mark, times)
+        return "".join(pieces[::2])
+
+    def _take(self, text: str, times: int) -> None:
+        kind = text[0]
+        if kind == NO_CURSOR:
+            raise NotFound("There is no such cursor.")
+        if kind == ROWS:
+            number, rows = text[1:].split(",")
+            self.root_rows[int(number)] = int(rows)
+            return
+        if kind == TOTAL:
+            number, total = text[1:].split(",")
+            self.reading.entities[self._marks[int(number)].source.type_name] += int(total) * times
+            return
+        number, practice, *rest = text.split(",")
+        place = int(number)
+        mark, allowed = self._marks[place], self._allowed[place]
+        if len(rest) != mark.subject + mark.by_id or (
+            allowed is not None and practice not in allowed
+        ):
+            raise OutOfScope("A read returned rows outside its scope.")
+        if not mark.counted:
+            return
+        self.reading.entities[mark.source.type_name] += 1 if mark.by_id else times
+        if practice:
+            self.reading.practice_ids.add(practice)
+            if mark.subject and rest[0]:
+                self.reading.subjects.add((practice, rest[0]))
+
+
+def is_checked(source: Source, *, unrestricted: bool, is_mso: bool) -> bool:
+    """True if rows of `source` must be of practices in scope."""
+    if unrestricted or source.access in (Access.CATALOGUE, Access.MSO):
+        return False
+    return source.access is not Access.OPERATED or not is_mso
+
+
+def _allowed(source: Source, scope: Scope) -> frozenset[str] | None:
+    """The practices whose rows may leave; None if any may."""
+    if not is_checked(source, unrestricted=scope.unrestricted, is_mso=scope.is_mso):
+        return None
+    if source.access is Access.OPERATED:
+        return frozenset() if scope.own_practice_id is None else frozenset({scope.own_practice_id})
+    return scope.all_practices() if source.domain is None else scope.practices(source.domain)

@@ -1,0 +1,137 @@
+"""Plans that are kept: a document's shape for one kind of scope, and the SQL made of it.
+
+A plan is found by document, operation, what of the variables decides it, and what of the scope
+does. It holds no value of any request, so requests that ask for the same share it, whoever they
+are; grants, purposes and practices come with each request and are bound.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from graphql.execution.values import VariableValues
+
+from hub.domain.agreements import Scope
+from hub.storage.reads.compile import CompiledPart, compile_roots, supports
+from hub.storage.reads.parts import Constant, Root
+from hub.storage.reads.scoping import ScopeShape
+from hub.storage.reads.text import Writer
+from schema.mapping.declare import Stored
+from schema.mapping.inputs import Read, Shaper, shape_of_variables, shapers
+from schema.mapping.plan import Operation, Planner
+
+KEPT_PLANS, KEPT_STATEMENTS, MOST_SHAPES = 1_000, 500, 32
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """A bounded store; what was not used for longest goes first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What is kept under `key`, made if need be; what `make` raises is not kept."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an operation is answered: `texts` are the root keys written by `compiled`, `rows` the
+    parts read level by level, `fixed` JSON known without reading; the rest is plain."""
+
+    keys: tuple[str, ...]
+    texts: tuple[str, ...]
+    compiled: CompiledPart | None
+    rows: Mapping[str, Root]
+    plain: frozenset[str]
+    inputs: tuple[Read, ...]
+
+    def values(self, variables: VariableValues) -> list[Any]:
+        """The values of a request. Raises Rejected for one that may not be."""
+        return [read(variables) for read in self.inputs]
+
+
+class _Shapes:
+    """The plans of one operation; a document with too many shapes is planned anew each time."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.shapers: Mapping[str, Shaper] = shapers(operation.schema, operation.definition)
+        self.plans: Kept[Plan] = Kept(MOST_SHAPES)
+
+
+class Plans:
+    """The plans and statements kept for one database."""
+
+    def __init__(self, declared: Mapping[str, Stored]) -> None:
+        self._declared = declared
+        self._operations: Kept[_Shapes] = Kept(KEPT_PLANS)
+        self._statements: Kept[CompiledPart] = Kept(KEPT_STATEMENTS)
+
+    def get(
+        self, digest: str, operation: Operation, scope: Scope, shape: ScopeShape,
+        writer: Writer | None,
+    ) -> Plan:  # fmt: skip
+        """The plan of an operation; `writer` None keeps it from text. Raises Forbidden or
+        Rejected."""
+        name = operation.definition.name
+        grants = scope.classes, shape.is_mso
+        key = (digest, name.value if name else "", grants)
+        known = self._operations.get(key, lambda: _Shapes(operation))
+        variables = shape_of_variables(known.shapers, operation.variables)
+        dialect = writer.dialect.name if writer else ""
+        return known.plans.get(
+            (variables, scope.purpose, shape, dialect),
+            lambda: self._plan(operation, scope, shape, writer),
+        )
+
+    def _plan(
+        self, operation: Operation, scope: Scope, shape: ScopeShape, writer: Writer | None
+    ) -> Plan:
+        planner = Planner(self._declared, operation, scope)
+        parts: dict[str, Root] = {}
+        plain = set()
+        for key, nodes in operation.roots.items():
+            if planner.can(nodes[0].name.value):
+                parts[key] = planner.root(key, nodes)
+            else:
+                plain.add(key)
+        texts = [
+            key
+            for key, part in parts.items()
+            if writer is not None and not isinstance(part, Constant) and supports(part, writer)
+        ]
+        compiled = None
+        if texts and writer is not None:
+            compiled = self._compiled(tuple(parts[key] for key in texts), shape, writer)
+        return Plan(
+            keys=tuple(operation.roots),
+            texts=tuple(texts),
+            compiled=compiled,
+            rows={key: part for key, part in parts.items() if key not in texts},
+            plain=frozenset(plain),
+            inputs=tuple(planner.inputs),
+        )
+
+    def _compiled(self, roots: tuple[Root, ...], shape: ScopeShape, writer: Writer) -> CompiledPart:
+        key = (roots, shape, writer.dialect.name)
+        return self._statements.get(key, lambda: compile_roots(roots, shape, writer))
