@@ -25,6 +25,7 @@ def upgrade(url: str) -> None:
     """Bring the database at `url` to head; does nothing if it is there."""
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    _keep_from_others(url)
     try:
         command.upgrade(_config(url), "head")
     except OperationalError as error:
@@ -33,8 +34,17 @@ def upgrade(url: str) -> None:
         ) from error
 
 
+def _keep_from_others(url: str) -> None:
+    """Create an embedded database's file readable by its owner only, before SQLite would create it
+    readable by all; its log files take over the mode. An existing file keeps its own."""
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and file.parent.is_dir():
+        file.touch(mode=0o600)
+
+
 def current_revision(url: str) -> str | None:
     """The revision the database is at, or None for an empty one."""
+    _keep_from_others(url)
     engine = create_engine(url, hide_parameters=True)
     try:
         with engine.connect() as connection:

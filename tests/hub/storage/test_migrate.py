@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
+from hub.domain.agreements import unrestricted_scope
 from hub.errors import BadSetting
 from hub.storage import migrate
-from hub.storage.tables import Base
+from hub.storage.session import Database
+from hub.storage.tables import Base, Practice
 
 
 def test_migrations_give_the_declared_tables(database_url: str) -> None:
@@ -33,3 +35,26 @@ def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None
 def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="HUB_DATABASE_URL"):
         migrate.upgrade("postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+
+def test_an_embedded_database_and_its_log_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "hub.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    database = Database(f"sqlite:///{file}")
+    try:
+        database.transaction(
+            unrestricted_scope("test"), lambda session: session.execute(select(Practice)).all()
+        )
+        modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    finally:
+        database.close()
+    assert "hub.db-wal" in modes
+    assert set(modes.values()) == {0o600}
+
+
+def test_looking_at_a_database_that_is_not_there_leaves_nothing_others_can_read(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "hub.db"
+    assert migrate.current_revision(f"sqlite:///{file}") is None
+    assert file.stat().st_mode & 0o777 == 0o600
