@@ -28,6 +28,10 @@ from hub.services.intake import Arrival, State, Stored
 
 CONTENT_TYPE = "application/hl7-v2"
 STORE_TIMEOUT = 30.0
+LONGEST_CONTROL_ID = 199
+"""Characters of MSH-10 (HL7 v2.7 §2.14.9.10); a longer one would not fit into an index."""
+LONGEST_NAME = 227
+"""Characters of MSH-3 and MSH-4 (HL7 v2.5.1 §2.15.9, HD) that tell senders apart."""
 _KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 10, 11, 12, 18))
 
 _log = log.get("mllp")
@@ -148,7 +152,7 @@ def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) ->
         source=_source(header, connection, peer),
         # The remains of a frame must not take the control id from the message sent again whole,
         # nor an acknowledgement, which anybody may send, from a message.
-        control_id="" if frame.fault or is_ack else header.control_id,
+        control_id="" if frame.fault or is_ack else _control_id(header),
         message_type=header.message_type,
         content=content,
         content_type=CONTENT_TYPE,
@@ -164,7 +168,12 @@ def _source(header: Header, connection: Hl7Connection | None, peer: str) -> str:
     """Whose control ids these are: MSH-3 and MSH-4 are claims, so each connection has its own, and
     a sender that is not known has those of its address."""
     door = connection.connection_id if connection else peer
-    return f"mllp:{door}|{header.sending_application}|{header.sending_facility}"
+    claimed = (header.sending_application, header.sending_facility)
+    return "|".join((f"mllp:{door}", *(name[:LONGEST_NAME] for name in claimed)))
+
+
+def _control_id(header: Header) -> str:
+    return header.control_id if len(header.control_id) <= LONGEST_CONTROL_ID else ""
 
 
 def _headless(frame: Frame, peer: str) -> Judgement:
@@ -210,6 +219,9 @@ def _check(
                 f"MSH-{number} is required; send the message again with it.",
                 "AE",
             )
+    if len(header.control_id) > LONGEST_CONTROL_ID:
+        text = f"MSH-10 has at most {LONGEST_CONTROL_ID} characters."
+        return Fault(102, "MSH-10", text, "AE")
     if connection is None:
         return Fault(207, "MSH-3", "This sender is not known here.", "AR")
     if facility is None:
@@ -299,8 +311,8 @@ def answer_code(header: Header | None, fault: Fault | None) -> AckCode | None:
     """
     accept = header.first(15) if header else ""
     application = header.first(16) if header else ""
-    if accept not in {"", "NE", "AL", "ER", "SU"}:
-        accept = ""
+    known = {"", "NE", "AL", "ER", "SU"}
+    accept, application = (code if code in known else "" for code in (accept, application))
     original: AckCode = "AA" if fault is None else fault.answer
     enhanced: AckCode = "CA" if fault is None else "CE" if fault.answer == "AE" else "CR"
     if accept in {"", "NE"}:

@@ -305,3 +305,17 @@ def test_an_acknowledgement_takes_no_control_id_from_a_message() -> None:
     assert silent.ack == b""
     assert codes(reply) == ("AA", None, None)
     assert [arrival.control_id for arrival in intake.arrivals] == ["", "C1"]
+
+
+def test_an_endless_control_id_or_sender_is_refused_and_stored_short() -> None:
+    intake = FakeIntake()
+    long_id, long_name = receive(intake, frame(f10="C" * 8000), frame(f4="N" * 8000))
+    assert codes(long_id) == ("AE", "102", "10")
+    assert codes(long_name)[0] == "AR"
+    assert [arrival.control_id for arrival in intake.arrivals] == ["", "C1"]
+    assert max(len(arrival.source) for arrival in intake.arrivals) < 300
+
+
+def test_an_unknown_word_in_msh_16_does_not_silence_the_answer() -> None:
+    (reply,) = receive(FakeIntake(), frame(f16="2.5.1"))
+    assert codes(reply)[0] == "AA"
