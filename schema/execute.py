@@ -200,7 +200,7 @@ class _Run:
         values = plan.values(operation.variables)
         reading, written = Reading(), {}
         if plan.compiled is not None:
-            found = reads.run(context.scope, sets, plan.compiled, values)
+            found = reads.run(context.scope, sets, plan.compiled, values, context.running)
             written = dict(zip(plan.texts, found.texts, strict=True))
             reading = found.reading
             self.rows |= {plan.texts[place]: rows for place, rows in found.root_rows.items()}
@@ -215,7 +215,7 @@ class _Run:
 
     def _by_level(self, plan: Plan, values: Sequence[Any], reading: Reading) -> dict[str, str]:
         """Roots with something computed, read level by level."""
-        with self.context.database.read(self.context.scope) as session:
+        with self.context.read() as session:
             reader = Reader(session, self.context.now())
             found = {key: reader.root(part, values) for key, part in plan.rows.items()}
         reading.add(reader.reading)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -35,6 +36,11 @@ class Running:
         self._driver: Any = None
         self._stopped = False
 
+    @property
+    def stopped(self) -> bool:
+        """True once nobody waits for the answer."""
+        return self._stopped
+
     def stop(self) -> None:
         """End the read under way, and refuse those that would follow. Blocking."""
         with self._lock:
@@ -50,18 +56,25 @@ class Running:
     @contextmanager
     def during(self, connection: Connection) -> Iterator[None]:
         """Reads inside can be stopped. Raises TooSlow if they were, or took too long."""
-        driver = connection.connection.driver_connection
+        try:
+            with self.on(connection.connection.driver_connection):
+                yield
+        finally:
+            if self._stopped:
+                connection.invalidate()
+
+    @contextmanager
+    def on(self, driver: Any) -> Iterator[None]:
+        """Like `during`, on a driver's own connection, which the caller closes if `stopped`."""
         self._begin(driver)
         try:
             yield
-        except (DBAPIError, sqlite3.OperationalError) as error:
+        except (DBAPIError, psycopg.Error, sqlite3.OperationalError) as error:
             if self._stopped or _took_too_long(error):
                 raise TooSlow("The answer took too long; ask for less or try again.") from error
             raise
         finally:
             self._end(driver)
-            if self._stopped:
-                connection.invalidate()
 
     def _begin(self, driver: Any) -> None:
         with self._lock:

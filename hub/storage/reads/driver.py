@@ -26,12 +26,14 @@ from hub.storage.reads.reading import Reading
 from hub.storage.reads.scoping import Sets
 from hub.storage.reads.text import SQLITE_NODE_ID, Postgresql, Sqlite, Writer
 from hub.storage.reads.write import global_id
+from hub.storage.running import STATEMENT_SECONDS, Running
 
 POOL_SIZE = 8
 KEPT_STATEMENTS = 256
 MAPPED_BYTES = 256 * 1024 * 1024
 _OPTIONS = (
-    "-c default_transaction_read_only=on -c statement_timeout=30s -c timezone=UTC "
+    f"-c default_transaction_read_only=on -c statement_timeout={int(STATEMENT_SECONDS * 1000)} "
+    "-c timezone=UTC "
     "-c datestyle=ISO -c jit=off"
 )
 
@@ -50,12 +52,21 @@ class TextReads(ABC):
 
     writer: Writer
 
-    def run(self, scope: Scope, sets: Sets, part: CompiledPart, values: Sequence[Any]) -> Texts:
+    def run(
+        self,
+        scope: Scope,
+        sets: Sets,
+        part: CompiledPart,
+        values: Sequence[Any],
+        running: Running | None = None,
+    ) -> Texts:
         """The texts of a part for one scope, as one statement in one snapshot. Blocking.
 
-        Raises OutOfScope if a row of another practice came back, NotFound for an unknown cursor.
+        Raises OutOfScope if a row of another practice came back, NotFound for an unknown cursor,
+        TooSlow if `running` was stopped or the statement took too long.
         """
-        found = self._execute(part, [fill(values, sets, scope) for fill in part.fills])
+        parameters = [fill(values, sets, scope) for fill in part.fills]
+        found = self._execute(part, parameters, running or Running())
         marks = Marks(part.marks, scope)
         texts = tuple(marks.release(text) for text in found)
         return Texts(texts, marks.reading, marks.root_rows)
@@ -65,7 +76,9 @@ class TextReads(ABC):
         """Close every connection."""
 
     @abstractmethod
-    def _execute(self, part: CompiledPart, parameters: list[Any]) -> Sequence[str]: ...
+    def _execute(
+        self, part: CompiledPart, parameters: list[Any], running: Running
+    ) -> Sequence[str]: ...
 
 
 class PostgresqlReads(TextReads):
@@ -85,12 +98,20 @@ class PostgresqlReads(TextReads):
         self._lock = threading.Lock()
         self._closed = False
 
-    def _execute(self, part: CompiledPart, parameters: list[Any]) -> Sequence[str]:
+    def _execute(
+        self, part: CompiledPart, parameters: list[Any], running: Running
+    ) -> Sequence[str]:
         if self._pool.closed:
             self._open()
-        with self._pool.connection() as connection:
-            cursor = RawCursor(connection)
-            row = cursor.execute(part.sql.encode(), parameters, prepare=True).fetchone()
+        connection = self._pool.getconn()
+        try:
+            with running.on(connection):
+                cursor = RawCursor(connection)
+                row = cursor.execute(part.sql.encode(), parameters, prepare=True).fetchone()
+        finally:
+            if running.stopped:
+                connection.close()
+            self._pool.putconn(connection)
         return row or ()
 
     def _open(self) -> None:
@@ -114,15 +135,21 @@ class SqliteReads(TextReads):
         self._path = str(make_url(url).database)
         self._idle: deque[sqlite3.Connection] = deque()
 
-    def _execute(self, part: CompiledPart, parameters: list[Any]) -> Sequence[str]:
+    def _execute(
+        self, part: CompiledPart, parameters: list[Any], running: Running
+    ) -> Sequence[str]:
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = self._connect()
         try:
-            row: Sequence[str] = connection.execute(part.sql, parameters).fetchone()
+            with running.on(connection):
+                row: Sequence[str] = connection.execute(part.sql, parameters).fetchone()
         finally:
-            self._idle.append(connection)
+            if running.stopped:
+                connection.close()
+            else:
+                self._idle.append(connection)
         return row
 
     def _connect(self) -> sqlite3.Connection:
