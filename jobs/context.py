@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from hub.domain.agreements import Scope, unrestricted_scope
 from hub.errors import Cancelled
+from hub.services.exports import ReadChunk
 from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
@@ -19,12 +20,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """The process's services. `now` is an aware clock."""
+    """The process's services. `now` is an aware clock, `read_chunk` how exports read: planning is
+    above the jobs, so the entry point hands it in."""
 
     database: Database
     crypto: Crypto
     settings: Settings
     now: Callable[[], datetime]
+    read_chunk: ReadChunk | None = None
 
 
 @dataclass(slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hub.domain.agreements import unrestricted_scope
+from hub.services import housekeeping
 from hub.storage import leases
+from hub.storage.export_files import delete_others
 from jobs.context import RunningJob
 
 KEEP_FINISHED = timedelta(days=14)
@@ -13,7 +15,11 @@ _SCOPE = unrestricted_scope("maintenance")
 
 
 def prune(job: RunningJob) -> None:
-    """Delete jobs done or cancelled more than two weeks ago, and idle lanes, some at a time."""
-    before = job.context.now() - KEEP_FINISHED
+    """Delete jobs done or cancelled more than two weeks ago, and idle lanes, some at a time; then
+    outcomes of mutations and reports of checks after 30 days, exports and their files after 7."""
+    context = job.context
+    before = context.now() - KEEP_FINISHED
     while job.transaction(_SCOPE, lambda session: leases.prune(session, before=before)):
         job.check()
+    kept = job.transaction(_SCOPE, lambda session: housekeeping.prune(session, now=context.now()))
+    delete_others(context.settings.data_dir, kept)

@@ -52,7 +52,8 @@ class PrepareConnection(Protocol):
 @dataclass(frozen=True)
 class Context:
     """The surroundings of one request; `now` is the aware present moment, `running` what can be
-    stopped when nobody waits for the answer any more."""
+    stopped when nobody waits for the answer any more, `own_documents` whether the caller may send
+    documents of its own."""
 
     database: Database
     crypto: Crypto
@@ -62,6 +63,7 @@ class Context:
     connectors: Sequence[ConnectorEntry] = ()
     running: Running | None = None
     prepare_connection: PrepareConnection | None = None
+    own_documents: bool = False
 
     def read(self) -> AbstractContextManager[ScopedSession]:
         """A read under the rights of the request. Raises TooSlow when it is stopped."""

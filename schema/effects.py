@@ -120,14 +120,14 @@ class _Effect:
         raise Conflict("Something else changed it meanwhile; read it again.")
 
     def _perform(self, session: ScopedSession) -> Payload:
-        call = Call(session, self._context, self._given, self._now)
+        call = Call(session, self._context, self._run.schema, self._given, self._now)
         if self.mutation.mso_only:
             forbid_practices(call)
         return self.mutation.run(call)
 
     def _once(self, session: ScopedSession) -> Payload:
         if self.mutation.mso_only:
-            forbid_practices(Call(session, self._context, self._given, self._now))
+            forbid_practices(Call(session, self._context, self._run.schema, self._given, self._now))
         stored = self._claim(session)
         if stored is not None and stored.outcome:
             return unsealed(self._context.crypto, stored)

@@ -6,18 +6,21 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from hub.domain.agreements import Domain
+from hub.auth.documents import find_document
+from hub.domain.agreements import Domain, Purpose
 from hub.errors import Forbidden, NotFound, Rejected
 from hub.services import (
     cancellation,
     checks,
     connections,
     eligibility,
+    exports,
     intake,
     purchasing,
     sync,
 )
 from hub.storage.tables import Connection, PurchasingRound, new_id
+from schema import exporting
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 LONGEST_NAME = 200
@@ -177,6 +180,45 @@ def _settings(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found
 
 
+def _start_export(call: Call) -> Payload:
+    context, given = call.context, call.input
+    if not context.principal.export:
+        raise Forbidden("This credential may not export; create one with `--export`.")
+    text, purpose = _document(call)
+    variables = _settings(given, "variables")
+    exporting.check(call.schema, context, text, given.get("operationName"), variables)
+    started = exports.start(
+        call.session,
+        context.crypto,
+        client_id=context.principal.id,
+        practice_id=context.principal.practice_id,
+        purpose=purpose,
+        query=text,
+        operation_name=given.get("operationName"),
+        variables=variables,
+        now=call.now,
+    )
+    return {
+        "export": started.export_id,
+        "job": str(started.job_id),
+        "downloadPath": f"/exports/{started.token}",
+    }
+
+
+def _document(call: Call) -> tuple[str, Purpose]:
+    """The document to export and for which purpose: a stored one's own, else the request's."""
+    text, document_id = call.input.get("query"), call.input.get("documentId")
+    if (text is None) == (document_id is None):
+        raise Rejected("Name a `documentId` or send a `query`.", path="query")
+    if document_id is None:
+        if not call.context.own_documents:
+            raise Forbidden("This credential runs stored documents only; name a `documentId`.")
+        return str(text), call.context.scope.purpose
+    digest = str(document_id).removeprefix("sha256:")
+    found = find_document(call.session, call.context.principal.id, digest)
+    return found.text, Purpose(found.purpose)
+
+
 def _replay_messages(call: Call) -> Payload:
     ids = call.input["messageIds"]
     if not 1 <= len(ids) <= MOST_MESSAGES:
@@ -294,6 +336,22 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"connection": "Connection", "job": "Job"},
         _sync_connection,
         help="Read everything new from a vendor now.",
+    ),
+    Mutation(
+        "startExport",
+        {
+            "query": "str | None",
+            "documentId": "ID | None",
+            "operationName": "str | None",
+            "variables": "JSON | None",
+            "format": "ExportFormat | None",
+        },
+        {"export": "Export", "job": "Job", "downloadPath": "str"},
+        _start_export,
+        sealed=True,
+        help="Export a whole list: a query that selects `nodes` of one root, without `first`. Each "
+        "chunk is read under the rights of its moment. GET the path once with this credential when "
+        "the export is READY; the path is not shown again.",
     ),
     Mutation(
         "replayMessages",

@@ -36,6 +36,29 @@ connection = stored(
     filters={"connectorId": EQ, "status": EQ},
 )
 
+export = stored(
+    "Export",
+    table=tables.Export,
+    access=Access.OPERATED,
+    root="exports",
+    order="-createdAt",
+    help="A bulk export of one list; kept for a week, downloaded once by who asked for it.",
+    fields={
+        "state": enum(OPERATIONAL, "ExportState", ("running", "ready", "failed", "downloaded")),
+        "format": enum(OPERATIONAL, "ExportFormat", ("jsonl",)),
+        "purpose": col(OPERATIONAL),
+        "chunks": col(OPERATIONAL),
+        "rows": col(OPERATIONAL),
+        "sha256": col(OPERATIONAL, "digest", help="Of all lines as downloaded, hex."),
+        "createdAt": col(OPERATIONAL),
+        "finishedAt": col(OPERATIONAL),
+        "downloadedAt": col(OPERATIONAL),
+    },
+    links={"practice": one("Practice", "practice_id")},
+    filters={"state": EQ, "createdAt": RANGE},
+    orders={"createdAt": ("created_at",)},
+)
+
 connection_check = stored(
     "ConnectionCheck",
     table=tables.ConnectionCheck,

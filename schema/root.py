@@ -65,6 +65,7 @@ TYPES: tuple[Stored, ...] = (
     operations.sync_run,
     operations.inbound_message,
     operations.job,
+    operations.export,
     operations.audit_event,
 )
 

@@ -44,6 +44,7 @@ def create_client(
     purposes: Iterable[Purpose] = (Purpose.OPERATIONS,),
     classes: Iterable[DataClass] = tuple(DEFAULT_CLASSES),
     developer: bool = False,
+    export: bool = False,
 ) -> tuple[Client, str]:
     """Store a credential and return it with its key, which cannot be read again.
 
@@ -75,6 +76,7 @@ def create_client(
         purposes=[item.value for item in dict.fromkeys(granted_purposes)],
         default_purpose=granted_purposes[0].value,
         developer=developer,
+        export=export,
         created_at=now,
         revoked_at=None,
     )
@@ -132,6 +134,7 @@ def principal_of(client: Client) -> Principal:
         purposes=frozenset(Purpose(item) for item in client.purposes),
         default_purpose=Purpose(client.default_purpose),
         developer=client.developer,
+        export=client.export,
     )
 
 

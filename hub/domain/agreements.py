@@ -83,6 +83,7 @@ class Principal:
     purposes: frozenset[Purpose]
     default_purpose: Purpose
     developer: bool = False
+    export: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ class GraphQLEndpoint:
                 self._hub.now,
                 self._connectors,
                 prepare_connection=prepare_connection,
+                own_documents=self._demo or principal.developer,
             )
             data = self._engine.execute(
                 context, question.query, question.variables, question.operation_name

@@ -35,7 +35,10 @@ class Hub:
     lock: IO[str] | None = field(default=None, repr=False)
 
     def job_context(self) -> JobContext:
-        return JobContext(self.database, self.crypto, self.settings, self.now)
+        # Here, so that commands that run no jobs need not build the schema.
+        from hub.entrypoints.exports import ExportReader
+
+        return JobContext(self.database, self.crypto, self.settings, self.now, ExportReader(self))
 
     def close(self) -> None:
         self.database.close()

@@ -17,6 +17,7 @@ from connectors import registry
 from connectors.ehr_hl7v2.config import Config as Hl7Config
 from hub import log
 from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.exports import export_routes
 from hub.entrypoints.hl7_http import hl7_routes
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
@@ -70,7 +71,11 @@ class Service:
         settings = self.hub.settings
         try:
             if "web" in self.roles:
-                routes = [*webhook_routes(self.hub), *hl7_routes(self.hub, RouteTable(self.hub))]
+                routes = [
+                    *webhook_routes(self.hub),
+                    *hl7_routes(self.hub, RouteTable(self.hub)),
+                    *export_routes(self.hub),
+                ]
                 app = create_app(self.hub, routes=routes)
                 self._web = _WebThread(app, settings.http_host, settings.http_port)
                 self._web.start()

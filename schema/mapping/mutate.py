@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Protocol, Union
 
 import strawberry
+from graphql import GraphQLSchema
 from strawberry.types.field import StrawberryField
 
+from hub.domain.agreements import Scope
 from hub.errors import NotFound
 from hub.storage.reads.write import read_global_id
 from hub.storage.session import ScopedSession
 from schema import common
 from schema.context import Context
+from schema.mapping.declare import Stored
 from schema.mapping.types import TypeMaker
 
 Payload = dict[str, Any]
@@ -36,12 +39,22 @@ COMMON_INPUTS = {
 }
 
 
+class Schema(Protocol):
+    """What a use case that plans a document needs of the schema."""
+
+    @property
+    def declared(self) -> Mapping[str, Stored]: ...
+    def schema_for(self, scope: Scope) -> GraphQLSchema: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a mutation inside its transaction; `input` as coerced, without the key."""
+    """One call of a mutation inside its transaction; `input` as coerced, without the key. `schema`
+    is the whole hub's."""
 
     session: ScopedSession
     context: Context
+    schema: Schema
     input: Mapping[str, Any]
     now: datetime
 

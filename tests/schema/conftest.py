@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from hub.domain.agreements import (
     Purpose,
     unrestricted_scope,
 )
+from hub.entrypoints.exports import export_routes
 from hub.entrypoints.web import create_app
 from hub.settings import Settings
 from hub.storage import tables
@@ -231,9 +233,13 @@ def gid(type_name: str, row_id: object) -> str:
 
 
 @pytest.fixture
-def world(database: Database, crypto: Crypto, now: datetime) -> Iterator[World]:
+def world(database: Database, crypto: Crypto, now: datetime, tmp_path: Path) -> Iterator[World]:
     hub = SimpleNamespace(
-        settings=Settings(_env_file=None), database=database, crypto=crypto, now=lambda: now
+        settings=Settings(_env_file=None, data_dir=tmp_path),
+        database=database,
+        crypto=crypto,
+        now=lambda: now,
     )
-    with TestClient(create_app(hub, connectors=[]), base_url="http://localhost") as http:
+    app = create_app(hub, connectors=[], routes=export_routes(hub))
+    with TestClient(app, base_url="http://localhost") as http:
         yield World(database, crypto, now, http)

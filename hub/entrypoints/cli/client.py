@@ -51,6 +51,7 @@ def create(
         list[str] | None,
         typer.Option(help="A purpose it may state; repeat, the first is the default."),
     ] = None,
+    export: Annotated[bool, typer.Option(help="It may start bulk exports.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a credential and print its key, which is not shown again."""
@@ -68,6 +69,7 @@ def create(
             now=hub.now(),
             domains=domains,
             purposes=purposes,
+            export=export,
         )
         return _shown(client), key
 
@@ -120,6 +122,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "key_prefix": client.key_prefix,
         "domains": client.domains,
         "purposes": client.purposes,
+        "export": client.export,
         "created_at": client.created_at.isoformat(),
         "revoked_at": client.revoked_at.isoformat() if client.revoked_at else None,
     }
