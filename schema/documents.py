@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,8 @@ class Document:
 
 
 class Documents:
-    """A bounded store of documents for one schema. Raises Invalid or Rejected, kept as well."""
+    """A bounded store of documents for one schema. Raises Invalid or Rejected, kept as well, but
+    without their tracebacks."""
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
@@ -87,13 +89,13 @@ class Documents:
             try:
                 found = self._prepare(text, digest)
             except Rejected as error:
-                found = error
+                found = copy(error)
             with self._lock:
                 self._kept[digest] = found
                 if len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
         if isinstance(found, Rejected):
-            raise found.with_traceback(None)
+            raise copy(found)  # a kept one would keep the request it was raised in, and the next
         return found
 
     def _prepare(self, text: str, digest: str) -> Document:
