@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/mso-hub demo $(ARGS)
+	@$(BIN)/mso-hub demo $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest -n auto $(ARGS)
