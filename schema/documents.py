@@ -112,6 +112,8 @@ class Documents:
             if isinstance(item, FragmentDefinitionNode)
         }
         found = [item for item in definitions if isinstance(item, OperationDefinitionNode)]
+        if not found:
+            raise Rejected("The document holds no operation.")
         operations = {item.name.value if item.name else "": item for item in found}
         measured = {}
         try:

@@ -4,11 +4,12 @@ Each fragment is measured once and every figure stops growing at a cap, so that 
 fragments cost no more than their text; cycles and undefined fragments count nothing (validation
 refuses them). The price is an expression over page sizes, worked out per request from its
 variables. Rules: docs/explanation/graphql-over-http.md (depth 8, aliases 15, root fields 10,
-directives 50, cost 5000).
+directives 50, repetitions 60, cost 5000).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,6 +36,7 @@ from schema.mapping.types import PAGE_SIZE
 CAP = 1_000_000
 DEPTH, ALIASES, ROOT_FIELDS, DIRECTIVES, COST = 8, 15, 10, 50, 5_000
 INTROSPECTION_DEPTH = 20
+REPEATS = 60
 TOTAL_COST, MUTATION_COST = 5, 10
 
 
@@ -92,7 +94,8 @@ ONCE = Times()
 @dataclass(frozen=True, slots=True)
 class Size:
     """What a selection asks for; `depth` and `meta_depth` count nested objects of data and of
-    introspection, `fields` the fields at the top."""
+    introspection, `fields` the fields at the top, `repeats` how often the most repeated field of
+    one type stands in the document: validation compares each with each."""
 
     depth: int = 0
     meta_depth: int = 0
@@ -100,6 +103,7 @@ class Size:
     directives: int = 0
     fields: int = 0
     price: Price = FREE
+    repeats: int = 0
 
     def beside(self, other: Size) -> Size:
         return Size(
@@ -109,6 +113,7 @@ class Size:
             min(CAP, self.directives + other.directives),
             min(CAP, self.fields + other.fields),
             self.price.plus(other.price),
+            max(self.repeats, other.repeats),
         )
 
 
@@ -145,11 +150,13 @@ def measure(
     root = schema.get_root_type(operation.operation)
     meter = _Meter(schema, fragments)
     size = meter.selection(operation.selection_set, root)
+    meter.unused_fragments()
     own = len(operation.directives or ()) + sum(
         len(variable.directives or ()) for variable in operation.variable_definitions or ()
     )
     own += sum(len(fragment.directives or ()) for fragment in fragments.values())
-    return Measured(size.beside(Size(directives=own)), meter.pages)
+    repeats = max(meter.repeats.values(), default=0)
+    return Measured(size.beside(Size(directives=own, repeats=repeats)), meter.pages)
 
 
 def refuse_too_large(size: Size) -> None:
@@ -162,6 +169,8 @@ def refuse_too_large(size: Size) -> None:
         raise Rejected("The operation has too many root fields.", reason="root_fields")
     if size.directives > DIRECTIVES:
         raise Rejected("The operation has too many directives.", reason="directives")
+    if size.repeats > REPEATS:
+        raise Rejected("The operation repeats a field too often.", reason="repeats")
 
 
 def refuse_too_dear(cost: int) -> None:
@@ -180,6 +189,7 @@ class _Meter:
         self._fragments = fragments
         self._known: dict[str, Size] = {}
         self.pages: dict[int, tuple[Times, Price]] = {}
+        self.repeats: Counter[tuple[str, str]] = Counter()
 
     def selection(self, node: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Size:
         size = NOTHING
@@ -209,6 +219,11 @@ class _Meter:
                 self._known[name] = replace(size, price=shared)
         return self._known[name]
 
+    def unused_fragments(self) -> None:
+        """Count what nobody asks for as well: validation compares its fields all the same."""
+        for name in self._fragments:
+            self._fragment(name)
+
     def _narrowed(self, condition: Any, parent: GraphQLNamedType | None) -> Any:
         return parent if condition is None else self._schema.get_type(condition.name.value)
 
@@ -220,6 +235,7 @@ class _Meter:
         if name in ("__schema", "__type"):
             return Size(0, below.depth + 1, alias + below.aliases, below.directives, 1)
         parent_name = parent.name if parent else ""
+        self.repeats[parent_name, node.alias.value if node.alias else name] += 1
         wrapper = _is_page(parent_name) or parent_name.endswith("Edge") or name == "pageInfo"
         depth = below.depth + (1 if is_object and not wrapper else 0)
         return Size(
