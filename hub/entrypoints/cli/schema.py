@@ -10,8 +10,9 @@ import typer
 
 from hub import settings
 from hub.domain.agreements import unrestricted_scope
-from hub.entrypoints.hub import open_hub
+from hub.entrypoints.hub import open_hub, utc_now
 from hub.storage import audit
+from schema import changes
 from schema.export import sdl
 
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
@@ -19,12 +20,45 @@ audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 
 def export_schema(
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Compare with this released schema; print nothing."
+        ),
+    ] = None,
+    decisions: Annotated[
+        Path, typer.Option(help="Folder of the decision records that allow breaking changes.")
+    ] = Path("docs/decisions"),
+    changelog: Annotated[Path, typer.Option(help="The changelog.")] = Path("CHANGELOG.md"),
 ) -> None:
-    """Print the GraphQL schema in its definition language."""
-    if output is None:
+    """Print the GraphQL schema in its definition language, or check what it changes.
+
+    With --check exit 1 names each change that may not be released: one that breaks clients without
+    90 days of deprecation or a decision record, or a dangerous one without a line in the changelog.
+    """
+    if check is not None:
+        _check(check, decisions, changelog)
+    elif output is None:
         typer.echo(sdl(), nl=False)
     else:
         output.write_text(sdl(), encoding="utf-8")
+
+
+def _check(released: Path, decisions: Path, changelog: Path) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in sorted(decisions.glob("*.md"))]
+    text = changelog.read_text(encoding="utf-8") if changelog.exists() else ""
+    found = changes.refused(
+        released.read_text(encoding="utf-8"),
+        sdl(),
+        allowed=changes.allowed_by(pages),
+        changelog=changes.version_under_way(text),
+        today=utc_now().date(),
+    )
+    for item in found:
+        typer.echo(f"mso-hub: {item}", err=True)
+    if found:
+        raise typer.Exit(1)
+    typer.echo("The schema may be released.")
 
 
 @audit_app.callback()
