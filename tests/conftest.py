@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -115,4 +116,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "NOT COVERED: no PostgreSQL answered at HUB_TEST_POSTGRESQL_URL, so every database "
             "test ran on SQLite only."
+        )
+    if not (shutil.which("node") and shutil.which("npm")):
+        terminalreporter.write_line(
+            "NOT COVERED: node and npm are missing, so the audits of GraphQL over HTTP did not run."
         )

@@ -92,10 +92,8 @@ class Buckets:
             found = self._buckets.get(principal_id)
         if found is not None:
             return found
-        level = self._database.transaction(
-            _SCOPE,
-            lambda session: costs.add(session, principal_id, 0.0, rate=self.rate, now=self._now()),
-        )
+        with self._database.read(_SCOPE) as session:
+            level = costs.level(session, principal_id, rate=self.rate, now=self._now())
         moment = self._clock()
         with self._lock:
             return self._buckets.setdefault(principal_id, _Bucket(level, moment, 0.0, moment))

@@ -20,7 +20,8 @@ from starlette.types import Scope as AsgiScope
 from connectors import registry
 from hub import log
 from hub.domain.agreements import unrestricted_scope
-from hub.entrypoints.graphql import GraphQLEndpoint, HubParts
+from hub.entrypoints.graphql import GraphQLEndpoint
+from hub.entrypoints.graphql_operations import HubParts
 from hub.settings import Settings
 from hub.storage.session import Database
 from schema.context import ConnectorEntry

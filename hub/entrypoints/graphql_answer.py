@@ -1,0 +1,93 @@
+"""The answer to a GraphQL request: a body, a status, and errors that carry no value."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from hub import log
+from hub.auth.buckets import Reservation
+from hub.entrypoints.graphql_request import JSON, HttpRefusal
+from hub.errors import HubError, Rejected, Throttled
+from schema.documents import Invalid
+
+logger = log.get(__name__)
+_OURS = "Something went wrong in the hub; quote the errorId to its operator."
+_ALWAYS_SHOWN = frozenset({401, 429, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, body and further headers of one answer."""
+
+    status: int
+    content: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        return orjson.dumps(self.content)
+
+    def response(self, media_type: str) -> Response:
+        """As GraphQL over HTTP says: `application/json` has status 200 whatever the document came
+        to; who asks, how often and how long is a matter of HTTP and keeps its status."""
+        shown = self.status if media_type != JSON or self.status in _ALWAYS_SHOWN else 200
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return Response(self.body, shown, headers, media_type)
+
+
+def succeeded(data: bytes, cost: Reservation) -> Answer:
+    """`data` is JSON already and goes out as it is."""
+    return Answer(200, {"data": orjson.Fragment(data), "extensions": {"cost": shown_cost(cost)}})
+
+
+def failed(error: Exception, cost: Reservation | None = None) -> Answer:
+    """A failure as a GraphQL body; anything that is no expected failure is masked."""
+    error_id = uuid.uuid4().hex
+    known = isinstance(error, HubError) and error.code != "INTERNAL"
+    code = error.code if isinstance(error, HubError) and known else "INTERNAL"
+    status = error.http_status if isinstance(error, HubError) else 500
+    if not known:
+        logger.error(
+            "request failed", error_id=error_id, code=code, error_type=type(error).__name__
+        )
+    listed: list[dict[str, Any]] = [{"message": str(error) if known else _OURS}]
+    if isinstance(error, Invalid):
+        listed = [dict(item) for item in error.errors]
+    for item in listed:
+        item["extensions"] = {"code": code, "errorId": error_id}
+    content: dict[str, Any] = {"errors": listed}
+    headers = {}
+    if cost is not None:
+        content["extensions"] = {"cost": shown_cost(cost)}
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Answer(status, content, headers)
+
+
+def refused(refusal: HttpRefusal, media_type: str) -> Response:
+    """The answer to a request that is no GraphQL request."""
+    body = failed(Rejected(str(refusal))).body
+    headers = {"Cache-Control": "no-store", **refusal.headers}
+    return Response(body, refusal.status, headers, media_type)
+
+
+def shown_cost(cost: Reservation) -> dict[str, Any]:
+    """What the operation cost and what is left: points, and points per second."""
+    return {
+        "requestedQueryCost": cost.requested,
+        "actualQueryCost": cost.actual,
+        "throttleStatus": {
+            "maximumAvailable": cost.maximum,
+            "currentlyAvailable": cost.available(),
+            "restoreRate": cost.rate,
+        },
+    }
