@@ -124,6 +124,11 @@ def refuse_unsafe(settings: Settings) -> None:
             "HUB_HTTP_HOST listens beyond this machine; set HUB_PUBLIC_URL to the https:// address "
             "of the proxy in front, or HUB_HTTP_HOST to 127.0.0.1."
         )
+    if not is_loopback(settings.mllp_host):
+        raise BadSetting(
+            "HUB_MLLP_HOST listens beyond this machine without TLS; set it to 127.0.0.1 and put a "
+            "TLS proxy in front."
+        )
 
 
 def doubts(settings: Settings) -> list[str]:

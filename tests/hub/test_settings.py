@@ -41,6 +41,7 @@ def test_an_unusable_setting_is_named_in_one_sentence(name: str, values: dict[st
         ("HUB_PUBLIC_URL", {"public_url": "http://192.0.2.7:8000", "http_host": "192.0.2.7"}),
         ("HUB_HTTP_HOST", {"public_url": "", "http_host": "0.0.0.0"}),
         ("HUB_HTTP_HOST", {"public_url": "http://127.0.0.1", "http_host": "::"}),
+        ("HUB_MLLP_HOST", {"mllp_host": "0.0.0.0"}),
     ],
 )
 def test_production_refuses_an_unsafe_setting_by_name(name: str, values: dict[str, Any]) -> None:
