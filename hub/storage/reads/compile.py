@@ -80,7 +80,8 @@ class Row:
     """The row under which something is written.
 
     `practice` is its practice; `known` the number of the set it was proven to be in. `outer` are
-    the FROM clauses a subselect may refer to.
+    the FROM clauses a subselect may refer to. `repeated`: the row, and what is below it, may stand
+    in the answer more than once.
     """
 
     source: Source
@@ -89,6 +90,7 @@ class Row:
     known: int | None
     subject: Sql | None
     outer: tuple[FromClause, ...]
+    repeated: bool
 
 
 def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> CompiledPart:
@@ -261,9 +263,15 @@ class _Compiler:
         }
 
     def row(
-        self, source: Source, columns: Mapping[str, Any], number: int | None, above: Row | None,
+        self,
+        source: Source,
+        columns: Mapping[str, Any],
+        number: int | None,
+        above: Row | None,
         here: FromClause,
-    ) -> Row:  # fmt: skip
+        *,
+        repeated: bool = False,
+    ) -> Row:
         practice = columns.get("practice_id")
         if source.access is Access.PRACTICES:
             practice = columns["id"]
@@ -271,14 +279,15 @@ class _Compiler:
         if source.subject == INHERITED and above is not None:
             subject = above.subject
         outer = (*above.outer, here) if above is not None else (here,)
-        return Row(source, columns, practice, number, subject, outer)
+        again = repeated or (above is not None and above.repeated)
+        return Row(source, columns, practice, number, subject, outer, again)
 
     def _by_id(self, root: ById) -> Sql:
         source = root.objects.source
         table, number = self.alias(source), self._shape.set_of(source)
         own = self._own_clause(source, table.c, number)
         wanted = [table.c.id == self._key(root.id, sql.table_of(source).c.id)]
-        found = self._single(root.objects, table, None, number, wanted + _some(own), by_id=False)
+        found = self._single(root.objects, table, None, number, wanted + _some(own))
         return func.coalesce(found, constant("null"))
 
     def _one(self, link: One, row: Row) -> Sql:
@@ -288,17 +297,16 @@ class _Compiler:
         own_practice = source.access is Access.PRACTICES and link.column == "practice_id"
         if not (own_practice and row.known is not None):
             wanted += self.inside(source, table.c, number, row, "")
-        found = self._single(link.objects, table, row, number, wanted, by_id=True)
+        found = self._single(link.objects, table, row, number, wanted)
         return func.coalesce(found, constant("null"))
 
     def _single(
-        self, objects: Objects, table: Any, above: Row | None, number: int | None,
-        wanted: list[Sql], *, by_id: bool,
-    ) -> Sql:  # fmt: skip
+        self, objects: Objects, table: Any, above: Row | None, number: int | None, wanted: list[Sql]
+    ) -> Sql:
         source = objects.source
-        names = sql.needed_columns(source, [objects])
-        row = self.row(source, self.columns(source, table, names), number, above, table)
-        text = self._writer.concat(self.objects(objects, row, by_id=by_id))
+        columns = self.columns(source, table, sql.needed_columns(source, [objects]))
+        row = self.row(source, columns, number, above, table, repeated=above is not None)
+        text = self._writer.concat(self.objects(objects, row))
         found = select(text).select_from(table).where(*wanted).limit(1)
         return self.correlated(found, above).scalar_subquery()
 
@@ -312,6 +320,7 @@ class _Compiler:
         clauses = _Clauses(self, page, above, remote)
         pieces: list[Piece] = ["{"]
         rows = _PageRows(self, page, above, clauses) if page.needs_rows() else None
+        counted = bool(page.classes & SENSITIVE)
         if rows is not None:
             pieces += self._cursor_mark(page)
         for place, output in enumerate(page.outputs):
@@ -319,13 +328,14 @@ class _Compiler:
             if isinstance(output, Constant):
                 pieces.append(_constant(output))
             elif isinstance(output, Total):
-                pieces.append(self._total(page, above, clauses))
+                pieces.append(self._total(page, above, clauses, counted=counted))
+                counted = False
             elif rows is not None:
                 pieces += rows.write(output)
         pieces.append("}")
         if rows is None:
             return self._writer.concat(pieces)
-        if root is not None and page.selections():
+        if root is not None and rows.listed:
             pieces += [f"{EDGE}{ROWS}{root},", rows.shown(), EDGE]
         return rows.closed(self._writer.concat(pieces))
 
@@ -368,24 +378,26 @@ class _Compiler:
             return None
         return self._writer.spread(self._set(number))
 
-    def _total(self, page: Page, above: Row | None, clauses: _Clauses) -> Sql:
+    def _total(self, page: Page, above: Row | None, clauses: _Clauses, *, counted: bool) -> Sql:
         table = self.alias(page.source)
-        counted = select(func.count().label("total")).select_from(table).where(*clauses.all(table))
-        if not page.classes & SENSITIVE:
-            return cast(self.correlated(counted, above).scalar_subquery(), Text)
-        found = self.correlated(counted, above).subquery(f"n{self._aliases}")
-        total = cast(found.c.total, Text)
+        total: Any = select(func.count().label("total")).select_from(table)
+        total = self.correlated(total.where(*clauses.all(table)), above)
+        if not counted:
+            return cast(total.scalar_subquery(), Text)
+        found = total.subquery(f"n{self._aliases}")
         number = self.mark(Mark(page.source, counted=True, subject=False, by_id=True))
-        text = self._writer.concat([total, f"{EDGE}{TOTAL}{number},", total, EDGE])
-        return select(text).scalar_subquery()
-
-    # Objects
+        text = cast(found.c.total, Text)
+        pieces: list[Piece] = [text, f"{EDGE}{TOTAL}{number},", text]
+        if above is not None and above.repeated:
+            pieces += [",", cast(above.columns["id"], Text)]
+        statement = select(self._writer.concat([*pieces, EDGE])).select_from(found)
+        return self.correlated(statement, above).scalar_subquery()
 
     def mark(self, mark: Mark) -> int:
         self.marks.append(mark)
         return len(self.marks) - 1
 
-    def _row_mark(self, objects: Objects, row: Row, by_id: bool) -> list[Piece]:
+    def _row_mark(self, objects: Objects, row: Row) -> list[Piece]:
         """Who the row belongs to and who it is about."""
         source, shape = objects.source, self._shape
         counted = bool(objects.classes & SENSITIVE)
@@ -394,7 +406,7 @@ class _Compiler:
             return []
         about = objects.classes & {DataClass.PHI, DataClass.PHI_SENSITIVE}
         subject = row.subject if about else None
-        by_id = by_id and counted
+        by_id = row.repeated and counted
         number = self.mark(Mark(source, counted, subject is not None, by_id))
         pieces: list[Piece] = [f"{EDGE}{number},"]
         if row.practice is not None:
@@ -408,8 +420,8 @@ class _Compiler:
     def _present(self, column: Sql) -> Sql:
         return func.coalesce(column, constant("")) if _nullable(column) else column
 
-    def objects(self, objects: Objects, row: Row, *, by_id: bool = False) -> list[Piece]:
-        pieces: list[Piece] = ["{", *self._row_mark(objects, row, by_id)]
+    def objects(self, objects: Objects, row: Row) -> list[Piece]:
+        pieces: list[Piece] = ["{", *self._row_mark(objects, row)]
         for place, output in enumerate(objects.outputs):
             pieces.append(f'{"," if place else ""}"{_name(output.key)}":')
             if isinstance(output, Constant):
@@ -482,7 +494,8 @@ class _PageRows:
             if not isinstance(item, Constant)
         }
         self._more = "hasNextPage" in facts
-        ends = bool(facts & {"startCursor", "endCursor"})
+        self._ends = ends = bool(facts & {"startCursor", "endCursor"})
+        self.listed = any(isinstance(output, Nodes | Edges) for output in page.outputs)
         names = sql.needed_columns(page.source, page.selections())
         if self._more or ends:
             names = tuple(dict.fromkeys((*names, *page.order.columns)))
@@ -542,6 +555,8 @@ class _PageRows:
         ).subquery(f"{limited.name}n")
 
     def closed(self, text: Sql) -> Sql:
+        if not self._more and not self._ends and not self.listed:
+            return text  # nothing is said of the rows together
         found = select(text).select_from(self._rows)
         return self._compiler.correlated(found, self._above).scalar_subquery()
 

@@ -70,8 +70,9 @@ class Marks:
             self.root_rows[int(number)] = int(rows)
             return
         if kind == TOTAL:
-            number, total = text[1:].split(",")
-            self.reading.entities[self._marks[int(number)].source.type_name] += int(total) * times
+            number, total, *parent = text[1:].split(",")
+            again = 1 if parent else times
+            self.reading.entities[self._marks[int(number)].source.type_name] += int(total) * again
             return
         number, practice, *rest = text.split(",")
         place = int(number)

@@ -8,6 +8,7 @@ trail.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -195,8 +196,10 @@ class Reader:
     def _position(self, page: Page) -> ColumnElement[bool] | None:
         if page.after is None:
             return None
-        row_id = sql.key_value(page.source, page.after.among(self._values))
-        keys = self._execute(sql.cursor_keys(page.source, self._scope, page, row_id))
+        keys: Sequence[Any] = ()
+        with suppress(NotFound):
+            row_id = sql.key_value(page.source, page.after.among(self._values))
+            keys = self._execute(sql.cursor_keys(page.source, self._scope, page, row_id))
         if not keys:
             raise NotFound("There is no such cursor.")
         return sql.row_after(page.source, page.order, tuple(keys[0]))
