@@ -27,6 +27,11 @@ from jobs.broker import classify
 from jobs.context import JobContext
 from jobs.maintenance import KEEP_FINISHED
 from jobs.schedule import SCHEDULES
+from schema import describe
+from schema.mapping.limits import CostExceeded
+from schema.mapping.mutate import COMMON_INPUTS
+from schema.mapping.plan import LARGEST_PAGE
+from schema.root import hub_schema
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Written by docs/generate.py from the program; run `make docs` after a change. -->"
@@ -38,6 +43,29 @@ JOB_STATES = {
     JobState.DONE: "its effects are committed",
     JobState.DEAD: "given up; stays until a person retries it",
     JobState.CANCELLED: "withdrawn before or while it ran",
+}
+
+
+WHAT_TO_DO = {
+    "BAD_INPUT": "Correct the request; the text names the place and the rule. Sending it again "
+    "unchanged gives the same answer.",
+    "BAD_SETTING": "Set the variable the text names; [Settings](settings.md) lists them all.",
+    "CONFLICT": "Read the object again: its state moved on, or the name or the key is taken. Then "
+    "decide; nothing was changed.",
+    "COST_EXCEEDED": "Ask for smaller pages, fewer lists inside lists, or fewer totals. A whole "
+    "list is for `startExport`.",
+    "FORBIDDEN": "The credential, its purpose or the practice's agreement does not allow this. Ask "
+    "whoever registered the credential; the attempt is in the audit trail.",
+    "HELD": "Resume the connection (`resumeConnection`, `mso-hub connection resume`); what waited "
+    "goes on by itself.",
+    "IGNORED": "Nothing: it was understood and is not wanted.",
+    "INTERNAL": "Quote the `errorId` to the hub's operator, who finds it in the log.",
+    "NOT_FOUND": "Check the id. Missing, foreign and not granted give the same answer on purpose.",
+    "RATE_LIMITED": "Wait as long as `Retry-After` says, then send the same request again.",
+    "TOO_SLOW": "Ask for less: smaller pages, fewer nested lists, a filter on an indexed field.",
+    "UNAUTHENTICATED": "Send `Authorization: Bearer <key>` with a key that is not revoked.",
+    "UPSTREAM": "A vendor did not answer or refused. Temporary trouble is repeated by itself; "
+    "otherwise the connection shows what a person must do.",
 }
 
 
@@ -122,6 +150,10 @@ def errors_page() -> str:
                 ("`worker_lost`", "the worker died or hung on every attempt"),
             ],
         ),
+        "## What to do about each code",
+        "In GraphQL the code stands in `extensions.code` beside an `errorId`, and in the `code` of"
+        " a mutation's `UserErrors`.",
+        *(part for code in codes() for part in (f"### {code}", WHAT_TO_DO[code])),
     )
 
 
@@ -159,6 +191,38 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
     shown = ", ".join(parameter.opts) if is_option else parameter.name.upper()
     text = (parameter.help or "").replace("|", "\\|")
     return f"`{shown}`", "yes" if parameter.required else "", text
+
+
+def schema_page() -> str:
+    """Every type with its fields and their data class, and every mutation."""
+    schema = hub_schema()
+    parts = []
+    for item in describe.described_types(schema):
+        parts += [f"### {item.name}", "\n".join(f"- {fact}" for fact in item.facts)]
+        parts.append(_table(("Field", "Type", "Data class", "Notes"), item.members))
+    common = [f"`{name}`: {text}" for name, (_, text) in COMMON_INPUTS.items()]
+    return _page(
+        "GraphQL schema",
+        "The text for tools is `schema/schema.graphql`. A field whose data class a credential lacks"
+        " does not exist for it. Lists are Relay connections: `first` (25 unless stated, at most"
+        f" {LARGEST_PAGE}), `after`, `where`, `orderBy`. [Ten queries](../tutorial/ten-queries.md)"
+        " shows how they work together; [Errors](errors.md) says what to do about each code.",
+        "## Types",
+        *parts,
+        "## Mutations",
+        "Each takes one `input` and gives a payload or `UserErrors`. Every input also has:",
+        "\n".join(f"- {line}" for line in common),
+        _table(
+            ("Mutation", "Input", "Payload", "What it does"),
+            list(describe.described_mutations(schema)),
+        ),
+    )
+
+
+def codes() -> list[str]:
+    """Every code an error class or the GraphQL engine has."""
+    kinds = [*error_classes(), CostExceeded]
+    return sorted({kind.code for kind in kinds})
 
 
 def error_classes() -> Iterator[type[HubError]]:
@@ -204,6 +268,7 @@ def _page(title: str, *parts: str) -> str:
 
 
 PAGES = {
+    "schema.md": schema_page,
     "settings.md": settings_page,
     "jobs.md": jobs_page,
     "errors.md": errors_page,

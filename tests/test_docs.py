@@ -94,6 +94,13 @@ def test_every_error_and_its_code_are_in_the_reference(kind: type) -> None:
     assert f"| `{kind.__name__}` | `{kind.code}` |" in reference_text()
 
 
+@pytest.mark.parametrize("code", GENERATE.codes())
+def test_every_code_says_what_to_do_under_a_heading_of_its_own(code: str) -> None:
+    page = (REFERENCE / "errors.md").read_text(encoding="utf-8")
+    _, _, text = page.partition(f"### {code}\n\n")
+    assert len(text.partition("\n")[0]) > 20
+
+
 @pytest.mark.parametrize("folder", CONNECTORS, ids=lambda folder: folder.name)
 def test_a_connector_has_a_readme_with_every_heading(folder: Path) -> None:
     text = (folder / "README.md").read_text(encoding="utf-8")
