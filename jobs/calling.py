@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from connectors import registry
 from connectors.sdk.base import Connector
@@ -43,8 +45,14 @@ def stored_connection(context: JobContext, connection_id: str) -> Connection:
 
 def connector_of(connection: Connection) -> tuple[Connector, ConnectorConfig]:
     """The connector's code and its validated settings; ConfigError names a bad setting."""
-    connector = registry.load(connection.connector_id)
-    return connector, registry.validate_config(connection.connector_id, connection.config)
+    settings = json.dumps(connection.config, sort_keys=True)
+    return registry.load(connection.connector_id), _config(connection.connector_id, settings)
+
+
+@lru_cache(maxsize=256)
+def _config(connector_id: str, settings: str) -> ConnectorConfig:
+    """Settings are immutable, and validating them costs more than reading most messages."""
+    return registry.validate_config(connector_id, json.loads(settings))
 
 
 @contextmanager

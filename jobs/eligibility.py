@@ -38,7 +38,7 @@ def check(job: RunningJob) -> None:
     with calling(job, connection, seconds=CALL_SECONDS) as (connector, ctx):
         if not isinstance(connector, EligibilityClient):
             raise NotSupported("This connector asks no payers.", feature="eligibility")
-        inquiry = context.database.transaction(
+        inquiry = job.transaction(
             scope,
             lambda session: eligibility.begin(
                 session,
@@ -54,7 +54,7 @@ def check(job: RunningJob) -> None:
             return
         answer = _ask(job, connector, ctx, inquiry)
     if any(r.klass == "payer_down" for r in answer.result.rejects):
-        context.database.transaction(
+        job.transaction(
             scope,
             lambda session: eligibility.record(
                 session, context.crypto, inquiry, answer.result, answer.raw, now=context.now()
@@ -83,7 +83,5 @@ def _ask(
         raise
     except HubError as error:
         text = str(error)
-        job.context.database.transaction(
-            scope, lambda session: eligibility.note_failure(session, inquiry, text)
-        )
+        job.transaction(scope, lambda session: eligibility.note_failure(session, inquiry, text))
         raise

@@ -89,7 +89,7 @@ def _apply_all(job: RunningJob, message: InboundMessage, parsed: ParsedDocument)
         refused = bool(outcomes) and all(outcome is Outcome.REJECTED for outcome in outcomes)
         intake.finish(
             session,
-            session.get_one(InboundMessage, message.id),
+            message.id,
             state="quarantined" if refused else "processed",
             issue_count=len(parsed.issues) + len(context.issues),
             fault=context.issues[0] if refused and context.issues else None,
@@ -125,8 +125,9 @@ def _finish(
         inbox.add_issues(
             session, issues, now=now, practice_id=message.practice_id, inbox_id=message.id
         )
-        row = session.get_one(InboundMessage, message.id)
-        intake.finish(session, row, state=state, issue_count=len(issues), fault=fault, now=now)
+        intake.finish(
+            session, message.id, state=state, issue_count=len(issues), fault=fault, now=now
+        )
 
     job.finish(_SCOPE, effects)
 

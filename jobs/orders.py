@@ -24,7 +24,7 @@ def place(job: RunningJob) -> None:
     context = job.context
     practice_id, order_id = str(job.args["practice_id"]), str(job.args["order_id"])
     scope = practice_scope(practice_id)
-    intent = context.database.transaction(
+    intent = job.transaction(
         scope,
         lambda session: placement.begin(
             session, practice_id=practice_id, order_id=order_id, key=f"job-{job.claimed.id}"
@@ -39,7 +39,7 @@ def place(job: RunningJob) -> None:
                 raise NotSupported("This connector places no orders.", feature="order_placer")
             receipt = _submit(connector, ctx, intent)
     except (DataError, VendorRefused):
-        context.database.transaction(
+        job.transaction(
             scope,
             lambda session: placement.record_refusal(
                 session, practice_id=practice_id, order_id=order_id

@@ -73,7 +73,7 @@ def _sync_stream(
 ) -> None:
     """One run of one stream; a stream the vendor does not offer is noted and skipped."""
     context = job.context
-    run_id, cursor = context.database.transaction(
+    run_id, cursor = job.transaction(
         _SCOPE, lambda session: sync.start_run(session, connection.id, stream.name, context.now())
     )
     code = text = ""
@@ -112,7 +112,7 @@ def _apply(job: RunningJob, run_id: str, page: Page, practices: dict[str, str]) 
     context = job.context
     of_practices = any(getattr(record.data, "entity", None) is not None for record in page.records)
     scope: Scope = practice_scope(*sorted(set(practices.values()))) if of_practices else _SCOPE
-    context.database.transaction(
+    job.transaction(
         scope,
         lambda session: sync.apply_page(
             session,

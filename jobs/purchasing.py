@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-
 from hub.domain.agreements import unrestricted_scope
-from hub.domain.purchasing.instance import Instance
-from hub.domain.purchasing.plan import Plan
 from hub.domain.purchasing.solve import solve
 from hub.services import purchasing
+from jobs.children import run_apart
 from jobs.context import RunningJob
 
 SOLVE_SECONDS = 60.0
@@ -28,19 +24,13 @@ def solve_round(job: RunningJob) -> None:
             seconds=SOLVE_SECONDS,
             gap=GAP_MILLIONTHS,
         )
-    plan = _solve_apart(problem.instance)
+    plan = run_apart(job, solve, problem.instance)
     job.finish(
         _SCOPE,
         lambda session: purchasing.save_plan(
             session, round_id=round_id, plan=plan, problem=problem, now=context.now()
         ),
     )
-
-
-def _solve_apart(instance: Instance) -> Plan:
-    """Solve in a child process: the solver would hold up this process's other threads."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(solve, instance).result()
 
 
 def release_orders(job: RunningJob) -> None:

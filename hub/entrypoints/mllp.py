@@ -11,12 +11,14 @@ import socket
 import ssl
 import threading
 from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from connectors.sdk.hl7v2.framing import FRAME_CAP, Frame, Framer, wrap
 from hub.entrypoints.hl7_receive import Receiver
 
 _READ_SIZE = 64 * 1024
+_IN_FLIGHT_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class MllpLimits:
     """Seconds and counts. `first_frame`: without one valid frame by then the connection is closed;
     `inside_frame`: without a byte; between frames there is no limit. Connections above a cap are
     closed unread (`connections`) or wait for a free place (`per_peer`); of one peer at most
-    `waiting` do, so that nobody takes every connection and keeps the others out."""
+    `waiting` do, so that nobody takes every connection and keeps the others out. While
+    `in_flight` bytes are being stored, nothing more is read."""
 
     frame: int = FRAME_CAP
     connections: int = 512
@@ -34,6 +37,7 @@ class MllpLimits:
     inside_frame: float = 60.0
     end_block: float = 1.0
     write: float = 30.0
+    in_flight: int = _IN_FLIGHT_BYTES
 
 
 DEFAULT_LIMITS = MllpLimits()
@@ -69,6 +73,7 @@ class MllpServer:
         )
         self._of_peer: Counter[str] = Counter()
         self._stopping = False
+        self._room = _Room(limits.in_flight)
 
     async def start(self) -> None:
         """Bind and accept; raises OSError if the address is taken."""
@@ -173,11 +178,33 @@ class MllpServer:
 
     async def _answer(self, frame: Frame, writer: asyncio.StreamWriter, peer: str) -> bool:
         """Store and answer one frame; False where the connection must end."""
-        reply = await self._receiver.receive(frame, peer)
+        async with self._room.taken(len(frame.content)):
+            reply = await self._receiver.receive(frame, peer)
         if reply.ack and not writer.is_closing():
             writer.write(wrap(reply.ack))
             await asyncio.wait_for(writer.drain(), self._limits.write)
         return not reply.close
+
+
+class _Room:
+    """Bytes that may be in flight at once; a message larger than all of it goes alone."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._freed = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def taken(self, size: int) -> AsyncIterator[None]:
+        async with self._freed:
+            await self._freed.wait_for(lambda: not self._used or self._used + size <= self._limit)
+            self._used += size
+        try:
+            yield
+        finally:
+            async with self._freed:
+                self._used -= size
+                self._freed.notify_all()
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

@@ -88,6 +88,8 @@ def _queue_check(
         )
     )
     if existing is not None and _needs_no_asking(existing, visit, now, planned=planned):
+        if existing.status in OPEN:  # its job may have given up while the payer was down
+            _add_job(session, existing, now, planned=planned)
         return existing.id, False
     check = existing or EligibilityCheck(
         id=new_id(),
@@ -103,6 +105,14 @@ def _queue_check(
     check.status, check.requested_at = "queued", now
     session.add(check)
     session.flush()
+    _add_job(session, check, now, planned=planned)
+    return check.id, True
+
+
+def _add_job(
+    session: ScopedSession, check: EligibilityCheck, now: datetime, *, planned: bool
+) -> None:
+    """Have the question asked; joins a job that is on it."""
     queue.add(
         session,
         Job.CHECK_ELIGIBILITY,
@@ -112,7 +122,6 @@ def _queue_check(
         priority=100 if planned else 10,
         unique_key=f"eligibility:{check.id}",
     )
-    return check.id, True
 
 
 def _needs_no_asking(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from hub.domain.agreements import unrestricted_scope
@@ -29,7 +29,7 @@ from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import InboundMessage
 
-__all__ = ["REUSED", "Arrival", "Intake", "State", "Stored", "finish", "replay"]
+__all__ = ["REUSED", "Arrival", "Busy", "Intake", "State", "Stored", "finish", "replay"]
 
 _SCOPE = unrestricted_scope("intake")
 
@@ -160,7 +160,7 @@ def _fail(batch: Sequence[_Waiting], error: BaseException) -> None:
 
 def finish(
     session: ScopedSession,
-    message: InboundMessage,
+    inbox_id: str,
     *,
     state: Literal["processed", "ignored", "quarantined"],
     issue_count: int = 0,
@@ -168,13 +168,18 @@ def finish(
     now: datetime,
 ) -> None:
     """Record how reading a message ended, in the transaction of its effects."""
-    message.state = state
-    message.processed_at = now
-    message.issue_count = issue_count
-    message.fault_code = fault.code if fault else ""
-    message.fault_path = fault.path if fault else ""
-    message.fault_text = fault.text if fault else ""
-    session.flush()
+    session.execute(
+        update(InboundMessage)
+        .where(InboundMessage.id == inbox_id)
+        .values(
+            state=state,
+            processed_at=now,
+            issue_count=issue_count,
+            fault_code=fault.code if fault else "",
+            fault_path=fault.path if fault else "",
+            fault_text=fault.text if fault else "",
+        )
+    )
 
 
 def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -> int:

@@ -246,7 +246,7 @@ class _Committer:
             elif _is_collision(error) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together(batch, attempt + 1)
             else:
-                batch[0][0].set_exception(error)
+                batch[0][0].set_exception(outcomes[0][2] or error)
             return
         for entry, (session, result, failure) in zip(batch, outcomes, strict=True):
             if failure is None:
@@ -273,7 +273,7 @@ def _run_in_savepoint(
             session.flush()
         if savepoint.is_active:
             savepoint.commit()
-    except Exception as error:
+    except BaseException as error:
         if savepoint.is_active:
             savepoint.rollback()
         return session, None, error

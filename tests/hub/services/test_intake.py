@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy import func, select
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.records import Issue
-from hub.services.intake import Arrival, Intake, Stored, replay
+from hub.services.intake import Arrival, Busy, Intake, Stored, replay
 from hub.storage import inbox
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database
@@ -153,3 +154,83 @@ def test_a_replay_adds_one_job_each_and_leaves_refused_messages_alone(
         count = database.transaction(ALL, lambda s: replay(s, inbox_ids=[kept, refused], now=now))
         assert count == 1
     assert jobs(database) == 2
+
+
+def test_what_arrives_during_a_commit_is_stored_in_its_order(
+    database: Database, intake: Intake
+) -> None:
+    arrivals = [
+        replace(ADT, control_id=f"N{number}", content=b"%d" % number) for number in range(100)
+    ]
+    futures = [intake.receive(arrival) for arrival in arrivals]
+    ids = [future.result(10).inbox_id for future in futures]
+    with database.read(ALL) as session:
+        args = session.scalars(select(JobRow.args).order_by(JobRow.id)).all()
+    assert [found["inbox_id"] for found in args] == ids
+
+
+def test_a_bad_arrival_keeps_its_neighbours_out_of_nothing(
+    database: Database, intake: Intake
+) -> None:
+    unknown = {"connection_id": "no such connection"}
+    futures = [
+        intake.receive(replace(ADT, control_id=f"N{n}", **(unknown if n == 3 else {})))
+        for n in range(6)
+    ]
+    assert [future.exception(10) is None for future in futures] == [n != 3 for n in range(6)]
+    assert len(messages(database)) == jobs(database) == 5
+    assert receive(intake, ADT).duplicate is False
+
+
+def test_two_processes_that_store_one_message_agree(
+    database: Database, crypto: Crypto, clock: Clock, intake: Intake
+) -> None:
+    if database.is_sqlite:
+        return
+    other = Database(database.url)
+    doors = [intake, Intake(other, crypto, clock)]
+    try:
+        for number in range(20):
+            arrival = replace(ADT, control_id=f"N{number}")
+            futures = [door.receive(arrival) for door in doors]
+            first, second = (future.result(10) for future in futures)
+            assert first.inbox_id == second.inbox_id
+            assert {first.duplicate, second.duplicate} == {True, False}
+    finally:
+        other.close()
+    assert len(messages(database)) == jobs(database) == 20
+
+
+def test_what_waits_to_be_stored_is_bounded(
+    database: Database, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.services.intake.MOST_WAITING", 3)
+    release = threading.Event()
+    holding = database.submit(ALL, lambda s: release.wait(10))
+    futures = [intake.receive(replace(ADT, control_id=f"N{number}")) for number in range(5)]
+    refused = [future for future in futures if future.done()]
+    release.set()
+    assert holding.result(10)
+    assert [type(future.exception(10)) for future in refused] == [Busy, Busy]
+    assert len([future for future in futures if future.exception(10) is None]) == 3
+    assert receive(intake, ADT).inbox_id
+
+
+def test_a_sender_that_gave_up_leaves_no_message_behind(database: Database, intake: Intake) -> None:
+    release = threading.Event()
+    database.submit(ALL, lambda s: release.wait(10))
+    gone = intake.receive(ADT)
+    kept = intake.receive(replace(ADT, control_id="C2"))
+    assert gone.cancel()
+    release.set()
+    assert kept.result(10).duplicate is False
+    assert [row.control_id for row in messages(database)] == ["C2"]
+
+
+def test_nothing_is_promised_once_the_database_is_closed(
+    database: Database, intake: Intake
+) -> None:
+    assert receive(intake, ADT).inbox_id
+    database.close()
+    for _ in range(2):
+        assert isinstance(intake.receive(ADT).exception(10), RuntimeError)

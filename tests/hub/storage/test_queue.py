@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event, select, update
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.errors import LeaseLost
-from hub.storage import claiming, leases, queue, schedules
-from hub.storage.session import Database
-from hub.storage.tables import JobRow, Lane
+from hub.storage import claiming, lanes, leases, queue, schedules
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import Base, JobRow, Lane, new_id
 
 SCOPE = unrestricted_scope("test")
 LEASE = timedelta(seconds=60)
@@ -188,3 +195,203 @@ def test_a_schedule_fires_once_per_tick(database: Database, now: datetime) -> No
     assert tick(due) == []
     assert tick(due + timedelta(minutes=1)) == []
     assert len(tick(due + timedelta(days=3))) == 1
+
+
+def test_a_kind_this_version_does_not_know_holds_up_its_own_lane_only(
+    database: Database, now: datetime
+) -> None:
+    unknown = [add(database, now), add(database, now, lanes=["a"])]
+    behind = add(database, now, lanes=["a"])
+    known = [add(database, now), add(database, now, lanes=["b"])]
+    database.transaction(
+        SCOPE,
+        lambda s: s.execute(
+            update(JobRow).where(JobRow.id.in_(unknown)).values(kind="of.a.newer.version")
+        ),
+    )
+    assert {job.id for job in claim(database, now)} == set(known)
+    assert claim(database, now) == []
+    later = now + timedelta(seconds=31)
+    database.transaction(
+        SCOPE,
+        lambda s: s.execute(
+            update(JobRow).where(JobRow.id.in_(unknown)).values(kind=Job.PRUNE.value)
+        ),
+    )
+    assert {job.id for job in claim(database, later)} == set(unknown)
+    assert [state(database, job_id).attempt for job_id in (*unknown, behind)] == [1, 1, 0]
+
+
+def test_cancelling_a_head_that_waits_lets_its_lane_go_on(
+    database: Database, now: datetime
+) -> None:
+    head = add(database, now, lanes=["a"], run_at=now + timedelta(hours=1))
+    behind = add(database, now, lanes=["a"])
+    assert claim(database, now) == []
+    assert database.transaction(SCOPE, lambda s: queue.cancel(s, head, now=now))
+    (job,) = claim(database, now)
+    assert job.id == behind
+
+
+@pytest.mark.parametrize("end", ["fail", "rescue", "release"])
+def test_a_job_asked_to_stop_is_not_tried_again(
+    database: Database, now: datetime, end: str
+) -> None:
+    job_id = add(database, now, lanes=["a"])
+    (job,) = claim(database, now)
+    assert database.transaction(SCOPE, lambda s: queue.cancel(s, job_id, now=now))
+
+    def work(session: ScopedSession) -> None:
+        if end == "fail":
+            queue.fail(session, job, code="x", text="x", now=now, retry_at=now)
+        elif end == "rescue":
+            leases.rescue(session, now=now + 2 * LEASE)
+        else:
+            queue.release(session, job, now=now)
+
+    database.transaction(SCOPE, work)
+    assert state(database, job_id).state == "cancelled"
+    assert claim(database, now + 3 * LEASE) == []
+
+
+def test_a_dead_job_asked_to_stop_once_runs_when_it_is_retried(
+    database: Database, now: datetime
+) -> None:
+    job_id = add(database, now)
+    (job,) = claim(database, now)
+    database.transaction(SCOPE, lambda s: queue.cancel(s, job_id, now=now))
+    database.transaction(
+        SCOPE, lambda s: queue.fail(s, job, code="x", text="x", now=now, retry_at=None)
+    )
+    assert database.transaction(SCOPE, lambda s: queue.retry_dead(s, job_id, now=now))
+    (again,) = claim(database, now)
+    beat = database.transaction(SCOPE, lambda s: leases.heartbeat(s, [again], lease=LEASE, now=now))
+    assert beat == set()
+
+
+def test_a_dead_job_is_not_retried_beside_a_live_one_of_its_key(
+    database: Database, now: datetime
+) -> None:
+    dead = add(database, now, unique_key="k")
+    (job,) = claim(database, now)
+    database.transaction(
+        SCOPE, lambda s: queue.fail(s, job, code="x", text="x", now=now, retry_at=None)
+    )
+    assert add(database, now, unique_key="k") != dead
+    assert not database.transaction(SCOPE, lambda s: queue.retry_dead(s, dead, now=now))
+
+
+def test_a_unique_key_added_by_two_transactions_at_once_gives_one_job(
+    database: Database, now: datetime
+) -> None:
+    begun = threading.Barrier(2, timeout=10)
+
+    def work(session: ScopedSession) -> int:
+        with suppress(threading.BrokenBarrierError):
+            begun.wait(0.2 if database.is_sqlite else 5)
+        job_id = queue.add(session, Job.PRUNE, {}, now=now, unique_key="k", lanes=["a"])
+        session.add(Lane(key=new_id(), queue="x"))
+        return job_id
+
+    with ThreadPoolExecutor(2) as pool:
+        ids = list(pool.map(lambda _: database.transaction(SCOPE, work), range(2)))
+    assert ids[0] == ids[1]
+
+
+def test_long_jobs_take_their_share_and_no_more(database: Database, now: datetime) -> None:
+    def take(long_limit: int) -> list[Job]:
+        jobs = database.transaction(
+            SCOPE,
+            lambda s: claiming.claim(
+                s, limit=4, lease=LEASE, now=now, long=[Job.SYNC_STREAMS], long_limit=long_limit
+            ),
+        )
+        return [job.kind for job in jobs]
+
+    def fill(session: ScopedSession) -> None:
+        for kind in (Job.SYNC_STREAMS, Job.PRUNE):
+            for _ in range(6):
+                queue.add(session, kind, {}, now=now)
+
+    database.transaction(SCOPE, fill)
+    assert Counter(take(2)) == {Job.SYNC_STREAMS: 2, Job.PRUNE: 2}
+    assert Counter(take(0)) == {Job.PRUNE: 4}
+
+
+def test_neither_lanes_nor_jobs_without_one_starve(database: Database, now: datetime) -> None:
+    free = {add(database, now) for _ in range(8)}
+    laned = {add(database, now, lanes=[f"l{number}"]) for number in range(8)}
+    taken = {job.id for job in claim(database, now, limit=4)}
+    assert len(taken & free) == len(taken & laned) == 2
+    assert len(claim(database, now, limit=99)) == 12
+
+
+def test_two_transactions_in_each_others_way_both_succeed(
+    database: Database, now: datetime
+) -> None:
+    """Each locks a lane the other one wants next: PostgreSQL ends one, which is run again."""
+    if database.is_sqlite:
+        return
+    begun = threading.Barrier(2, timeout=10)
+
+    def work(keys: str) -> None:
+        def locked(session: ScopedSession) -> None:
+            lanes.touch(session, {keys[0]: now}, queue="x")
+            with suppress(threading.BrokenBarrierError):
+                begun.wait(5)
+            begun.abort()
+            lanes.touch(session, {keys[1]: now}, queue="x")
+
+        database.transaction(SCOPE, locked)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, ["ab", "ba"]))
+
+
+def test_pruning_takes_what_is_long_over_and_leaves_the_rest(
+    database: Database, now: datetime
+) -> None:
+    ids = [add(database, now, lanes=[f"l{number}"]) for number in range(4)]
+    done, dead, waiting, late = claim(database, now)
+    finish(database, done, now)
+    finish(database, late, now + timedelta(days=2))
+    for job, again in ((dead, None), (waiting, now + LEASE)):
+        database.transaction(
+            SCOPE,
+            lambda s, job=job, again=again: queue.fail(
+                s, job, code="x", text="x", now=now, retry_at=again
+            ),
+        )
+    before = now + timedelta(days=1)
+    assert database.transaction(SCOPE, lambda s: leases.prune(s, before=before)) == 4
+    with database.read(SCOPE) as session:
+        assert set(session.scalars(select(JobRow.id))) == set(ids) - {done.id}
+        assert session.scalars(select(Lane.key)).all() == [waiting.lanes[0]]
+
+
+def test_no_step_of_a_job_reads_the_whole_table(tmp_path: Path, now: datetime) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    with database.write_engine.begin() as connection:
+        Base.metadata.create_all(connection)
+    seen: list[tuple[str, Any]] = []
+    event.listen(
+        database.write_engine,
+        "before_cursor_execute",
+        lambda _, __, statement, parameters, *more: seen.append((statement, parameters)),
+    )
+    add(database, now, unique_key="k", lanes=["a", "b"])
+    add(database, now, unique_key="k")
+    jobs = claim(database, now)
+    database.transaction(SCOPE, lambda s: leases.heartbeat(s, jobs, lease=LEASE, now=now))
+    database.transaction(SCOPE, lambda s: leases.rescue(s, now=now))
+    finish(database, jobs[0], now)
+    plans = []
+    with database.write_engine.connect() as connection:
+        for statement, parameters in seen:
+            if statement.startswith(("SELECT", "UPDATE")):
+                one = parameters[0] if isinstance(parameters, list) else parameters
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", one)
+                plans += [row.detail for row in plan]
+    database.close()
+    assert len(plans) > 8
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []

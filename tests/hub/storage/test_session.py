@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from hub.domain.agreements import (
@@ -227,3 +229,65 @@ def test_dates_stay_dates(filled: Database) -> None:
     filled.transaction(ALL, lambda s: s.execute(update(Patient).values(birth_date=born)))
     with filled.read(ALL) as session:
         assert set(session.scalars(select(Patient.birth_date))) == {born}
+
+
+def test_a_failing_hook_harms_nobody(database: Database) -> None:
+    seen: list[str] = []
+
+    def work(session: ScopedSession) -> str:
+        session.after_commit += [lambda: 1 / 0, lambda: seen.append("second hook")]
+        return "durable"
+
+    assert database.submit(ALL, work).result(10) == "durable"
+    assert database.transaction(ALL, work) == "durable"
+    assert database.submit(ALL, lambda s: "next").result(10) == "next"
+    assert seen == ["second hook"] * 2
+
+
+def test_the_committer_outlives_whatever_a_piece_of_work_raises(database: Database) -> None:
+    def work(session: ScopedSession) -> None:
+        raise SystemExit
+
+    failed = [database.submit(ALL, work) for _ in range(2)]
+    assert database.submit(ALL, lambda s: "next").result(10) == "next"
+    for future in failed:
+        assert isinstance(future.exception(10), SystemExit)
+
+
+def test_a_closed_database_refuses_work_instead_of_keeping_it(database: Database) -> None:
+    submitted = [database.submit(ALL, lambda s: 1) for _ in range(20)]
+    database.close()
+    assert [future.result(0) for future in submitted] == [1] * 20
+    with pytest.raises(RuntimeError, match="closed"):
+        database.submit(ALL, lambda s: 1)
+
+
+def test_work_goes_on_after_every_connection_was_cut(database: Database) -> None:
+    """A restart of the server, as its clients see it."""
+    if database.is_sqlite:
+        return
+    others = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    cut_myself = text("SELECT pg_terminate_backend(pg_backend_pid())")
+    for submit in (database.submit, _at_once(database)):
+        submit(ALL, lambda s: None).result(10)
+        with database.write_engine.connect() as connection:
+            connection.execute(others)
+        assert submit(ALL, lambda s: "well again").result(10) == "well again"
+        with pytest.raises(OperationalError):
+            submit(ALL, lambda s: s.execute(cut_myself)).result(10)
+        assert submit(ALL, lambda s: "well again").result(10) == "well again"
+
+
+def _at_once(database: Database) -> Callable[..., Future[Any]]:
+    def submit(scope: Scope, work: Callable[[ScopedSession], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(database.transaction(scope, work))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    return submit

@@ -1,0 +1,51 @@
+"""Child processes: their answers, their failures, and their end with the job."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hub.domain.jobs import Job
+from hub.errors import Cancelled
+from hub.settings import Settings
+from hub.storage.crypto import Crypto
+from hub.storage.queue import ClaimedJob
+from hub.storage.session import Database
+from jobs.children import ChildDied, run_apart
+from jobs.context import JobContext, RunningJob
+
+
+@pytest.fixture
+def job(tmp_path: Path, crypto: Crypto) -> RunningJob:
+    moment = datetime(2026, 3, 2, tzinfo=UTC)
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    context = JobContext(database, crypto, Settings(data_dir=tmp_path), lambda: moment)
+    return RunningJob(context, ClaimedJob(1, Job.SOLVE_ROUND, "t", None, {}, 1, 3, moment))
+
+
+def test_a_child_answers(job: RunningJob) -> None:
+    assert run_apart(job, math.factorial, 20) == math.factorial(20)
+
+
+def test_what_the_child_raises_is_raised(job: RunningJob) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        run_apart(job, int, "nine")
+
+
+def test_a_child_that_is_killed_is_told_apart_from_an_answer(job: RunningJob) -> None:
+    with pytest.raises(ChildDied):
+        run_apart(job, os._exit, 9)
+
+
+def test_a_cancelled_job_does_not_wait_for_its_child(job: RunningJob) -> None:
+    threading.Timer(0.2, lambda: setattr(job, "cancel_asked", True)).start()
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        run_apart(job, time.sleep, 60)
+    assert time.monotonic() - started < 30
