@@ -280,7 +280,8 @@ class _Compiler:
             subject = above.subject
         outer = (*above.outer, here) if above is not None else (here,)
         again = repeated or (above is not None and above.repeated)
-        return Row(source, columns, practice, number, subject, outer, again)
+        proven = number if source.owned or source.access is Access.PRACTICES else None
+        return Row(source, columns, practice, proven, subject, outer, again)
 
     def _by_id(self, root: ById) -> Sql:
         source = root.objects.source
