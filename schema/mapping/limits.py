@@ -95,7 +95,8 @@ ONCE = Times()
 class Size:
     """What a selection asks for; `depth` and `meta_depth` count nested objects of data and of
     introspection, `fields` the fields at the top, `repeats` how often the most repeated field of
-    one type stands in the document: validation compares each with each."""
+    one type stands in the document: validation compares each with each. `once` is what a page
+    costs besides its rows."""
 
     depth: int = 0
     meta_depth: int = 0
@@ -103,6 +104,7 @@ class Size:
     directives: int = 0
     fields: int = 0
     price: Price = FREE
+    once: int = 0
     repeats: int = 0
 
     def beside(self, other: Size) -> Size:
@@ -113,6 +115,7 @@ class Size:
             min(CAP, self.directives + other.directives),
             min(CAP, self.fields + other.fields),
             self.price.plus(other.price),
+            min(CAP, self.once + other.once),
             max(self.repeats, other.repeats),
         )
 
@@ -244,26 +247,25 @@ class _Meter:
             aliases=min(CAP, alias + below.aliases),
             directives=below.directives,
             fields=1,
-            price=self._price(node, parent, below.price),
+            price=self._price(node, parent, below),
+            once=TOTAL_COST if _is_page(parent_name) and name == "totalCount" else 0,
         )
 
-    def _price(self, node: FieldNode, parent: GraphQLNamedType | None, below: Price) -> Price:
-        name, parent_name = node.name.value, parent.name if parent else ""
+    def _price(self, node: FieldNode, parent: GraphQLNamedType | None, below: Size) -> Price:
+        name, parent_name, price = node.name.value, parent.name if parent else "", below.price
         field_type = self._type_of(name, parent)
         if _is_page(parent_name):
-            if name == "nodes":
-                return below.plus(Price(1))
-            return {"edges": below, "totalCount": Price(TOTAL_COST)}.get(name, FREE)
+            return {"nodes": price.plus(Price(1)), "edges": price}.get(name, FREE)
         if field_type is not None and _is_page(field_type.name):
             times = _times(node, "first")
             if parent is self._schema.query_type:
-                self.pages[id(node)] = (times, below)
-            return Price(1, ((times, below),))
+                self.pages[id(node)] = (times, price)
+            return Price(1 + below.once, ((times, price),))
         if parent is not None and parent is self._schema.mutation_type:
-            return below.plus(Price(MUTATION_COST))
+            return price.plus(Price(MUTATION_COST))
         if name == "nodes" and parent is self._schema.query_type:
-            return Price(0, ((_times(node, "ids"), below.plus(Price(1))),))
-        return below.plus(Price(1)) if node.selection_set is not None else FREE
+            return Price(0, ((_times(node, "ids"), price.plus(Price(1))),))
+        return price.plus(Price(1)) if node.selection_set is not None else FREE
 
     def _type_of(self, name: str, parent: GraphQLNamedType | None) -> GraphQLNamedType | None:
         if name == "__schema":

@@ -15,12 +15,14 @@ from sqlalchemy import select
 from hub import settings
 from hub.auth import credentials
 from hub.domain.agreements import Domain, PrincipalKind, Purpose, unrestricted_scope
+from hub.entrypoints.cli import client_documents
 from hub.entrypoints.hub import Hub, open_hub
 from hub.errors import NotFound, Rejected
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client, Practice
 
 app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
+app.add_typer(client_documents.app, name="documents")
 
 _SCOPE = unrestricted_scope("client command")
 _KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
@@ -52,6 +54,9 @@ def create(
         typer.Option(help="A purpose it may state; repeat, the first is the default."),
     ] = None,
     export: Annotated[bool, typer.Option(help="It may start bulk exports.")] = False,
+    developer: Annotated[
+        bool, typer.Option(help="May send documents of its own and introspect in production.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a credential and print its key, which is not shown again."""
@@ -69,6 +74,7 @@ def create(
             now=hub.now(),
             domains=domains,
             purposes=purposes,
+            developer=developer,
             export=export,
         )
         return _shown(client), key
@@ -122,6 +128,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "key_prefix": client.key_prefix,
         "domains": client.domains,
         "purposes": client.purposes,
+        "developer": client.developer,
         "export": client.export,
         "created_at": client.created_at.isoformat(),
         "revoked_at": client.revoked_at.isoformat() if client.revoked_at else None,
