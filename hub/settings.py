@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     graphql_get: bool = Field(
         False, description="also take GraphQL queries by GET; addresses end up in logs"
     )
+    graphql_federation: bool = Field(
+        False, description="answer a gateway as an Apollo Federation 2 subgraph"
+    )
     graphql_cost_maximum: int = Field(
         20_000, ge=5_000, description="points of query cost a credential may spend at once"
     )

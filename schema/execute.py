@@ -240,6 +240,9 @@ class _Run:
             variable_values=_raw(self.operation),
             hide_suggestions=True,
         )
+        for failed in result.errors or ():
+            if isinstance(failed.original_error, HubError):
+                raise failed.original_error
         if result.errors or result.data is None:
             raise HubError("A field could not be answered.")
         return dict(result.data)

@@ -22,6 +22,7 @@ from schema import (
     visits,
 )
 from schema.common import SCALARS
+from schema.federation import Query as federation_query
 from schema.mapping import checks
 from schema.mapping.declare import Stored
 from schema.mapping.mutate import Mutation, make_mutations
@@ -73,7 +74,7 @@ TYPES: tuple[Stored, ...] = (
 class HubSchema:
     """The built schema: `declared` types by name, `mutations` by name, `graphql` for validation."""
 
-    def __init__(self, types: Sequence[Stored] = TYPES) -> None:
+    def __init__(self, types: Sequence[Stored] = TYPES, *, federation: bool = False) -> None:
         checks.check(types)
         self.declared: Mapping[str, Stored] = {item.name: item for item in types}
         self.mutations: Mapping[str, Mutation] = {item.name: item for item in MUTATIONS}
@@ -81,7 +82,7 @@ class HubSchema:
         query = maker.make(
             "Query",
             [*maker.roots(), *maker.node_roots()],
-            bases=(connectors_catalogue.Query,),
+            bases=(connectors_catalogue.Query, *([federation_query] if federation else [])),
         )
         self.strawberry = strawberry.Schema(
             query=query,
@@ -101,7 +102,7 @@ class HubSchema:
         return self.strawberry.as_str() + "\n"
 
 
-@lru_cache(maxsize=1)
-def hub_schema() -> HubSchema:
-    """The schema of this program, built once."""
-    return HubSchema()
+@lru_cache(maxsize=2)
+def hub_schema(federation: bool = False) -> HubSchema:
+    """The schema of this program, built once; with `federation` also as a subgraph."""
+    return HubSchema(federation=federation)

@@ -26,6 +26,7 @@ from hub.storage.running import Running
 from hub.storage.session import Database
 from schema.context import ConnectorEntry, Context
 from schema.execute import Engine, Prepared
+from schema.federation import translated
 from schema.root import hub_schema
 
 _SCOPE = unrestricted_scope("credentials")
@@ -62,8 +63,10 @@ class Operations:
         self.hub = hub
         self._connectors = connectors
         self._demo = hub.settings.profile == "demo"
-        self._plain = Engine(hub_schema(), introspection=False)
-        self._introspecting = Engine(hub_schema(), introspection=True)
+        self._federation = hub.settings.graphql_federation
+        schema = hub_schema(self._federation)
+        self._plain = Engine(schema, introspection=False)
+        self._introspecting = Engine(schema, introspection=True)
         self.buckets = Buckets(
             hub.database,
             size=hub.settings.graphql_cost_maximum,
@@ -110,6 +113,9 @@ class Operations:
         except Forbidden as error:
             self._note_denial(principal, str(error))
             raise
+        variables = question.variables
+        if self._federation:
+            text, variables = translated(text, variables)
         context = Context(
             self.hub.database,
             self.hub.crypto,
@@ -121,9 +127,7 @@ class Operations:
             prepare_connection=prepare_connection,
             own_documents=self._free_text(principal),
         )
-        prepared = self.engine(principal).prepare(
-            context, text, question.variables, question.operation_name
-        )
+        prepared = self.engine(principal).prepare(context, text, variables, question.operation_name)
         return Opened(context, prepared)
 
     def scope(self, principal: Principal, purpose: Purpose) -> Scope:
