@@ -62,6 +62,8 @@ from hub.storage.reads.text import Piece, Sql, Writer, constant
 
 NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 Fill = Callable[[Sequence[Any], Sets, Scope], Any]
+OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
+"""How many parentheses a page and a to-one link open around what is below them."""
 _NUMBER, _COUNT = "row_number_", "row_count_"
 
 
@@ -110,28 +112,31 @@ def supports(root: Root, writer: Writer) -> bool:
     """True if a root can be written as text: stored values only, not nested beyond what the
     database parses."""
     if isinstance(root, RootPage):
-        return _page_fits(root.page, writer, 1)
+        return _page_fits(root.page, writer, OUTERMOST)
     return isinstance(root, Constant) or (
-        isinstance(root, ById) and _objects_fit(root.objects, writer, 0)
+        isinstance(root, ById) and _objects_fit(root.objects, writer, OUTERMOST + LINK_DEPTH)
     )
 
 
 def _page_fits(page: Page, writer: Writer, depth: int) -> bool:
+    depth += PAGE_DEPTH
     if writer.nesting is not None and depth > writer.nesting:
         return False
     return all(_objects_fit(objects, writer, depth) for objects in page.selections())
 
 
 def _objects_fit(objects: Objects, writer: Writer, depth: int) -> bool:
+    if writer.nesting is not None and depth > writer.nesting:
+        return False
     for output in objects.outputs:
         if isinstance(output, Many):
-            if not _page_fits(output.page, writer, depth + 1):
+            if not _page_fits(output.page, writer, depth):
                 return False
         elif isinstance(output, One):
             target = output.objects.source
             if target.owned and not objects.source.owned:
                 return False  # without the practice an id names no row
-            if not _objects_fit(output.objects, writer, depth):
+            if not _objects_fit(output.objects, writer, depth + LINK_DEPTH):
                 return False
         elif not isinstance(output, Constant | GlobalId | Leaf):
             return False

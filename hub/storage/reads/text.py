@@ -61,7 +61,7 @@ class Writer(ABC):
 
     dialect: Dialect
     nesting: int | None = None
-    """How many connections may lie in one another; None: as many as a document may have."""
+    """How deep subselects may lie in one another, in parentheses; None: as a document has them."""
 
     def value(self, column: Sql, stored: Column[Any], shape: Shape) -> Sql:
         """The JSON text of a stored value, null if it is null."""
@@ -183,7 +183,7 @@ class Postgresql(Writer):
 def _quoted(text: Sql) -> Sql:
     """Null stays null."""
     quote = constant('"')
-    return quote.op("||", return_type=Text())(text).op("||", return_type=Text())(quote)
+    return quote.concat(text).concat(quote)
 
 
 def _concat(listed: Sequence[Sql]) -> Sql:
@@ -192,12 +192,12 @@ def _concat(listed: Sequence[Sql]) -> Sql:
 
 class Sqlite(Writer):
     dialect = sqlite.dialect(paramstyle="qmark")
-    nesting = 4  # SQLite 3.40: its parser's stack overflows at six
+    nesting = 16  # the stack of SQLite 3.40's parser overflows at 19
 
     def concat(self, pieces: Iterable[Piece]) -> Sql:
         first, *others = _pieces(pieces)
         for piece in others:
-            first = first.op("||", return_type=Text())(piece)
+            first = first.concat(piece)
         return first
 
     def joined(self, item: Sql, only: Sql | None = None) -> Sql:
