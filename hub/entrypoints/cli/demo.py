@@ -126,8 +126,8 @@ def _sentences(summary: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "Access",
             f"a practice's app sees {seen['own_practices_seen']} practice and its "
-            f"{seen['own_patients_seen']} patients; {seen['foreign_ids_asked']} foreign ids answered"
-            f" like missing ones; {seen['audit_events']} audit events",
+            f"{seen['own_patients_seen']} patients; {seen['foreign_ids_asked']} foreign ids are "
+            f"answered like missing ones; {seen['audit_events']} audit events",
         ),
         (
             "GraphQL",
