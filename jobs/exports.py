@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.domain.agreements import unrestricted_scope
-from hub.errors import Conflict, Forbidden, HubError, NotFound, Rejected
+from hub.errors import Cancelled, Conflict, Forbidden, HubError, NotFound, Rejected
 from hub.services import exports
 from hub.services.exports import Chunk, Request
 from hub.storage.export_files import ExportFile
@@ -14,15 +14,15 @@ _SCOPE = unrestricted_scope("export")
 
 
 def run(job: RunningJob) -> None:
-    """Write an export from where an earlier attempt got to; one that may not go on is ended and
-    its file deleted."""
+    """Write an export from where an earlier attempt got to; one that may not go on, or was
+    cancelled, is ended and its file deleted."""
     context, export_id = job.context, str(job.args["export_id"])
     if context.read_chunk is None:
         raise HubError("This process was started without a reader for exports.")
     with ExportFile(context.settings.data_dir, context.crypto, export_id) as file:
         try:
             chunks = _write_all(job, file, export_id)
-        except (Forbidden, Rejected, NotFound, Conflict):
+        except (Cancelled, Forbidden, Rejected, NotFound, Conflict):
             job.transaction(_SCOPE, lambda session: _end(job, session, export_id, ""))
             file.delete()
             raise

@@ -23,6 +23,7 @@ from hub.errors import Forbidden, HubError, Unauthenticated
 from hub.services import exports
 from hub.services.exports import Chunk
 from hub.storage.export_files import ExportFile
+from hub.storage.session import ScopedSession
 from hub.storage.tables import Client, Export
 from schema import exporting
 from schema.context import Context
@@ -71,10 +72,8 @@ def export_routes(hub: Hub) -> list[Route]:
             row = await run_in_threadpool(_take, hub, token, header)
         except HubError as error:
             return _refused(error)
-        file = ExportFile(hub.settings.data_dir, hub.crypto, row.id)
-        return StreamingResponse(
-            _once(file, row.chunks), headers=_headers(row), media_type=MEDIA_TYPE
-        )
+        body = _once(_file(hub, row), row.chunks)
+        return StreamingResponse(body, headers=_headers(row), media_type=MEDIA_TYPE)
 
     return [Route("/exports/{token}", download, methods=["GET"])]
 
@@ -83,12 +82,19 @@ def _take(hub: Hub, token: str, header: str | None) -> Export:
     with hub.database.read(_SCOPE) as session:
         principal = authenticate(session, header)
     require_right(principal)
-    return hub.database.transaction(
-        _SCOPE,
-        lambda session: exports.take(
-            session, hub.crypto, token=token, client_id=principal.id, now=hub.now()
-        ),
-    )
+    now = hub.now()
+
+    def work(session: ScopedSession) -> Export:
+        row = exports.take(session, hub.crypto, token=token, client_id=principal.id, now=now)
+        if not _file(hub, row).path.exists():  # else the one download would be spent on nothing
+            raise HubError("The file lies on another machine; share HUB_DATA_DIR.")
+        return row
+
+    return hub.database.transaction(_SCOPE, work)
+
+
+def _file(hub: Hub, row: Export) -> ExportFile:
+    return ExportFile(hub.settings.data_dir, hub.crypto, row.id)
 
 
 def _once(file: ExportFile, chunks: int) -> Iterator[bytes]:

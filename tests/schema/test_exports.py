@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from hub.domain.agreements import DataClass, Domain, unrestricted_scope
 from hub.entrypoints.exports import ExportReader
-from hub.errors import Conflict, Forbidden
+from hub.errors import Cancelled, Conflict, Forbidden
 from hub.services import exports, housekeeping
 from hub.settings import Settings
 from hub.storage import claiming, tables
@@ -159,6 +159,36 @@ def test_an_export_killed_in_a_chunk_goes_on_without_repeating_or_missing_a_row(
     assert office.read == (5 if killed_after_writing else 4)
 
 
+def test_a_cancelled_export_is_ended_and_its_file_deleted(world, office, tmp_path):
+    practice = world.practice("North")
+    world.patients(practice, 25)
+    start(world.app(practice, export=True))
+
+    def read(request: exports.Request) -> exports.Chunk:
+        if request.chunks == 1:
+            raise Cancelled("The job was cancelled.")
+        return office.reader(request)
+
+    with pytest.raises(Cancelled):
+        office.run(read)
+    [row] = world.read(lambda s: s.scalars(select(tables.Export)).all())
+    assert (row.state, row.chunks) == ("failed", 1)
+    assert list((tmp_path / "exports").iterdir()) == []
+
+
+def test_a_download_whose_file_is_elsewhere_is_not_spent(world, office, tmp_path):
+    practice = world.practice("North")
+    world.patients(practice, 2)
+    app = world.app(practice, export=True)
+    path = start(app)["downloadPath"]
+    office.run()
+    [file] = (tmp_path / "exports").iterdir()
+    elsewhere = file.rename(tmp_path / "elsewhere")
+    assert get(app, path).status_code == 500
+    elsewhere.rename(file)
+    assert len(lines(get(app, path))) == 2
+
+
 def test_what_was_read_is_audited_with_its_patients(world, office):
     practice = world.practice("North")
     patients = world.patients(practice, 12)
@@ -257,6 +287,16 @@ def test_variables_and_filters_are_kept_encrypted_and_used(world, office):
 def test_a_class_that_is_not_granted_cannot_be_exported(world):
     app = world.app(world.practice("North"), export=True, classes=[DataClass.OPERATIONAL])
     assert start(app)["errors"][0]["code"] == "BAD_INPUT"
+
+
+def test_without_an_order_rows_come_by_id_which_never_changes(world, office):
+    practice = world.practice("North")
+    patients = world.patients(practice, 25)
+    app = world.app(practice, export=True)
+    path = start(app, "{ patients { nodes { id } } }")["downloadPath"]
+    office.run()
+    found = [row["id"] for row in lines(get(app, path))]
+    assert found == [global_id("Patient", one) for one in sorted(patients)]
 
 
 def test_an_empty_list_is_an_empty_file(world, office):
