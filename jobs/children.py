@@ -6,8 +6,11 @@ cancelled or over its time, when the worker stops, and when the worker itself di
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -19,6 +22,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 LOOK_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class ChildDied(Exception):
@@ -52,7 +56,7 @@ def run_apart(job: RunningJob, call: Callable[[A], R], argument: A) -> R:
 
 
 def _answer(sending: Connection, call: Callable[[A], R], argument: A) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _end_with_parent()
     try:
         answer: tuple[bool, object] = (False, call(argument))
     except Exception as error:
@@ -61,7 +65,12 @@ def _answer(sending: Connection, call: Callable[[A], R], argument: A) -> None:
 
 
 def _end_with_parent() -> None:
+    """The kernel ends this process with its parent; elsewhere a thread does, as soon as the
+    computation lets other threads run."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent is not None and os.getppid() != parent.pid:  # it died before
+            os._exit(1)
+    elif parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -49,3 +51,36 @@ def test_a_cancelled_job_does_not_wait_for_its_child(job: RunningJob) -> None:
     with pytest.raises(Cancelled):
         run_apart(job, time.sleep, 60)
     assert time.monotonic() - started < 30
+
+
+SCRIPT = """
+import multiprocessing, threading, time, types
+from jobs.children import run_apart
+job = types.SimpleNamespace(check=lambda: None)
+threading.Thread(target=run_apart, args=(job, time.sleep, 600)).start()
+while not multiprocessing.active_children():
+    time.sleep(0.01)
+print(multiprocessing.active_children()[0].pid, flush=True)
+"""
+
+
+def test_a_child_ends_with_a_worker_that_is_killed() -> None:
+    worker = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    with worker.stdout:
+        child = int(worker.stdout.readline())
+    worker.kill()
+    worker.wait()
+    deadline = time.monotonic() + 30
+    while is_running(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    """False also for a process that ended and that nobody has waited for."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
