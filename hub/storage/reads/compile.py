@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -62,6 +62,7 @@ from hub.storage.reads.text import Piece, Sql, Writer, constant
 
 NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 Fill = Callable[[Sequence[Any], Sets, Scope], Any]
+ABOUT_PATIENTS = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE})
 OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
 """How many parentheses a page and a to-one link open around what is below them."""
 _NUMBER, _COUNT = "row_number_", "row_count_"
@@ -83,7 +84,8 @@ class Row:
 
     `practice` is its practice; `known` the number of the set it was proven to be in. `outer` are
     the FROM clauses a subselect may refer to. `repeated`: the row, and what is below it, may stand
-    in the answer more than once.
+    in the answer more than once. `noted`: its mark names its patient; `same_subject`: so does the
+    mark of the row above.
     """
 
     source: Source
@@ -93,6 +95,8 @@ class Row:
     subject: Sql | None
     outer: tuple[FromClause, ...]
     repeated: bool
+    same_subject: bool = False
+    noted: bool = False
 
 
 def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> CompiledPart:
@@ -410,8 +414,8 @@ class _Compiler:
         checked = is_checked(source, unrestricted=shape.unrestricted, is_mso=shape.is_mso)
         if not counted and not checked:
             return []
-        about = objects.classes & {DataClass.PHI, DataClass.PHI_SENSITIVE}
-        subject = row.subject if about else None
+        about = objects.classes & ABOUT_PATIENTS
+        subject = row.subject if about and not row.same_subject else None
         by_id = row.repeated and counted
         number = self.mark(Mark(source, counted, subject is not None, by_id))
         pieces: list[Piece] = [f"{EDGE}{number},"]
@@ -428,6 +432,7 @@ class _Compiler:
 
     def objects(self, objects: Objects, row: Row) -> list[Piece]:
         pieces: list[Piece] = ["{", *self._row_mark(objects, row)]
+        row = replace(row, noted=bool(objects.classes & ABOUT_PATIENTS and row.subject is not None))
         for place, output in enumerate(objects.outputs):
             pieces.append(f'{"," if place else ""}"{_name(output.key)}":')
             if isinstance(output, Constant):
@@ -463,13 +468,13 @@ class _Clauses:
         self._compiler = compiler
         self._page = page
         self._above = above
-        self._remote = remote
+        self.remote = remote
 
     def all(self, table: Any) -> list[Sql]:
         compiler, page, above = self._compiler, self._page, self._above
         number = compiler.number(page)
-        found = [] if above is None else [table.c[self._remote] == above.columns["id"]]
-        found += compiler.inside(page.source, table.c, number, above, self._remote)
+        found = [] if above is None else [table.c[self.remote] == above.columns["id"]]
+        found += compiler.inside(page.source, table.c, number, above, self.remote)
         return found + self.filters(table)
 
     def filters(self, table: Any) -> list[Sql]:
@@ -508,7 +513,11 @@ class _PageRows:
         limited = self._limited(names, clauses)
         self._rows: Any = self._numbered(limited, names) if self._more or ends else limited
         number = compiler.number(page)
-        self._row = compiler.row(page.source, self._rows.c, number, above, self._rows)
+        row = compiler.row(page.source, self._rows.c, number, above, self._rows)
+        same = (
+            above is not None and above.noted and _one_patient(page.source, above, clauses.remote)
+        )
+        self._row = replace(row, same_subject=same)
 
     def _limited(self, names: Sequence[str], clauses: _Clauses) -> Any:
         compiler, page = self._compiler, self._page
@@ -621,6 +630,13 @@ class _PageRows:
             at = or_(number == first, and_(number == count, count < first))
         row_id = func.max(cast(self._rows.c.id, Text), type_=Text()).filter(at)
         return func.coalesce(self._writer.text(row_id), constant("null"))
+
+
+def _one_patient(source: Source, above: Row, remote: str) -> bool:
+    """True if rows below `above` are about the patient it is about, because the link says so."""
+    if source.subject == INHERITED:
+        return True
+    return above.source.subject == "id" and remote == source.subject
 
 
 def _order(page: Page, columns: Any) -> list[Any]:

@@ -62,17 +62,8 @@ class Marks:
         return "".join(pieces[::2])
 
     def _take(self, text: str, times: int) -> None:
-        kind = text[0]
-        if kind == NO_CURSOR:
-            raise NotFound("There is no such cursor.")
-        if kind == ROWS:
-            number, rows = text[1:].split(",")
-            self.root_rows[int(number)] = int(rows)
-            return
-        if kind == TOTAL:
-            number, total, *parent = text[1:].split(",")
-            again = 1 if parent else times
-            self.reading.entities[self._marks[int(number)].source.type_name] += int(total) * again
+        if not text[0].isdigit():
+            self._take_other(text[0], text[1:], times)
             return
         number, practice, *rest = text.split(",")
         place = int(number)
@@ -88,6 +79,18 @@ class Marks:
             self.reading.practice_ids.add(practice)
             if mark.subject and rest[0]:
                 self.reading.subjects.add((practice, rest[0]))
+
+    def _take_other(self, kind: str, text: str, times: int) -> None:
+        if kind == NO_CURSOR:
+            raise NotFound("There is no such cursor.")
+        number, count, *parent = text.split(",")
+        if kind == ROWS:
+            self.root_rows[int(number)] = int(count)
+        elif kind == TOTAL:
+            again = 1 if parent else times
+            self.reading.entities[self._marks[int(number)].source.type_name] += int(count) * again
+        else:
+            raise OutOfScope("A read returned an unknown mark.")
 
 
 def is_checked(source: Source, *, unrestricted: bool, is_mso: bool) -> bool:
