@@ -1,0 +1,219 @@
+"""Objects as text: the rows of one selection, their links, and who they belong to.
+
+Rows are scoped where each part begins; below it the composite join keeps the practice, and the
+scope is asked again only where it differs. What each row is travels in marks (`marks.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import FromClause, Select, Text, case, cast, false, func, select
+
+from hub.domain.agreements import DataClass
+from hub.storage.reads import select as sql
+from hub.storage.reads.binds import Binds
+from hub.storage.reads.compile_base import Row, constant_text, is_nullable, key_text
+from hub.storage.reads.compile_pages import page_text
+from hub.storage.reads.marks import EDGE, Mark, is_checked
+from hub.storage.reads.parts import (
+    INHERITED,
+    SENSITIVE,
+    Access,
+    ById,
+    Constant,
+    GlobalId,
+    Leaf,
+    Many,
+    Objects,
+    One,
+    Source,
+)
+from hub.storage.reads.scoping import ScopeShape
+from hub.storage.reads.text import Piece, Sql, Writer, constant
+
+ABOUT_PATIENTS = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE})
+
+
+class Compiler:
+    """Makes the expressions of one statement."""
+
+    def __init__(self, shape: ScopeShape, writer: Writer) -> None:
+        self.shape = shape
+        self.writer = writer
+        self.binds = Binds(shape, writer)
+        self.marks: list[Mark] = []
+        self._aliases = 0
+
+    # Scope
+
+    def own_clause(self, source: Source, columns: Any, number: int | None) -> Sql | None:
+        """The rows in scope, asked of the rows themselves; None if all of them are."""
+        if source.owned or source.access is Access.PRACTICES:
+            value = columns.practice_id if source.owned else columns.id
+            return None if number is None else self.binds.member(value, number)
+        if source.access is Access.CATALOGUE or self.shape.is_mso:
+            return None
+        if source.access is Access.OPERATED and self.shape.has_own:
+            mine: Sql = columns.practice_id == self.binds.own()
+            return mine
+        return false()
+
+    def inside(
+        self, source: Source, columns: Any, number: int | None, row: Row | None, remote: str
+    ) -> list[Sql]:
+        """The clauses that keep rows below `row` in its practice and in scope."""
+        practice = None
+        clauses: list[Sql] = []
+        if row is not None and remote == "practice_id":
+            practice = row.columns["id"]
+        elif row is not None and source.owned and row.practice is not None:
+            practice = row.practice
+            clauses.append(columns.practice_id == practice)
+        if practice is None or row is None or not source.owned:
+            own = self.own_clause(source, columns, number)
+            return clauses if own is None else [*clauses, own]
+        if number is not None and number != row.known:
+            # Of the row above, so that the order of the index below stays usable.
+            clauses.append(self.binds.member(practice, number))
+        return clauses
+
+    # Rows
+
+    def alias(self, source: Source) -> Any:
+        return sql.table_of(source).alias(f"t{self.count()}")
+
+    def count(self) -> int:
+        """A number for another alias."""
+        self._aliases += 1
+        return self._aliases
+
+    def columns(self, source: Source, table: Any, names: Sequence[str]) -> dict[str, Any]:
+        """The columns as selected: figures across practices only where the small-group rule
+        holds."""
+        group = source.small_group
+        if self.shape.is_mso or group is None:
+            return {name: table.c[name] for name in names}
+        large = sql.group_is_large(group, table.c.id)
+        return {
+            name: case((large, table.c[name]), else_=None)
+            if name in source.suppressed
+            else table.c[name]
+            for name in names
+        }
+
+    def row(
+        self,
+        source: Source,
+        columns: Mapping[str, Any],
+        number: int | None,
+        above: Row | None,
+        here: FromClause,
+        *,
+        repeated: bool = False,
+    ) -> Row:
+        practice = columns.get("practice_id")
+        if source.access is Access.PRACTICES:
+            practice = columns["id"]
+        subject = None if source.subject is None else columns.get(source.subject)
+        if source.subject == INHERITED and above is not None:
+            subject = above.subject
+        outer = (*above.outer, here) if above is not None else (here,)
+        again = repeated or (above is not None and above.repeated)
+        proven = number if source.owned or source.access is Access.PRACTICES else None
+        return Row(source, columns, practice, proven, subject, outer, again)
+
+    def by_id(self, root: ById) -> Sql:
+        source = root.objects.source
+        table, number = self.alias(source), self.shape.set_of(source)
+        own = self.own_clause(source, table.c, number)
+        wanted = [table.c.id == self.binds.key(root.id, sql.table_of(source).c.id)]
+        if own is not None:
+            wanted.append(own)
+        found = self._single(root.objects, table, None, number, wanted)
+        return func.coalesce(found, constant("null"))
+
+    def _one(self, link: One, row: Row) -> Sql:
+        source = link.objects.source
+        table, number = self.alias(source), self.shape.set_of(source)
+        wanted: list[Sql] = [table.c.id == row.columns[link.column]]
+        own_practice = source.access is Access.PRACTICES and link.column == "practice_id"
+        if not (own_practice and row.known is not None):
+            wanted += self.inside(source, table.c, number, row, "")
+        found = self._single(link.objects, table, row, number, wanted)
+        return func.coalesce(found, constant("null"))
+
+    def _single(
+        self, objects: Objects, table: Any, above: Row | None, number: int | None, wanted: list[Sql]
+    ) -> Sql:
+        source = objects.source
+        columns = self.columns(source, table, sql.needed_columns(source, [objects]))
+        row = self.row(source, columns, number, above, table, repeated=above is not None)
+        text = self.writer.concat(self.objects(objects, row))
+        found = select(text).select_from(table).where(*wanted).limit(1)
+        return self.correlated(found, above).scalar_subquery()
+
+    @staticmethod
+    def correlated(statement: Select[Any], above: Row | None) -> Select[Any]:
+        return statement.correlate(*above.outer) if above is not None else statement
+
+    # Objects
+
+    def mark(self, mark: Mark) -> int:
+        self.marks.append(mark)
+        return len(self.marks) - 1
+
+    def _row_mark(self, objects: Objects, row: Row) -> list[Piece]:
+        """Who the row belongs to and who it is about."""
+        source, shape = objects.source, self.shape
+        counted = bool(objects.classes & SENSITIVE)
+        checked = is_checked(source, unrestricted=shape.unrestricted, is_mso=shape.is_mso)
+        if not counted and not checked:
+            return []
+        about = objects.classes & ABOUT_PATIENTS
+        subject = row.subject if about and not row.same_subject else None
+        by_id = row.repeated and counted
+        number = self.mark(Mark(source, counted, subject is not None, by_id))
+        pieces: list[Piece] = [f"{EDGE}{number},"]
+        if row.practice is not None:
+            pieces.append(self._present(row.practice))
+        if subject is not None:
+            pieces += [",", self._present(subject)]
+        if by_id:
+            pieces += [",", cast(row.columns["id"], Text)]
+        return [*pieces, EDGE]
+
+    def _present(self, column: Sql) -> Sql:
+        return func.coalesce(column, constant("")) if is_nullable(column) else column
+
+    def objects(self, objects: Objects, row: Row) -> list[Piece]:
+        pieces: list[Piece] = ["{", *self._row_mark(objects, row)]
+        row = replace(row, noted=bool(objects.classes & ABOUT_PATIENTS and row.subject is not None))
+        for place, output in enumerate(objects.outputs):
+            pieces.append(key_text(output.key, place))
+            if isinstance(output, Constant):
+                pieces.append(constant_text(output))
+            elif isinstance(output, GlobalId):
+                coded = self.writer.node_id(objects.source.type_name, row.columns["id"])
+                pieces += ['"', coded, '"']
+            elif isinstance(output, Leaf):
+                pieces.append(self._leaf(output, row))
+            elif isinstance(output, One):
+                pieces.append(self._one(output, row))
+            elif isinstance(output, Many):
+                pieces.append(page_text(self, output.page, row, output.remote))
+        return [*pieces, "}"]
+
+    def _leaf(self, leaf: Leaf, row: Row) -> Sql:
+        stored = sql.table_of(row.source).c[leaf.column]
+        text = self.writer.value(row.columns[leaf.column], stored, leaf.shape)
+        null = constant("null")
+        suppressed = not self.shape.is_mso and leaf.column in row.source.suppressed
+        if stored.nullable or suppressed:
+            text = func.coalesce(text, null)
+        limited = self.shape.limited_set(row.source) if leaf.identifier else None
+        if limited is not None and row.practice is not None:
+            text = case((self.binds.member(row.practice, limited), null), else_=text)
+        return text
