@@ -92,6 +92,9 @@ def _sync_stream(
             "sync interrupted", stream=stream.name, connection_id=connection.id, code=code
         )
         raise
+    except BaseException as error:  # a bug, or the time limit: the run is not to look done
+        code, text = "INTERNAL", f"An unexpected {type(error).__name__} stopped the sync."
+        raise
     finally:
         context.database.transaction(
             _SCOPE,

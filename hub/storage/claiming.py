@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import Integer, Select, bindparam, select, update
 
 from hub import log
 from hub.domain.jobs import Job, JobState
 from hub.storage import lanes as lane_rows
-from hub.storage.lanes import JOBS, LANES, in_state, lanes_of
+from hub.storage.lanes import JOBS, LANES, READY, lanes_of
 from hub.storage.queue import DEFAULT_QUEUE, ClaimedJob
 from hub.storage.session import ScopedSession
 from hub.storage.tables import new_id
@@ -75,19 +75,17 @@ def claim(
     of lanes are due, so that neither starves the other; of the `long` kinds at most `long_limit`.
     """
     round_ = _Claim(now + lease, now)
-    kinds = JOBS.c.kind.in_(sorted(long)) if long else None
-    if kinds is not None and long_limit > 0:
-        _take_free(session, round_, queue, min(long_limit, limit), kinds)
-    short = None if kinds is None else ~kinds
+    if long and long_limit > 0:
+        _take_free(session, round_, _LONG, min(long_limit, limit), queue, long)
     half = (limit + random.getrandbits(1)) // 2
-    _take_free(session, round_, queue, min(half, limit - len(round_.jobs)), short)
+    _take_free(session, round_, _SHORT, min(half, limit - len(round_.jobs)), queue, long)
     may_be_more = len(round_.jobs) >= half
     _take_lanes(session, round_, queue, limit - len(round_.jobs))
     _write_claim(session, round_)
     room = limit - len(round_.jobs)
     if may_be_more and room > 0:
         rest = _Claim(now + lease, now)
-        _take_free(session, rest, queue, room, short)
+        _take_free(session, rest, _SHORT, room, queue, long)
         _write_claim(session, rest)
         return round_.jobs + rest.jobs
     return round_.jobs
@@ -106,47 +104,64 @@ _COLUMNS = (
 )
 
 
+_IS_LONG = JOBS.c.kind.in_(bindparam("long", expanding=True))
+_FREE = (
+    select(*_COLUMNS)
+    .where(
+        JOBS.c.queue == bindparam("queue"),
+        READY,
+        JOBS.c.lane.is_(None),
+        JOBS.c.run_at <= bindparam("now"),
+    )
+    .order_by(JOBS.c.priority, JOBS.c.run_at, JOBS.c.id)
+    .limit(bindparam("room", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_LONG = _FREE.where(_IS_LONG)
+_SHORT = _FREE.where(~_IS_LONG)
+
+
 def _take_free(
     session: ScopedSession,
     round_: _Claim,
-    queue: str,
+    due: Select[Any],
     limit: int,
-    kinds: ColumnElement[bool] | None,
+    queue: str,
+    long: Collection[Job],
 ) -> None:
     if limit <= 0:
         return
-    due = select(*_COLUMNS).where(
-        JOBS.c.queue == queue,
-        in_state(JobState.READY),
-        JOBS.c.lane.is_(None),
-        JOBS.c.run_at <= round_.now,
-    )
-    if kinds is not None:
-        due = due.where(kinds)
-    due = due.order_by(JOBS.c.priority, JOBS.c.run_at, JOBS.c.id).limit(limit)
-    for row in session.connection().execute(due.with_for_update(skip_locked=True)).all():
+    parameters = {"queue": queue, "now": round_.now, "room": limit, "long": sorted(long)}
+    for row in session.connection().execute(due, parameters).all():
         if row.kind in _KINDS:
             round_.take(row)
         else:
             round_.postpone(row)
 
 
+_DUE_LANES = (
+    select(LANES.c.key)
+    .where(LANES.c.queue == bindparam("queue"), LANES.c.ready_at <= bindparam("now"))
+    .order_by(LANES.c.ready_at)
+    .limit(bindparam("room", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_READY_HEADS = (
+    select(*_COLUMNS)
+    .where(JOBS.c.id.in_(bindparam("heads", expanding=True)), READY)
+    .with_for_update(skip_locked=True)
+)
+
+
 def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, limit: int) -> None:
     if limit <= 0:
         return
     connection, now = session.connection(), round_.now
-    due = (
-        select(LANES.c.key)
-        .where(LANES.c.queue == queue, LANES.c.ready_at <= now)
-        .order_by(LANES.c.ready_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    keys = list(connection.scalars(due))
+    room = {"queue": queue, "now": now, "room": limit}
+    keys = list(connection.execute(_DUE_LANES, room).scalars())
     heads = lane_rows.heads(session, keys) if keys else {}
-    ready = select(*_COLUMNS).where(JOBS.c.id.in_(set(heads.values())), in_state(JobState.READY))
-    rows = connection.execute(ready.with_for_update(skip_locked=True)).all() if heads else ()
-    jobs = {row.id: row for row in rows}
+    wanted = {"heads": sorted(set(heads.values()))}
+    jobs = {row.id: row for row in connection.execute(_READY_HEADS, wanted)} if heads else {}
     for key in keys:
         if key in round_.lanes:  # taken a moment ago as the second lane of another job
             continue

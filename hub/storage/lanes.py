@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, bindparam, literal, select, update
+from sqlalchemy import Table, bindparam, select, text, update
 from sqlalchemy.sql import ColumnElement
 
-from hub.domain.jobs import JobState
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow, Lane
 from hub.storage.upsert import insert
@@ -22,14 +21,11 @@ JOBS: Table = JobRow.__table__  # type: ignore[assignment]
 LANES: Table = Lane.__table__  # type: ignore[assignment]
 
 
-def in_state(*states: JobState) -> ColumnElement[bool]:
-    """Jobs in one of `states`, written into the statement's text: SQLite uses a partial index only
-    where it finds the index's own words."""
-    words = [literal(state.value, literal_execute=True) for state in states]
-    return JOBS.c.state.in_(words) if len(words) > 1 else JOBS.c.state == words[0]
-
-
-LIVE = in_state(JobState.READY, JobState.RUNNING)
+READY = text("jobs.state = 'ready'")
+RUNNING = text("jobs.state = 'running'")
+LIVE = text("jobs.state IN ('ready', 'running')")
+FINISHED = text("jobs.state IN ('done', 'cancelled')")
+"""Conditions in the words of the partial indexes: SQLite uses such an index for no others."""
 
 
 def lanes_of(row: Any) -> tuple[str, ...]:
@@ -92,6 +88,9 @@ _DUE = (
 )
 
 
+_RUN_AT = select(JOBS.c.id, JOBS.c.run_at).where(JOBS.c.id.in_(bindparam("jobs", expanding=True)))
+
+
 def release(session: ScopedSession, held: Mapping[str, str], now: datetime) -> None:
     """Free lanes (key -> token that holds it), then look for more work in a new statement: read in
     the same one, PostgreSQL would miss a job inserted while it waited for the lane's lock."""
@@ -102,8 +101,8 @@ def release(session: ScopedSession, held: Mapping[str, str], now: datetime) -> N
     oldest = heads(session, held)
     if not oldest:
         return
-    jobs = select(JOBS.c.id, JOBS.c.run_at).where(JOBS.c.id.in_(set(oldest.values())))
-    due = {row.id: row.run_at for row in connection.execute(jobs)}
+    jobs = connection.execute(_RUN_AT, {"jobs": list(oldest.values())})
+    due = {row.id: row.run_at for row in jobs}
     connection.execute(
         _DUE, [{"lane": key, "due": max(due[oldest[key]], now)} for key in sorted(oldest)]
     )

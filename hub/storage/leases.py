@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 
 from hub.domain.jobs import JobState
 from hub.storage import lanes as lane_rows
-from hub.storage.lanes import JOBS, LANES, in_state, lanes_of
+from hub.storage.lanes import FINISHED, JOBS, LANES, RUNNING, lanes_of
 from hub.storage.queue import ClaimedJob, again
 from hub.storage.session import ScopedSession
 
@@ -47,7 +47,7 @@ def rescue(session: ScopedSession, *, now: datetime) -> int:
     connection = session.connection()
     expired = (
         select(*_HELD)
-        .where(in_state(JobState.RUNNING), JOBS.c.lease_until < now)
+        .where(RUNNING, JOBS.c.lease_until < now)
         .order_by(JOBS.c.lease_until)
         .limit(RESCUE_LIMIT)
     )
@@ -72,8 +72,9 @@ def rescue(session: ScopedSession, *, now: datetime) -> int:
 def prune(session: ScopedSession, *, before: datetime) -> int:
     """Delete some of the jobs finished before a moment and of the lanes nothing waits in; returns
     how many rows. A few thousand at a time: whoever is arriving does not wait for long."""
-    over = in_state(JobState.DONE, JobState.CANCELLED)
-    finished = select(JOBS.c.id).where(over, JOBS.c.created_at < before, JOBS.c.done_at < before)
+    finished = select(JOBS.c.id).where(
+        FINISHED, JOBS.c.created_at < before, JOBS.c.done_at < before
+    )
     idle = select(LANES.c.key).where(LANES.c.ready_at.is_(None), LANES.c.token.is_(None))
     jobs = finished.order_by(JOBS.c.created_at, JOBS.c.id).limit(PRUNE_LIMIT)
     lanes = idle.order_by(LANES.c.key).limit(PRUNE_LIMIT).with_for_update(skip_locked=True)

@@ -17,6 +17,7 @@ from typing import Any, cast
 from sqlalchemy import (
     CursorResult,
     Update,
+    bindparam,
     case,
     func,
     or_,
@@ -24,11 +25,12 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
 from hub.storage import lanes as lane_rows
-from hub.storage.lanes import JOBS, LIVE, in_state
+from hub.storage.lanes import JOBS, LIVE, READY, RUNNING
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow
 from hub.storage.upsert import insert
@@ -143,17 +145,14 @@ def _values(job: NewJob, now: datetime) -> dict[str, Any]:
 
 def require_lease(session: ScopedSession, job: ClaimedJob) -> None:
     """Raise LeaseLost unless this worker still holds the job, and keep it so until the commit."""
-    mine = select(JOBS.c.id).where(
-        JOBS.c.id == job.id, JOBS.c.token == job.token, in_state(JobState.RUNNING)
-    )
+    mine = select(JOBS.c.id).where(JOBS.c.id == job.id, JOBS.c.token == job.token, RUNNING)
     if session.connection().execute(mine.with_for_update(read=True)).first() is None:
         raise LeaseLost("Another worker holds this job now.")
 
 
 def finish(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
     """Mark the job done in the transaction of its effects; LeaseLost rolls all of it back."""
-    done = {"state": JobState.DONE.value, "done_at": now, "error_code": "", "error_text": ""}
-    _settle(session, job, done, now)
+    _settle(session, job, _DONE, now)
 
 
 def fail(
@@ -175,7 +174,7 @@ def fail(
         values["attempt"] = job.attempt if counts else job.attempt - 1
     else:
         values |= {"state": JobState.DEAD.value, "done_at": now}
-    return _settle(session, job, values, now)
+    return _settle(session, job, _HELD.values(**values), now)
 
 
 def again(now: datetime) -> dict[str, Any]:
@@ -189,24 +188,32 @@ def again(now: datetime) -> dict[str, Any]:
 
 def end_cancelled(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
     """A running job stopped because it was asked to."""
-    _settle(session, job, {"state": JobState.CANCELLED.value, "done_at": now}, now)
+    ended = _HELD.values(state=JobState.CANCELLED.value, done_at=bindparam("now"))
+    _settle(session, job, ended, now)
 
 
 def release(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
     """Give back a job that was claimed and not begun (shutdown); costs no attempt."""
-    _settle(session, job, again(now) | {"attempt": job.attempt - 1}, now)
+    _settle(session, job, _HELD.values(**again(now), attempt=job.attempt - 1), now)
+
+
+_HELD = (
+    update(JOBS)
+    .where(JOBS.c.id == bindparam("job"), JOBS.c.token == bindparam("holder"), RUNNING)
+    .values(token=None, lease_until=None)
+    .returning(JOBS.c.state)
+)
+_DONE = _HELD.values(
+    state=JobState.DONE.value, done_at=bindparam("now"), error_code="", error_text=""
+)
 
 
 def _settle(
-    session: ScopedSession, job: ClaimedJob, values: Mapping[str, Any], now: datetime
+    session: ScopedSession, job: ClaimedJob, statement: ReturningUpdate[Any], now: datetime
 ) -> JobState:
-    statement = (
-        update(JOBS)
-        .where(JOBS.c.id == job.id, JOBS.c.token == job.token, in_state(JobState.RUNNING))
-        .values(token=None, lease_until=None, **values)
-        .returning(JOBS.c.state)
-    )
-    state = session.connection().execute(statement).scalar()
+    """Run `statement`, made from `_HELD`, if this worker still holds the job."""
+    held = {"job": job.id, "holder": job.token, "now": now}
+    state = session.connection().execute(statement, held).scalar()
     if state is None:
         raise LeaseLost("Another worker holds this job now.")
     lane_rows.release(session, dict.fromkeys(job.lanes, job.token), now)
@@ -256,7 +263,7 @@ def retry_dead(session: ScopedSession, job_id: int, *, now: datetime) -> bool:
 def wake(session: ScopedSession, code: str, *, now: datetime) -> int:
     """Make jobs that wait after the error `code` due now, in the order of their ids; returns how
     many."""
-    waiting = (in_state(JobState.READY), JobRow.error_code == code)
+    waiting = (READY, JobRow.error_code == code)
     lanes = {
         key
         for pair in session.execute(select(JobRow.lane, JobRow.lane2).where(*waiting))

@@ -91,6 +91,19 @@ def test_a_sync_killed_after_a_page_goes_on_from_there(
     assert len({row.external_id for row in office.all(Worker)}) == len(office.all(Worker))
 
 
+def test_a_sync_that_meets_a_bug_does_not_look_done(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("a value of the page")
+
+    monkeypatch.setattr(pull, "_apply", broken)
+    assert sync(office).state == "ready"
+    (run,) = office.all(SyncRun)
+    assert (run.state, run.fault_code) == ("failed", "INTERNAL")
+    assert run.fault_text == "An unexpected KeyError stopped the sync."
+
+
 def test_an_html_page_instead_of_data_is_tried_again_and_told(office: Any) -> None:
     office.faults("payroll_rest", {"kind": "html", "match": "/workers", "times": 1})
     job = sync(office)

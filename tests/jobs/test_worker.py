@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
-from hub.errors import Conflict, RateLimited, Transient
+from hub.errors import Conflict, LeaseLost, RateLimited, Transient
 from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
@@ -71,6 +74,13 @@ def wait_for(context: JobContext, job_id: int, *states: str) -> JobRow:
         assert time.monotonic() < deadline, f"still {found.state}"
         time.sleep(0.02)
     return found
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def test_a_job_runs_and_its_effect_is_there_once_it_is_done(
@@ -250,3 +260,94 @@ def test_stopping_gives_back_what_was_not_begun(
     assert states.count("done") == 4
     assert states.count("ready") == 4
     assert {row(context, job_id).attempt for job_id in ids} == {0, 1}
+
+
+def test_what_a_job_writes_on_its_way_is_fenced_too(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    lost: list[bool] = []
+
+    def actor(job: RunningJob) -> None:
+        job.transaction(SCOPE, lambda s: s.add(Lane(key="page one", queue="x")))
+        context.database.transaction(
+            SCOPE, lambda s: s.execute(update(JobRow).values(token="another worker's"))
+        )
+        with pytest.raises(LeaseLost):
+            job.transaction(SCOPE, lambda s: s.add(Lane(key="page two", queue="x")))
+        lost.append(True)
+
+    run(actor)
+    job_id = add(context)
+    wait_until(lambda: bool(lost))
+    with context.database.read(SCOPE) as session:
+        assert session.scalars(select(Lane.key)).all() == ["page one"]
+    assert row(context, job_id).state == "running"
+
+
+def test_a_thread_that_died_is_replaced(context: JobContext, run: Callable[..., JobWorker]) -> None:
+    worker = run(lambda job: None)
+    for thread in list(worker._worker.workers):
+        thread.stop()
+    wait_for(context, add(context), "done")
+
+
+def test_a_job_keeps_its_lease_while_the_worker_stops(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    begun = threading.Event()
+
+    def actor(job: RunningJob) -> None:
+        begun.set()
+        time.sleep(3)  # longer than the lease of two seconds
+
+    worker = run(actor)
+    job_id = add(context)
+    assert begun.wait(10)
+    worker.stop()
+    found = row(context, job_id)
+    assert (found.state, found.attempt) == ("done", 1)
+
+
+def test_a_worker_outlives_a_database_that_was_away(
+    context: JobContext, run: Callable[..., JobWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[bool] = []
+
+    def away(*_: object, **__: object) -> None:
+        failed.append(True)
+        raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "transaction", away)
+        run(lambda job: None)
+        wait_until(lambda: len(failed) > 3)
+    wait_for(context, add(context), "done")
+
+
+def test_jobs_that_run_for_long_leave_threads_to_the_others(
+    context: JobContext, run: Callable[..., JobWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, running = threading.Event(), Counter[str]()
+    lock = threading.Lock()
+
+    def long(job: RunningJob) -> None:
+        with lock:
+            running["long"] += 1
+        release.wait(20)
+
+    monkeypatch.setitem(actors.ACTORS, Job.SYNC_ALL, ActorSpec(long, 2 * actors.LONG))
+    worker = run(lambda job: None)
+    assert Job.SYNC_ALL in worker.broker.long_kinds
+
+    def fill(session: ScopedSession) -> list[int]:
+        session.after_commit.append(context.database.bell.set)
+        return [queue.add(session, Job.SYNC_ALL, {}, now=context.now()) for _ in range(6)]
+
+    long_ids = context.database.transaction(SCOPE, fill)
+    wait_until(lambda: running["long"] == 2)
+    for _ in range(3):
+        wait_for(context, add(context), "done")
+    assert running["long"] == 2
+    release.set()
+    for job_id in long_ids:
+        wait_for(context, job_id, "done")
