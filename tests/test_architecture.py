@@ -33,6 +33,10 @@ ENGINES = {
     SESSION: "the engines of the hub",
     "hub/storage/migrate.py": "reads the revision before a session may be opened",
 }
+DRIVERS = {
+    "hub/storage/reads/driver.py": "runs compiled parts on connections that only read",
+    "hub/storage/running.py": "ends a statement on the connection it is told",
+}
 OWN_CLOCK = {
     "hub/entrypoints/": "hands the clock to everything below",
     "connectors/sdk/simulated_vendor/": "a simulated vendor signs by its own clock",
@@ -152,6 +156,40 @@ def tables_are_reached_through_storage(path: str, tree: ast.Module) -> Iterator[
             yield line
 
 
+def drivers_run_compiled_parts_only(path: str, tree: ast.Module) -> Iterator[int]:
+    """The database drivers are touched in one place; what it runs is made by the compiler, and no
+    text of SQL is put together."""
+    for line, module, _ in imported(tree):
+        is_driver = module.partition(".")[0] in {"psycopg", "psycopg_pool", "sqlite3"}
+        if is_driver and path not in DRIVERS:
+            yield line
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+        if name == "CompiledPart" and path != "hub/storage/reads/compile.py":
+            yield node.lineno
+        if path in DRIVERS and name in {"execute", "executemany", "executescript"}:
+            said = ast.unparse(node.args[0])
+            if said not in {"part.sql", "part.sql.encode()", "MAP_THE_FILE"} and not isinstance(
+                node.args[0], ast.Constant
+            ):
+                yield node.lineno
+
+
+def sql_is_never_written_as_text(path: str, tree: ast.Module) -> Iterator[int]:
+    """Reads are made of SQLAlchemy Core: no `text`, no `literal_column`, no parameter of SQL."""
+    if not path.startswith("hub/storage/reads/"):
+        return
+    for line, module, name in imported(tree):
+        if module.startswith("sqlalchemy") and name in {"text", "literal_column", "TextClause"}:
+            yield line
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.arg in {"sql", "statement"} and node.annotation:
+            if ast.unparse(node.annotation) in {"str", "bytes"}:
+                yield node.lineno
+
+
 def the_clock_is_handed_down(path: str, tree: ast.Module) -> Iterator[int]:
     is_simulator = path.startswith("connectors/") and Path(path).name.startswith("simulator")
     if path.startswith(tuple(OWN_CLOCK)) or is_simulator:
@@ -201,6 +239,16 @@ RULES: dict[Rule, list[tuple[str, str]]] = {
         ("schema/x.py", "from sqlalchemy import text"),
         ("jobs/x.py", "connection.exec_driver_sql('SELECT 1')"),
     ],
+    drivers_run_compiled_parts_only: [
+        ("schema/x.py", "import psycopg"),
+        ("hub/storage/reads/text.py", "part = CompiledPart('SELECT 1', (), ())"),
+        ("hub/storage/reads/driver.py", "connection.execute(f'SELECT {name}')"),
+        ("hub/storage/reads/driver.py", "connection.execute(text)"),
+    ],
+    sql_is_never_written_as_text: [
+        ("hub/storage/reads/x.py", "from sqlalchemy import text"),
+        ("hub/storage/reads/x.py", "def run(sql: str): return None"),
+    ],
     the_clock_is_handed_down: [
         ("hub/domain/x.py", "now = datetime.now(UTC)"),
         ("hub/services/x.py", "default = datetime.utcnow"),
@@ -238,7 +286,7 @@ def test_the_rule_catches_a_seeded_violation(rule: Rule, path: str, source: str)
     assert list(rule(path, ast.parse(source))) != []
 
 
-@pytest.mark.parametrize("allowed", [*COLUMN_METADATA, *ENGINES, *OWN_CLOCK])
+@pytest.mark.parametrize("allowed", [*COLUMN_METADATA, *ENGINES, *DRIVERS, *OWN_CLOCK])
 def test_every_exception_to_a_rule_still_exists(allowed: str) -> None:
     assert (ROOT / allowed).exists()
 

@@ -30,7 +30,7 @@ from hub.storage.running import STATEMENT_SECONDS, Running
 
 POOL_SIZE = 8
 KEPT_STATEMENTS = 256
-MAPPED_BYTES = 256 * 1024 * 1024
+MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
 _OPTIONS = (
     f"-c default_transaction_read_only=on -c statement_timeout={int(STATEMENT_SECONDS * 1000)} "
     "-c timezone=UTC "
@@ -162,7 +162,7 @@ class SqliteReads(TextReads):
         )
         connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
+        connection.execute(MAP_THE_FILE)
         connection.create_function(SQLITE_NODE_ID, 2, global_id, deterministic=True)
         return connection
 

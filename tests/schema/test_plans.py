@@ -1,0 +1,132 @@
+"""Kept plans: shared by requests of one shape, never by scopes that may not share, and bounded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from hub.domain.agreements import (
+    DataClass,
+    Domain,
+    PrincipalKind,
+    Purpose,
+    Scope,
+    practice_scope,
+)
+from hub.storage.reads.scoping import split
+from hub.storage.reads.text import Postgresql, Sqlite
+from schema.execute import Engine
+from schema.plans import MOST_SHAPES, Kept, Plan
+from schema.root import hub_schema
+
+SCOPE = replace(practice_scope("p1"), kind=PrincipalKind.PRACTICE_APP)
+WRITERS = {"postgresql": Postgresql(), "sqlite": Sqlite()}
+SEARCH = """query($where: PatientFilter, $by: PatientOrder, $n: Int, $more: Boolean!) {
+  patients(where: $where, orderBy: $by, first: $n) {
+    nodes { familyName sex @include(if: $more) } } }"""
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(hub_schema(), introspection=False)
+
+
+def plan(
+    engine: Engine,
+    text: str = SEARCH,
+    scope: Scope = SCOPE,
+    dialect: str = "sqlite",
+    **variables: Any,
+) -> Plan:
+    documents = engine.documents_for(scope)
+    document = documents.get(text)
+    if "$more" in text:
+        variables.setdefault("more", False)
+    operation, _ = documents.bind(document, None, variables)
+    shape, _ = split(scope)
+    return engine.plans.get(document.digest, operation, scope, shape, WRITERS[dialect])
+
+
+def name_is(value: str) -> dict[str, Any]:
+    return {"familyName": {"eq": value}}
+
+
+def test_requests_that_differ_in_values_only_share_a_plan(engine):
+    first = plan(engine, where=name_is("Roe"), n=5)
+    assert plan(engine, where=name_is("O'Hara"), n=7) is first
+    other = replace(SCOPE, rows=MappingProxyType({d: frozenset({"p2"}) for d in Domain}))
+    assert (
+        plan(engine, scope=replace(other, own_practice_id="p2"), where=name_is("x"), n=1) is first
+    )
+
+
+@pytest.mark.parametrize("dialect", WRITERS)
+def test_no_value_of_a_request_is_kept_in_a_statement(engine, dialect):
+    made = plan(engine, dialect=dialect, where=name_is("Zebrawood"), n=73)
+    assert made.compiled is not None
+    assert "Zebrawood" not in made.compiled.sql
+    assert "73" not in made.compiled.sql
+    assert "p1" not in made.compiled.sql
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"where": {"familyName": {"prefix": "Roe"}}},
+        {"where": {}},
+        {"where": None},
+        {},
+        {"where": {"familyName": {"eq": "Roe"}}, "by": "NAME_DESC"},
+        {"where": {"familyName": {"eq": "Roe"}}, "more": True},
+    ],
+)
+def test_requests_of_another_shape_have_another_plan(engine, variables):
+    assert plan(engine, **variables) is not plan(engine, where=name_is("Roe"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SCOPE, purpose=Purpose.PURCHASING),
+        replace(SCOPE, classes=SCOPE.classes - {DataClass.PAYROLL}),
+        replace(SCOPE, kind=PrincipalKind.MSO_APP),
+        replace(SCOPE, rows=MappingProxyType({d: frozenset({"p1", "p2"}) for d in Domain})),
+        replace(SCOPE, rows=MappingProxyType({Domain.CLINICAL: frozenset({"p1"})})),
+        replace(SCOPE, limited=MappingProxyType({Domain.CLINICAL: frozenset({"p2"})})),
+    ],
+    ids=["purpose", "classes", "MSO", "practices", "domains", "limited"],
+)
+def test_scopes_with_other_rights_never_share_a_plan(engine, other):
+    assert plan(engine, scope=other) is not plan(engine)
+
+
+def test_databases_do_not_share_a_plan(engine):
+    assert plan(engine, dialect="postgresql") is not plan(engine, dialect="sqlite")
+
+
+def test_a_document_in_other_words_shares_the_statement(engine):
+    first = plan(engine, "{ patients { nodes { familyName } } }")
+    again = plan(engine, "query Other { patients { nodes { ...f } } } fragment f on Patient "
+                         "{ familyName }")  # fmt: skip
+    assert again is not first
+    assert again.compiled is first.compiled
+
+
+def test_what_is_kept_is_bounded(engine):
+    kept: Kept[int] = Kept(3)
+    for number in range(10):
+        assert kept.get(number, lambda number=number: number) == number
+    assert len(kept) == 3
+    text = "query({}) {{ patients {{ nodes {{ {} }} }} }}"
+    names = [f"v{number}" for number in range(6)]
+    fields = ["familyName", "givenName", "city", "state", "phone", "email"]
+    stated = ", ".join(f"${name}: Boolean!" for name in names)
+    shown = " ".join(f"{f} @include(if: ${n})" for f, n in zip(fields, names, strict=True))
+    document = text.format(stated, shown + " sex")
+    for number in range(2**6):
+        plan(engine, document, **{n: bool(number >> i & 1) for i, n in enumerate(names)})
+    [shapes] = engine.plans._operations._kept.values()
+    assert len(shapes.plans) == MOST_SHAPES
