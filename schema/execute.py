@@ -40,6 +40,7 @@ from schema.mapping.plan import Operation, Planner
 from schema.mapping.visible import KEPT
 from schema.plans import Plan, Plans
 from schema.root import HubSchema
+from schema.subscriptions import Change, event_data
 
 Json = dict[str, Any]
 
@@ -138,6 +139,16 @@ class Engine:
             if prepared.operation.definition.operation is OperationType.MUTATION:
                 return orjson.dumps(run.mutate())
             return run.query()
+        except Forbidden as error:
+            run.note_denial(error)
+            raise
+
+    def event(self, context: Context, prepared: Prepared, change: Change) -> Json | None:
+        """The `data` of one event of a subscription under the rights of `context`; None if its row
+        may not be read. Blocking; raises as `answer` does."""
+        run = _Run(self, context, prepared)
+        try:
+            return event_data(run, change)
         except Forbidden as error:
             run.note_denial(error)
             raise

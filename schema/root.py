@@ -29,6 +29,7 @@ from schema.mapping.mutate import Mutation, make_mutations
 from schema.mapping.types import TypeMaker
 from schema.mapping.visible import Visible
 from schema.mutations import ENUMS, INPUTS, MUTATIONS
+from schema.subscriptions import make_subscriptions
 
 TYPES: tuple[Stored, ...] = (
     practices.practice,
@@ -87,6 +88,7 @@ class HubSchema:
         self.strawberry = strawberry.Schema(
             query=query,
             mutation=make_mutations(maker, MUTATIONS, INPUTS, ENUMS),
+            subscription=make_subscriptions(maker),
             types=[maker.names[item.name] for item in types],
             config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         )

@@ -8,16 +8,16 @@ over HTTP says: `application/graphql-response+json` with the status of the outco
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from hub.entrypoints.graphql_answer import Answer, failed, refused
+from hub.entrypoints.graphql_answer import failed, refused
 from hub.entrypoints.graphql_operations import HubParts, Operations
 from hub.entrypoints.graphql_request import (
+    EVENT_STREAM,
     GRAPHQL_JSON,
     JSON,
     HttpRefusal,
@@ -29,16 +29,15 @@ from hub.entrypoints.graphql_request import (
     read_question,
     wants_html,
 )
+from hub.entrypoints.graphql_time import in_time
 from hub.entrypoints.query_page import CONTENT_SECURITY_POLICY, PAGE
-from hub.errors import TooSlow
-from hub.storage.running import Running
+from hub.entrypoints.subscriptions import Subscriptions
+from hub.entrypoints.subscriptions_sse import EventStream, sse
+from hub.entrypoints.subscriptions_ws import WebSocketEndpoint
+from hub.errors import Unauthenticated
 from schema.context import ConnectorEntry
 
 _NOBODY_WAITS = 499
-_TOO_SLOW = (
-    "The operation took too long. Ask for less or try again; a mutation may still take effect, so "
-    "repeat it with its idempotency key."
-)
 
 
 class GraphQLEndpoint:
@@ -48,58 +47,55 @@ class GraphQLEndpoint:
         self._settings = hub.settings
         self._demo = hub.settings.profile == "demo"
         self._operations = Operations(hub, connectors)
-        self._left_running: set[asyncio.Future[Answer]] = set()
+        self._subscriptions = Subscriptions(self._operations)
+        self.websocket = WebSocketEndpoint(self._operations, self._subscriptions).handle
 
     async def handle(self, request: Request) -> Response:
         if request.method in ("GET", "HEAD") and self._demo and wants_html(request):
             return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
         media_type = negotiate(request.headers.get("accept"))
         try:
-            if media_type not in (JSON, GRAPHQL_JSON):
-                raise HttpRefusal(406, f"The answer is {JSON} or {GRAPHQL_JSON}.")
-            question = await self._question(request)
+            if media_type is None:
+                raise HttpRefusal(406, f"The answer is {JSON}, {GRAPHQL_JSON} or {EVENT_STREAM}.")
+            question = await self._question(request, streamed=media_type == EVENT_STREAM)
         except HttpRefusal as refusal:
-            return refused(refusal, media_type or JSON)
+            return refused(refusal, media_type if media_type == GRAPHQL_JSON else JSON)
+        if media_type == EVENT_STREAM:
+            return await self._stream(request, question)
         header, reading = request.headers.get("authorization"), request.method == "GET"
-        answer = await self._within_time(
-            request,
+        answer = await in_time(
             lambda running: self._operations.answer(
                 question, header, running, queries_only=reading
             ),
+            self._settings.graphql_seconds,
+            _disconnected(request),
         )
         return (
             Response(status_code=_NOBODY_WAITS) if answer is None else answer.response(media_type)
         )
 
-    async def _question(self, request: Request) -> Question:
-        if request.method == "GET" and self._settings.graphql_get:
-            return question_in_url(request.query_params)
+    async def _stream(self, request: Request, question: Question) -> Response:
+        """An event stream; who is not known gets an ordinary answer."""
+        header = request.headers.get("authorization")
+        try:
+            await run_in_threadpool(self._operations.principal, header)
+        except Unauthenticated as error:
+            return failed(error).response(JSON)
+        last_event_id = request.headers.get("last-event-id")
+        return EventStream(sse(self._subscriptions, question, header, last_event_id))
+
+    async def _question(self, request: Request, *, streamed: bool) -> Question:
+        """The request; a stream may also be asked for with GET if its address says nothing but the
+        digest of a stored document."""
+        if request.method == "GET":
+            bare = streamed and set(request.query_params) <= {"documentId", "operationName"}
+            if self._settings.graphql_get or bare:
+                return question_in_url(request.query_params)
         if request.method != "POST":
             allowed = "GET, POST" if self._settings.graphql_get else "POST"
             raise HttpRefusal(405, "Send GraphQL requests with POST.", Allow=allowed)
         check_headers(request)
         return read_question(await read_body(request))
-
-    async def _within_time(
-        self, request: Request, work: Callable[[Running], Answer]
-    ) -> Answer | None:
-        """The answer, a failure once the time is up, or None if the client went away; what is left
-        running in the database is ended."""
-        running = Running()
-        answer = asyncio.ensure_future(run_in_threadpool(work, running))
-        gone = asyncio.ensure_future(_disconnected(request))
-        done, _ = await asyncio.wait(
-            {answer, gone},
-            timeout=self._settings.graphql_seconds,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        gone.cancel()
-        if answer in done:
-            return answer.result()
-        self._left_running.add(answer)
-        answer.add_done_callback(self._left_running.discard)
-        await run_in_threadpool(running.stop)
-        return None if gone in done else failed(TooSlow(_TOO_SLOW))
 
 
 async def _disconnected(request: Request) -> None:

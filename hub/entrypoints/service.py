@@ -18,6 +18,7 @@ from connectors.ehr_hl7v2.config import Config as Hl7Config
 from hub import log
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.exports import export_routes
+from hub.entrypoints.graphql_request import LARGEST_BODY
 from hub.entrypoints.hl7_http import hl7_routes
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
@@ -172,7 +173,10 @@ class _WebThread:
             log_level="critical",
             access_log=False,
             server_header=False,
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_BODY,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=3,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -56,6 +56,7 @@ def create_app(
     return Starlette(
         routes=[
             Route("/graphql", endpoint.handle, methods=METHODS),
+            WebSocketRoute("/graphql", endpoint.websocket),
             Route("/livez", _livez),
             Route("/readyz", readyz),
             *routes,

@@ -100,7 +100,8 @@ def _refuse_foreign_rows(session: Session, *_: object) -> None:
 class Database:
     """One database: `transaction` and `submit` write, `read` reads.
 
-    `url` is a SQLAlchemy URL. `bell` is set after each commit that added a job.
+    `url` is a SQLAlchemy URL. `bell` is set after each commit that added a job, `committed` after
+    every one.
     """
 
     def __init__(self, url: str) -> None:
@@ -108,6 +109,7 @@ class Database:
         self.url = url
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.bell = threading.Event()
+        self.committed = threading.Event()
         if self.is_sqlite:
             if not parsed.database or parsed.database == ":memory:":
                 raise BadSetting("HUB_DATABASE_URL needs a file; an in-memory database loses data.")
@@ -117,7 +119,7 @@ class Database:
         else:
             self.write_engine = self.read_engine = _postgresql_engine(url)
             self.request_engine = _postgresql_engine(url, requests=True)
-        self._committer = _Committer(self.write_engine)
+        self._committer = _Committer(self.write_engine, self.committed)
         self.text_reads = text_reads(url)
 
     def transaction(self, scope: Scope, work: Work[T]) -> T:
@@ -146,6 +148,7 @@ class Database:
                 result = work(session)
                 session.flush()
             outer.commit()
+        self.committed.set()
         _run_hooks(session)
         return result
 
@@ -184,8 +187,9 @@ class _Committer:
     """One thread, one connection: each round runs the waiting work in savepoints and commits
     once."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, committed: threading.Event) -> None:
         self._engine = engine
+        self._committed = committed
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -234,20 +238,22 @@ class _Committer:
             return
         try:
             with self._engine.connect() as connection, connection.begin():
-                for _, scope, work in batch:
-                    outcomes.append(_run_in_savepoint(connection, scope, work))
+                if len(batch) == 1:
+                    outcomes.append(_run_alone(connection, *batch[0][1:]))
+                else:
+                    for _, scope, work in batch:
+                        outcomes.append(_run_in_savepoint(connection, scope, work))
         except BaseException as error:  # the thread must outlive whatever a piece of work raises
-            if not outcomes:  # not even begun: the database is away
-                for future, _, _ in batch:
-                    future.set_exception(error)
-            elif len(batch) > 1:
+            if outcomes and len(batch) > 1:
                 for entry in batch:
                     self._commit_together([entry])
             elif _is_collision(error) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together(batch, attempt + 1)
-            else:
-                batch[0][0].set_exception(outcomes[0][2] or error)
+            else:  # alone, or not even begun: the database is away
+                for future, _, _ in batch:
+                    future.set_exception(error)
             return
+        self._committed.set()
         for entry, (session, result, failure) in zip(batch, outcomes, strict=True):
             if failure is None:
                 _run_hooks(session)
@@ -260,6 +266,16 @@ class _Committer:
 
 def _is_collision(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in COLLISIONS
+
+
+def _run_alone(
+    connection: Connection, scope: Scope, work: Work[Any]
+) -> tuple[ScopedSession, Any, BaseException | None]:
+    session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
+    with session:
+        result = work(session)
+        session.flush()
+    return session, result, None
 
 
 def _run_in_savepoint(

@@ -1,5 +1,6 @@
 """All tables. Import from here; `Base.metadata` is what migrations are checked against."""
 
+from hub.storage.tables import triggers
 from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
 from hub.storage.tables.eligibility import (
     Coverage,
@@ -67,5 +68,5 @@ __all__ = [
     "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "Practice",
     "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound",
     "PurchasingShare", "Requisition", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced",
-    "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id",
+    "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip
