@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -113,13 +114,13 @@ def simulate(
     """Run a connector's simulated vendor on loopback until interrupted."""
     with _plain_errors():
         server = _simulator(id, port, seed)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     with server:
         typer.echo(f"{id} is simulated at {server.url}; stop with Ctrl-C.")
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            typer.echo("Stopped.")
+        stop.wait()
+        typer.echo("Stopped.")
 
 
 def _simulator(id: str, port: int, seed: int) -> SimulatorServer:
