@@ -188,8 +188,9 @@ def sql_is_never_written_as_text(path: str, tree: ast.Module) -> Iterator[int]:
         if module.startswith("sqlalchemy") and name in {"text", "literal_column", "TextClause"}:
             yield line
     for node in ast.walk(tree):
-        if isinstance(node, ast.arg) and node.arg in {"sql", "statement"} and node.annotation:
-            if ast.unparse(node.annotation) in {"str", "bytes"}:
+        if isinstance(node, ast.arg) and node.arg in {"sql", "statement"}:
+            annotation = "" if node.annotation is None else ast.unparse(node.annotation)
+            if annotation in {"str", "bytes"}:
                 yield node.lineno
 
 
