@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from hub.domain.agreements import unrestricted_scope
@@ -24,7 +24,7 @@ from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import HubError
 from hub.services.arrivals import REUSED, Arrival, Keyed, State, Stored, store
-from hub.storage import queue
+from hub.storage import inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import InboundMessage
@@ -168,17 +168,16 @@ def finish(
     now: datetime,
 ) -> None:
     """Record how reading a message ended, in the transaction of its effects."""
-    session.execute(
-        update(InboundMessage)
-        .where(InboundMessage.id == inbox_id)
-        .values(
-            state=state,
-            processed_at=now,
-            issue_count=issue_count,
-            fault_code=fault.code if fault else "",
-            fault_path=fault.path if fault else "",
-            fault_text=fault.text if fault else "",
-        )
+    session.flush()
+    inbox.set_outcome(
+        session,
+        inbox_id,
+        state=state,
+        processed_at=now,
+        issue_count=issue_count,
+        fault_code=fault.code if fault else "",
+        fault_path=fault.path if fault else "",
+        fault_text=fault.text if fault else "",
     )
 
 

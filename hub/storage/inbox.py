@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, func, select, tuple_
+from sqlalchemy import Table, bindparam, func, select, tuple_, update
 
 from hub.domain.records import Issue, RejectedRecord
 from hub.storage.crypto import Crypto
@@ -76,6 +76,15 @@ def earlier(
 def insert_all(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert messages with every column given."""
     session.connection().execute(insert(session, INBOX), [dict(row) for row in rows])
+
+
+_OUTCOME = update(INBOX).where(INBOX.c.id == bindparam("message"))
+
+
+def set_outcome(session: ScopedSession, inbox_id: str, **values: Any) -> None:
+    """Write how reading a message ended; nothing else of its row, which a repetition may be
+    counted on at this moment."""
+    session.connection().execute(_OUTCOME, {"message": inbox_id, **values})
 
 
 def get(session: ScopedSession, inbox_id: str) -> InboundMessage | None:
