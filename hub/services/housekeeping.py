@@ -1,4 +1,5 @@
-"""What is kept for a while and then deleted: outcomes of mutations, reports of checks, exports."""
+"""What is kept for a while and then deleted: outcomes of mutations, reports of checks, exports,
+events."""
 
 from __future__ import annotations
 
@@ -7,16 +8,19 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 
 from hub.services import checks, exports
+from hub.storage import events
 from hub.storage.session import ScopedSession
 from hub.storage.tables import MutationOutcome
 
 KEEP_OUTCOMES = timedelta(days=30)
+KEEP_EVENTS = timedelta(days=1)
 
 
 def prune(session: ScopedSession, *, now: datetime) -> list[str]:
-    """Delete outcomes and reports older than 30 days and exports older than a week; returns the
-    ids of the exports whose files are still needed."""
+    """Delete outcomes and reports older than 30 days, exports older than a week and events older
+    than a day; returns the ids of the exports whose files are still needed."""
     before = (now - KEEP_OUTCOMES).date()
     session.execute(delete(MutationOutcome).where(MutationOutcome.recorded_on < before))
     checks.prune(session, now=now)
+    events.prune(session, before=now - KEEP_EVENTS)
     return exports.prune(session, now=now)

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, select, text, update
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
+from hub.services import housekeeping
 from hub.storage import events, migrate, queue
 from hub.storage.session import Database
 from hub.storage.tables import (
@@ -169,7 +170,7 @@ def test_numbers_follow_the_order_of_durability_without_gap(database, connection
         assert events.after(session, "job", 0, until=6, practices=None) == []
         assert events.after(session, "sync_run", 0, until=6, practices=None, parent_id="x") == []
         assert events.head(session) == (6, 0)
-    do(database, lambda s: events.prune(s, before=now + timedelta(days=3650)))
+    do(database, lambda s: housekeeping.prune(s, now=now + timedelta(days=3650)))
     with database.read(SCOPE) as session:
         assert events.head(session) == (6, 6)
 
