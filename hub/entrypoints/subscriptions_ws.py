@@ -163,22 +163,32 @@ class _Conversation:
 
     async def _operate(self, key: str, payload: Json) -> None:
         try:
-            await self._answer(key, question_of(payload))
-        except HttpRefusal as refusal:
-            await self._fail(key, Rejected(str(refusal)))
+            failure = await self._outcome(key, payload)
+            if failure is None:
+                await self._send({"id": key, "type": "complete"})
+            else:
+                await self._fail(key, failure)
         except Unauthenticated:
             self._end(_Close(FORBIDDEN, "Forbidden"))
         except _Close as close:
             self._end(close)
         except WebSocketDisconnect:
             return
-        except Exception as error:
-            await self._fail(key, error)
-        else:
-            await self._send({"id": key, "type": "complete"})
         finally:
             if self._running.get(key) is asyncio.current_task():
                 del self._running[key]
+
+    async def _outcome(self, key: str, payload: Json) -> Exception | None:
+        """What ended the operation; None if it came to its end. Raises what ends the connection."""
+        try:
+            await self._answer(key, question_of(payload))
+        except HttpRefusal as refusal:
+            return Rejected(str(refusal))
+        except (Unauthenticated, WebSocketDisconnect, _Close):
+            raise
+        except Exception as error:
+            return error
+        return None
 
     async def _answer(self, key: str, question: Question) -> None:
         kind = await run_in_threadpool(self._kind, question)
