@@ -22,7 +22,8 @@ class Row:
     `practice` is its practice; `known` the number of the set it was proven to be in. `outer` are
     the FROM clauses a subselect may refer to. `repeated`: the row, and what is below it, may stand
     in the answer more than once. `noted`: its mark names its patient; `same_subject`: so does the
-    mark of the row above.
+    mark of the row above. `told`: the practice is among those its marks, or those above, tell;
+    `above_practice` is the practice of the row above where that is so.
     """
 
     source: Source
@@ -34,6 +35,8 @@ class Row:
     repeated: bool
     same_subject: bool = False
     noted: bool = False
+    above_practice: Sql | None = None
+    told: bool = False
 
 
 def key_text(name: str, place: int) -> str:

@@ -17,7 +17,7 @@ from hub.storage.reads import select as sql
 from hub.storage.reads.binds import Binds
 from hub.storage.reads.compile_base import Row, constant_text, is_nullable, key_text
 from hub.storage.reads.compile_pages import page_text
-from hub.storage.reads.marks import EDGE, Mark, is_checked
+from hub.storage.reads.marks import EDGE, SAME, Mark, is_checked
 from hub.storage.reads.parts import (
     INHERITED,
     SENSITIVE,
@@ -122,8 +122,10 @@ class Compiler:
             subject = above.subject
         outer = (*above.outer, here) if above is not None else (here,)
         again = repeated or (above is not None and above.repeated)
+        told = above.practice if above is not None and above.told and source.owned else None
         proven = number if source.owned or source.access is Access.PRACTICES else None
-        return Row(source, columns, practice, proven, subject, outer, again)
+        made = Row(source, columns, practice, proven, subject, outer, again)
+        return replace(made, above_practice=told)
 
     def by_id(self, root: ById) -> Sql:
         source = root.objects.source
@@ -175,9 +177,12 @@ class Compiler:
         about = objects.classes & ABOUT_PATIENTS
         subject = row.subject if about and not row.same_subject else None
         by_id = row.repeated and counted
-        number = self.mark(Mark(source, counted, subject is not None, by_id))
+        above = row.above_practice if subject is None else None
+        number = self.mark(Mark(source, counted, subject is not None, by_id, above is not None))
         pieces: list[Piece] = [f"{EDGE}{number},"]
-        if row.practice is not None:
+        if row.practice is not None and above is not None:
+            pieces.append(case((row.practice == above, constant(SAME)), else_=row.practice))
+        elif row.practice is not None:
             pieces.append(self._present(row.practice))
         if subject is not None:
             pieces += [",", self._present(subject)]
@@ -190,7 +195,9 @@ class Compiler:
 
     def objects(self, objects: Objects, row: Row) -> list[Piece]:
         pieces: list[Piece] = ["{", *self._row_mark(objects, row)]
-        row = replace(row, noted=bool(objects.classes & ABOUT_PATIENTS and row.subject is not None))
+        noted = bool(objects.classes & ABOUT_PATIENTS) and row.subject is not None
+        told = bool(objects.classes & SENSITIVE) and row.practice is not None
+        row = replace(row, noted=noted, told=told or row.above_practice is not None)
         for place, output in enumerate(objects.outputs):
             pieces.append(key_text(output.key, place))
             if isinstance(output, Constant):

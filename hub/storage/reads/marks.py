@@ -16,7 +16,7 @@ from hub.storage.reads.parts import Access, Source
 from hub.storage.reads.reading import OutOfScope, Reading
 
 EDGE = "\x1e"
-NO_CURSOR, TOTAL, ROWS = "!", "+", "#"
+NO_CURSOR, TOTAL, ROWS, SAME = "!", "+", "#", "="
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,14 @@ class Mark:
     """What the rows of one selection say: ``number,practice``, then patient and id where asked.
 
     `counted`: the rows are written to the audit trail; `by_id`: one row may appear many times and
-    counts once.
+    counts once. `below`: a practice may be written as that of the row above.
     """
 
     source: Source
     counted: bool
     subject: bool
     by_id: bool
+    below: bool = False
 
 
 class Marks:
@@ -68,14 +69,14 @@ class Marks:
         number, practice, *rest = text.split(",")
         place = int(number)
         mark, allowed = self._marks[place], self._allowed[place]
-        if len(rest) != mark.subject + mark.by_id or (
-            allowed is not None and practice not in allowed
-        ):
+        same = mark.below and practice == SAME
+        foreign = allowed is not None and practice not in allowed and not same
+        if foreign or len(rest) != mark.subject + mark.by_id:
             raise OutOfScope("A read returned rows outside its scope.")
         if not mark.counted:
             return
         self.reading.entities[mark.source.type_name] += 1 if mark.by_id else times
-        if practice:
+        if practice and not same:
             self.reading.practice_ids.add(practice)
             if mark.subject and rest[0]:
                 self.reading.subjects.add((practice, rest[0]))

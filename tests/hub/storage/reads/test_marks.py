@@ -46,6 +46,7 @@ def test_the_text_comes_out_without_its_marks_and_what_was_read_is_added_up():
         marked("1", ""),
         marked("0", "p1"),
         marked("0", "p1", "ada", "more"),
+        marked("1", "="),
         marked("?", "p1"),
         f"{EDGE}0,p1,ada",
     ],
@@ -59,6 +60,16 @@ def test_a_row_that_stands_in_the_answer_twice_counts_once():
     marks = Marks([LINKED], SCOPE)
     marks.release(marked("0", "p1", "ada", "ada") * 3 + marked("0", "p1", "bob", "bob"))
     assert marks.reading.entities == {"Patient": 2}
+
+
+def test_a_row_may_say_that_its_practice_is_that_of_the_row_above():
+    coverages = Mark(source("Coverage"), counted=True, subject=False, by_id=False, below=True)
+    marks = Marks([PATIENTS, coverages], SCOPE)
+    marks.release(marked("0", "p1", "ada") + marked("1", "=") * 3)
+    assert marks.reading.entities == {"Patient": 1, "Coverage": 3}
+    assert marks.reading.practice_ids == {"p1"}
+    with pytest.raises(OutOfScope):
+        marks.release(marked("0", "p1", "ada") + marked("1", "p2"))
 
 
 def test_a_search_that_finds_nobody_is_still_a_reading():
