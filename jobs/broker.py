@@ -73,6 +73,13 @@ class TableBroker(Broker):
         with self.held_lock:
             self.held[job.token] = RunningJob(self.context, job)
 
+    def stop(self) -> None:
+        """Claim no more, and have jobs that may run for long end soon."""
+        self.stopping = True
+        with self.held_lock:
+            for running in self.held.values():
+                running.stop_asked = running.claimed.kind in self.long_kinds
+
     def drop(self, token: str) -> None:
         with self.held_lock:
             self.held.pop(token, None)

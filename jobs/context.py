@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from hub.domain.agreements import Scope, unrestricted_scope
-from hub.errors import Cancelled
+from hub.errors import Cancelled, DeadlineNear
 from hub.services.exports import ReadChunk
 from hub.settings import Settings
 from hub.storage import queue
@@ -38,6 +38,7 @@ class RunningJob:
     claimed: queue.ClaimedJob
     finished: bool = False
     cancel_asked: bool = False
+    stop_asked: bool = False
     progress_counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -45,9 +46,12 @@ class RunningJob:
         return self.claimed.args
 
     def check(self) -> None:
-        """Raise Cancelled if someone asked this job to stop."""
+        """Raise Cancelled if someone asked this job to stop, or DeadlineNear if the worker stops:
+        then another takes it up, and no attempt is counted."""
         if self.cancel_asked:
             raise Cancelled("The job was cancelled.")
+        if self.stop_asked:
+            raise DeadlineNear("The worker is stopping.")
 
     def transaction(self, scope: Scope, work: Callable[[ScopedSession], T]) -> T:
         """Write before the job is done, fenced by the lease like `finish`: raises LeaseLost

@@ -54,8 +54,9 @@ class JobWorker:
         self._pulse.start()
 
     def stop(self) -> None:
-        """Finish running jobs (at most 20 s), give back the others."""
-        self.broker.stopping = True
+        """Finish running jobs (at most 20 s); give back the others, and those that run for long as
+        soon as they look up."""
+        self.broker.stop()
         try:
             self._worker.stop(timeout=SHUTDOWN_MILLISECONDS)
         finally:

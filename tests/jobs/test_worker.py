@@ -351,3 +351,22 @@ def test_jobs_that_run_for_long_leave_threads_to_the_others(
     release.set()
     for job_id in long_ids:
         wait_for(context, job_id, "done")
+
+
+def test_a_long_job_is_given_back_when_the_worker_stops(
+    context: JobContext, run: Callable[..., JobWorker]
+) -> None:
+    begun = threading.Event()
+
+    def actor(job: RunningJob) -> None:
+        begun.set()
+        while True:
+            job.check()
+            time.sleep(0.02)
+
+    worker = run(actor, time_limit=2 * actors.LONG)
+    job_id = add(context)
+    assert begun.wait(10)
+    worker.stop()
+    found = row(context, job_id)
+    assert (found.state, found.attempt) == ("ready", 0)

@@ -204,6 +204,23 @@ def test_connections_above_the_cap_of_a_peer_wait_for_a_place() -> None:
             assert answers(second, 1) == [("AA", b"C2")]
 
 
+def test_while_enough_is_in_flight_nothing_more_is_stored() -> None:
+    intake = FakeIntake()
+    intake.hold = threading.Event()
+    limits = MllpLimits(in_flight=3 * len(message("C1")))
+    with listening(intake, limits) as thread, ExitStack() as stack:
+        peers = [stack.enter_context(connected(thread)) for _ in range(5)]
+        for number, peer in enumerate(peers):
+            peer.sendall(wrap(message(f"C{number}")))
+        deadline = time.monotonic() + 5
+        while len(intake.arrivals) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert len(intake.arrivals) == 3
+        intake.hold.set()
+        assert [answers(peer, 1)[0][0] for peer in peers] == ["AA"] * 5
+
+
 def test_a_peer_that_hoards_connections_does_not_keep_others_out() -> None:
     limits = MllpLimits(connections=4, per_peer=1, waiting=1)
     with listening(FakeIntake(), limits) as thread, ExitStack() as hoard:
