@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
+from hub.entrypoints.graphiql.page import page
 from hub.entrypoints.graphql_answer import failed, refused
 from hub.entrypoints.graphql_operations import HubParts, Operations
 from hub.entrypoints.graphql_request import (
@@ -30,7 +31,6 @@ from hub.entrypoints.graphql_request import (
     wants_html,
 )
 from hub.entrypoints.graphql_time import in_time
-from hub.entrypoints.query_page import CONTENT_SECURITY_POLICY, PAGE
 from hub.entrypoints.subscriptions import Subscriptions
 from hub.entrypoints.subscriptions_sse import EventStream, sse
 from hub.entrypoints.subscriptions_ws import WebSocketEndpoint
@@ -52,7 +52,7 @@ class GraphQLEndpoint:
 
     async def handle(self, request: Request) -> Response:
         if request.method in ("GET", "HEAD") and self._demo and wants_html(request):
-            return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+            return page()
         media_type = negotiate(request.headers.get("accept"))
         try:
             if media_type is None:

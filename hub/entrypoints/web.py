@@ -20,6 +20,7 @@ from starlette.types import Scope as AsgiScope
 from connectors import registry
 from hub import log
 from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
 from hub.entrypoints.graphql_operations import HubParts
 from hub.settings import Settings
@@ -57,6 +58,7 @@ def create_app(
         routes=[
             Route("/graphql", endpoint.handle, methods=METHODS),
             WebSocketRoute("/graphql", endpoint.websocket),
+            *(page.routes() if hub.settings.profile == "demo" else ()),
             Route("/livez", _livez),
             Route("/readyz", readyz),
             *routes,
