@@ -13,7 +13,7 @@ from hub.domain.records import Issue, RejectedRecord
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import DataIssue, InboundMessage, new_id
-from hub.storage.upsert import insert, insert_once
+from hub.storage.upsert import insert_once
 
 INBOX: Table = InboundMessage.__table__  # type: ignore[assignment]
 REUSE_WINDOW = timedelta(days=7)
@@ -47,21 +47,32 @@ class Earlier:
     Older control ids may have wrapped around."""
 
 
+_BLOCKS = (
+    (INBOX.c.control_id != "")
+    & INBOX.c.state.in_(("received", "processed", "ignored"))
+    & (INBOX.c.received_at > bindparam("since"))
+)
+_EARLIER = select(
+    INBOX.c.id, INBOX.c.source, INBOX.c.control_id, INBOX.c.body_digest, _BLOCKS.label("blocks")
+).where(
+    tuple_(INBOX.c.source, INBOX.c.control_id).in_(bindparam("keys", expanding=True)),
+    INBOX.c.body_digest.in_(bindparam("digests", expanding=True)) | _BLOCKS,
+)
+
+
 def earlier(
     session: ScopedSession, wanted: Sequence[tuple[str, str, str]], *, now: datetime
 ) -> list[Earlier]:
     """Messages of the same source and control id as any of `wanted` (source, control id, digest):
     those of an equal body, and those that block the control id."""
-    blocks = (
-        (INBOX.c.control_id != "")
-        & INBOX.c.state.in_(("received", "processed", "ignored"))
-        & (INBOX.c.received_at > now - REUSE_WINDOW)
+    found = session.connection().execute(
+        _EARLIER,
+        {
+            "keys": sorted({(source, control_id) for source, control_id, _ in wanted}),
+            "digests": [digest for _, _, digest in wanted],
+            "since": now - REUSE_WINDOW,
+        },
     )
-    same = INBOX.c.body_digest.in_([digest for _, _, digest in wanted])
-    keys = {(source, control_id) for source, control_id, _ in wanted}
-    statement = select(
-        INBOX.c.id, INBOX.c.source, INBOX.c.control_id, INBOX.c.body_digest, blocks.label("blocks")
-    ).where(tuple_(INBOX.c.source, INBOX.c.control_id).in_(sorted(keys)), same | blocks)
     return [
         Earlier(
             row.id,
@@ -69,13 +80,13 @@ def earlier(
             row.body_digest,
             bool(row.blocks),
         )
-        for row in session.connection().execute(statement)
+        for row in found
     ]
 
 
 def insert_all(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert messages with every column given."""
-    session.connection().execute(insert(session, INBOX), [dict(row) for row in rows])
+    session.connection().execute(INBOX.insert(), [dict(row) for row in rows])
 
 
 _OUTCOME = update(INBOX).where(INBOX.c.id == bindparam("message"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table, bindparam, select, text, update
@@ -15,7 +16,7 @@ from sqlalchemy.sql import ColumnElement
 
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow, Lane
-from hub.storage.upsert import insert
+from hub.storage.upsert import dialect_of, insert
 
 JOBS: Table = JobRow.__table__  # type: ignore[assignment]
 LANES: Table = Lane.__table__  # type: ignore[assignment]
@@ -36,16 +37,19 @@ def lanes_of(row: Any) -> tuple[str, ...]:
 def touch(session: ScopedSession, due: Mapping[str, datetime], *, queue: str) -> None:
     """Lock lanes and make the idle ones due. Done before their jobs are inserted, so that within a
     lane ids follow the order of commits."""
-    if not due:
-        return
-    statement = insert(session, LANES)
-    statement = statement.on_conflict_do_update(
+    if due:
+        rows = [{"key": key, "queue": queue, "ready_at": due[key]} for key in sorted(due)]
+        session.connection().execute(_touching(dialect_of(session)), rows)
+
+
+@cache
+def _touching(dialect: str) -> Any:
+    statement = insert(dialect, LANES)
+    return statement.on_conflict_do_update(
         index_elements=["key"],
         set_={"ready_at": statement.excluded.ready_at},
         where=LANES.c.ready_at.is_(None) & LANES.c.token.is_(None),
     )
-    rows = [{"key": key, "queue": queue, "ready_at": due[key]} for key in sorted(due)]
-    session.connection().execute(statement, rows)
 
 
 def make_due(session: ScopedSession, keys: Iterable[str], now: datetime) -> None:

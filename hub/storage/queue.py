@@ -12,6 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -33,7 +34,7 @@ from hub.storage import lanes as lane_rows
 from hub.storage.lanes import JOBS, LIVE, READY, RUNNING
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow
-from hub.storage.upsert import insert
+from hub.storage.upsert import dialect_of, insert
 
 DEFAULT_QUEUE = "default"
 RETRY_BASE = timedelta(seconds=5)
@@ -92,19 +93,24 @@ def add(
     """
     job = NewJob(kind, args, practice_id, lanes, priority, run_at, unique_key, max_attempts, queue)
     lane_rows.touch(session, dict.fromkeys(job.lanes, job.run_at or now), queue=job.queue)
-    statement = insert(session, JOBS).values(**_values(job, now)).returning(JOBS.c.id)
-    connection = session.connection()
-    if job.unique_key is None:
-        return int(connection.execute(statement).scalar_one())
-    statement = statement.on_conflict_do_nothing(
-        index_elements=["unique_key"], index_where=text(_LIVE_WORDS)
-    )
-    live = select(JOBS.c.id).where(JOBS.c.unique_key == job.unique_key, LIVE)
+    values, connection = _values(job, now), session.connection()
     while True:  # the job in the way may end between the two statements
-        for attempt in (statement, live):
-            found = connection.execute(attempt).scalar()
+        for statement in (_inserting(dialect_of(session)), _LIVE_TWIN):
+            found = connection.execute(statement, values).scalar()
             if found is not None:
                 return int(found)
+
+
+@cache
+def _inserting(dialect: str) -> Any:
+    """The condition is in the words of the partial index `uq_jobs_unique_key`."""
+    once = insert(dialect, JOBS).on_conflict_do_nothing(
+        index_elements=["unique_key"], index_where=text("state IN ('ready', 'running')")
+    )
+    return once.returning(JOBS.c.id)
+
+
+_LIVE_TWIN = select(JOBS.c.id).where(JOBS.c.unique_key == bindparam("unique_key"), LIVE)
 
 
 def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -> None:
@@ -116,10 +122,7 @@ def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -
         for lane in job.lanes:
             due[lane] = min(due.get(lane, job.run_at or now), job.run_at or now)
     lane_rows.touch(session, due, queue=jobs[0].queue)
-    session.connection().execute(insert(session, JOBS), [_values(job, now) for job in jobs])
-
-
-_LIVE_WORDS = "state IN ('ready', 'running')"  # as in the partial index `uq_jobs_unique_key`
+    session.connection().execute(JOBS.insert(), [_values(job, now) for job in jobs])
 
 
 def _values(job: NewJob, now: datetime) -> dict[str, Any]:

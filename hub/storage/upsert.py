@@ -13,9 +13,12 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import PracticeOwned
 
 
-def insert(session: ScopedSession, table: type[Any] | Table) -> Any:
-    """INSERT of the session's database, which knows ON CONFLICT."""
-    dialect = session.get_bind().dialect.name
+def dialect_of(session: ScopedSession) -> str:
+    return session.get_bind().dialect.name
+
+
+def insert(dialect: str, table: type[Any] | Table) -> Any:
+    """INSERT of a database that knows ON CONFLICT."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
@@ -23,7 +26,7 @@ def insert_once(session: ScopedSession, table: type[Any], values: Mapping[str, A
     """Insert a row unless a unique key stands in the way; True if it was inserted."""
     _refuse_foreign(session, table, values)
     keys = [column.key for column in table.__table__.primary_key]
-    statement = insert(session, table).values(**values).on_conflict_do_nothing()
+    statement = insert(dialect_of(session), table).values(**values).on_conflict_do_nothing()
     returning = [getattr(table, key) for key in keys]
     return session.execute(statement.returning(*returning)).first() is not None
 
@@ -39,7 +42,7 @@ def insert_or_update(
 ) -> None:
     """Insert a row, or update the one with the same `key` (only where `where` holds)."""
     _refuse_foreign(session, table, values)
-    statement = insert(session, table).values(**values)
+    statement = insert(dialect_of(session), table).values(**values)
     session.execute(
         statement.on_conflict_do_update(index_elements=list(key), set_=dict(update), where=where)
     )
