@@ -65,7 +65,8 @@ def markdown_pages() -> list[Path]:
 def published_files() -> Iterator[Path]:
     """Every file of the project that is text, whether committed yet or not."""
     folders = ("hub", "connectors", "schema", "jobs", "fixtures", "tests", "bench", "docs", ".ci")
-    yield from (path for path in ROOT.iterdir() if path.is_file() and path.name != ".env")
+    not_ours = (".env", ".git")  # a linked work tree has a file of that name
+    yield from (path for path in ROOT.iterdir() if path.is_file() and path.name not in not_ours)
     for folder in folders:
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
