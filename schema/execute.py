@@ -31,7 +31,7 @@ from hub.errors import Forbidden, HubError, Rejected
 from hub.storage import audit
 from hub.storage.reads.parts import Edges, Nodes, RootPage
 from hub.storage.reads.run import Reader, Reading
-from hub.storage.reads.scoping import split
+from hub.storage.reads.scoping import ScopeShape, split
 from hub.storage.session import ScopedSession
 from schema.context import Context
 from schema.documents import Document, Documents, Invalid
@@ -94,6 +94,12 @@ class Engine:
             made = Documents(schema, introspection=self._introspection)
             found = self._documents.setdefault(schema, made)
         return found
+
+    def plan(self, context: Context, prepared: Prepared, shape: ScopeShape) -> Plan:
+        """How a prepared query is answered. Raises Forbidden or Rejected."""
+        writer = context.database.text_reads.writer if self.as_text else None
+        digest, operation = prepared.document.digest, prepared.operation
+        return self.plans.get(digest, operation, context.scope, shape, writer)
 
     def execute(
         self,
@@ -188,7 +194,7 @@ class _Run:
         self.name = prepared.name
         self.rows = prepared.rows
         self._engine = engine
-        self._document = prepared.document
+        self._prepared = prepared
 
     @cached_property
     def planner(self) -> Planner:
@@ -201,13 +207,7 @@ class _Run:
         context, operation = self.context, self.operation
         shape, sets = split(context.scope)
         reads = context.database.text_reads
-        plan = self._engine.plans.get(
-            self._document.digest,
-            operation,
-            context.scope,
-            shape,
-            reads.writer if self._engine.as_text else None,
-        )
+        plan = self._engine.plan(context, self._prepared, shape)
         values = plan.values(operation.variables)
         reading, written = Reading(), {}
         if plan.compiled is not None:
@@ -248,7 +248,7 @@ class _Run:
             self.operation.schema,
             DocumentNode(definitions=(definition, *self.operation.fragments.values())),
             context_value=self.context,
-            variable_values=_raw(self.operation),
+            variable_values=raw_variables(self.operation),
             hide_suggestions=True,
         )
         for failed in result.errors or ():
@@ -350,7 +350,7 @@ def _rows_shown(part: RootPage, written: Json) -> int:
     return max(shown, default=0)
 
 
-def _raw(operation: Operation) -> dict[str, Any]:
+def raw_variables(operation: Operation) -> dict[str, Any]:
     """The variables as they were sent."""
     return {
         name: source.value

@@ -20,6 +20,7 @@ from hub.storage.reads.compile import CompiledPart, compile_roots, supports
 from hub.storage.reads.parts import Constant, Root
 from hub.storage.reads.scoping import ScopeShape
 from hub.storage.reads.text import Writer
+from schema.caching import counted_nouns
 from schema.mapping.declare import Stored
 from schema.mapping.inputs import Read, Shaper, shape_of_variables, shapers
 from schema.mapping.plan import Operation, Planner
@@ -57,7 +58,8 @@ class Kept(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How an operation is answered: `texts` are the root keys written by `compiled`, `rows` the
-    parts read level by level, `fixed` JSON known without reading; the rest is plain."""
+    parts read level by level, `fixed` JSON known without reading; the rest is plain. `nouns` are
+    those whose epochs tell whether a kept answer is still true, None if none may be kept."""
 
     keys: tuple[str, ...]
     texts: tuple[str, ...]
@@ -65,6 +67,7 @@ class Plan:
     rows: Mapping[str, Root]
     plain: frozenset[str]
     inputs: tuple[Read, ...]
+    nouns: frozenset[str] | None = None
 
     def values(self, variables: VariableValues) -> list[Any]:
         """The values of a request. Raises Rejected for one that may not be."""
@@ -130,6 +133,7 @@ class Plans:
             rows={key: part for key, part in parts.items() if key not in texts},
             plain=frozenset(plain),
             inputs=tuple(planner.inputs),
+            nouns=None if plain else counted_nouns(parts.values()),
         )
 
     def _compiled(self, roots: tuple[Root, ...], shape: ScopeShape, writer: Writer) -> CompiledPart:

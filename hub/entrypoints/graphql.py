@@ -1,9 +1,9 @@
 """GraphQL over HTTP: an own shell around the engine, so that nothing odd reaches it.
 
-POST with a JSON object, or GET where a setting allows it; bounded before it is read, authenticated,
-then executed in a thread for as long as somebody waits. The media type is negotiated as GraphQL
-over HTTP says: `application/graphql-response+json` with the status of the outcome,
-`application/json` with 200.
+POST or QUERY (RFC 10008) with a JSON object, or GET where a setting allows it; bounded before it is
+read, authenticated, then executed in a thread for as long as somebody waits. The media type is
+negotiated as GraphQL over HTTP says: `application/graphql-response+json` with the status of the
+outcome, `application/json` with 200.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class GraphQLEndpoint:
             return refused(refusal, media_type if media_type == GRAPHQL_JSON else JSON)
         if media_type == EVENT_STREAM:
             return await self._stream(request, question)
-        header, reading = request.headers.get("authorization"), request.method == "GET"
+        header, known = request.headers.get("authorization"), request.headers.get("if-none-match")
         answer = await in_time(
             lambda running: self._operations.answer(
-                question, header, running, queries_only=reading
+                question, header, running, method=request.method, if_none_match=known
             ),
             self._settings.graphql_seconds,
             _disconnected(request),
@@ -91,9 +91,12 @@ class GraphQLEndpoint:
             bare = streamed and set(request.query_params) <= {"documentId", "operationName"}
             if self._settings.graphql_get or bare:
                 return question_in_url(request.query_params)
-        if request.method != "POST":
-            allowed = "GET, POST" if self._settings.graphql_get else "POST"
-            raise HttpRefusal(405, "Send GraphQL requests with POST.", Allow=allowed)
+        if request.method not in ("POST", "QUERY"):
+            allowed = "GET, POST, QUERY" if self._settings.graphql_get else "POST, QUERY"
+            text = "Send GraphQL requests with POST, or queries with QUERY."
+            raise HttpRefusal(405, text, **{"Allow": allowed, "Accept-Query": JSON})
+        if streamed and request.method == "QUERY":
+            raise HttpRefusal(406, "Ask for an event stream with POST.")
         check_headers(request)
         return read_question(await read_body(request))
 

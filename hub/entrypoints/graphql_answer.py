@@ -19,7 +19,7 @@ from schema.documents import Invalid
 
 logger = log.get(__name__)
 _OURS = "Something went wrong in the hub; quote the errorId to its operator."
-_ALWAYS_SHOWN = frozenset({401, 429, 504})
+_ALWAYS_SHOWN = frozenset({304, 401, 429, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,31 @@ class Answer:
 
     @property
     def body(self) -> bytes:
-        return orjson.dumps(self.content)
+        return b"" if self.status == 304 else orjson.dumps(self.content)
 
     def response(self, media_type: str) -> Response:
         """As GraphQL over HTTP says: `application/json` has status 200 whatever the document came
         to; who asks, how often and how long is a matter of HTTP and keeps its status."""
         shown = self.status if media_type != JSON or self.status in _ALWAYS_SHOWN else 200
         headers = {"Cache-Control": "no-store", **self.headers}
-        return Response(self.body, shown, headers, media_type)
+        return Response(self.body, shown, headers, media_type if self.body else None)
 
 
-def succeeded(data: bytes, cost: Reservation) -> Answer:
-    """`data` is JSON already and goes out as it is."""
-    return Answer(200, {"data": orjson.Fragment(data), "extensions": {"cost": shown_cost(cost)}})
+def succeeded(data: bytes, cost: Reservation, tag: str | None = None) -> Answer:
+    """`data` is JSON already and goes out as it is; with a `tag` its client may keep it."""
+    content = {"data": orjson.Fragment(data), "extensions": {"cost": shown_cost(cost)}}
+    return Answer(200, content, {} if tag is None else kept_under(tag))
+
+
+def not_modified(tag: str) -> Answer:
+    """The client has the answer already."""
+    return Answer(304, {}, kept_under(tag))
+
+
+def kept_under(tag: str) -> dict[str, str]:
+    """Kept by the client alone, and asked about each time before it is used again."""
+    vary = "Authorization, Accept"
+    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": vary}
 
 
 def failed(error: Exception, cost: Reservation | None = None) -> Answer:

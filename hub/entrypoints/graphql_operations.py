@@ -16,7 +16,7 @@ from hub.auth.documents import find_document
 from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Principal, Purpose, Scope, unrestricted_scope
 from hub.entrypoints.connection_rules import prepare_connection
-from hub.entrypoints.graphql_answer import Answer, failed, succeeded
+from hub.entrypoints.graphql_answer import Answer, failed, not_modified, succeeded
 from hub.entrypoints.graphql_request import Question
 from hub.errors import Forbidden, Rejected
 from hub.settings import Settings
@@ -24,6 +24,8 @@ from hub.storage import audit
 from hub.storage.crypto import Crypto
 from hub.storage.running import Running
 from hub.storage.session import Database
+from schema.caching import holds
+from schema.conditional import current_tag
 from schema.context import ConnectorEntry, Context
 from schema.execute import Engine, Prepared
 from schema.federation import translated
@@ -80,23 +82,34 @@ class Operations:
         authorization: str | None,
         running: Running,
         *,
-        queries_only: bool = False,
+        method: str = "POST",
+        if_none_match: str | None = None,
     ) -> Answer:
-        """The answer to one question. Never raises."""
+        """The answer to one question. Never raises.
+
+        With the methods GET and QUERY only queries are answered; an answer to QUERY carries its
+        tag where it may be kept, and is left out if the client has it (`if_none_match`).
+        """
         cost: Reservation | None = None
+        tag: str | None = None
         try:
             principal = self.principal(authorization)
             opened = self.open(principal, question, running)
-            if queries_only and opened.kind is not OperationType.QUERY:
-                raise Rejected("Only queries may be sent with GET; send this one with POST.")
+            if method != "POST" and opened.kind is not OperationType.QUERY:
+                raise Rejected(f"Only queries may be sent with {method}; send this one with POST.")
             if opened.kind is OperationType.SUBSCRIPTION:
                 raise Rejected(
                     "Subscribe over WebSocket, or with the header Accept: text/event-stream."
                 )
+            if method == "QUERY":
+                tag = current_tag(self.engine(principal), opened.context, opened.prepared)
+                if tag is not None and holds(if_none_match, tag):
+                    self.buckets.reserve(principal.id, 1)
+                    return not_modified(tag)
             cost = self.reserve(opened)
             text = self.engine(principal).answer(opened.context, opened.prepared)
             cost.settle(opened.prepared.actual_cost())
-            return succeeded(text, cost)
+            return succeeded(text, cost, tag)
         except Exception as error:
             return failed(error, cost)
 

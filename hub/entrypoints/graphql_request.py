@@ -112,7 +112,7 @@ def check_headers(request: Request) -> None:
     """Raises HttpRefusal unless the body is announced as plain JSON within its bound."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != JSON:
-        raise HttpRefusal(415, f"Send {JSON}.")
+        raise HttpRefusal(415, f"Send {JSON}.", **{"Accept-Query": JSON})
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpRefusal(415, "Send the body without compression.")
     length = request.headers.get("content-length", "0")

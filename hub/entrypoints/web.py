@@ -29,7 +29,7 @@ from schema.context import ConnectorEntry
 
 logger = log.get(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
 _SCOPE = unrestricted_scope("health")
 
 

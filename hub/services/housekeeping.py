@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 
 from hub.services import checks, exports
-from hub.storage import events
+from hub.storage import epochs, events
 from hub.storage.session import ScopedSession
 from hub.storage.tables import MutationOutcome
 
@@ -23,4 +23,5 @@ def prune(session: ScopedSession, *, now: datetime) -> list[str]:
     session.execute(delete(MutationOutcome).where(MutationOutcome.recorded_on < before))
     checks.prune(session, now=now)
     events.prune(session, before=now - KEEP_EVENTS)
+    epochs.fold(session)
     return exports.prune(session, now=now)

@@ -6,11 +6,11 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, String, bindparam, cast, func, select
 
 from hub.storage.reads.binds import Fill
 from hub.storage.reads.compile_objects import Compiler
@@ -30,6 +30,7 @@ from hub.storage.reads.parts import (
 )
 from hub.storage.reads.scoping import ScopeShape
 from hub.storage.reads.text import Sql, Writer
+from hub.storage.tables import Epoch
 
 OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
 """How many parentheses a page and a to-one link open around what is below them."""
@@ -38,7 +39,7 @@ OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
 @dataclass(frozen=True, slots=True)
 class CompiledPart:
     """One statement: a column of JSON text per root field, and how to fill its parameters from the
-    values of a request and its scope. Only `compile_roots` makes one."""
+    values of a request and its scope. Only this module makes one."""
 
     sql: str
     fills: tuple[Fill, ...]
@@ -50,14 +51,35 @@ def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> C
     compiler = Compiler(shape, writer)
     columns = [_root(compiler, number, root) for number, root in enumerate(roots)]
     statement = select(*(text.label(f"root_{number}") for number, text in enumerate(columns)))
+    return _compiled(statement, writer, compiler.binds.fills, tuple(compiler.marks))
+
+
+def compile_epoch(writer: Writer) -> CompiledPart:
+    """The sum of the epochs of some nouns over some practices, as text. Its two values are the list
+    of nouns and the list of practices. No epoch ever shrinks, so an equal sum means equal epochs.
+    """
+    listed = writer.bound_list
+    fills: dict[str, Fill] = {
+        "nouns": lambda values, _, __: listed(values[0]),
+        "practices": lambda values, _, __: listed(values[1]),
+    }
+    epochs = Epoch.__table__.c
+    statement = select(cast(func.coalesce(func.sum(epochs.epoch), 0), String)).where(
+        writer.among(epochs.noun, bindparam("nouns", required=False)),
+        writer.among(epochs.practice_id, bindparam("practices", required=False)),
+    )
+    return _compiled(statement, writer, fills, ())
+
+
+def _compiled(
+    statement: Select[Any], writer: Writer, fills: Mapping[str, Fill], marks: tuple[Mark, ...]
+) -> CompiledPart:
     compiled = statement.compile(
         dialect=writer.dialect, compile_kwargs={"render_postcompile": True}
     )
     names = compiled.positiontup or []
-    fills = tuple(
-        compiler.binds.fills.get(name) or _always(compiled.params[name]) for name in names
-    )
-    return CompiledPart(str(compiled), fills, tuple(compiler.marks))
+    filled = tuple(fills.get(name) or _always(compiled.params[name]) for name in names)
+    return CompiledPart(str(compiled), filled, marks)
 
 
 def _root(compiler: Compiler, number: int, root: Root) -> Sql:

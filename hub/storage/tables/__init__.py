@@ -9,6 +9,7 @@ from hub.storage.tables.eligibility import (
     Payer,
     PayerControlNumber,
 )
+from hub.storage.tables.epochs import Epoch
 from hub.storage.tables.exports import ConnectionCheck, ConnectionProbe, Export
 from hub.storage.tables.operations import (
     AuditEvent,
@@ -62,7 +63,7 @@ __all__ = [
     "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "ClientDocument",
     "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret",
     "CostBucket", "Coverage", "DataIssue", "EligibilityBenefit", "EligibilityCheck", "Employment",
-    "Encounter", "Event", "EventHead", "Export",
+    "Encounter", "Epoch", "Event", "EventHead", "Export",
     "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome", "Observation", "Offer",
     "OfferTier", "OrderDocument", "Patient", "PatientIdentifier", "PatientMerge", "PayPeriod",
     "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "Practice",

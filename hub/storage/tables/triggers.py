@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
+from hub.storage.tables import epochs
 from hub.storage.tables.base import Base
 
 
@@ -70,7 +71,14 @@ _NOW = {
 
 
 def statements(dialect: str) -> Iterator[str]:
-    """What makes the triggers; may be run again."""
+    """What makes every trigger of the tables, those of epochs too; may be run again, and must be
+    where SQLite made a table anew."""
+    yield from event_statements(dialect)
+    yield from epochs.statements(dialect)
+
+
+def event_statements(dialect: str) -> Iterator[str]:
+    """What makes the triggers that write events."""
     for watched in WATCHED:
         yield from _function(watched) if dialect == "postgresql" else ()
         if watched.inserts:
@@ -78,8 +86,8 @@ def statements(dialect: str) -> Iterator[str]:
         yield _trigger(watched, dialect, "update")
 
 
-def drop_statements(dialect: str) -> Iterator[str]:
-    """The opposite of `statements`."""
+def drop_event_statements(dialect: str) -> Iterator[str]:
+    """The opposite of `event_statements`."""
     for watched in WATCHED:
         for kind in ("insert", "update"):
             on = f" ON {watched.table}" if dialect == "postgresql" else ""

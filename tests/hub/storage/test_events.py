@@ -28,6 +28,7 @@ from hub.storage.tables import (
     SyncRun,
     new_id,
 )
+from hub.storage.tables.epochs import COUNTED
 
 SCOPE = unrestricted_scope("test")
 
@@ -187,4 +188,4 @@ def test_migrations_make_the_triggers_that_tests_have(database_url):
         Base.metadata.create_all(connection)
         assert set(connection.execute(text(query)).scalars()) == migrated
     engine.dispose()
-    assert len(migrated) == 9
+    assert len(migrated) == 9 + 3 * len(COUNTED)

@@ -17,11 +17,11 @@ depends_on = None
 
 def upgrade() -> None:
     connection = op.get_bind()
-    for statement in triggers.statements(connection.dialect.name):
+    for statement in triggers.event_statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
 
 
 def downgrade() -> None:
     connection = op.get_bind()
-    for statement in triggers.drop_statements(connection.dialect.name):
+    for statement in triggers.drop_event_statements(connection.dialect.name):
         connection.exec_driver_sql(statement)

@@ -1,0 +1,112 @@
+"""Which answers a client may keep, and the tag that says whether one is still true.
+
+An answer may be kept if everything it is made of is counted by epochs
+(`hub/storage/tables/epochs.py`) and none of it is about a patient or somebody's pay, or changes by
+itself. Its tag is a digest of what was asked, of the scope, and of the epochs of what it reads:
+comparing tags needs one small statement and no answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+
+from hub.domain.agreements import Scope
+from hub.storage.reads.parts import (
+    SENSITIVE,
+    ById,
+    ByIds,
+    Computed,
+    Many,
+    Objects,
+    One,
+    Page,
+    Root,
+    RootPage,
+    Source,
+)
+from hub.storage.reads.scoping import Sets
+from hub.storage.tables.epochs import COUNTED, NOBODY
+
+_PROGRAM = version("mso-hub")
+_NEVER = "about patients, about pay, or changing by itself"
+
+
+def counted_nouns(roots: Iterable[Root]) -> frozenset[str] | None:
+    """The nouns whose epochs an answer depends on; None for one that may not be kept."""
+    nouns: set[str] = set()
+    for noun in _nouns(roots):
+        if noun not in COUNTED:
+            return None
+        nouns.add(noun)
+    return frozenset(nouns)
+
+
+def practices_of(sets: Sets) -> tuple[str, ...]:
+    """The practices whose epochs decide what a scope reads."""
+    return tuple(sorted({NOBODY}.union(*sets)))
+
+
+def entity_tag(
+    asked: str, variables: Mapping[str, Any], scope: Scope, sets: Sets, shape: object, epoch: str
+) -> str:
+    """A weak entity tag (RFC 9110 section 8.8.3): two answers of the same tag say the same, though
+    their `extensions.cost` may differ. `asked` is the operation's name and its document's digest.
+    """
+    digest = hashlib.sha256()
+    granted = sorted(scope.classes), scope.kind, scope.purpose, scope.own_practice_id
+    for part in (_PROGRAM, asked, repr((granted, shape, sets)), epoch):
+        digest.update(f"{len(part)}:{part}".encode())
+    digest.update(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS))
+    return f'W/"{digest.hexdigest()[:43]}"'
+
+
+def holds(if_none_match: str | None, tag: str) -> bool:
+    """True if a client that sent this header has the answer of `tag` already: the tags are compared
+    weakly (RFC 9110 section 13.1.2)."""
+    if if_none_match is None:
+        return False
+    listed = {each.strip() for each in if_none_match.split(",")}
+    return "*" in listed or tag in listed or tag.removeprefix("W/") in listed
+
+
+def _nouns(roots: Iterable[Root]) -> Iterator[str]:
+    for root in roots:
+        if isinstance(root, RootPage):
+            yield from _of_page(root.page)
+        elif isinstance(root, ById):
+            yield from _of_objects(root.objects)
+        elif isinstance(root, ByIds):
+            for _, objects in root.objects:
+                yield from _of_objects(objects)
+
+
+def _of_page(page: Page) -> Iterator[str]:
+    yield from _of_source(page.source)
+    if page.classes & SENSITIVE:
+        yield _NEVER
+    for objects in page.selections():
+        yield from _of_objects(objects)
+
+
+def _of_objects(objects: Objects) -> Iterator[str]:
+    yield from _of_source(objects.source)
+    if objects.classes & SENSITIVE:
+        yield _NEVER
+    for output in objects.outputs:
+        if isinstance(output, One):
+            yield from _of_objects(output.objects)
+        elif isinstance(output, Many):
+            yield from _of_page(output.page)
+        elif isinstance(output, Computed):
+            yield _NEVER
+
+
+def _of_source(source: Source) -> Iterator[str]:
+    yield source.table.__tablename__
+    if source.small_group is not None:
+        yield source.small_group.table.__tablename__
