@@ -37,6 +37,7 @@ TYPES: tuple[Stored, ...] = (
     patients.patient,
     patients.patient_identifier,
     visits.encounter,
+    visits.encounter_stay,
     visits.appointment,
     visits.observation,
     visits.charge,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hub.domain.agreements import DataClass
-from hub.domain.encounters import EncounterClass, EncounterStatus
+from hub.domain.encounters import EncounterClass, EncounterStatus, StayKind
 from hub.domain.observations import ObservationStatus
 from hub.domain.scheduling import AppointmentStatus
 from hub.storage import tables
+from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
 
 OPERATIONAL, PHI, FINANCIAL = DataClass.OPERATIONAL, DataClass.PHI, DataClass.FINANCIAL
@@ -57,16 +58,40 @@ encounter = stored(
         "startsAt": col(PHI),
         "endsAt": col(PHI),
         "dischargeDisposition": col(PHI),
+        "admissionType": col(PHI, help="HL7 table 0007."),
+        "hospitalService": col(PHI, help="HL7 table 0069."),
+        "admitSource": col(PHI, help="HL7 table 0023."),
+        "reason": col(PHI, identifier=True, help="Why the patient came (PV2-3)."),
         "receivedAt": col(OPERATIONAL),
     },
     links={
         "practice": one("Practice", "practice_id"),
         "patient": one("Patient", "patient_id"),
         "provider": one("Provider", "provider_id"),
+        "precededBy": one(
+            "Encounter", "preceded_by_id", help="The visit this one continues (A06, A07: MRG-5)."
+        ),
+        "stays": many("EncounterStay", "encounter_id", order="startsAt"),
         "observations": many("Observation", "encounter_id", order="-observedAt"),
         "charges": many("Charge", "encounter_id", order="-serviceDate"),
     },
     filters={"practice": EQ, "patient": EQ, "status": EQ, "startsAt": RANGE},
+    orders={"startsAt": ("starts_at",)},
+)
+
+encounter_stay = stored(
+    "EncounterStay",
+    table=tables.EncounterStay,
+    subject=INHERITED,
+    node=False,
+    help="Where a visit's patient was, or that they were on leave, from one moment to the next.",
+    fields={
+        "kind": enum(PHI, "StayKind", StayKind),
+        "location": col(PHI),
+        "startsAt": col(PHI),
+        "endsAt": col(PHI),
+        "cancelled": col(PHI, help="A move that was taken back (A12, A52, A53)."),
+    },
     orders={"startsAt": ("starts_at",)},
 )
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
+from connectors.ehr_hl7v2.fields import FIELDS, parse_place
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hl7v2.charsets import is_known_codec
 from connectors.sdk.hl7v2.paths import parse_path
+from hub.domain.encounters import EncounterClass
 from hub.domain.patients import Sex
 
 DEFAULT_VERSIONS = (
@@ -46,6 +50,24 @@ def _paths(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _segment(value: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9]{2}", value):
+        raise ValueError("must be segment ids such as ZPD")
+    return value
+
+
+def _field(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for name, places in value.items():
+        if name not in FIELDS:
+            near = get_close_matches(name, FIELDS, n=1, cutoff=0.0)[0]
+            raise ValueError(f"{name!r} is no field that can be moved; did you mean {near}?")
+        if not places:
+            raise ValueError(f"{name} needs at least one place")
+        for place in places:
+            parse_place(place)
+    return value
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 Paths = Annotated[tuple[str, ...], AfterValidator(_paths), Field(min_length=1)]
 
@@ -54,6 +76,9 @@ class ValueMaps(ConnectorConfig):
     """The sender's own codes, where they differ from the HL7 tables; keys are matched as sent."""
 
     sex: dict[str, Sex] = Field(default={}, description="PID-8 to female, male, other, unknown")
+    encounter_class: dict[str, EncounterClass] = Field(
+        default={}, description="PV1-2 to inpatient, outpatient, emergency, preadmit, other"
+    )
     relationship: dict[str, Literal["self", "spouse", "child", "other"]] = Field(
         default={}, description="IN1-17 to the subscriber's relationship"
     )
@@ -91,6 +116,13 @@ class Config(ConnectorConfig):
         default=("IN1-49.1", "IN1-36.1", "IN2-61.1"),
         description="Where the member id stands; the first that has a value",
     )
+    field: Annotated[dict[str, tuple[str, ...]], AfterValidator(_field)] = Field(
+        default={},
+        description="Canonical fields and the places they are read from instead of the standard's",
+    )
+    unread: tuple[Annotated[str, AfterValidator(_segment)], ...] = Field(
+        default=(), description="Segments left unread on purpose; others are noted on the message"
+    )
     values: ValueMaps = ValueMaps()
     events: EventRules = EventRules()
 
@@ -100,6 +132,13 @@ class Config(ConnectorConfig):
         if unknown:
             raise ValueError(f"version_alias leads to unknown versions: {', '.join(unknown)}")
         return self
+
+    def places(self, name: str) -> tuple[str, ...]:
+        """Where a field of `fields.FIELDS` stands in this sender's messages."""
+        moved = self.field.get(name)
+        if moved is None and name == "coverage.member_id":
+            return self.member_id
+        return moved or FIELDS[name]
 
     def zone_info(self) -> ZoneInfo:
         return ZoneInfo(self.zone)

@@ -8,8 +8,8 @@ from connectors.ehr_hl7v2.config import Config
 
 EVENTS = frozenset(
     {
-        *(f"ADT^{event}" for event in ("A01", "A03", "A04", "A05", "A08", "A11")),
-        *(f"ADT^{event}" for event in ("A28", "A31", "A34", "A40")),
+        *(f"ADT^A{number:02}" for number in (*range(1, 9), 11, 12, 13, 21, 22, 52, 53)),
+        *(f"ADT^A{number}" for number in (28, 31, 34, 37, 40)),
         *(f"SIU^{event}" for event in ("S12", "S13", "S14", "S15", "S16", "S17", "S26")),
         "ORU^R01",
         "DFT^P03",
@@ -19,11 +19,11 @@ EVENTS = frozenset(
 
 IGNORED = frozenset(
     {
-        *(f"ADT^{event}" for event in ("A09", "A10", "A20", "A21", "A22", "A32", "A33")),
+        *(f"ADT^{event}" for event in ("A09", "A10", "A20", "A32", "A33")),
         *(f"SIU^{event}" for event in ("S23", "S24")),
     }
 )
-"""Accepted and kept, never read: tracking moves, beds, leaves of absence, blocked slots."""
+"""Accepted and kept, never read: tracking moves, beds, blocked slots."""
 
 TYPES = frozenset(event.split("^")[0] for event in EVENTS | IGNORED)
 

@@ -12,7 +12,7 @@ from connectors.ehr_hl7v2.mapping.charges import charges
 from connectors.ehr_hl7v2.mapping.coverage import coverages
 from connectors.ehr_hl7v2.mapping.encounters import encounter
 from connectors.ehr_hl7v2.mapping.observations import reports
-from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference
+from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, unmerge
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.base import ParsedDocument, RawDocument
@@ -44,11 +44,26 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
         )
     reading = Reading(message, config, _zone(message, _default_zone(config, document)))
     occurred_at = reading.occurred_at()
+    _note_unread(reading, event)
     own = reading.take_issues()
     records: list[Record] = []
     for key, data in mapping(reading, event.rpartition("^")[2]):
         records.append(Record(key, data, occurred_at, issues=reading.take_issues()))
     return ParsedDocument(records=tuple(records), issues=own + reading.take_issues())
+
+
+def _note_unread(reading: Reading, event: str) -> None:
+    """Say once which segments of the message nobody reads; their content stays in the raw bytes."""
+    read = _READ[event.partition("^")[0]]
+    left = set(reading.message.names) - _ENVELOPE - read - {"", *reading.config.unread}
+    if left:
+        named = sorted(name for name in left if len(name) == 3)[:_MOST_NAMED]
+        reading.issue(
+            "segments_not_read",
+            ",".join(named),
+            "The message holds segments that are not read; what they say is in the raw message"
+            " only.",
+        )
 
 
 def message_type(message: Message) -> str:
@@ -93,7 +108,7 @@ def _admission(reading: Reading, event: str) -> Found:
 
 
 def _visit_only(reading: Reading, event: str) -> Found:
-    """A11 cancels the visit and says nothing about the patient."""
+    """Moves, changes of class, leaves and cancellations say nothing about the patient."""
     visit = encounter(reading, event, reference(reading))
     if visit is None:
         raise Rejected("The message names no visit.", reason="key_missing", path="PV1-19")
@@ -110,6 +125,10 @@ def _person(reading: Reading, event: str) -> Found:
 
 def _merge(reading: Reading, event: str) -> Found:
     yield from merges(reading)
+
+
+def _unmerge(reading: Reading, event: str) -> Found:
+    yield unmerge(reading)
 
 
 def _appointment(reading: Reading, event: str) -> Found:
@@ -133,7 +152,20 @@ MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
     **dict.fromkeys(("ADT^A28", "ADT^A31"), _person),
     **dict.fromkeys(("ADT^A34", "ADT^A40"), _merge),
     **dict.fromkeys((f"SIU^S{n}" for n in (12, 13, 14, 15, 16, 17, 26)), _appointment),
-    "ADT^A11": _visit_only,
+    **dict.fromkeys(
+        (f"ADT^A{number:02}" for number in (2, 6, 7, 11, 12, 13, 21, 22, 52, 53)), _visit_only
+    ),
+    "ADT^A37": _unmerge,
     "ORU^R01": _results,
     "DFT^P03": _charges,
 }
+
+_MOST_NAMED = 20
+_ENVELOPE = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "PID", "PV1"})
+_READ = {
+    "ADT": frozenset({"MRG", "PV2", "IN1", "IN2"}),
+    "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
+    "ORU": frozenset({"ORC", "OBR", "OBX", "NTE"}),
+    "DFT": frozenset({"FT1"}),
+}
+"""Segments that say who and when, and those read by type of message."""

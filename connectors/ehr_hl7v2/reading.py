@@ -6,7 +6,9 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 
 from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.fields import Spot, parse_place
 from connectors.sdk.hl7v2.datetimes import parse_date, parse_time
+from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.lexer import Message, Segment
 from hub.domain.records import Issue
 
@@ -25,6 +27,46 @@ class Reading:
         found = Issue(code, path, text)
         if found not in self.issues:
             self.issues.append(found)
+
+    def part(self, name: str, *at: Segment) -> tuple[Segment, str]:
+        """The segment and the path inside it where a field of `fields.FIELDS` stands.
+
+        A place in a segment of the kind of one of `at` is read there, any other in the message. The
+        first place that says anything counts; where none does, the field is absent there.
+        """
+        found: tuple[Segment, str] | None = None
+        for text in self.config.places(name):
+            spot, constant, only_if, equals = parse_place(text)
+            if only_if and self._segment(only_if, at).value(only_if.within) != equals:
+                continue
+            if spot is None:
+                return _constant(constant), "1"
+            segment = self._segment(spot, at)
+            if segment.raw(spot.within):
+                return segment, spot.within
+            found = found or (segment, spot.within)
+        return found or (_constant(""), "1")
+
+    def absent(self, name: str) -> Segment:
+        """An empty segment of that id: `part` then looks no further for it."""
+        return Segment(name, "", self.message.delimiters, self.message.codec)
+
+    def text(self, name: str, *at: Segment) -> str | None:
+        """The value of a field: None if the sender says nothing, "" if it clears it."""
+        segment, path = self.part(name, *at)
+        return segment.value(path)
+
+    def time_of(self, name: str, *at: Segment) -> datetime | None:
+        """`time` of a field of `fields.FIELDS`."""
+        return self.time(*self.part(name, *at))
+
+    def date_of(self, name: str, *at: Segment) -> date | None:
+        """`date` of a field of `fields.FIELDS`."""
+        return self.date(*self.part(name, *at))
+
+    def number_of(self, name: str, *at: Segment) -> Decimal | None:
+        """`number` of a field of `fields.FIELDS`."""
+        return self.number(*self.part(name, *at))
 
     def date(self, segment: Segment, path: str) -> date | None:
         """A calendar date; None if absent, null, open by dialect, or bad (with an issue)."""
@@ -71,6 +113,17 @@ class Reading:
         self.issues.clear()
         return found
 
+    def _segment(self, spot: Spot, at: tuple[Segment, ...]) -> Segment:
+        if spot.occurrence == 1:
+            for segment in at:
+                if segment.id == spot.segment:
+                    return segment
+        return self.message.segment(spot.segment, spot.occurrence)
+
     def _keep(self, issue: Issue | None) -> None:
         if issue is not None and issue not in self.issues:
             self.issues.append(issue)
+
+
+def _constant(text: str) -> Segment:
+    return Segment("", f"|{text}", Delimiters(), "ascii")

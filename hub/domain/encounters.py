@@ -9,14 +9,21 @@ from typing import Literal
 from hub.domain.patients import PatientReference
 from hub.domain.scheduling import Practitioner
 
-EncounterStatus = Literal["planned", "registered", "in_progress", "finished", "cancelled"]
+EncounterStatus = Literal[
+    "planned", "registered", "in_progress", "on_leave", "finished", "cancelled"
+]
 EncounterClass = Literal["inpatient", "outpatient", "emergency", "preadmit", "other"]
+Movement = Literal["leave", "return", "cancel_transfer", "cancel_leave", "cancel_return"]
+StayKind = Literal["location", "leave"]
 
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """A visit. `status` None: the message does not change it (A08 never reopens). Times are
-    aware."""
+    """A visit. `status` None: the message does not change it (A08 never reopens). Times are aware.
+
+    `movement` says what the message did besides stating a location (A12, A21, A22, A52, A53);
+    `prior_visit_number` is the number of the visit this one continues (A06, A07: MRG-5).
+    """
 
     patient: PatientReference
     status: EncounterStatus | None
@@ -26,3 +33,9 @@ class Encounter:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     discharge_disposition: str | None = None
+    admission_type: str | None = None
+    hospital_service: str | None = None
+    admit_source: str | None = None
+    reason: str | None = None
+    movement: Movement | None = None
+    prior_visit_number: str | None = None

@@ -70,6 +70,14 @@ class PatientMerge:
 
 
 @dataclass(frozen=True, slots=True)
+class PatientUnmerge:
+    """A37: a merge of these two, whichever survived, is undone."""
+
+    first: tuple[Identifier, ...]
+    second: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PatientReference:
     """How a message names a patient it does not describe in full; created if unknown."""
 

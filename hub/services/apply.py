@@ -9,7 +9,7 @@ from hub.domain.claims import Charge
 from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
 from hub.domain.observations import ObservationReport
-from hub.domain.patients import Patient, PatientMerge
+from hub.domain.patients import Patient, PatientMerge, PatientUnmerge
 from hub.domain.payroll import PayPeriod, PayrollRun, PayStatement
 from hub.domain.records import Issue, Record
 from hub.domain.scheduling import Appointment, Practitioner
@@ -48,6 +48,7 @@ Handler = Callable[[ScopedSession, ApplyContext, Record], Outcome]
 HANDLERS: Mapping[type, Handler] = {
     Patient: patients.apply_patient,
     PatientMerge: patients.apply_merge,
+    PatientUnmerge: patients.apply_unmerge,
     CoverageList: coverage.apply_coverage_list,
     Appointment: scheduling.apply_appointment,
     Practitioner: scheduling.apply_practitioner,

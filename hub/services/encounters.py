@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hub.domain.encounters import Encounter
 from hub.domain.records import Record
-from hub.services import patients
+from hub.services import encounter_stays, patients
 from hub.services.records import (
     ApplyContext,
     Outcome,
@@ -18,15 +20,28 @@ from hub.services.scheduling import resolve_practitioner
 from hub.storage import sourced
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Encounter as EncounterRow
+from hub.storage.tables import new_id
 
 CLOSED = frozenset({"finished", "cancelled"})
+COPIED = (
+    "encounter_class",
+    "location",
+    "starts_at",
+    "ends_at",
+    "discharge_disposition",
+    "admission_type",
+    "hospital_service",
+    "admit_source",
+    "reason",
+)
 
 
 def apply_encounter(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
     """Create or update a visit; a message without a status (A08) neither closes nor reopens it.
 
     Opening a closed visit again (A13) takes its end and discharge back. A visit first heard of in
-    an update is created and noted as an issue.
+    an update is created and noted as an issue. A move that arrives late changes nothing but the
+    history of stays.
     """
     encounter = content_of(record, Encounter)
     row = sourced.find(
@@ -34,7 +49,10 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     )
     content = digest(record)
     outcome = judge(row, record, content)
+    moment = record.occurred_at or context.received_at
     if outcome in (Outcome.UNCHANGED, Outcome.STALE):
+        if row is not None:
+            _note_late(session, row, encounter, moment)
         return outcome
     patient_id = patients.resolve(session, context, encounter.patient)
     status = "cancelled" if record.op == "delete" else encounter.status
@@ -46,16 +64,30 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     _change(session, context, row, encounter, status)
     stamp(row, context, record, content)
     session.add(row)
+    if encounter.prior_visit_number:
+        _continue(session, context, row, encounter.prior_visit_number, moment)
+    if row.status not in {"planned", "cancelled"}:
+        begins = encounter.starts_at if outcome is Outcome.CREATED else None
+        encounter_stays.note(session, row, encounter, min(moment, begins or moment))
     return outcome
 
 
+def _note_late(
+    session: ScopedSession, row: EncounterRow, encounter: Encounter, moment: datetime
+) -> None:
+    late = row.occurred_at is not None and moment < row.occurred_at
+    if late and not encounter.movement and encounter.status in {None, "in_progress", "registered"}:
+        encounter_stays.note(session, row, encounter, moment)
+
+
 def _new(context: ApplyContext, record: Record, encounter: Encounter) -> EncounterRow:
-    if encounter.status is None:
+    if encounter.status is None and encounter.prior_visit_number is None:
         context.report(
             "unknown_visit", "PV1-19", "An update named a visit not known; it was created."
         )
     return EncounterRow(
         practice_id=context.practice,
+        id=new_id(),
         status="in_progress" if encounter.ends_at is None else "finished",
         starts_at=encounter.starts_at or record.occurred_at or context.received_at,
     )
@@ -74,10 +106,31 @@ def _change(
         row.status = status
     if encounter.attending is not None:
         row.provider_id = resolve_practitioner(session, context, encounter.attending)
-    for name in ("encounter_class", "location", "starts_at", "ends_at", "discharge_disposition"):
+    for name in COPIED:
         value = getattr(encounter, name)
         if value is not None:
             setattr(row, name, value)
+
+
+def _continue(
+    session: ScopedSession,
+    context: ApplyContext,
+    row: EncounterRow,
+    prior_number: str,
+    moment: datetime,
+) -> None:
+    """The visit goes on under another number (MRG-5): the one before ends here and is linked."""
+    prior = sourced.find(
+        session, EncounterRow, context.practice, context.connection_id, prior_number
+    )
+    if prior is None:
+        context.report("unknown_visit", "MRG-5", "The visit that this one continues is not known.")
+        return
+    session.flush()
+    row.preceded_by_id = prior.id
+    if prior.status not in CLOSED:
+        prior.status, prior.ends_at = "finished", moment
+        prior.occurred_at = moment
 
 
 def visit_of(

@@ -10,7 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from hub.domain.patients import Identifier, Patient, PatientMerge, PatientReference
+from hub.domain.patients import (
+    Identifier,
+    Patient,
+    PatientMerge,
+    PatientReference,
+    PatientUnmerge,
+)
 from hub.domain.patients_matching import (
     Holder,
     decide_merge,
@@ -174,6 +180,41 @@ def undo_merge(session: ScopedSession, practice_id: str, prior_id: str, *, now: 
     if merge.undone_at is not None:
         raise Conflict("The merge is undone already.")
     store.unlink(session, merge, now=now)
+
+
+def apply_unmerge(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
+    """Undo the merge in force between two patients; one that came after the message stays.
+
+    Identifiers that a merge gave to a patient, for want of another, cannot be told apart again: a
+    person must decide.
+    """
+    refuse_delete(record)
+    stated = content_of(record, PatientUnmerge)
+    practice = context.practice
+    holders = store.find_holders(session, practice, [*usable(stated.first), *usable(stated.second)])
+    first, second = (matches(usable(ids), holders) for ids in (stated.first, stated.second))
+    if not first or not second:
+        raise Rejected(
+            "One of the two patients is not known.", reason="unknown_patient", path="PID-3"
+        )
+    if first[0] == second[0]:
+        raise Rejected(
+            "Both identifiers were stated for one patient; review it, they were not parted.",
+            reason="unmerge_same_patient",
+            path="PID-3",
+        )
+    for prior, survivor in ((first[0], second[0]), (second[0], first[0])):
+        if survivor not in store.merge_chain(session, practice, prior):
+            continue
+        merge = store.last_merge(session, practice, prior)
+        if merge is None or merge.undone_at is not None:
+            continue
+        stated_at = record.occurred_at or context.received_at
+        if stated_at < merge.merged_at:
+            return Outcome.STALE
+        store.unlink(session, merge, now=stated_at)
+        return Outcome.CHANGED
+    return Outcome.UNCHANGED
 
 
 def _find(

@@ -25,6 +25,7 @@ from connectors.ehr_hl7v2.simulator import (
     generate,
 )
 from connectors.sdk.base import DocumentParser, ParsedDocument, RawDocument
+from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
 from hub.domain.patients import Patient
 from hub.domain.scheduling import Appointment
@@ -147,6 +148,11 @@ def test_the_dialect_renames_authorities_codes_and_events() -> None:
         {"member_id": ("36.1",)},
         {"version_alias": {"2.3.2": "9.9"}},
         {"unheard_of": 1},
+        {"field": {"patient.shoe_size": ["PID-40"]}},
+        {"field": {"patient.language": []}},
+        {"field": {"patient.language": ["15.1"]}},
+        {"field": {"patient.language": ["PID-15.1 when PID-8"]}},
+        {"unread": ["zp"]},
     ],
 )
 def test_a_dialect_that_cannot_work_is_refused_when_it_is_set(settings: dict[str, Any]) -> None:
@@ -182,6 +188,41 @@ def test_an_update_never_reopens_a_visit() -> None:
     encounter = read(raw("adt_a08")).records[2].data
     assert isinstance(encounter, Encounter)
     assert encounter.status is None
+
+
+def test_segments_that_nobody_reads_are_named_once_unless_the_dialect_expects_them() -> None:
+    content = raw("adt_a02") + b"ZPD|1|Basalt\rROL|1|AD\rZPD|2|Cobalt\r"
+    parsed = read(content)
+    assert [(issue.code, issue.path) for issue in parsed.issues] == [
+        ("segments_not_read", "ROL,ZPD")
+    ]
+    assert read(content, Config(unread=("ZPD", "ROL"))).issues == ()
+
+
+def test_the_dialect_moves_fields_to_other_places() -> None:
+    config = Config(
+        field={
+            "visit.number": ("ZVN-2",),
+            "visit.class": ("=E",),
+            "visit.hospital_service": ("ZVN-3 when ZVN-1 = S", "PV1-10"),
+        },
+        unread=("ZVN",),
+    )
+    parsed = read(raw("adt_a02") + b"ZVN|S|0099|CARD\rZVN|S|0100\r", config)
+    (visit,) = parsed.records
+    assert isinstance(visit.data, Encounter)
+    assert visit.external_id == "0099"
+    assert (visit.data.encounter_class, visit.data.hospital_service) == ("emergency", "CARD")
+    (other,) = read(raw("adt_a02") + b"ZVN|T|0099|CARD\r", config).records
+    assert isinstance(other.data, Encounter)
+    assert other.data.hospital_service is None
+
+
+def test_a_member_id_is_never_taken_from_another_coverage() -> None:
+    config = Config(member_id=("IN2-61.1",))
+    insured = read(raw("adt_a04"), config).records[1].data
+    assert isinstance(insured, CoverageList)
+    assert [one.member_id for one in insured.coverages] == ["GLM0098213", ""]
 
 
 def test_the_same_charge_without_a_number_keeps_its_key() -> None:

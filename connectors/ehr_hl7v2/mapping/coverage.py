@@ -5,7 +5,6 @@ from __future__ import annotations
 from connectors.ehr_hl7v2.mapping.patients import person_name
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import NULL, Segment
-from connectors.sdk.hl7v2.paths import parse_path
 from hub.domain.coverage import Coverage, CoverageList
 from hub.domain.patients import PatientReference
 
@@ -31,7 +30,7 @@ def coverages(reading: Reading, patient: PatientReference) -> CoverageList | Non
 
 
 def _pairs(reading: Reading) -> list[tuple[Segment, Segment]]:
-    empty = reading.message.segment("", 1)
+    empty = reading.absent("IN2")
     pairs: list[tuple[Segment, Segment]] = []
     for segment in reading.message:
         if segment.id == "IN1":
@@ -64,11 +63,9 @@ def _coverage(reading: Reading, in1: Segment, in2: Segment, order: int) -> Cover
 
 
 def _member_id(reading: Reading, in1: Segment, in2: Segment) -> str:
-    for text in reading.config.member_id:
-        source = {"IN1": in1, "IN2": in2}.get(parse_path(text).segment)
-        value = source.value(text.partition("-")[2]) if source else None
-        if value:
-            return value
+    value = reading.text("coverage.member_id", in1, in2)
+    if value:
+        return value
     reading.issue("member_id_missing", "IN1-36", "The coverage names no member id.")
     return ""
 

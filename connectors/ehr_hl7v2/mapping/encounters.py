@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
-from hub.domain.encounters import Encounter, EncounterClass, EncounterStatus
+from hub.domain.encounters import Encounter, EncounterClass, EncounterStatus, Movement
 from hub.domain.patients import PatientReference, PersonName
 from hub.domain.scheduling import Practitioner
 
@@ -24,14 +24,27 @@ STATUS: dict[str, EncounterStatus] = {
     "A04": "registered",
     "A05": "planned",
     "A11": "cancelled",
+    "A13": "in_progress",
+    "A21": "on_leave",
+    "A22": "in_progress",
+    "A52": "in_progress",
+    "A53": "on_leave",
 }
-"""By event; events that are not here (A08) leave the status as it is."""
+"""By event; events that are not here (A02, A06, A07, A08, A12) leave the status as it is."""
+
+_MOVEMENT: dict[str, Movement] = {
+    "A12": "cancel_transfer",
+    "A21": "leave",
+    "A22": "return",
+    "A52": "cancel_leave",
+    "A53": "cancel_return",
+}
+_CLASS_BY_EVENT: dict[str, EncounterClass] = {"A06": "inpatient", "A07": "outpatient"}
 
 
 def visit_number(reading: Reading) -> str | None:
-    """PV1-19, else PV1-50, else PID-18."""
-    pv1, pid = reading.message.segment("PV1"), reading.message.segment("PID")
-    return pv1.value("19.1") or pv1.value("50.1") or pid.value("18.1") or None
+    """PV1-19, else PV1-50, else PID-18, where the dialect does not say otherwise."""
+    return reading.text("visit.number") or None
 
 
 def encounter(
@@ -45,17 +58,35 @@ def encounter(
     if key is None:
         reading.issue("visit_number_missing", "PV1-19", "The visit has no number; it was left out.")
         return None
-    sent = pv1.value("2")
+    expected = reading.time_of("visit.expected_at") if event == "A05" else None
+    prior = reading.text("visit.prior_number") if event in _CLASS_BY_EVENT else None
     return key, Encounter(
         patient=patient,
         status=STATUS.get(event),
-        encounter_class=_CLASS.get(sent.upper(), "other") if sent else None,
-        location=location(pv1, "3"),
-        attending=practitioner(pv1, "7[1]"),
-        starts_at=reading.time(pv1, "44"),
-        ends_at=reading.time(pv1, "45"),
-        discharge_disposition=pv1.value("36.1"),
+        encounter_class=_class(reading, event),
+        location=location(*reading.part("visit.location")),
+        attending=practitioner(*reading.part("visit.attending")),
+        starts_at=expected or reading.time_of("visit.starts_at"),
+        ends_at=None if event == "A13" else reading.time_of("visit.ends_at"),
+        discharge_disposition=(
+            None if event == "A13" else reading.text("visit.discharge_disposition")
+        ),
+        admission_type=reading.text("visit.admission_type"),
+        hospital_service=reading.text("visit.hospital_service"),
+        admit_source=reading.text("visit.admit_source"),
+        reason=reading.text("visit.reason"),
+        movement=_MOVEMENT.get(event),
+        prior_visit_number=prior if prior != key else None,
     )
+
+
+def _class(reading: Reading, event: str) -> EncounterClass | None:
+    """PV1-2; a change of class (A06, A07) whose PV1-2 is missing says it by its event."""
+    sent = reading.text("visit.class")
+    if not sent:
+        return _CLASS_BY_EVENT.get(event)
+    own: EncounterClass | None = reading.config.values.encounter_class.get(sent)
+    return own or _CLASS.get(sent.upper(), "other")
 
 
 def location(segment: Segment, at: str) -> str | None:

@@ -11,6 +11,7 @@ from hub.domain.patients import (
     Patient,
     PatientMerge,
     PatientReference,
+    PatientUnmerge,
     PersonName,
     Sex,
 )
@@ -83,7 +84,10 @@ def reference(reading: Reading) -> PatientReference:
 
 
 def merges(reading: Reading) -> list[tuple[str, PatientMerge]]:
-    """A40 and A34: every PID with the MRG that follows it."""
+    """A40 and A34: every PID with the MRG that follows it.
+
+    The prior identifier is MRG-1; feeds of version 2.2 may give MRG-4 in its place.
+    """
     pairs: list[tuple[str, PatientMerge]] = []
     pid: Segment | None = None
     for segment in reading.message:
@@ -91,13 +95,23 @@ def merges(reading: Reading) -> list[tuple[str, PatientMerge]]:
             pid = segment
         elif segment.id == "MRG" and pid is not None:
             key, survivor = patient(reading, pid)
-            prior = identifiers(reading, segment, 1)
+            prior = identifiers(reading, segment, 1) or identifiers(reading, segment, 4)
             identifier_key(prior)
             pairs.append((key, PatientMerge(survivor, prior)))
             pid = None
     if not pairs:
         raise Rejected("A merge needs PID and MRG.", reason="merge_incomplete", path="MRG-1")
     return pairs
+
+
+def unmerge(reading: Reading) -> tuple[str, PatientUnmerge]:
+    """A37: the two patients that are to be apart again, each with a PID (HL7 v2.5.1 §3.3.37)."""
+    pids = reading.message.all("PID")
+    if len(pids) != 2:
+        raise Rejected("An unlink needs two PID.", reason="merge_incomplete", path="PID")
+    first, second = (identifiers(reading, pid, 3) for pid in pids)
+    identifier_key(second)
+    return identifier_key(first), PatientUnmerge(first, second)
 
 
 def person_name(segment: Segment, at: str) -> PersonName | None:

@@ -15,7 +15,8 @@ _MERGES = frozenset({"A40", "A34"})
 
 
 def lane_keys(message: Message) -> tuple[str, ...]:
-    """At most two plain keys: the patient of PID-3 (and MRG-1 of a merge), else SCH-2, else none.
+    """At most two plain keys: the patient of PID-3 (and MRG-1 of a merge, the second PID of an
+    unlink), else SCH-2, else none.
 
     An empty tuple means the order of the connection. Keys contain identifiers: digest before
     storing.
@@ -24,6 +25,8 @@ def lane_keys(message: Message) -> tuple[str, ...]:
     if patient:
         event = message.value("MSH-9.2") or message.value("EVN-1")
         prior = _patient_key(message.segment("MRG"), 1) if event in _MERGES else ""
+        if event == "A37":
+            prior = _patient_key(message.segment("PID", 2), 3)
         return tuple(dict.fromkeys(key for key in (patient, prior) if key))
     filler = message.value("SCH-2.1")
     return (f"appointment|{filler}",) if filler else ()

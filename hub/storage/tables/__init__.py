@@ -57,17 +57,23 @@ from hub.storage.tables.tenancy import (
     Practice,
     ServiceAgreement,
 )
-from hub.storage.tables.visits import Appointment, Charge, Encounter, Observation
+from hub.storage.tables.visits import (
+    Appointment,
+    Charge,
+    Encounter,
+    EncounterStay,
+    Observation,
+)
 
 __all__ = [
     "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "ClientDocument",
     "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret",
     "CostBucket", "Coverage", "DataIssue", "EligibilityBenefit", "EligibilityCheck", "Employment",
-    "Encounter", "Epoch", "Event", "EventHead", "Export",
-    "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome", "Observation", "Offer",
-    "OfferTier", "OrderDocument", "Patient", "PatientIdentifier", "PatientMerge", "PayPeriod",
-    "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "Practice",
-    "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound",
-    "PurchasingShare", "Requisition", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced",
-    "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
+    "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export", "InboundMessage", "Item",
+    "JobRow", "Lane", "MutationOutcome", "Observation", "Offer", "OfferTier", "OrderDocument",
+    "Patient", "PatientIdentifier", "PatientMerge", "Payer", "PayerControlNumber", "PayPeriod",
+    "PayrollRun", "PayStatement", "PayStatementLine", "Practice", "PracticeOwned", "Provider",
+    "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition",
+    "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced", "Supplier", "SyncCursor",
+    "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

@@ -54,6 +54,11 @@ class Encounter(PracticeOwned, Sourced, Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
     discharge_disposition: Mapped[str] = mapped_column(default="")
+    admission_type: Mapped[str] = mapped_column(default="", server_default="")
+    hospital_service: Mapped[str] = mapped_column(default="", server_default="")
+    admit_source: Mapped[str] = mapped_column(default="", server_default="")
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    preceded_by_id: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("practice_id", "connection_id", "external_id"),
@@ -61,6 +66,29 @@ class Encounter(PracticeOwned, Sourced, Base):
         Index(None, "practice_id", "patient_id", "starts_at", "id"),
         same_practice("patient_id", "patients"),
         same_practice("provider_id", "providers"),
+        same_practice("preceded_by_id", "encounters"),
+    )
+
+
+class EncounterStay(PracticeOwned, Base):
+    """Where a visit's patient was, or that they were on leave, from one moment to the next.
+
+    A move that was cancelled keeps its row.
+    """
+
+    __tablename__ = "encounter_stays"
+    domain = Domain.CLINICAL
+
+    encounter_id: Mapped[str]
+    kind: Mapped[str]
+    location: Mapped[str] = mapped_column(default="")
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    cancelled: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (
+        Index(None, "practice_id", "encounter_id", "starts_at", "id"),
+        same_practice("encounter_id", "encounters"),
     )
 
 

@@ -12,6 +12,11 @@ from hub.domain.patients import Identifier, PatientReference
 from hub.domain.scheduling import Practitioner
 from hub.storage import tables
 
+
+def at(minutes: int) -> datetime:
+    return datetime(2026, 3, 2, 15, minutes, tzinfo=UTC)
+
+
 IN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 OUT = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
 WHO = PatientReference((Identifier("HOSP", "MR", "7"),))
@@ -83,3 +88,23 @@ def test_equal_visit_numbers_of_two_practices_are_two_visits(desk: Any) -> None:
 def test_a_visit_without_any_time_begins_when_it_was_heard_of(desk: Any) -> None:
     desk.put(Encounter(WHO, "registered"), "V1")
     assert desk.one(tables.Encounter).starts_at == desk.one(tables.Encounter).received_at
+
+
+def test_a_change_of_class_under_a_new_number_continues_the_visit(desk: Any) -> None:
+    desk.put(Encounter(WHO, "registered", "emergency", "ER"), "V1", minute=1)
+    inpatient = Encounter(WHO, None, "inpatient", "W1", prior_visit_number="V1")
+    assert desk.put(inpatient, "V2", minute=5) == "created"
+    assert desk.codes == []
+    before, after = (
+        desk.one(tables.Encounter, external_id="V1"),
+        desk.one(tables.Encounter, external_id="V2"),
+    )
+    assert (before.status, before.ends_at) == ("finished", at(5))
+    assert (after.status, after.preceded_by_id) == ("in_progress", before.id)
+    assert desk.put(inpatient, "V2", minute=5) == "unchanged"
+
+
+def test_a_continued_visit_that_nobody_knows_is_an_issue(desk: Any) -> None:
+    desk.put(Encounter(WHO, None, "outpatient", prior_visit_number="V0"), "V2", minute=5)
+    assert desk.codes == ["unknown_visit"]
+    assert desk.one(tables.Encounter).preceded_by_id is None

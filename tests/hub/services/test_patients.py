@@ -16,6 +16,7 @@ from hub.domain.patients import (
     Patient,
     PatientMerge,
     PatientReference,
+    PatientUnmerge,
     PersonName,
 )
 from hub.domain.scheduling import Appointment
@@ -311,6 +312,39 @@ def test_only_a_merge_in_force_can_be_undone(desk: Any) -> None:
     desk.work(lambda s: patients.undo_merge(s, "north", _id(desk, "2"), now=NOW))
     with pytest.raises(Conflict):
         desk.work(lambda s: patients.undo_merge(s, "north", _id(desk, "2"), now=NOW))
+
+
+def unmerge(first: str, second: str) -> PatientUnmerge:
+    return PatientUnmerge((mrn(first),), (mrn(second),))
+
+
+@pytest.mark.parametrize("order", [("1", "2"), ("2", "1")])
+def test_an_unlink_message_undoes_the_merge_whichever_survived(
+    desk: Any, order: tuple[str, str]
+) -> None:
+    desk.put(person("1"))
+    desk.put(person("2"))
+    desk.put(merge("1", "2"), minute=3)
+    assert desk.put(unmerge(*order), minute=5) == "changed"
+    assert live(desk, "2") == _id(desk, "2") != _id(desk, "1")
+    assert desk.put(unmerge(*order), minute=5) == "unchanged"
+    assert desk.put(merge("1", "2"), minute=3) == "rejected"
+
+
+def test_an_unlink_older_than_the_merge_is_stale(desk: Any) -> None:
+    desk.put(person("1"))
+    desk.put(person("2"))
+    desk.put(merge("1", "2"), minute=7)
+    assert desk.put(unmerge("1", "2"), minute=5) == "stale"
+
+
+def test_an_unlink_of_what_cannot_be_told_apart_waits_for_a_person(desk: Any) -> None:
+    desk.put(person("1"))
+    assert desk.put(unmerge("1", "2")) == "rejected"
+    assert desk.codes == ["unknown_patient"]
+    desk.put(merge("1", "2"))
+    assert desk.put(unmerge("1", "2")) == "rejected"
+    assert desk.codes == ["unmerge_same_patient"]
 
 
 def test_every_table_of_patient_rows_follows_a_merge() -> None:

@@ -1,0 +1,80 @@
+"""Where canonical fields stand in a message: the standard's places, which a dialect may replace.
+
+A place is a path (``IN1-36.1``), or a constant (``=OUT``); either may end in one condition
+(``IN1-36.1 when IN1-15 = MC``). The first place of a field that says anything counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from connectors.sdk.hl7v2.paths import parse_path
+
+
+class Spot(NamedTuple):
+    """A path, split into the segment meant and the path inside it."""
+
+    segment: str
+    occurrence: int
+    within: str
+
+
+class Place(NamedTuple):
+    """Where to look, or the constant to take (`spot` None); only if `only_if` has the value
+    `equals`."""
+
+    spot: Spot | None
+    constant: str = ""
+    only_if: Spot | None = None
+    equals: str = ""
+
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "patient.name": ("PID-5",),
+    "patient.birth_date": ("PID-7",),
+    "patient.sex": ("PID-8",),
+    "patient.language": ("PID-15.1",),
+    "patient.deceased_at": ("PID-29",),
+    "visit.number": ("PV1-19.1", "PV1-50.1", "PID-18.1"),
+    "visit.prior_number": ("MRG-5.1",),
+    "visit.class": ("PV1-2",),
+    "visit.location": ("PV1-3",),
+    "visit.attending": ("PV1-7[1]",),
+    "visit.admission_type": ("PV1-4",),
+    "visit.hospital_service": ("PV1-10",),
+    "visit.admit_source": ("PV1-14",),
+    "visit.starts_at": ("PV1-44",),
+    "visit.expected_at": ("PV2-8",),
+    "visit.ends_at": ("PV1-45",),
+    "visit.discharge_disposition": ("PV1-36.1",),
+    "visit.reason": ("PV2-3.2", "PV2-3.1"),
+    "coverage.member_id": ("IN1-49.1", "IN1-36.1", "IN2-61.1"),
+}
+"""By the name a dialect uses in its ``field`` table."""
+
+
+@lru_cache(maxsize=4096)
+def parse_place(text: str) -> Place:
+    """Read a place; ValueError in a sentence if it is none."""
+    where, _, condition = text.partition(" when ")
+    only_if, equals = _condition(text, condition) if condition else (None, "")
+    where = where.strip()
+    if where.startswith("="):
+        return Place(None, where[1:], only_if, equals)
+    return Place(_spot(where), "", only_if, equals)
+
+
+def _condition(text: str, condition: str) -> tuple[Spot, str]:
+    path, sign, value = condition.partition("=")
+    if not sign or not value.strip():
+        raise ValueError(f"{text!r}: a condition is written as PATH = VALUE")
+    return _spot(path.strip()), value.strip()
+
+
+def _spot(text: str) -> Spot:
+    path = parse_path(text)
+    if not path.segment:
+        raise ValueError(f"{text!r} names no segment; write it as in IN1-36.1")
+    return Spot(path.segment, path.occurrence, text.partition("-")[2])

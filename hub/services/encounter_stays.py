@@ -1,0 +1,90 @@
+"""Where a visit's patient was when: a history written by admissions, moves, leaves and discharges.
+
+Each stay ends where the next begins. A message that arrives late finds its place by its time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise
+
+from hub.domain.encounters import Encounter
+from hub.storage import encounters as store
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Encounter as EncounterRow
+from hub.storage.tables import EncounterStay
+
+_TAKES_BACK: dict[str, str] = {
+    "cancel_transfer": "location",
+    "cancel_return": "location",
+    "cancel_leave": "leave",
+}
+
+
+def note(
+    session: ScopedSession, encounter: EncounterRow, said: Encounter, moment: datetime
+) -> None:
+    """Enter what a message said at `moment` (aware); the same again enters nothing."""
+    session.flush()
+    rows = list(store.stays(session, encounter.practice_id, encounter.id))
+    taken_back = _TAKES_BACK.get(said.movement or "")
+    if taken_back:
+        _take_back(rows, taken_back, said)
+    else:
+        before = next(
+            (row for row in reversed(rows) if not row.cancelled and row.starts_at <= moment), None
+        )
+        kind = _kind(said, before)
+        place = said.location or (before.location if before else "")
+        if (place or kind == "leave") and not _knows(rows, kind, place, moment):
+            row = EncounterStay(
+                practice_id=encounter.practice_id,
+                encounter_id=encounter.id,
+                kind=kind,
+                location=place,
+                starts_at=moment,
+                cancelled=False,
+            )
+            session.add(row)
+            rows.append(row)
+    _chain(rows, encounter.ends_at)
+
+
+def _take_back(rows: list[EncounterStay], kind: str, said: Encounter) -> None:
+    """Cancel the last stay if it is what the message takes back; the one before it goes on."""
+    valid = [row for row in rows if not row.cancelled]
+    if len(valid) < 2 or valid[-1].kind != kind:
+        return
+    if kind == "location" and valid[-2].kind == kind and valid[-1].location == said.location:
+        return  # the patient is where the message says: the move was never heard of
+    valid[-1].cancelled = True
+
+
+def _kind(said: Encounter, before: EncounterStay | None) -> str:
+    if said.movement in {"leave", "return"}:
+        return "leave" if said.movement == "leave" else "location"
+    return before.kind if before else "location"
+
+
+def _knows(rows: list[EncounterStay], kind: str, place: str, moment: datetime) -> bool:
+    """Whether the stay is the one at that time, or was cancelled since, or only begins earlier than
+    was known."""
+    if any((row.starts_at, row.kind, row.location) == (moment, kind, place) for row in rows):
+        return True
+    valid = [row for row in rows if not row.cancelled]
+    earlier = [row for row in valid if row.starts_at <= moment]
+    if earlier and (earlier[-1].kind, earlier[-1].location) == (kind, place):
+        return True
+    later = valid[len(earlier) :]
+    if later and (later[0].kind, later[0].location) == (kind, place):
+        later[0].starts_at = moment
+        return True
+    return False
+
+
+def _chain(rows: list[EncounterStay], ends_at: datetime | None) -> None:
+    valid = sorted((row for row in rows if not row.cancelled), key=lambda row: row.starts_at)
+    for row, after in pairwise(valid):
+        row.ends_at = after.starts_at
+    if valid:
+        valid[-1].ends_at = ends_at
