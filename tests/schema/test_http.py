@@ -85,7 +85,7 @@ def test_compressed_bodies_are_refused(app):
 
 def test_get_is_refused_with_allow(app):
     answer = app.http.get("/graphql", params=QUERY, headers=app.headers)
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, QUERY")
 
 
 def test_a_foreign_host_header_is_refused(app):
