@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     graphql_get: bool = Field(
         False, description="also take GraphQL queries by GET; addresses end up in logs"
     )
+    graphql_status: Literal["audit", "draft"] = Field(
+        "audit",
+        description="status codes of GraphQL answers: those the audits of GraphQL over HTTP expect,"
+        " or its draft's (422 for an invalid document, 294 for data with errors)",
+    )
     graphql_federation: bool = Field(
         False, description="answer a gateway as an Apollo Federation 2 subgraph"
     )

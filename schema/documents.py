@@ -35,11 +35,13 @@ LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
 
 
 class Invalid(Rejected):
-    """The document is not one this schema can answer; `errors` say where, without values."""
+    """The document is not one this schema can answer; `errors` say where, without values. It is
+    `readable` if it is GraphQL at all."""
 
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
+    def __init__(self, errors: list[dict[str, Any]], *, readable: bool = True) -> None:
         super().__init__("The document is not valid.", reason="document")
         self.errors = errors
+        self.readable = readable
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Documents:
         try:
             node = parse(text, max_tokens=MOST_TOKENS)
         except GraphQLError as error:
-            raise Invalid([_located("The document is not GraphQL here.", error)]) from None
+            located = _located("The document is not GraphQL here.", error)
+            raise Invalid([located], readable=False) from None
         except RecursionError:
             raise Rejected("The operation is nested too deeply.", reason="depth") from None
         definitions = node.definitions

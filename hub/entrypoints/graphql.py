@@ -70,9 +70,9 @@ class GraphQLEndpoint:
             self._settings.graphql_seconds,
             _disconnected(request),
         )
-        return (
-            Response(status_code=_NOBODY_WAITS) if answer is None else answer.response(media_type)
-        )
+        if answer is None:
+            return Response(status_code=_NOBODY_WAITS)
+        return answer.response(media_type, draft=self._settings.graphql_status == "draft")
 
     async def _stream(self, request: Request, question: Question) -> Response:
         """An event stream; who is not known gets an ordinary answer."""

@@ -20,26 +20,40 @@ from schema.documents import Invalid
 logger = log.get(__name__)
 _OURS = "Something went wrong in the hub; quote the errorId to its operator."
 _ALWAYS_SHOWN = frozenset({304, 401, 429, 504})
+_UNPROCESSABLE, _PARTIAL = 422, 294
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, body and further headers of one answer."""
+    """Status, body and further headers of one answer; `unprocessable` if the document was readable
+    and broke a rule."""
 
     status: int
     content: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    unprocessable: bool = False
 
     @property
     def body(self) -> bytes:
         return b"" if self.status == 304 else orjson.dumps(self.content)
 
-    def response(self, media_type: str) -> Response:
+    def response(self, media_type: str, *, draft: bool = False) -> Response:
         """As GraphQL over HTTP says: `application/json` has status 200 whatever the document came
-        to; who asks, how often and how long is a matter of HTTP and keeps its status."""
-        shown = self.status if media_type != JSON or self.status in _ALWAYS_SHOWN else 200
+        to; who asks, how often and how long is a matter of HTTP and keeps its status. With `draft`
+        as its draft of August 2026 says: a status of its own for each outcome, in both types."""
+        shown = self.status
+        if draft:
+            shown = self._draft_status()
+        elif media_type == JSON and shown not in _ALWAYS_SHOWN:
+            shown = 200
         headers = {"Cache-Control": "no-store", **self.headers}
         return Response(self.body, shown, headers, media_type if self.body else None)
+
+    def _draft_status(self) -> int:
+        if self.unprocessable:
+            return _UNPROCESSABLE
+        partial = self.status == 200 and "errors" in self.content
+        return _PARTIAL if partial else self.status
 
 
 def succeeded(data: bytes, cost: Reservation, tag: str | None = None) -> Answer:
@@ -82,7 +96,8 @@ def failed(error: Exception, cost: Reservation | None = None) -> Answer:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Answer(status, content, headers)
+    unprocessable = isinstance(error, Invalid) and error.readable
+    return Answer(status, content, headers, unprocessable)
 
 
 def refused(refusal: HttpRefusal, media_type: str) -> Response:

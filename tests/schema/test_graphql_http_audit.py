@@ -26,6 +26,8 @@ from hub.settings import Settings
 TOOLS = Path(__file__).resolve().parent.parent / "graphql_http"
 SCOPE = unrestricted_scope("test")
 WITHOUT_GET = {"5A70", "D6D5", "6A70"}
+NOT_IN_THE_DRAFT = {"572B", "7B9B", "FDE2", "86EE"}
+"""200 for failures under `application/json`, and 400 for a variable's value."""
 ALL_AUDITS = 61
 
 
@@ -62,10 +64,10 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def failed_audits(folder: Path, tmp_path: Path, *, graphql_get: bool) -> tuple[set[str], int]:
+def failed_audits(folder: Path, tmp_path: Path, **options: Any) -> tuple[set[str], int]:
     """The audits a hub does not pass, and how many there are."""
     settings = Settings(
-        _env_file=None, data_dir=tmp_path, http_port=0, graphql_get=graphql_get, log_level="error"
+        _env_file=None, data_dir=tmp_path, http_port=0, log_level="error", **options
     )
     hub = open_hub(settings, exclusive=True, migrate=True)
     try:
@@ -102,6 +104,12 @@ if (shutil.which("node") and shutil.which("npm")) or os.environ.get("CI"):
     def test_as_shipped_only_what_needs_get_is_missing(node_modules: Path, tmp_path: Path) -> None:
         found = failed_audits(node_modules, tmp_path, graphql_get=False)
         assert found == (WITHOUT_GET, ALL_AUDITS)
+
+    def test_the_drafts_status_codes_fail_the_audits_of_the_older_ones_only(
+        node_modules: Path, tmp_path: Path
+    ) -> None:
+        found = failed_audits(node_modules, tmp_path, graphql_get=True, graphql_status="draft")
+        assert found == (NOT_IN_THE_DRAFT, ALL_AUDITS)
 
 
 def test_the_archives_are_pinned_without_an_address() -> None:
