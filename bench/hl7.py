@@ -31,7 +31,7 @@ from connectors.sdk.hl7v2.framing import Framer, wrap
 from connectors.sdk.hl7v2.header import read_header
 from connectors.sdk.hl7v2.lexer import lex
 from hub.entrypoints.hl7_receive import Receiver, judge
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.services.intake import Arrival, Stored
 
@@ -89,6 +89,7 @@ PATHS = (
     "PID-7", "PID-8", "PID-11.1", "PID-11.5", "PV1-2", "PV1-7.1", "PV1-19.1",
 )  # fmt: skip
 NOW = datetime(2026, 3, 2, 15, 15, tzinfo=UTC)
+PEER = Peer("127.0.0.1")
 ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
 
 
@@ -135,7 +136,7 @@ def hl7apy_flat(content: bytes) -> list[str]:
 def accept(content: bytes) -> bytes:
     """All the CPU work between a frame and its acknowledgement, storage aside."""
     frame = Framer().feed(wrap(content))[0]
-    judgement = judge(frame, "127.0.0.1", ROUTES)
+    judgement = judge(frame, PEER, ROUTES)
     return build_ack(judgement.header, "AA", now=NOW, control_id=new_control_id())
 
 
@@ -173,7 +174,7 @@ def worst_bomb() -> float:
 
 
 def refuse(content: bytes) -> None:
-    fault = judge(Framer().feed(wrap(content))[0], "127.0.0.1", ROUTES).fault
+    fault = judge(Framer().feed(wrap(content))[0], PEER, ROUTES).fault
     assert fault is not None
     assert fault.code == 207
 

@@ -58,6 +58,16 @@ class Settings(BaseSettings):
     mllp_port: int = Field(
         2575, ge=0, le=65535, description="port of the MLLP listener; 0 picks one"
     )
+    mllp_tls_certificate: Path | None = Field(
+        None, description="PEM file with the MLLP listener's certificate chain; turns TLS on"
+    )
+    mllp_tls_key: Path | None = Field(None, description="PEM file with the key of that certificate")
+    mllp_tls_client_ca: Path | None = Field(
+        None, description="PEM file with the authorities of client certificates; requires one"
+    )
+    mllp_proxies: str = Field(
+        "", description="networks (CIDR, by commas) of TCP proxies that send a PROXY header"
+    )
     public_url: str = Field("", description="address vendors reach the hub's webhooks at")
     key_file: Path | None = Field(
         None, description="file with the key-encryption key; default: key.hex under HUB_DATA_DIR"
@@ -88,6 +98,20 @@ class Settings(BaseSettings):
             raise ValueError("must name its port as a number") from error
         return value
 
+    @field_validator("mllp_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            for network in _listed(value):
+                ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ValueError("must be networks like 10.1.0.0/16, separated by commas") from error
+        return value
+
+    def mllp_proxy_networks(self) -> tuple[str, ...]:
+        """The networks whose PROXY headers the MLLP listener believes."""
+        return _listed(self.mllp_proxies)
+
     def resolved_database_url(self) -> str:
         """The SQLAlchemy URL, with the embedded default and the psycopg 3 driver filled in."""
         if not self.database_url:
@@ -112,11 +136,19 @@ def load(**overrides: object) -> Settings:
         raise BadSetting(f"The setting {name} is not usable: {rule}.") from error
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def refuse_unsafe(settings: Settings) -> None:
     """Refuse a production profile that is not safe; raises BadSetting naming the first setting.
 
-    The profile `demo` may do anything on this machine, so it is not looked at.
+    The profile `demo` may do anything on this machine; only what contradicts itself is refused.
     """
+    if (settings.mllp_tls_certificate is None) != (settings.mllp_tls_key is None):
+        raise BadSetting("HUB_MLLP_TLS_CERTIFICATE and HUB_MLLP_TLS_KEY are set together or not.")
+    if settings.mllp_tls_client_ca is not None and settings.mllp_tls_certificate is None:
+        raise BadSetting("HUB_MLLP_TLS_CLIENT_CA needs HUB_MLLP_TLS_CERTIFICATE beside it.")
     if settings.profile != "production":
         return
     if settings.key_file is None:
@@ -132,10 +164,10 @@ def refuse_unsafe(settings: Settings) -> None:
             "HUB_HTTP_HOST listens beyond this machine; set HUB_PUBLIC_URL to the https:// address "
             "of the proxy in front, or HUB_HTTP_HOST to 127.0.0.1."
         )
-    if not is_loopback(settings.mllp_host):
+    if not is_loopback(settings.mllp_host) and settings.mllp_tls_certificate is None:
         raise BadSetting(
-            "HUB_MLLP_HOST listens beyond this machine without TLS; set it to 127.0.0.1 and put a "
-            "TLS proxy in front."
+            "HUB_MLLP_HOST listens beyond this machine without TLS; set HUB_MLLP_TLS_CERTIFICATE "
+            "and HUB_MLLP_TLS_KEY, or set it to 127.0.0.1 and put a TLS proxy in front."
         )
 
 
@@ -145,6 +177,11 @@ def doubts(settings: Settings) -> list[str]:
     if settings.profile == "production" and settings.resolved_database_url().startswith("sqlite"):
         found.append(
             "HUB_DATABASE_URL is SQLite: one machine only, no replica; PostgreSQL is advised."
+        )
+    by_network = settings.mllp_tls_certificate is not None and settings.mllp_tls_client_ca is None
+    if settings.profile == "production" and by_network:
+        found.append(
+            "HUB_MLLP_TLS_CLIENT_CA is not set: senders of HL7 are told apart by network only."
         )
     return found
 

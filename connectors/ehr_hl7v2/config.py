@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.ehr_hl7v2.fields import FIELDS, parse_place
+from connectors.ehr_hl7v2.receiving import Receiving
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hl7v2.charsets import is_known_codec
 from connectors.sdk.hl7v2.paths import parse_path
@@ -125,6 +126,7 @@ class Config(ConnectorConfig):
     )
     values: ValueMaps = ValueMaps()
     events: EventRules = EventRules()
+    receiving: Receiving = Receiving()
 
     @model_validator(mode="after")
     def _aliases_lead_somewhere(self) -> Config:

@@ -25,11 +25,11 @@ from starlette.routing import Route
 
 from connectors.sdk.hl7v2.acks import read_ack
 from connectors.sdk.hl7v2.batches import split_messages
-from connectors.sdk.hl7v2.framing import FRAME_CAP, HEAD_KEPT, Frame, wrap
+from connectors.sdk.hl7v2.framing import HEAD_KEPT, Frame, wrap
 from hub.auth.credentials import authenticate
 from hub.domain.agreements import Domain, Principal, PrincipalKind, unrestricted_scope
 from hub.entrypoints.hl7_receive import CONTENT_TYPE, Receiver, Reply
-from hub.entrypoints.hl7_routes import Hl7Connection, Routes
+from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
 from hub.entrypoints.hub import Hub
 from hub.errors import Forbidden, HubError, NotFound, Unauthenticated
 from hub.services import connections
@@ -78,9 +78,10 @@ class _Endpoint:
             return _refused(
                 413, f"A body has at most {MOST_MESSAGES} messages; send them in parts."
             )
-        peer = request.client.host if request.client else ""
+        peer = Peer(request.client.host if request.client else "")
+        largest = connection.config.receiving.limits.frame_bytes
         receiver = Receiver(self.hub.intake, routes=lambda: Routes((connection,)), now=self.hub.now)
-        replies = [await receiver.receive(_frame(content), peer) for content in messages]
+        replies = [await receiver.receive(_frame(content, largest), peer) for content in messages]
         return _answer(replies, framed=body.lstrip(b" \t\r\n")[:1] == b"\x0b")
 
     def admit(self, authorization: str | None, name: str) -> Hl7Connection:
@@ -112,7 +113,7 @@ def restricted(connection: Hl7Connection, principal: Principal) -> Hl7Connection
     }
     if not facilities:
         raise NotFound
-    return replace(connection, facilities=facilities, peers=ANYWHERE)
+    return replace(connection, facilities=facilities, peers=ANYWHERE, certificates=frozenset[str]())
 
 
 def status_of(replies: list[Reply]) -> int:
@@ -134,8 +135,8 @@ def _answer(replies: list[Reply], *, framed: bool) -> Response:
     return Response(body, status_of(replies), headers)
 
 
-def _frame(content: bytes) -> Frame:
-    if len(content) > FRAME_CAP:
+def _frame(content: bytes, largest: int) -> Frame:
+    if len(content) > largest:
         return Frame(content[:HEAD_KEPT], "too_large", len(content))
     return Frame(content, "", len(content))
 

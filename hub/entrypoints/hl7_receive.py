@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Protocol
 
 from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
+from connectors.ehr_hl7v2.receiving import Limits
 from connectors.sdk.hl7v2.acks import AckCode, build_ack, new_control_id
-from connectors.sdk.hl7v2.caps import DEFAULT_CAPS, Caps, exceeded
+from connectors.sdk.hl7v2.caps import exceeded
 from connectors.sdk.hl7v2.faults import Fault, Hl7Error
 from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.header import Header, read_header
@@ -23,7 +24,7 @@ from connectors.sdk.hl7v2.lanes import lane_keys
 from connectors.sdk.hl7v2.lexer import lex
 from hub import log
 from hub.domain.records import Issue
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.services.intake import Arrival, State, Stored
 
 CONTENT_TYPE = "application/hl7-v2"
@@ -60,16 +61,24 @@ class Judgement:
     fault: Fault | None = None
     silent: bool = False
     """An acknowledgement or the remains of an aborted frame: kept, never answered."""
+    connection: Hl7Connection | None = None
+    """Whose agreements hold; None for a sender that is not known."""
+
+    @property
+    def wants_commit_block(self) -> bool:
+        return self.connection is not None and self.connection.config.receiving.mllp_release_2
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """`ack` is what to send, empty for nothing; `close` ends the connection after it. Where
-    `stored` is False the sender must send again."""
+    `stored` is False the sender must send again; `commit_block` says that it wants to hear of that
+    by a block of MLLP release 2."""
 
     ack: bytes
     close: bool = False
     stored: bool = True
+    commit_block: bool = False
 
 
 class Receiver:
@@ -80,20 +89,18 @@ class Receiver:
         intake: ReceivesArrivals,
         routes: Callable[[], Routes],
         now: Callable[[], datetime],
-        caps: Caps = DEFAULT_CAPS,
     ) -> None:
         self.routes = routes
-        self.caps = caps
         self._intake = intake
         self._now = now
 
-    async def receive(self, frame: Frame, peer: str) -> Reply:
-        """Answer one frame from the address `peer`; a positive answer follows the commit.
+    async def receive(self, frame: Frame, peer: Peer) -> Reply:
+        """Answer one frame from `peer`; a positive answer follows the commit.
 
         Never raises for anything a sender or the storage does.
         """
         try:
-            judgement = judge(frame, peer, self.routes(), self.caps)
+            judgement = judge(frame, peer, self.routes())
         except Exception as error:
             return self._not_stored(Judgement(_NOTHING, read_header(frame.content)), error)
         answer = _acknowledge(judgement, judgement.fault, self._now())
@@ -105,17 +112,34 @@ class Receiver:
             stored = await asyncio.wait_for(future, STORE_TIMEOUT)
         except Exception as error:
             return self._not_stored(judgement, error, close)
+        answer = stored.answer
         if stored.conflict and not judgement.silent:
-            return Reply(_acknowledge(judgement, _REUSED, self._now()), close)
-        return Reply(stored.answer, close)
+            answer = _acknowledge(judgement, _REUSED, self._now())
+        return Reply(answer, close, commit_block=judgement.wants_commit_block)
 
-    def admits(self, peer: str) -> bool:
-        """Whether to listen to an address at all; not while the routes cannot be read."""
+    def admits_address(self, address: str) -> bool:
+        """Whether to listen to an address at all."""
+        return self._current_routes().knows_address(address)
+
+    def admits(self, peer: Peer) -> bool:
+        """Whether any connection is open to this address with this certificate."""
+        return bool(self._current_routes().of(peer))
+
+    def connections_from(self, address: str) -> int:
+        """How many connections of this address are served at once."""
+        return self._current_routes().connections_from(address)
+
+    def limits(self, peer: Peer) -> Limits:
+        """What this peer may ask of the listener."""
+        return self._current_routes().limits(peer)
+
+    def _current_routes(self) -> Routes:
+        """None at all while they cannot be read: nobody is admitted then."""
         try:
-            return self.routes().knows_peer(peer)
+            return self.routes()
         except Exception as error:
             _log.error("hl7_routes_unreadable", error_type=type(error).__name__)
-            return False
+            return Routes(())
 
     def _not_stored(self, judgement: Judgement, error: Exception, close: bool = False) -> Reply:
         """Whatever kept a message from being stored, the one honest answer is that it was not.
@@ -125,10 +149,11 @@ class Receiver:
         connection_id = judgement.arrival.connection_id
         _log.error("hl7_not_stored", error_type=type(error).__name__, connection_id=connection_id)
         answer = _acknowledge(judgement, _STORAGE, self._now())
-        return Reply(answer, close or not (answer or judgement.silent), stored=False)
+        told = bool(answer) or judgement.silent or judgement.wants_commit_block
+        return Reply(answer, close or not told, False, judgement.wants_commit_block)
 
 
-def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) -> Judgement:
+def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
     """The checks before acceptance, in order; pure.
 
     A message with a fault is stored all the same: `quarantined` where it cannot be read, `refused`
@@ -143,7 +168,7 @@ def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) ->
     is_ack = header.type == "ACK" or header.type == "MCF"
     fault = _frame_fault(frame)
     if fault is None and not is_ack:
-        fault = _check(content, header, connection, facility, caps)
+        fault = _check(content, header, connection, facility)
     state = _state(fault, is_ack, header, connection)
     arrival = Arrival(
         kind="hl7v2",
@@ -161,13 +186,13 @@ def judge(frame: Frame, peer: str, routes: Routes, caps: Caps = DEFAULT_CAPS) ->
         fault=_issue(fault),
         lanes=_lanes(content, connection, facility) if state == "received" else (),
     )
-    return Judgement(arrival, header, fault, silent=is_ack)
+    return Judgement(arrival, header, fault, silent=is_ack, connection=connection)
 
 
-def _source(header: Header, connection: Hl7Connection | None, peer: str) -> str:
+def _source(header: Header, connection: Hl7Connection | None, peer: Peer) -> str:
     """Whose control ids these are: MSH-3 and MSH-4 are claims, so each connection has its own, and
     a sender that is not known has those of its address."""
-    door = connection.connection_id if connection else peer
+    door = connection.connection_id if connection else peer.address
     claimed = (header.sending_application, header.sending_facility)
     return "|".join((f"mllp:{door}", *(name[:LONGEST_NAME] for name in claimed)))
 
@@ -176,7 +201,7 @@ def _control_id(header: Header) -> str:
     return header.control_id if len(header.control_id) <= LONGEST_CONTROL_ID else ""
 
 
-def _headless(frame: Frame, peer: str) -> Judgement:
+def _headless(frame: Frame, peer: Peer) -> Judgement:
     text = "The frame does not begin with MSH; send each message in a frame of its own."
     fault = Fault(100, "MSH", text, "AE")
     if frame.content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in frame.content[:8]:
@@ -185,7 +210,7 @@ def _headless(frame: Frame, peer: str) -> Judgement:
         kind="hl7v2",
         connection_id=None,
         practice_id=None,
-        source=f"mllp:{peer}",
+        source=f"mllp:{peer.address}",
         control_id="",
         message_type="",
         content=frame.content,
@@ -206,7 +231,6 @@ def _check(
     header: Header,
     connection: Hl7Connection | None,
     facility: Facility | None,
-    caps: Caps,
 ) -> Fault | None:
     """The table of faults behind a readable MSH; the first that applies."""
     if header.delimiters is None or b"\0" in content:
@@ -229,6 +253,7 @@ def _check(
     expected = facility.receiving_facility
     if expected is not None and header.receiving_facility != expected:
         return Fault(207, "MSH-6", _WRONG_PRACTICE, "AR")
+    caps = connection.config.receiving.limits.caps
     return _check_kind(header, connection) or exceeded(content, header.delimiters, caps)
 
 

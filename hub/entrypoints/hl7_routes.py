@@ -8,8 +8,19 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.receiving import Limits
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+_PEERS_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end: the address and the names of a verified client certificate
+    (`hub.entrypoints.mllp_tls.names_of`)."""
+
+    address: str
+    certificate: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,8 @@ class Facility:
 @dataclass(frozen=True, slots=True)
 class Hl7Connection:
     """One sending system. `facilities` maps MSH-4.1 as sent; `peers` are the networks (CIDR) it may
-    send from, by default only this machine; `processing_ids` are the MSH-11 values taken here."""
+    send from, by default only this machine; `certificates` the names of client certificates, one of
+    which it must show if any are given; `processing_ids` are the MSH-11 values taken here."""
 
     connection_id: str
     sending_application: str
@@ -36,6 +48,7 @@ class Hl7Connection:
     config: Config
     peers: tuple[str, ...] = LOOPBACK
     processing_ids: frozenset[str] = frozenset({"P"})
+    certificates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +56,60 @@ class Routes:
     """Every connection of the listener; built anew when a connection changes."""
 
     connections: tuple[Hl7Connection, ...]
-    _by_application: dict[str, list[Hl7Connection]] = field(init=False, repr=False, compare=False)
+    _of_peer: dict[Peer, tuple[Hl7Connection, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    def __post_init__(self) -> None:
-        table: dict[str, list[Hl7Connection]] = {}
-        for connection in self.connections:
-            table.setdefault(connection.sending_application, []).append(connection)
-        object.__setattr__(self, "_by_application", table)
+    def of(self, peer: Peer) -> tuple[Hl7Connection, ...]:
+        """The connections a peer may use. A certificate that some of them name binds it to those;
+        a connection that names certificates takes no other peer."""
+        found = self._of_peer.get(peer)
+        if found is None:
+            near = [one for one in self.connections if is_within(peer.address, one.peers)]
+            bound = [one for one in near if one.certificates & peer.certificate]
+            found = tuple(bound or [one for one in near if not one.certificates])
+            if len(self._of_peer) >= _PEERS_KEPT:
+                self._of_peer.clear()
+            self._of_peer[peer] = found
+        return found
 
-    def find(self, sending_application: str, peer: str) -> Hl7Connection | None:
-        """The connection of MSH-3.1 that may send from the address `peer`."""
-        for connection in self._by_application.get(sending_application, ()):
-            if is_within(peer, connection.peers):
+    def find(self, sending_application: str, peer: Peer) -> Hl7Connection | None:
+        """The connection of MSH-3.1 that this peer may use."""
+        for connection in self.of(peer):
+            if connection.sending_application == sending_application:
                 return connection
         return None
 
-    def knows_peer(self, peer: str) -> bool:
+    def knows_address(self, address: str) -> bool:
         """Whether any connection may send from this address; others need not be listened to."""
-        return any(is_within(peer, connection.peers) for connection in self.connections)
+        return any(is_within(address, connection.peers) for connection in self.connections)
+
+    def connections_from(self, address: str) -> int:
+        """How many connections of an address are served at once, whoever it turns out to be."""
+        near = [one for one in self.connections if is_within(address, one.peers)]
+        return max((one.config.receiving.limits.connections for one in near), default=1)
+
+    def limits(self, peer: Peer) -> Limits:
+        """What a peer may ask before it is known which of its connections it uses: the most that
+        one of them allows."""
+        limits = [connection.config.receiving.limits for connection in self.of(peer)]
+        if len(limits) < 2:
+            return limits[0] if limits else Limits()
+        rates = [one.messages_per_second for one in limits]
+        return Limits(
+            connections=max(one.connections for one in limits),
+            messages_per_second=None if None in rates else max(rate or 0 for rate in rates),
+            burst=max(one.burst for one in limits),
+            frame_bytes=max(one.frame_bytes for one in limits),
+        )
 
 
 @lru_cache(maxsize=4096)
-def is_within(peer: str, networks: tuple[str, ...]) -> bool:
+def is_within(address: str, networks: tuple[str, ...]) -> bool:
     """Whether an address lies in one of the networks; IPv4 mapped into IPv6 counts as IPv4."""
     try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in ipaddress.ip_network(network) for network in networks)
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in ipaddress.ip_network(network) for network in networks)

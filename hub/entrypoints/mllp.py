@@ -1,6 +1,7 @@
-"""The MLLP listener: sockets, time limits and back pressure around `hl7_receive`.
+"""The MLLP listener: time limits, places and back pressure around `hl7_receive`.
 
 One message is in flight per connection; later frames wait unread, so that TCP slows the sender.
+How a connection comes to be: `mllp_doors`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
-from connectors.sdk.hl7v2.framing import FRAME_CAP, Frame, Framer, wrap
-from hub.entrypoints.hl7_receive import Receiver
+from connectors.ehr_hl7v2.receiving import Limits
+from connectors.sdk.hl7v2.framing import COMMITTED, NOT_COMMITTED, Frame, Framer, wrap
+from hub.entrypoints.hl7_receive import Receiver, Reply
+from hub.entrypoints.mllp_doors import Closures, Door, Streams, accept_from, bind
 
 _READ_SIZE = 64 * 1024
 _IN_FLIGHT_BYTES = 64 * 1024 * 1024
@@ -23,18 +25,21 @@ _IN_FLIGHT_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class MllpLimits:
-    """Seconds and counts. `first_frame`: without one valid frame by then the connection is closed;
-    `inside_frame`: without a byte; between frames there is no limit. Connections above a cap are
-    closed unread (`connections`) or wait for a free place (`per_peer`); of one peer at most
-    `waiting` do, so that nobody takes every connection and keeps the others out. While
+    """Seconds and counts for the whole listener; those of one sender are its connection's
+    (`connectors.ehr_hl7v2.receiving.Limits`).
+
+    `handshake`: for a PROXY header and for TLS; `first_frame`: without one valid frame by then the
+    connection is closed; `inside_frame`: without a byte; `whole_frame`: from its first byte to its
+    last; between frames there is no limit. Connections above `connections` are closed unread; of
+    one peer at most `waiting` wait for a free place, so that nobody keeps the others out. While
     `in_flight` bytes are being stored, nothing more is read."""
 
-    frame: int = FRAME_CAP
     connections: int = 512
-    per_peer: int = 64
     waiting: int = 64
+    handshake: float = 10.0
     first_frame: float = 60.0
     inside_frame: float = 60.0
+    whole_frame: float = 300.0
     end_block: float = 1.0
     write: float = 30.0
     in_flight: int = _IN_FLIGHT_BYTES
@@ -47,10 +52,32 @@ DEFAULT_LIMITS = MllpLimits()
 class _Connection:
     task: asyncio.Task[None]
     busy: bool = False
+    opened: bool = False
+
+
+@dataclass(eq=False)
+class _Places:
+    """What the connections of one peer share. `next_at` is when its next message is due at the
+    steady rate, on the loop's clock (a token bucket by its theoretical arrival time)."""
+
+    free: asyncio.Semaphore
+    connections: int = 0
+    next_at: float = field(default=0.0)
+
+    async def pace(self, limits: Limits) -> None:
+        """Take a token; wait for it where the peer sends faster than its rate and burst."""
+        if limits.messages_per_second is None:
+            return
+        now, each = asyncio.get_running_loop().time(), 1 / limits.messages_per_second
+        self.next_at = max(self.next_at, now) + each
+        early = self.next_at - now - limits.burst * each
+        if early > 0:
+            await asyncio.sleep(early)
 
 
 class MllpServer:
-    """Listens once started, until stopped. `port` is the bound one (0 asks for any)."""
+    """Listens once started, until stopped. `port` is the bound one (0 asks for any); `closures`
+    counts the connections it closed unheard."""
 
     def __init__(
         self,
@@ -59,34 +86,38 @@ class MllpServer:
         host: str = "127.0.0.1",
         port: int = 2575,
         limits: MllpLimits = DEFAULT_LIMITS,
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        proxies: tuple[str, ...] = (),
     ) -> None:
         self.port = port
+        self.closures = Closures()
         self._receiver = receiver
         self._host = host
         self._limits = limits
-        self._tls = tls
-        self._server: asyncio.Server | None = None
+        self._door = Door(tls, proxies, self.closures, limits.handshake)
+        self._listeners: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._connections: set[_Connection] = set()
-        self._places: dict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(limits.per_peer)
-        )
-        self._of_peer: Counter[str] = Counter()
+        self._places: dict[str, _Places] = {}
         self._stopping = False
         self._room = _Room(limits.in_flight)
 
     async def start(self) -> None:
         """Bind and accept; raises OSError if the address is taken."""
-        self._server = await asyncio.start_server(
-            self._accept, self._host, self.port, limit=_READ_SIZE, ssl=self._tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listeners = await bind(self._host, self.port)
+        self.port = self._listeners[0].getsockname()[1]
+        self._accepting = [
+            asyncio.create_task(accept_from(listener, self._accept)) for listener in self._listeners
+        ]
 
     async def stop(self, grace: float = 10.0) -> None:
         """Accept no more, answer what is in flight (at most `grace` seconds), close the rest."""
         self._stopping = True
-        if self._server is not None:
-            self._server.close()
+        for accepting in self._accepting:
+            accepting.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        for listener in self._listeners:
+            listener.close()
         for connection in self._connections:
             if not connection.busy:
                 connection.task.cancel()
@@ -97,67 +128,90 @@ class MllpServer:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, bare: socket.socket, address: str) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs every client callback in a task
+        assert task is not None  # noqa: S101 - every connection is served in a task
         connection = _Connection(task)
-        _keep_alive(writer)
-        address = writer.get_extra_info("peername")
-        peer = str(address[0]) if address else ""
-        full = len(self._connections) >= self._limits.connections or (
-            self._of_peer[peer] >= self._limits.per_peer + self._limits.waiting
-        )
+        full = len(self._connections) >= self._limits.connections
         self._connections.add(connection)
-        self._of_peer[peer] += 1
         try:
-            if not self._stopping and not full and self._receiver.admits(peer):
-                async with self._places[peer]:
-                    await self._serve(connection, reader, writer, peer)
+            if full:
+                self.closures.note("full", address)
+            elif not self._stopping:
+                await self._admit(connection, bare, address)
         except (OSError, TimeoutError, asyncio.CancelledError):
             # The peer is gone, too slow, or we are stopping: whatever was complete is answered.
             pass
         finally:
             self._connections.discard(connection)
-            self._leave(peer)
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-                await asyncio.wait_for(writer.wait_closed(), 1.0)
+            if not connection.opened:
+                bare.close()
 
-    def _leave(self, peer: str) -> None:
-        """Forget a peer with its last connection."""
-        self._of_peer[peer] -= 1
-        if not self._of_peer[peer]:
-            del self._of_peer[peer]
-            self._places.pop(peer, None)
+    async def _admit(self, connection: _Connection, bare: socket.socket, address: str) -> None:
+        """Serve a socket whose address may send and has a place."""
+        origin = await self._door.origin(bare, address)
+        if origin is None:
+            return
+        if not self._receiver.admits_address(origin):
+            self.closures.note("address", origin)
+            return
+        places = self._places.get(origin)
+        most = self._receiver.connections_from(origin)
+        if places is not None and places.connections >= self._limits.waiting + most:
+            self.closures.note("peer_full", origin)
+            return
+        if places is None:
+            places = self._places[origin] = _Places(asyncio.Semaphore(most))
+        places.connections += 1
+        try:
+            connection.opened = True
+            streams = await self._door.open(bare, origin)
+            if streams is not None:
+                await self._serve_admitted(connection, streams, places)
+        finally:
+            places.connections -= 1
+            if not places.connections:
+                self._places.pop(origin, None)
 
-    async def _serve(
-        self,
-        connection: _Connection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        peer: str,
+    async def _serve_admitted(
+        self, connection: _Connection, streams: Streams, places: _Places
     ) -> None:
-        framer = Framer(self._limits.frame)
-        loop = asyncio.get_running_loop()
-        first_by: float | None = loop.time() + self._limits.first_frame
+        try:
+            if not self._receiver.admits(streams.peer):
+                self.closures.note("certificate", streams.peer.address)
+                return
+            async with places.free:
+                await self._serve(connection, streams, places)
+        finally:
+            streams.writer.close()
+            try:
+                await asyncio.wait_for(streams.writer.wait_closed(), 1.0)
+            except (OSError, TimeoutError, asyncio.CancelledError):
+                streams.writer.transport.abort()
+
+    async def _serve(self, connection: _Connection, streams: Streams, places: _Places) -> None:
+        limits = self._receiver.limits(streams.peer)
+        framer = Framer(limits.frame_bytes)
+        clock = _Patience(self._limits, asyncio.get_running_loop().time)
         while not self._stopping:
-            data, frames = await self._read(reader, framer, first_by)
-            connection.busy = True
+            data, frames = await self._read(streams.reader, framer, clock)
             for frame in frames:
+                connection.busy = True
                 if not frame.fault:
-                    first_by = None
-                if not await self._answer(frame, writer, peer):
+                    clock.heard = True
+                if not await self._answer(frame, streams):
                     return
-            connection.busy = False
+                connection.busy = False
+                await places.pace(limits)
             if data == b"":
                 return
 
     async def _read(
-        self, reader: asyncio.StreamReader, framer: Framer, first_by: float | None
+        self, reader: asyncio.StreamReader, framer: Framer, clock: _Patience
     ) -> tuple[bytes | None, list[Frame]]:
         """Bytes (empty at the end of the stream, None after a pause) and the frames completed."""
         try:
-            data = await asyncio.wait_for(reader.read(_READ_SIZE), self._patience(framer, first_by))
+            data = await asyncio.wait_for(reader.read(_READ_SIZE), clock.left(framer))
         except TimeoutError:
             if frame := framer.pause():
                 return None, [frame]
@@ -168,22 +222,52 @@ class MllpServer:
         rest = framer.close()
         return b"", [rest] if rest else []
 
-    def _patience(self, framer: Framer, first_by: float | None) -> float | None:
-        limits: list[float] = []
-        if first_by is not None:
-            limits.append(max(first_by - asyncio.get_running_loop().time(), 0.0))
-        if framer.inside:
-            limits.append(self._limits.end_block if framer.ending else self._limits.inside_frame)
-        return min(limits, default=None)
-
-    async def _answer(self, frame: Frame, writer: asyncio.StreamWriter, peer: str) -> bool:
+    async def _answer(self, frame: Frame, streams: Streams) -> bool:
         """Store and answer one frame; False where the connection must end."""
+        if frame.content in {COMMITTED, NOT_COMMITTED}:
+            return True  # MLLP release 2: what the sender says to our acknowledgement
         async with self._room.taken(len(frame.content)):
-            reply = await self._receiver.receive(frame, peer)
-        if reply.ack and not writer.is_closing():
-            writer.write(wrap(reply.ack))
-            await asyncio.wait_for(writer.drain(), self._limits.write)
+            reply = await self._receiver.receive(frame, streams.peer)
+        if (answer := _on_the_wire(reply)) and not streams.writer.is_closing():
+            streams.writer.write(answer)
+            await asyncio.wait_for(streams.writer.drain(), self._limits.write)
         return not reply.close
+
+
+def _on_the_wire(reply: Reply) -> bytes:
+    """The commit block of MLLP release 2, where agreed, and the acknowledgement."""
+    commit = b""
+    if reply.commit_block:
+        commit = wrap(COMMITTED if reply.stored else NOT_COMMITTED)
+    return commit + (wrap(reply.ack) if reply.ack else b"")
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How long to wait for the next bytes of one connection."""
+
+    limits: MllpLimits
+    now: Callable[[], float]
+    heard: bool = False
+    began: float = field(default=0.0)
+    frame_began: float | None = None
+
+    def __post_init__(self) -> None:
+        self.began = self.now()
+
+    def left(self, framer: Framer) -> float | None:
+        """Seconds; None for ever."""
+        waits: list[float] = []
+        if not self.heard:
+            waits.append(max(self.began + self.limits.first_frame - self.now(), 0.0))
+        if not framer.inside:
+            self.frame_began = None
+            return min(waits, default=None)
+        if self.frame_began is None:
+            self.frame_began = self.now()
+        waits.append(max(self.frame_began + self.limits.whole_frame - self.now(), 0.0))
+        waits.append(self.limits.end_block if framer.ending else self.limits.inside_frame)
+        return min(waits)
 
 
 class _Room:
@@ -205,14 +289,6 @@ class _Room:
             async with self._freed:
                 self._used -= size
                 self._freed.notify_all()
-
-
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    """Probe a silent peer after three minutes, so that dead connections free their place."""
-    connection = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 180)
 
 
 class MllpThread:

@@ -21,9 +21,10 @@ from hub.entrypoints.exports import export_routes
 from hub.entrypoints.graphql_request import LARGEST_BODY
 from hub.entrypoints.hl7_http import hl7_routes
 from hub.entrypoints.hl7_receive import Receiver
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Hl7Connection, Routes
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.mllp import MllpServer, MllpThread
+from hub.entrypoints.mllp_tls import canonical_name, tls_files
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
@@ -109,7 +110,13 @@ class Service:
         settings = self.hub.settings
         routes = RouteTable(self.hub)
         receiver = Receiver(self.hub.intake, routes=routes, now=self.hub.now)
-        server = MllpServer(receiver, host=settings.mllp_host, port=settings.mllp_port)
+        server = MllpServer(
+            receiver,
+            host=settings.mllp_host,
+            port=settings.mllp_port,
+            tls=tls_files(settings),
+            proxies=settings.mllp_proxy_networks(),
+        )
         return MllpThread(server)
 
 
@@ -149,8 +156,9 @@ def load_routes(hub: Hub) -> Routes:
                     sending_application=routing["sending_application"],
                     facilities=facilities.get(connection.id, {}),
                     config=config,
-                    peers=tuple(routing.get("peers", ("127.0.0.0/8", "::1/128"))),
+                    peers=tuple(routing.get("peers", LOOPBACK)),
                     processing_ids=frozenset(routing.get("processing_ids", ("P",))),
+                    certificates=frozenset(map(canonical_name, routing.get("certificates", ()))),
                 )
             )
     return Routes(tuple(found))

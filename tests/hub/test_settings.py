@@ -12,6 +12,10 @@ from hub.errors import BadSetting
 from hub.settings import Settings, doubts, is_loopback, load, refuse_unsafe
 
 PROXY = "https://hub.example"
+MLLP_TLS: dict[str, Any] = {
+    "mllp_tls_certificate": Path("c.pem"),
+    "mllp_tls_key": Path("k.pem"),
+}
 
 
 def production(**values: Any) -> Settings:
@@ -42,6 +46,8 @@ def test_an_unusable_setting_is_named_in_one_sentence(name: str, values: dict[st
         ("HUB_HTTP_HOST", {"public_url": "", "http_host": "0.0.0.0"}),
         ("HUB_HTTP_HOST", {"public_url": "http://127.0.0.1", "http_host": "::"}),
         ("HUB_MLLP_HOST", {"mllp_host": "0.0.0.0"}),
+        ("HUB_MLLP_TLS_CERTIFICATE", {"mllp_tls_certificate": Path("c.pem")}),
+        ("HUB_MLLP_TLS_CLIENT_CA", {"mllp_tls_client_ca": Path("ca.pem")}),
     ],
 )
 def test_production_refuses_an_unsafe_setting_by_name(name: str, values: dict[str, Any]) -> None:
@@ -58,6 +64,7 @@ def test_production_refuses_an_unsafe_setting_by_name(name: str, values: dict[st
         {"public_url": "http://127.0.0.1:8000"},
         {"http_host": "0.0.0.0"},
         {"http_host": "::1", "public_url": ""},
+        {"mllp_host": "0.0.0.0", **MLLP_TLS},
     ],
 )
 def test_production_takes_what_is_safe(values: dict[str, Any]) -> None:
@@ -73,6 +80,25 @@ def test_production_on_sqlite_is_doubted_and_not_refused() -> None:
     assert ["HUB_DATABASE_URL" in doubt for doubt in doubts(production())] == [True]
     assert doubts(production(database_url="postgresql://127.0.0.1/hub")) == []
     assert doubts(Settings()) == []
+
+
+def test_production_that_asks_no_client_certificate_is_doubted() -> None:
+    server = production(database_url="postgresql://127.0.0.1/hub", **MLLP_TLS)
+    assert ["HUB_MLLP_TLS_CLIENT_CA" in doubt for doubt in doubts(server)] == [True]
+    both = production(
+        database_url="postgresql://127.0.0.1/hub",
+        mllp_tls_client_ca=Path("ca.pem"),
+        **MLLP_TLS,
+    )
+    assert doubts(both) == []
+
+
+def test_proxies_are_networks_separated_by_commas() -> None:
+    assert Settings().mllp_proxy_networks() == ()
+    found = Settings(mllp_proxies="10.0.0.0/8, 192.0.2.1/32").mllp_proxy_networks()
+    assert found == ("10.0.0.0/8", "192.0.2.1/32")
+    with pytest.raises(BadSetting, match="HUB_MLLP_PROXIES is not usable: must be networks"):
+        load(mllp_proxies="proxy.example")
 
 
 def test_production_never_writes_itself_a_key(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ START, END, CR, LF = 0x0B, 0x1C, 0x0D, 0x0A
 FRAME_CAP = 1024 * 1024
 HEAD_KEPT = 8192
 SKIP_CAP = 64 * 1024 * 1024
+COMMITTED, NOT_COMMITTED = b"\x06", b"\x15"
+"""Contents of the commit acknowledgement blocks of MLLP release 2."""
 
 FrameFault = Literal["", "cut_off", "too_large"]
 

@@ -14,11 +14,18 @@ from typing import Any
 import typer
 
 from connectors import registry
+from hub.entrypoints.mllp_tls import canonical_name
 from hub.errors import ConfigError
 from hub.settings import environment
 
 _SHORT = "secret://"
-_ROUTING = {"sending_application", "peers", "processing_ids", "receiving_facilities"}
+_ROUTING = {
+    "sending_application",
+    "peers",
+    "processing_ids",
+    "receiving_facilities",
+    "certificates",
+}
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,7 +59,7 @@ def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
             f"[routing] has no {unknown[0]}; it takes {', '.join(sorted(_ROUTING))}.",
             field=f"routing.{unknown[0]}",
         )
-    for key in ("peers", "processing_ids"):
+    for key in ("peers", "processing_ids", "certificates"):
         if not _is_list_of_text(routing.get(key, [])):
             raise ConfigError(f"{key} must be a list of texts.", field=f"routing.{key}")
     facilities = routing.get("receiving_facilities", {})
@@ -67,6 +74,14 @@ def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(
             "peers must be networks like 10.1.0.0/16.", field="routing.peers"
+        ) from error
+    try:
+        for name in routing.get("certificates", ()):
+            canonical_name(name)
+    except ValueError as error:
+        raise ConfigError(
+            "certificates must be names like dns:ehr.example or sha256:FINGERPRINT.",
+            field="routing.certificates",
         ) from error
     return routing
 

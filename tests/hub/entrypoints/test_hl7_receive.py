@@ -11,7 +11,7 @@ from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.header import read_header
 from connectors.sdk.hl7v2.lexer import lex
 from hub.entrypoints.hl7_receive import Receiver, Reply, answer_code, judge
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.services.intake import Arrival, Stored
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -81,7 +81,7 @@ def receive(intake: FakeIntake, *frames: Frame, peer: str = PEER) -> list[Reply]
     receiver = Receiver(intake, lambda: ROUTES, lambda: NOW)
 
     async def run() -> list[Reply]:
-        return [await receiver.receive(one, peer) for one in frames]
+        return [await receiver.receive(one, Peer(peer)) for one in frames]
 
     return asyncio.run(run())
 
@@ -275,20 +275,20 @@ def test_msh_15_and_16_decide_who_hears_what(
     header = read_header(sound.encode())
     faults = [
         None,
-        judge(frame(f9=""), PEER, ROUTES).fault,
-        judge(frame(f9="ORM^O01"), PEER, ROUTES).fault,
+        judge(frame(f9=""), Peer(PEER), ROUTES).fault,
+        judge(frame(f9="ORM^O01"), Peer(PEER), ROUTES).fault,
     ]
     assert tuple(answer_code(header, fault) for fault in faults) == answers
 
 
 def test_only_the_networks_of_a_connection_may_send() -> None:
     east = frame(f3="EHRB", f4="EAST")
-    assert judge(east, "10.1.2.3", ROUTES).fault is None
-    assert judge(east, "::ffff:10.1.2.3", ROUTES).fault is None
-    assert judge(east, "10.2.0.1", ROUTES).fault is not None
-    assert ROUTES.knows_peer("10.1.9.9")
-    assert not ROUTES.knows_peer("192.0.2.1")
-    assert not ROUTES.knows_peer("not an address")
+    assert judge(east, Peer("10.1.2.3"), ROUTES).fault is None
+    assert judge(east, Peer("::ffff:10.1.2.3"), ROUTES).fault is None
+    assert judge(east, Peer("10.2.0.1"), ROUTES).fault is not None
+    assert ROUTES.knows_address("10.1.9.9")
+    assert not ROUTES.knows_address("192.0.2.1")
+    assert not ROUTES.knows_address("not an address")
 
 
 def test_control_ids_of_an_unknown_sender_are_not_those_of_the_sender_it_claims_to_be() -> None:

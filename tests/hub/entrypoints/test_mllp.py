@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.receiving import Limits, Receiving
 from connectors.ehr_hl7v2.simulator import FacilityFeed, Member, Provider, generate, send_all
 from connectors.sdk.hl7v2.acks import read_ack
 from connectors.sdk.hl7v2.client import MllpClient
@@ -58,9 +59,14 @@ def message(control_id: str = "C1", facility: str = "FAC1", body: str = "") -> b
     return f"{head}PID|1||77^^^FAC1^MR||Quill^Mo\r{body}".encode()
 
 
-def routes(application: str = "EHRA", peers: tuple[str, ...] = ("127.0.0.0/8",)) -> Routes:
+def routes(
+    application: str = "EHRA",
+    peers: tuple[str, ...] = ("127.0.0.0/8",),
+    limits: Limits | None = None,
+) -> Routes:
     facilities = {"FAC1": Facility("p1", "America/Chicago"), "FAC2": Facility("p2", "UTC")}
-    return Routes((Hl7Connection("c1", application, facilities, Config(), peers=peers),))
+    config = Config(receiving=Receiving(limits=limits or Limits()))
+    return Routes((Hl7Connection("c1", application, facilities, config, peers=peers),))
 
 
 @contextmanager
@@ -176,7 +182,8 @@ def test_a_connection_without_a_frame_is_closed_and_one_with_a_frame_may_rest() 
 
 def test_a_frame_above_the_cap_is_refused_with_its_control_id_and_ends_the_connection() -> None:
     intake = FakeIntake()
-    with listening(intake, MllpLimits(frame=4000)) as thread, connected(thread) as connection:
+    small = routes(limits=Limits(frame_bytes=4000))
+    with listening(intake, table=small) as thread, connected(thread) as connection:
         connection.sendall(wrap(message("BIG", body="ZZZ|" + "x" * 300_000)))
         assert answers(connection, 2) == [("AR", b"BIG")]
         assert is_closed(connection)
@@ -191,7 +198,7 @@ def test_a_peer_outside_every_network_is_not_listened_to() -> None:
 
 
 def test_connections_above_the_cap_of_a_peer_wait_for_a_place() -> None:
-    with listening(FakeIntake(), MllpLimits(per_peer=1)) as thread:
+    with listening(FakeIntake(), table=routes(limits=Limits(connections=1))) as thread:
         with connected(thread) as first, connected(thread) as second:
             first.sendall(wrap(message("C1")))
             assert answers(first, 1) == [("AA", b"C1")]
@@ -222,8 +229,9 @@ def test_while_enough_is_in_flight_nothing_more_is_stored() -> None:
 
 
 def test_a_peer_that_hoards_connections_does_not_keep_others_out() -> None:
-    limits = MllpLimits(connections=4, per_peer=1, waiting=1)
-    with listening(FakeIntake(), limits) as thread, ExitStack() as hoard:
+    limits = MllpLimits(connections=4, waiting=1)
+    one = routes(limits=Limits(connections=1))
+    with listening(FakeIntake(), limits, one) as thread, ExitStack() as hoard:
         served, waits, *refused = [hoard.enter_context(connected(thread)) for _ in range(6)]
         assert all(is_closed(connection) for connection in refused)
         address = ("127.0.0.1", thread.server.port)
@@ -284,7 +292,7 @@ def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path) -> N
     known = ssl.create_default_context(cafile=pair)
     known.load_cert_chain(pair)
     receiver = Receiver(FakeIntake(), routes, lambda: datetime.now(UTC))
-    with MllpThread(MllpServer(receiver, port=0, tls=server_side)) as thread:
+    with MllpThread(MllpServer(receiver, port=0, tls=lambda: server_side)) as thread:
         address = ("127.0.0.1", thread.server.port)
         with MllpClient(*address, tls=known) as client:
             assert client.send(message("C1")).code == "AA"

@@ -106,6 +106,13 @@ def test_a_reference_in_the_file_stands_for_a_secret_of_the_connection(
         ("ehr_hl7v2", "", (), 1, "sending_application"),
         ("ehr_hl7v2", '[routing]\nsending_application="A"\npeers=["x"]', (), 1, "10.1.0.0/16"),
         ("ehr_hl7v2", '[routing]\nsending_application="A"\nodd=1', (), 1, "has no odd"),
+        (
+            "ehr_hl7v2",
+            '[routing]\nsending_application="A"\ncertificates=["ehr.example"]',
+            (),
+            1,
+            "dns:ehr.example",
+        ),
         ("ehr_hl7v2", EHR + "odd = 1", (), 1, "receiving_facilities"),
         ("ehr_hl7v2", EHR, ("--practice", "NORTH"), 2, "NAME=VALUE"),
         ("ehr_hl7v2", EHR, ("--practice", "NORTH=nowhere"), 1, '"nowhere" is neither the id'),

@@ -1,0 +1,57 @@
+"""How the listener treats one sending system: limits, acknowledgements and repetitions, as data."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from pydantic import Field
+
+from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.hl7v2.caps import Caps
+
+LARGEST_FRAME = 16 * 1024 * 1024
+
+
+class Limits(ConnectorConfig):
+    """What one sender may ask of the listener. Senders above `messages_per_second` are read more
+    slowly, never dropped; the rest refuses the message (AR 207)."""
+
+    connections: int = Field(default=64, ge=1, le=512, description="Connections served at once")
+    messages_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        description="Steady rate of one sender; none means as fast as it is stored",
+    )
+    burst: int = Field(
+        default=100, ge=1, description="Messages above the steady rate before it holds"
+    )
+    frame_bytes: int = Field(
+        default=1024 * 1024, ge=1024, le=LARGEST_FRAME, description="Largest message in bytes"
+    )
+    segments: int = Field(default=2000, ge=1, description="Segments of a message")
+    fields: int = Field(default=1000, ge=1, description="Fields of a segment")
+    repetitions: int = Field(default=500, ge=1, description="Repetitions of a field")
+    components: int = Field(default=200, ge=1, description="Components of a field")
+    subcomponents: int = Field(default=200, ge=1, description="Subcomponents of a field")
+
+    @cached_property
+    def caps(self) -> Caps:
+        """The limits on structure, as the lexer's module takes them."""
+        return Caps(
+            self.frame_bytes,
+            self.segments,
+            self.fields,
+            self.repetitions,
+            self.components,
+            self.subcomponents,
+        )
+
+
+class Receiving(ConnectorConfig):
+    """What the sender and the hub agreed on about transport and acknowledgement."""
+
+    limits: Limits = Limits()
+    mllp_release_2: bool = Field(
+        default=False,
+        description="Answer each frame by 06 after the commit or 15 where it failed (MLLP 2)",
+    )

@@ -1,0 +1,161 @@
+"""The way to a peer's byte stream: listening sockets, the PROXY header, TLS.
+
+Whoever may not come in is closed and counted before a byte of HL7 is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from hub import log
+from hub.entrypoints.hl7_routes import Peer, is_within
+from hub.entrypoints.mllp_tls import names_of
+from hub.entrypoints.proxy_protocol import NoProxyHeader, read_origin
+
+_READ_SIZE = 64 * 1024
+_BACKLOG = 512
+_REMARK_SECONDS = 60.0
+
+_log = log.get("mllp")
+
+
+class Closures(Counter[str]):
+    """Connections closed by us, by reason; of each reason one log line a minute at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remarked: dict[str, float] = {}
+
+    def note(self, reason: str, peer: str) -> None:
+        self[reason] += 1
+        now = asyncio.get_running_loop().time()
+        if now - self._remarked.get(reason, -_REMARK_SECONDS) >= _REMARK_SECONDS:
+            self._remarked[reason] = now
+            _log.warning("mllp_closed", reason=reason, peer=peer, count=self[reason])
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """A peer's connection, ready for frames."""
+
+    peer: Peer
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+async def bind(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets on every address of `host`, all on one port; ``::`` takes IPv4 too.
+
+    Raises OSError if one is taken.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((one[0], one[4][0]) for one in found):
+            listener = socket.create_server(
+                (str(address), port),
+                family=family,
+                backlog=_BACKLOG,
+                dualstack_ipv6=family == socket.AF_INET6 and address == "::",
+            )
+            sockets.append(listener)
+            listener.setblocking(False)
+            port = listener.getsockname()[1]
+    except OSError:
+        for listener in sockets:
+            listener.close()
+        raise
+    return sockets
+
+
+async def accept_from(
+    listener: socket.socket, serve: Callable[[socket.socket, str], Awaitable[None]]
+) -> None:
+    """Hand every new connection and its address to a task of `serve`, until cancelled."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Future[None]] = set()
+    while True:
+        try:
+            connection, address = await loop.sock_accept(listener)
+        except OSError as error:  # out of descriptors, or the peer is gone again
+            _log.error("mllp_accept_failed", error_type=type(error).__name__)
+            await asyncio.sleep(0.1)
+            continue
+        task = asyncio.ensure_future(serve(connection, str(address[0])))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+class Door:
+    """Turns an accepted socket into the streams of a known peer.
+
+    `tls` gives the context of the next connection; `proxies` are the networks whose connections
+    begin with a PROXY header and speak for the address in it; nobody else's header is believed.
+    `seconds` bounds the header and the handshake.
+    """
+
+    def __init__(
+        self,
+        tls: Callable[[], ssl.SSLContext] | None,
+        proxies: tuple[str, ...],
+        closures: Closures,
+        seconds: float,
+    ) -> None:
+        self._tls = tls
+        self._proxies = proxies
+        self._closures = closures
+        self._seconds = seconds
+
+    async def origin(self, connection: socket.socket, address: str) -> str | None:
+        """The address to judge by; None where a proxy did not say whom it speaks for."""
+        if not is_within(address, self._proxies):
+            return address
+        try:
+            return await asyncio.wait_for(read_origin(connection, address), self._seconds)
+        except (NoProxyHeader, TimeoutError):
+            self._closures.note("no_proxy_header", address)
+            return None
+
+    async def open(self, connection: socket.socket, address: str) -> Streams | None:
+        """The streams, after the TLS handshake where TLS is on; None where that failed."""
+        _tune(connection)
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_READ_SIZE, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        context = self._tls() if self._tls else None
+        limit = self._seconds if context else None
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol, connection, ssl=context, ssl_handshake_timeout=limit
+            )
+        except (OSError, TimeoutError):
+            self._closures.note("tls_refused" if context else "lost", address)
+            return None
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        return Streams(Peer(address, _certificate(writer)), reader, writer)
+
+
+def _certificate(writer: asyncio.StreamWriter) -> frozenset[str]:
+    tls = writer.get_extra_info("ssl_object")
+    if tls is None:
+        return frozenset()
+    return names_of(tls.getpeercert(), tls.getpeercert(binary_form=True))
+
+
+def _tune(connection: socket.socket) -> None:
+    """Probe a silent peer after three minutes, so that dead connections free their place."""
+    connection.setblocking(False)
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 180)
