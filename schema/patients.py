@@ -68,6 +68,7 @@ patient = stored(
         "appointments": many("Appointment", "patient_id", order="startsAt"),
         "encounters": many("Encounter", "patient_id", order="-startsAt"),
         "observations": many("Observation", "patient_id", order="-observedAt"),
+        "clinicalOrders": many("ClinicalOrder", "patient_id", order="-orderedAt"),
         "coverages": many("Coverage", "patient_id", order="priority"),
         "eligibilityChecks": many("EligibilityCheck", "patient_id", order="-requestedAt"),
         "charges": many("Charge", "patient_id", order="-serviceDate"),

@@ -33,6 +33,7 @@ practice = stored(
         "encounters": many("Encounter", "practice_id"),
         "appointments": many("Appointment", "practice_id"),
         "observations": many("Observation", "practice_id"),
+        "clinicalOrders": many("ClinicalOrder", "practice_id"),
         "coverages": many("Coverage", "practice_id"),
         "eligibilityChecks": many("EligibilityCheck", "practice_id"),
         "charges": many("Charge", "practice_id"),

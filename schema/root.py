@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from hub.domain.agreements import Scope
 from schema import (
+    clinical,
     connectors_catalogue,
     eligibility,
     operations,
@@ -41,6 +42,7 @@ TYPES: tuple[Stored, ...] = (
     visits.appointment,
     visits.observation,
     visits.charge,
+    clinical.clinical_order,
     eligibility.payer,
     eligibility.coverage,
     eligibility.eligibility_check,

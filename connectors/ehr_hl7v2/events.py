@@ -11,6 +11,9 @@ EVENTS = frozenset(
         *(f"ADT^A{number:02}" for number in (*range(1, 9), 11, 12, 13, 21, 22, 52, 53)),
         *(f"ADT^A{number}" for number in (28, 31, 34, 37, 40)),
         *(f"SIU^{event}" for event in ("S12", "S13", "S14", "S15", "S16", "S17", "S26")),
+        "ORM^O01",
+        "OML^O21",
+        "OMG^O19",
         "ORU^R01",
         "DFT^P03",
     }

@@ -50,6 +50,15 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "visit.ends_at": ("PV1-45",),
     "visit.discharge_disposition": ("PV1-36.1",),
     "visit.reason": ("PV2-3.2", "PV2-3.1"),
+    "order.placer_number": ("ORC-2.1", "OBR-2.1"),
+    "order.filler_number": ("ORC-3.1", "OBR-3.1"),
+    "order.code": ("OBR-4", "RXO-1"),
+    "order.priority": ("TQ1-9.1", "ORC-7.6", "OBR-5"),
+    "order.ordered_at": ("ORC-9",),
+    "order.starts_at": ("TQ1-7", "ORC-7.4", "OBR-6"),
+    "order.ends_at": ("TQ1-8", "ORC-7.5"),
+    "order.practitioner": ("ORC-12[1]", "OBR-16[1]"),
+    "order.reason": ("OBR-31[1].2", "OBR-31[1].1", "ORC-16.2", "ORC-16.1"),
     "coverage.member_id": ("IN1-49.1", "IN1-36.1", "IN2-61.1"),
 }
 """By the name a dialect uses in its ``field`` table."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.events import is_ignored, resolve
 from connectors.ehr_hl7v2.mapping.charges import charges
+from connectors.ehr_hl7v2.mapping.clinical_orders import orders
 from connectors.ehr_hl7v2.mapping.coverage import coverages
 from connectors.ehr_hl7v2.mapping.encounters import encounter
 from connectors.ehr_hl7v2.mapping.observations import reports
@@ -135,6 +136,10 @@ def _appointment(reading: Reading, event: str) -> Found:
     yield appointment(reading, event, reference(reading))
 
 
+def _orders(reading: Reading, event: str) -> Found:
+    yield from orders(reading, reference(reading))
+
+
 def _results(reading: Reading, event: str) -> Found:
     yield from reports(reading, reference(reading))
 
@@ -156,6 +161,7 @@ MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
         (f"ADT^A{number:02}" for number in (2, 6, 7, 11, 12, 13, 21, 22, 52, 53)), _visit_only
     ),
     "ADT^A37": _unmerge,
+    **dict.fromkeys(("ORM^O01", "OML^O21", "OMG^O19"), _orders),
     "ORU^R01": _results,
     "DFT^P03": _charges,
 }
@@ -165,6 +171,7 @@ _ENVELOPE = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "PID", "PV1"})
 _READ = {
     "ADT": frozenset({"MRG", "PV2", "IN1", "IN2"}),
     "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
+    **dict.fromkeys(("ORM", "OML", "OMG"), frozenset({"ORC", "OBR", "RXO", "TQ1", "NTE"})),
     "ORU": frozenset({"ORC", "OBR", "OBX", "NTE"}),
     "DFT": frozenset({"FT1"}),
 }

@@ -38,10 +38,15 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ObservationReport:
-    """One OBR with its results; the record's `external_id` is OBR-3, else OBR-2 with OBR-4."""
+    """One OBR with its results; the record's `external_id` is OBR-3, else OBR-2 with OBR-4.
+
+    The numbers are those of the order it answers.
+    """
 
     patient: PatientReference
     code: str
     name: str
     observations: tuple[Observation, ...]
     visit_number: str | None = None
+    placer_number: str = ""
+    filler_number: str = ""

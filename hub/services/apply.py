@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from uuid import UUID, uuid5
 
 from hub.domain.claims import Charge
+from hub.domain.clinical_orders import ClinicalOrder
 from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
 from hub.domain.observations import ObservationReport
@@ -25,6 +26,7 @@ from hub.domain.workforce import Employment, Worker
 from hub.errors import Rejected
 from hub.services import (
     claims,
+    clinical_orders,
     coverage,
     encounters,
     observations,
@@ -53,6 +55,7 @@ HANDLERS: Mapping[type, Handler] = {
     Appointment: scheduling.apply_appointment,
     Practitioner: scheduling.apply_practitioner,
     Encounter: encounters.apply_encounter,
+    ClinicalOrder: clinical_orders.apply_clinical_order,
     ObservationReport: observations.apply_report,
     Charge: claims.apply_charge,
     Worker: workforce.apply_worker,

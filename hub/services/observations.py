@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from hub.domain.content import content_hash
 from hub.domain.observations import Observation, ObservationReport
 from hub.domain.records import Record
 from hub.errors import Rejected
-from hub.services import patients
+from hub.services import clinical_orders, patients
 from hub.services.encounters import visit_of
 from hub.services.records import (
     ApplyContext,
@@ -41,6 +42,14 @@ COPIED = (
 )
 
 
+class _Owner(NamedTuple):
+    """What a report's results belong to."""
+
+    patient_id: str
+    encounter_id: str | None
+    order_id: str | None
+
+
 def apply_report(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
     """Apply every observation of a report; those a later report leaves out stay as they are.
 
@@ -52,11 +61,21 @@ def apply_report(session: ScopedSession, context: ApplyContext, record: Record) 
         raise Rejected("The report has no results.", reason="empty_report", path="OBX")
     patient_id = patients.resolve(session, context, report.patient)
     encounter_id = visit_of(session, context, report.visit_number, patient_id)
+    order = clinical_orders.named(
+        session,
+        context,
+        placer=report.placer_number,
+        filler=report.filler_number,
+        code=report.code,
+    )
+    owner = _Owner(
+        patient_id,
+        encounter_id,
+        order.id if order is not None and order.patient_id == patient_id else None,
+    )
     return strongest(
         [
-            _apply_one(
-                session, context, record, report, (patient_id, encounter_id), key, observation
-            )
+            _apply_one(session, context, record, report, owner, key, observation)
             for key, observation in _keyed(context, report)
         ]
     )
@@ -80,18 +99,18 @@ def _apply_one(
     context: ApplyContext,
     record: Record,
     report: ObservationReport,
-    owner: tuple[str, str | None],
+    owner: _Owner,
     key: str,
     observation: Observation,
 ) -> Outcome:
-    patient_id, encounter_id = owner
+    patient_id, encounter_id, order_id = owner
     external_id = f"{record.external_id}/{key}"
     row = sourced.find(
         session, ObservationRow, context.practice, context.connection_id, external_id
     )
     status = "deleted" if record.op == "delete" else observation.status
     content = content_hash(
-        (observation, report.patient, report.name), record.op, encounter_id or ""
+        (observation, report.patient, report.name), record.op, encounter_id or "", order_id or ""
     )
     outcome = judge(row, record, content)
     if outcome in (Outcome.UNCHANGED, Outcome.STALE):
@@ -111,6 +130,7 @@ def _apply_one(
         _copy(row, context, record, report, observation)
     row.patient_id = patient_id
     row.encounter_id = encounter_id or row.encounter_id
+    row.order_id = order_id or row.order_id
     row.status = status
     stamp(row, context, record, content)
     row.external_id = external_id

@@ -15,6 +15,7 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Appointment,
     Charge,
+    ClinicalOrder,
     Coverage,
     EligibilityCheck,
     Encounter,
@@ -28,6 +29,7 @@ OF_A_PATIENT: tuple[type[Any], ...] = (
     Appointment,
     Encounter,
     Observation,
+    ClinicalOrder,
     Charge,
     Coverage,
     EligibilityCheck,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
+from connectors.ehr_hl7v2.mapping.texts import lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.observations import Observation, ObservationReport, ObservationStatus
@@ -48,6 +49,8 @@ def reports(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, 
                 name=obr.value("4.2") or "",
                 observations=tuple(group.observations),
                 visit_number=visit,
+                placer_number=obr.value("2.1") or "",
+                filler_number=obr.value("3.1") or "",
             ),
         )
 
@@ -67,7 +70,7 @@ def _groups(reading: Reading) -> list[_Group]:
             groups[-1].observations.append(_observation(reading, segment, groups[-1]))
         elif segment.id == "NTE" and groups and previous == "OBX":
             last = groups[-1].observations[-1]
-            note = _lines(segment, 3)
+            note = lines(segment, 3)
             groups[-1].observations[-1] = replace(
                 last, note=f"{last.note}\n{note}" if last.note else note
             )
@@ -118,10 +121,4 @@ def _text(reading: Reading, obx: Segment, kind: str) -> str:
     if kind == "SN":
         parts = (obx.value(f"5.{position}") for position in range(1, 5))
         return "".join(part for part in parts if part)
-    return _lines(obx, 5) if kind in _LINES else obx.text_at("5") or ""
-
-
-def _lines(segment: Segment, position: int) -> str:
-    count = segment.repetitions(position)
-    lines = (segment.text_at(f"{position}[{number}]") for number in range(1, count + 1))
-    return "\n".join(line or "" for line in lines)
+    return lines(obx, 5) if kind in _LINES else obx.text_at("5") or ""

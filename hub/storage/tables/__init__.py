@@ -2,6 +2,7 @@
 
 from hub.storage.tables import triggers
 from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
+from hub.storage.tables.clinical import ClinicalOrder
 from hub.storage.tables.eligibility import (
     Coverage,
     EligibilityBenefit,
@@ -67,13 +68,13 @@ from hub.storage.tables.visits import (
 
 __all__ = [
     "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "ClientDocument",
-    "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret",
-    "CostBucket", "Coverage", "DataIssue", "EligibilityBenefit", "EligibilityCheck", "Employment",
-    "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export", "InboundMessage", "Item",
-    "JobRow", "Lane", "MutationOutcome", "Observation", "Offer", "OfferTier", "OrderDocument",
-    "Patient", "PatientIdentifier", "PatientMerge", "Payer", "PayerControlNumber", "PayPeriod",
-    "PayrollRun", "PayStatement", "PayStatementLine", "Practice", "PracticeOwned", "Provider",
-    "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition",
-    "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced", "Supplier", "SyncCursor",
-    "SyncRun", "Worker", "new_id", "triggers",
+    "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe",
+    "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "EligibilityBenefit",
+    "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead",
+    "Export", "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome", "Observation", "Offer",
+    "OfferTier", "OrderDocument", "Patient", "PatientIdentifier", "PatientMerge", "Payer",
+    "PayerControlNumber", "PayPeriod", "PayrollRun", "PayStatement", "PayStatementLine", "Practice",
+    "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound",
+    "PurchasingShare", "Requisition", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced",
+    "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

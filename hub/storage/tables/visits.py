@@ -114,9 +114,12 @@ class Observation(PracticeOwned, Sourced, Base):
     status: Mapped[str]
     observed_at: Mapped[datetime]
     note: Mapped[str] = mapped_column(default="")
+    order_id: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("practice_id", "connection_id", "external_id"),
+        Index(None, "practice_id", "order_id", "observed_at", "id"),
+        same_practice("order_id", "clinical_orders"),
         Index(None, "practice_id", "observed_at", "id"),
         Index(None, "practice_id", "patient_id", "observed_at", "id"),
         Index(None, "practice_id", "encounter_id", "observed_at", "id"),

@@ -116,7 +116,7 @@ def test_a_sound_message_is_stored_for_its_practice_and_accepted() -> None:
         ({"f10": ""}, ("AE", "101", "10")),
         ({"f11": ""}, ("AE", "101", "11")),
         ({"f12": ""}, ("AE", "101", "12")),
-        ({"f9": "ORM^O01"}, ("AR", "200", "9")),
+        ({"f9": "PPR^PC1"}, ("AR", "200", "9")),
         ({"f9": "ADT^A61"}, ("AR", "201", "9")),
         ({"f11": "T"}, ("AR", "202", "11")),
         ({"f12": "3.0"}, ("AR", "203", "12")),
@@ -159,7 +159,7 @@ def test_an_ignored_event_is_accepted_and_marked(kind: str) -> None:
 
 
 def test_no_answer_carries_a_value_of_the_patient() -> None:
-    faulty = [frame(f9="ORM^O01"), frame(f4="EAST"), frame(f9=""), frame()]
+    faulty = [frame(f9="PPR^PC1"), frame(f4="EAST"), frame(f9=""), frame()]
     for reply in receive(FakeIntake(), *faulty):
         assert b"Quillfeather" not in reply.ack
         assert b"77^" not in reply.ack
@@ -276,7 +276,7 @@ def test_msh_15_and_16_decide_who_hears_what(
     faults = [
         None,
         judge(frame(f9=""), Peer(PEER), ROUTES).fault,
-        judge(frame(f9="ORM^O01"), Peer(PEER), ROUTES).fault,
+        judge(frame(f9="PPR^PC1"), Peer(PEER), ROUTES).fault,
     ]
     assert tuple(answer_code(header, fault) for fault in faults) == answers
 

@@ -12,6 +12,7 @@ import pytest
 
 from hub.domain import (
     claims,
+    clinical_orders,
     coverage,
     encounters,
     observations,
@@ -34,6 +35,7 @@ NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ALL = unrestricted_scope("test")
 MODULES: tuple[ModuleType, ...] = (
     claims,
+    clinical_orders,
     coverage,
     encounters,
     observations,

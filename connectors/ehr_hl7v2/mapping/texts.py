@@ -1,0 +1,25 @@
+"""Coded values and free text, as many segments hold them."""
+
+from __future__ import annotations
+
+from connectors.sdk.hl7v2.lexer import Segment
+
+Coded = tuple[str | None, str | None, str | None]
+
+
+def coded(segment: Segment, at: str) -> Coded:
+    """Code, text and coding system of a CE or CWE; of its alternates (4 to 6) where there is no
+    code. None where the sender says nothing."""
+    code, text, system = (segment.value(f"{at}.{position}") for position in (1, 2, 3))
+    if code is None and (alternate := segment.value(f"{at}.4")) is not None:
+        return alternate, segment.value(f"{at}.5") or text, segment.value(f"{at}.6")
+    if code is None:
+        return None, text or segment.value(f"{at}.9"), None
+    return code, text, system
+
+
+def lines(segment: Segment, position: int) -> str:
+    """The repetitions of a text field, one line each."""
+    count = segment.repetitions(position)
+    texts = (segment.text_at(f"{position}[{number}]") for number in range(1, count + 1))
+    return "\n".join(text or "" for text in texts)
