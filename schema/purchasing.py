@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.domain.agreements import DataClass
+from hub.domain.agreements import DataClass, Domain
 from hub.storage import tables
 from hub.storage.reads.parts import Access, SmallGroup
 from schema.mapping.declare import EQ, PREFIX, RANGE, col, many, one, stored
@@ -13,11 +13,14 @@ purchasing_round = stored(
     "PurchasingRound",
     table=tables.PurchasingRound,
     access=Access.CATALOGUE,
-    small_group=SmallGroup(tables.PurchasingShare, "round_id", "standalone_cost"),
+    small_group=SmallGroup(
+        tables.PurchasingShare, "round_id", "standalone_cost", Domain.SUPPLY
+    ),
     root="purchasingRounds",
     order="-openedAt",
-    help="A round of group purchasing. A practice sees figures across practices only where at "
-    "least five contribute and none of them makes up more than a quarter.",
+    help="A round of group purchasing. Figures across practices are shown only where at least five "
+    "contribute and none of them makes up more than a quarter, or to the MSO where the agreements "
+    "of all that contribute cover SUPPLY.",
     fields={
         "name": col(OPERATIONAL),
         "status": col(OPERATIONAL),

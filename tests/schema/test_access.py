@@ -206,14 +206,35 @@ def test_figures_across_practices_obey_the_small_group_rule(world):
     uneven = world.round(
         "uneven", dict.fromkeys(practices[1:], "100.00") | {practices[0]: "900.00"}
     )
-    query = """query($id: ID!) { node(id: $id) {
-      ... on PurchasingRound { standaloneCost pooledCost status } } }"""
     app, mso = world.app(practices[0]), world.mso()
-    for round_id, shown in ((even, "900.00"), (few, None), (uneven, None)):
-        found = app.data(query, id=global_id("PurchasingRound", round_id))["node"]
-        assert (found["pooledCost"], found["status"]) == (shown, "solved")
-        found = mso.data(query, id=global_id("PurchasingRound", round_id))["node"]
-        assert found["pooledCost"] == "900.00"
+    for asking in (app, mso):
+        assert [pooled(asking, one) for one in (even, few, uneven)] == ["900.00", None, None]
+
+
+def test_the_mso_sees_a_small_groups_figures_where_agreements_cover_all_of_it(world):
+    covered, limited, silent = (world.practice(name) for name in ("Covered", "Limited", "Silent"))
+    world.agreement(covered, Domain.SUPPLY)
+    world.agreement(limited, Domain.SUPPLY, "LIMITED")
+    world.agreement(silent, Domain.CLINICAL)
+    inside = world.round("inside", {covered: "100.00", limited: "100.00"})
+    outside = world.round("outside", {covered: "100.00", silent: "100.00"})
+    mso = world.mso()
+    assert [pooled(mso, one) for one in (inside, outside)] == ["900.00", None]
+    by_page = "{ purchasingRounds { nodes { name pooledCost explanation } } }"
+    found = {n["name"]: n["pooledCost"] for n in mso.data(by_page)["purchasingRounds"]["nodes"]}
+    assert found == {"inside": "900.00", "outside": None}
+    assert pooled(mso, inside, purpose="PURCHASING") == "900.00"
+    assert pooled(world.mso("payer", domains=[Domain.BILLING]), inside) is None
+    assert pooled(world.app(covered), inside) is None
+
+
+def pooled(asking: Any, round_id: str, purpose: str | None = None) -> str | None:
+    """What of a round's figures is shown, where the round itself is."""
+    query = """query($id: ID!) { node(id: $id) {
+      ... on PurchasingRound { pooledCost status } } }"""
+    found = asking.data(query, purpose, id=global_id("PurchasingRound", round_id))["node"]
+    assert found["status"] == "solved"
+    return found["pooledCost"]
 
 
 def test_operations_are_the_msos_and_a_practice_sees_its_own_messages(world):

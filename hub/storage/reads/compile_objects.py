@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import FromClause, Select, Text, case, cast, false, func, select
@@ -94,11 +95,13 @@ class Compiler:
         """The columns as selected: figures across practices only where the small-group rule
         holds."""
         group = source.small_group
-        if self.shape.is_mso or group is None:
+        if self.shape.unrestricted or group is None:
             return {name: table.c[name] for name in names}
-        large = sql.group_is_large(group, table.c.id)
+        number = self.shape.readable_set(group.domain)
+        covered = partial(self.binds.member, number=number) if self.shape.is_mso else None
+        shown = sql.figures_shown(group, table.c.id, covered)
         return {
-            name: case((large, table.c[name]), else_=None)
+            name: case((shown, table.c[name]), else_=None)
             if name in source.suppressed
             else table.c[name]
             for name in names
@@ -217,7 +220,7 @@ class Compiler:
         stored = sql.table_of(row.source).c[leaf.column]
         text = self.writer.value(row.columns[leaf.column], stored, leaf.shape)
         null = constant("null")
-        suppressed = not self.shape.is_mso and leaf.column in row.source.suppressed
+        suppressed = not self.shape.unrestricted and leaf.column in row.source.suppressed
         if stored.nullable or suppressed:
             text = func.coalesce(text, null)
         limited = self.shape.limited_set(row.source) if leaf.identifier else None

@@ -59,11 +59,12 @@ class Shape(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SmallGroup:
     """Where the rows that add up to a cross-practice figure lie: one per practice, with its
-    weight."""
+    weight, in one domain."""
 
     table: type[Base]
     column: str
     weight: str
+    domain: Domain
 
 
 @dataclass(frozen=True, slots=True)

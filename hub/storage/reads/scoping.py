@@ -40,6 +40,10 @@ class ScopeShape:
             return self.everywhere
         return (self.whole if full_rows else self.readable)[_PLACE[source.domain]]
 
+    def readable_set(self, domain: Domain) -> int:
+        """The practices readable in a domain, whole or limited."""
+        return self.readable[_PLACE[domain]]
+
     def limited_set(self, source: Source) -> int | None:
         """The practices whose rows of `source` are read without identifiers."""
         return None if source.domain is None else self.limited[_PLACE[source.domain]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -12,9 +12,11 @@ from sqlalchemy import (
     Table,
     and_,
     case,
+    exists,
     false,
     func,
     literal,
+    or_,
     select,
     true,
     tuple_,
@@ -41,6 +43,8 @@ SMALLEST_GROUP = 5
 LARGEST_SHARE = 4  # one practice at most a quarter of the weight
 LAST_CHARACTER = "\U0010ffff"
 Values = Sequence[Any]
+Covered = Callable[[ColumnElement[str]], ColumnElement[bool]]
+"""True of the practices that the agreements of the asking MSO cover."""
 
 
 def table_of(source: Source) -> Table:
@@ -101,14 +105,30 @@ def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnEl
     """The columns as selected: figures across practices only where the small-group rule holds."""
     columns = table_of(source).c
     group = source.small_group
-    if scope.is_mso or group is None:
+    if scope.unrestricted or group is None:
         return [columns[name] for name in names]
+    readable = scope.practices(group.domain)
+    covered: Covered | None = (lambda practice: _among(practice, readable)) if scope.is_mso else None
+    shown = figures_shown(group, columns.id, covered)
     return [
-        case((group_is_large(group, columns.id), columns[name]), else_=None).label(name)
+        case((shown, columns[name]), else_=None).label(name)
         if name in source.suppressed
         else columns[name]
         for name in names
     ]
+
+
+def figures_shown(
+    group: SmallGroup, row_id: ColumnElement[Any], covered: Covered | None
+) -> ColumnElement[bool]:
+    """True where a figure across practices may be shown: the group is large, or the MSO asks and
+    its agreements cover every practice in it. `covered` is given for the MSO only."""
+    large = group_is_large(group, row_id)
+    if covered is None:
+        return large
+    rows = group.table.__table__
+    outside = exists().where(rows.c[group.column] == row_id, ~covered(rows.c.practice_id))
+    return or_(large, ~outside)
 
 
 def group_is_large(group: SmallGroup, row_id: ColumnElement[Any]) -> ColumnElement[bool]:
