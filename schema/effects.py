@@ -25,7 +25,7 @@ from hub.storage.upsert import insert_once
 from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload
 from schema.mapping.plan import Operation, Planner
-from schema.mutations import forbid_practices
+from schema.mutations import check_rights
 from schema.root import HubSchema
 
 LONGEST_KEY = 64
@@ -120,14 +120,12 @@ class _Effect:
         raise Conflict("Something else changed it meanwhile; read it again.")
 
     def _perform(self, session: ScopedSession) -> Payload:
+        check_rights(self._context, self.mutation)
         call = Call(session, self._context, self._run.schema, self._given, self._now)
-        if self.mutation.mso_only:
-            forbid_practices(call)
         return self.mutation.run(call)
 
     def _once(self, session: ScopedSession) -> Payload:
-        if self.mutation.mso_only:
-            forbid_practices(Call(session, self._context, self._run.schema, self._given, self._now))
+        check_rights(self._context, self.mutation)  # before a kept outcome is told again
         stored = self._claim(session)
         if stored is not None and stored.outcome:
             return unsealed(self._context.crypto, stored)

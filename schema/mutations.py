@@ -21,6 +21,7 @@ from hub.services import (
 )
 from hub.storage.tables import Connection, PurchasingRound, new_id
 from schema import exporting
+from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 LONGEST_NAME = 200
@@ -83,7 +84,11 @@ def _approve_round(call: Call) -> Payload:
     if call.session.get(PurchasingRound, round_id) is None:
         raise NotFound
     approved = purchasing.approve_round(
-        call.session, round_id=round_id, by=call.context.principal.name, now=call.now
+        call.session,
+        round_id=round_id,
+        plan_version=call.input["planVersion"],
+        by=call.context.principal.name,
+        now=call.now,
     )
     return {"round": round_id, "approvedCount": len(approved)}
 
@@ -182,8 +187,6 @@ def _settings(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _start_export(call: Call) -> Payload:
     context, given = call.context, call.input
-    if not context.principal.export:
-        raise Forbidden("This credential may not export; create one with `--export`.")
     text, purpose = _document(call)
     variables = _settings(given, "variables")
     exporting.check(call.schema, context, text, given.get("operationName"), variables)
@@ -229,10 +232,20 @@ def _replay_messages(call: Call) -> Payload:
     return {"replayedCount": intake.replay(call.session, inbox_ids=inbox_ids, now=call.now)}
 
 
-def forbid_practices(call: Call) -> None:
-    """Raises Forbidden unless the MSO's own app calls."""
-    if not call.context.scope.is_mso:
+_LACKING = {
+    "write": "This credential only reads; create one with `--allow write`.",
+    "approve": "This credential may not approve; create one with `--allow approve`.",
+    "export": "This credential may not export; create one with `--export`.",
+}
+
+
+def check_rights(context: Context, mutation: Mutation) -> None:
+    """Raises Forbidden unless the credential was given the right, and is the MSO's where only its
+    apps may call."""
+    if mutation.mso_only and not context.scope.is_mso:
         raise Forbidden("Only the MSO's own apps may do this.")
+    if not getattr(context.principal, mutation.right):
+        raise Forbidden(_LACKING[mutation.right])
 
 
 INPUTS = {
@@ -275,10 +288,12 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "approvePurchasingRound",
-        {"roundId": "ID"},
+        {"roundId": "ID", "planVersion": "int"},
         {"round": "PurchasingRound", "approvedCount": "int"},
         _approve_round,
-        help="Approve the lines this credential may decide on.",
+        right="approve",
+        help="Approve the lines this credential may decide on, in the plan that was looked at: a "
+        "round that has another plan by now is a CONFLICT.",
     ),
     Mutation(
         "cancelPurchaseOrder",
@@ -348,6 +363,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         },
         {"export": "Export", "job": "Job", "downloadPath": "str"},
         _start_export,
+        right="export",
         sealed=True,
         help="Export a whole list: a query that selects `nodes` of one root, without `first`. Each "
         "chunk is read under the rights of its moment. GET the path once with this credential when "

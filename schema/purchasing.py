@@ -13,9 +13,7 @@ purchasing_round = stored(
     "PurchasingRound",
     table=tables.PurchasingRound,
     access=Access.CATALOGUE,
-    small_group=SmallGroup(
-        tables.PurchasingShare, "round_id", "standalone_cost", Domain.SUPPLY
-    ),
+    small_group=SmallGroup(tables.PurchasingShare, "round_id", "standalone_cost", Domain.SUPPLY),
     root="purchasingRounds",
     order="-openedAt",
     help="A round of group purchasing. Figures across practices are shown only where at least five "
@@ -28,6 +26,9 @@ purchasing_round = stored(
         "openedAt": col(OPERATIONAL),
         "lockedAt": col(OPERATIONAL),
         "solvedAt": col(OPERATIONAL),
+        "planVersion": col(
+            OPERATIONAL, help="Counts the plans of the round; an approval names the one it is for."
+        ),
         "approvedAt": col(OPERATIONAL),
         "currency": col(FINANCIAL),
         "standaloneCost": col(

@@ -45,6 +45,8 @@ def create_client(
     classes: Iterable[DataClass] = tuple(DEFAULT_CLASSES),
     developer: bool = False,
     export: bool = False,
+    write: bool = False,
+    approve: bool = False,
 ) -> tuple[Client, str]:
     """Store a credential and return it with its key, which cannot be read again.
 
@@ -77,6 +79,8 @@ def create_client(
         default_purpose=granted_purposes[0].value,
         developer=developer,
         export=export,
+        write=write,
+        approve=approve,
         created_at=now,
         revoked_at=None,
     )
@@ -85,12 +89,13 @@ def create_client(
     return client, key
 
 
-def revoke_client(session: ScopedSession, name: str, *, now: datetime) -> None:
+def revoke_client(session: ScopedSession, name: str, *, now: datetime) -> Client:
     """The key stops working with the next request. Raises NotFound for an unknown name."""
     client = session.scalar(select(Client).where(Client.name == name))
     if client is None:
         raise NotFound("There is no credential of that name.")
     client.revoked_at = client.revoked_at or now
+    return client
 
 
 def list_clients(session: ScopedSession) -> list[Client]:
@@ -135,6 +140,8 @@ def principal_of(client: Client) -> Principal:
         default_purpose=Purpose(client.default_purpose),
         developer=client.developer,
         export=client.export,
+        write=client.write,
+        approve=client.approve,
     )
 
 

@@ -72,7 +72,8 @@ READABLE_CLASSES = frozenset(DataClass) - {DataClass.SECRET}
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A verified credential. `practice_id` is set for a practice's own app and for nothing else;
-    a `developer` may send documents of its own and introspect in production."""
+    a `developer` may send documents of its own and introspect in production. It only reads unless
+    it may `write` (mutations, messages), `approve` purchases or `export` whole lists."""
 
     id: str
     name: str
@@ -84,6 +85,8 @@ class Principal:
     default_purpose: Purpose
     developer: bool = False
     export: bool = False
+    write: bool = False
+    approve: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 The body is one message or several (bare, in a batch or in MLLP blocks); the answer holds their
 acknowledgements in the same order and framing. Instead of the sender's address a credential is
-checked: an MSO app may send for every facility of the connection, a practice's app for its own.
+checked: an MSO app may send for the practices whose agreements cover clinical data, a practice's
+app for its own.
 
 | Status | Acknowledgements | The sender |
 | --- | --- | --- |
@@ -27,7 +28,8 @@ from connectors.sdk.hl7v2.acks import read_ack
 from connectors.sdk.hl7v2.batches import split_messages
 from connectors.sdk.hl7v2.framing import HEAD_KEPT, Frame, wrap
 from hub.auth.credentials import authenticate
-from hub.domain.agreements import Domain, Principal, PrincipalKind, unrestricted_scope
+from hub.auth.scopes import load_scope
+from hub.domain.agreements import Domain, unrestricted_scope
 from hub.entrypoints.hl7_receive import CONTENT_TYPE, Receiver, Reply
 from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
 from hub.entrypoints.hub import Hub
@@ -87,13 +89,18 @@ class _Endpoint:
     def admit(self, authorization: str | None, name: str) -> Hl7Connection:
         """The connection as this credential may use it. Blocking.
 
-        Raises Unauthenticated, Forbidden for a credential without clinical data, and NotFound both
-        for an unknown connection and for one that serves no practice of the credential.
+        Raises Unauthenticated, Forbidden for a credential that only reads or has no clinical data,
+        and NotFound both for an unknown connection and for one that serves no practice of the
+        credential.
         """
         with self.hub.database.read(_SCOPE) as session:
             principal = authenticate(session, authorization)
             if Domain.CLINICAL not in principal.domains:
                 raise Forbidden("This credential is not granted clinical data.")
+            if not principal.write:
+                raise Forbidden("This credential only reads; create one with `--allow write`.")
+            purpose = principal.default_purpose
+            scope = load_scope(session, principal, purpose, self.hub.now())
             try:
                 connection_id = connections.named(session, name).id
             except NotFound:
@@ -101,15 +108,16 @@ class _Endpoint:
         found = [one for one in self.routes().connections if one.connection_id == connection_id]
         if not found:
             raise NotFound
-        return restricted(found[0], principal)
+        return restricted(found[0], scope.practices(Domain.CLINICAL))
 
 
-def restricted(connection: Hl7Connection, principal: Principal) -> Hl7Connection:
-    """The connection with the facilities the principal may send for, from any address."""
+def restricted(connection: Hl7Connection, practices: frozenset[str]) -> Hl7Connection:
+    """The connection with the facilities of some practices, from any address. Raises NotFound if
+    there are none."""
     facilities = {
         code: facility
         for code, facility in connection.facilities.items()
-        if principal.kind is PrincipalKind.MSO_APP or facility.practice_id == principal.practice_id
+        if facility.practice_id in practices
     }
     if not facilities:
         raise NotFound

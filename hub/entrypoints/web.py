@@ -23,6 +23,7 @@ from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
 from hub.entrypoints.graphql_operations import HubParts
+from hub.entrypoints.refusals import Refusals, RefusedCredentials
 from hub.settings import Settings
 from hub.storage.session import Database
 from schema.context import ConnectorEntry
@@ -65,6 +66,7 @@ def create_app(
         ],
         middleware=[
             Middleware(AccessLog),
+            Middleware(RefusedCredentials, refusals=Refusals(hub.database, hub.now)),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         ],
     )

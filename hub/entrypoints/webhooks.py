@@ -37,6 +37,7 @@ _SCOPE = unrestricted_scope("webhooks")
 STORE_SECONDS = 10.0
 REFUSED_KEPT = 60
 REFUSED_SECONDS = 60.0
+LONGEST_ID = 200
 
 
 def webhook_routes(hub: Hub) -> list[Route]:
@@ -74,11 +75,16 @@ class _Receiver:
             )
         except SignatureInvalid as error:
             logger.warning("webhook refused", connection_id=connection.id, reason=str(error))
-            await self._keep_refused(connection, str(error), content_type, body)
+            fault = Issue("signature", "", str(error))
+            await self._keep_refused(connection, fault, content_type, body)
             return _answer(401, str(error))
         except HubError as error:
             logger.error("webhook not configured", connection_id=connection.id, code=error.code)
             return _answer(503, "The endpoint is not ready; try again later.")
+        if len(verified.id) > LONGEST_ID:
+            sentence = f"An event id has at most {LONGEST_ID} characters."
+            await self._keep_refused(connection, Issue("id", "id", sentence), content_type, body)
+            return _answer(400, sentence)
         return await self._store(connection, verified, content_type, body)
 
     def _connection(self, connector_id: str, token: str) -> Connection:
@@ -127,9 +133,10 @@ class _Receiver:
         return JSONResponse({"id": stored.inbox_id}, status_code=202)
 
     async def _keep_refused(
-        self, connection: Connection, sentence: str, content_type: str, body: bytes
+        self, connection: Connection, fault: Issue, content_type: str, body: bytes
     ) -> None:
-        """Keep what was not proven genuine for an operator to see, a few a minute, never read."""
+        """Keep what was not proven genuine, or has an impossible id, for an operator to see, a few
+        a minute, never read."""
         now = time.monotonic()
         while self._refused and now - self._refused[0] > REFUSED_SECONDS:
             self._refused.popleft()
@@ -146,7 +153,7 @@ class _Receiver:
             content=body,
             content_type=content_type,
             state="refused",
-            fault=Issue("signature", "", sentence),
+            fault=fault,
         )
         try:
             async with asyncio.timeout(STORE_SECONDS):

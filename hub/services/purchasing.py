@@ -158,6 +158,7 @@ def save_plan(
     """Store a solved plan: figures and proof, shares, proposed orders; replaces an earlier plan."""
     row = _round(session, round_id)
     row.solved_at, row.solver_status = now, plan.status
+    row.plan_version += 1
     row.plan = to_result(plan)
     if plan.cost is None:
         row.status, row.explanation = "infeasible", " ".join(plan.infeasible_because)
@@ -242,16 +243,21 @@ def _lines(
     return rows
 
 
-def approve_round(session: ScopedSession, *, round_id: str, by: str, now: datetime) -> list[str]:
+def approve_round(
+    session: ScopedSession, *, round_id: str, plan_version: int, by: str, now: datetime
+) -> list[str]:
     """Approve the lines this principal may decide on; returns the practices approved now.
 
     A practice approves its own; an MSO app only for practices whose agreement delegates it (the
-    decision on supplies is the practice's). Raises Forbidden if there is nothing it may decide on,
-    Conflict if the round has no plan to approve.
+    decision on supplies is the practice's). `plan_version` is the plan that was seen. Raises
+    Forbidden if there is nothing it may decide on, Conflict if the round has no plan to approve or
+    another one by now.
     """
-    row = _round(session, round_id)
+    row = _round(session, round_id, locked=True)
     if row.status not in {"solved", "approved", "ordered"}:
         raise Conflict("The round has no plan to approve; run it first.")
+    if row.plan_version != plan_version:
+        raise Conflict("The round has another plan by now; look at it before you approve.")
     scope = session.scope
     allowed = {scope.own_practice_id} if scope.own_practice_id else set(scope.delegated_approval)
     mine = [s for s in purchasing.shares(session, round_id) if s.practice_id in allowed]
@@ -287,8 +293,8 @@ def release_orders(session: ScopedSession, *, round_id: str, now: datetime) -> i
     return len(orders)
 
 
-def _round(session: ScopedSession, round_id: str) -> PurchasingRound:
-    row = purchasing.get_round(session, round_id)
+def _round(session: ScopedSession, round_id: str, *, locked: bool = False) -> PurchasingRound:
+    row = purchasing.get_round(session, round_id, locked=locked)
     if row is None:
         raise NotFound
     return row

@@ -23,8 +23,11 @@ from hub.storage.tables import (
 )
 
 
-def get_round(session: ScopedSession, round_id: str) -> PurchasingRound | None:
-    return session.get(PurchasingRound, round_id)
+def get_round(
+    session: ScopedSession, round_id: str, *, locked: bool = False
+) -> PurchasingRound | None:
+    """A round; `locked` until the transaction ends, so that no other plan is saved meanwhile."""
+    return session.get(PurchasingRound, round_id, with_for_update=locked)
 
 
 def round_by_name(session: ScopedSession, name: str) -> PurchasingRound | None:

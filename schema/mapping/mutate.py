@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Protocol, Union
+from typing import Annotated, Any, Literal, Protocol, Union
 
 import strawberry
 from graphql import GraphQLSchema
@@ -64,13 +64,15 @@ class Mutation:
     """`inputs` are field → annotation; `payload` is field → declared type (the use case returns the
     row's id) or a scalar's annotation (it returns the value). `reason` names the input that holds
     the operator's reason, which the audit trail keeps. `sealed`: the payload holds a secret shown
-    once, so that it is stored encrypted under its idempotency key."""
+    once, so that it is stored encrypted under its idempotency key. `right` is what the credential
+    must have been given."""
 
     name: str
     inputs: Mapping[str, str]
     payload: Mapping[str, str]
     run: Callable[[Call], Payload]
     mso_only: bool = False
+    right: Literal["write", "approve", "export"] = "write"
     reason: str = ""
     sealed: bool = False
     help: str = ""

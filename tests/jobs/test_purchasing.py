@@ -80,11 +80,15 @@ def solve(office: Any, round_id: str) -> Any:
     return row
 
 
-def approve(office: Any, scope: Scope, round_id: str) -> list[str]:
+def approve(office: Any, scope: Scope, round_id: str, plan: int | None = None) -> list[str]:
+    (row,) = office.all(PurchasingRound)
+    seen = row.plan_version if plan is None else plan
     approved: list[str] = write(
         office,
         scope,
-        lambda s: purchasing.approve_round(s, round_id=round_id, by="test", now=office.clock()),
+        lambda s: purchasing.approve_round(
+            s, round_id=round_id, plan_version=seen, by="test", now=office.clock()
+        ),
     )
     office.drain()
     return approved
@@ -155,8 +159,15 @@ def test_a_locked_round_takes_no_requisitions_and_an_ordered_one_is_not_run_agai
     solve(stocked, round_id)
     with pytest.raises(Conflict, match="locked"):
         submit(stocked, round_id)
-    solve(stocked, round_id)
-    assert len(stocked.all(PurchasingShare)) == len(stocked.world.practices)
+    first = practice_scope(stocked.world.practices[0].id)
+    assert approve(stocked, first, round_id)
+    row = solve(stocked, round_id)
+    assert row.plan_version == 2
+    shares = stocked.all(PurchasingShare)
+    assert len(shares) == len(stocked.world.practices)
+    assert all(share.approved_at is None for share in shares)  # of the plan that is gone
+    with pytest.raises(Conflict, match="another plan"):
+        approve(stocked, first, round_id, plan=1)
     for practice in stocked.world.practices:
         approve(stocked, practice_scope(practice.id), round_id)
     with pytest.raises(Conflict, match="ordered"):

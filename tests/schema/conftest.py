@@ -120,6 +120,7 @@ class World:
     def _api(
         self, name: str, kind: PrincipalKind, practice_id: str | None, options: dict[str, Any]
     ) -> Api:
+        options = {"write": True, "approve": True, **options}
         options.setdefault("purposes", (Purpose.OPERATIONS, Purpose.PURCHASING))
         _, key = self.database.transaction(
             SCOPE,
@@ -210,6 +211,7 @@ class World:
             name=name,
             status="solved",
             opened_at=self.now,
+            plan_version=1,
             standalone_cost=Decimal("1000.00"),
             pooled_cost=Decimal("900.00"),
         )

@@ -175,7 +175,7 @@ def dry_runs(world: Any, practice: str) -> list[tuple[str, dict[str, Any], str]]
         ),
         (
             "approvePurchasingRound",
-            {"roundId": global_id("PurchasingRound", solved)},
+            {"roundId": global_id("PurchasingRound", solved), "planVersion": 1},
             "approvedCount",
         ),
         (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from hub.domain.agreements import DataClass, Domain
+from hub.domain.agreements import DataClass, Domain, unrestricted_scope
 from hub.storage import tables
 from hub.storage.reads.write import global_id
 
@@ -26,6 +26,9 @@ RUN = """mutation($input: RunPurchasingRoundInput!) { runPurchasingRound(input: 
   ... on RunPurchasingRoundPayload { round { status } job { kind state } } } }"""
 REPLAY = """mutation($input: ReplayMessagesInput!) { replayMessages(input: $input) {
   ... on ReplayMessagesPayload { replayedCount } ... on UserErrors { errors { code field } } } }"""
+
+
+NOWHERE = global_id("PurchasingRound", "x")
 
 
 def count(world: Any, table: Any) -> int:
@@ -71,6 +74,41 @@ def test_what_is_the_msos_is_refused_to_a_practice_and_the_refusal_audited(world
     assert count(world, tables.PurchasingRound) == 0
     [event] = world.read(lambda s: s.scalars(select(tables.AuditEvent)).all())
     assert event.outcome == "denied"
+
+
+@pytest.mark.parametrize(
+    ("rights", "document", "given", "done"),
+    [
+        ({"approve": True}, OPEN, {"name": "March"}, False),
+        ({"export": True}, OPEN, {"name": "March"}, False),
+        ({"write": True}, OPEN, {"name": "March"}, True),
+        ({"write": True}, APPROVE, {"roundId": NOWHERE, "planVersion": 1}, False),
+        ({"approve": True}, APPROVE, {"roundId": NOWHERE, "planVersion": 1}, True),
+        ({}, OPEN, {"name": "March", "validateOnly": True}, False),
+    ],
+)
+def test_a_credential_changes_only_what_it_was_given_the_right_to(
+    world, rights, document, given, done
+):
+    app = world.mso(**{"write": False, "approve": False, **rights})
+    if done:
+        app.data(document, input=given)
+        return
+    assert app.code(document, input=given) == "FORBIDDEN"
+    assert count(world, tables.PurchasingRound) == 0
+    [event] = world.read(lambda s: s.scalars(select(tables.AuditEvent)).all())
+    assert (event.outcome, "--allow" in event.reason) == ("denied", True)
+
+
+def test_a_right_that_is_gone_does_not_tell_a_kept_outcome_again(world):
+    mso, given = world.mso(), {"name": "March", "idempotencyKey": "k1"}
+    mso.data(OPEN, input=given)
+
+    def take_away(session: Any) -> None:
+        session.scalars(select(tables.Client)).one().write = False
+
+    world.database.transaction(unrestricted_scope("test"), take_away)
+    assert mso.code(OPEN, input=given) == "FORBIDDEN"
 
 
 def test_one_key_used_sixteen_times_at_once_has_one_effect(world):
@@ -123,14 +161,33 @@ def test_approval_is_the_practices_own_unless_it_delegated_it(world):
     solved = global_id("PurchasingRound", world.round("March", {mine: "1.00", delegating: "2.00"}))
     world.agreement(mine, Domain.SUPPLY)
     world.agreement(delegating, Domain.SUPPLY, delegates_purchase_approval=True)
-    approved = world.mso().data(APPROVE, input={"roundId": solved})["approvePurchasingRound"]
+    approved = world.mso().data(APPROVE, input={"roundId": solved, "planVersion": 1})[
+        "approvePurchasingRound"
+    ]
     assert approved == {"approvedCount": 1}
     shares = "{ purchasingRounds { nodes { shares { nodes { approvedBy practice { name } } } } } }"
     [round_] = world.mso("reader").data(shares)["purchasingRounds"]["nodes"]
     by = {n["practice"]["name"]: n["approvedBy"] for n in round_["shares"]["nodes"]}
     assert by == {"Mine": "", "Delegating": "mso"}
-    own = world.app(mine).data(APPROVE, input={"roundId": solved})["approvePurchasingRound"]
+    own = world.app(mine).data(APPROVE, input={"roundId": solved, "planVersion": 1})[
+        "approvePurchasingRound"
+    ]
     assert own == {"approvedCount": 1}
+
+
+def test_an_approval_names_the_plan_that_was_seen(world):
+    mine = world.practice("Mine")
+    solved = global_id("PurchasingRound", world.round("March", {mine: "1.00"}))
+    app = world.app(mine)
+    seen = "{ purchasingRounds { nodes { planVersion } } }"
+    assert app.data(seen)["purchasingRounds"]["nodes"] == [{"planVersion": 1}]
+    for stale in (0, 2):
+        given = {"roundId": solved, "planVersion": stale}
+        refused = app.data(APPROVE, input=given)["approvePurchasingRound"]
+        assert refused == {"errors": [{"code": "CONFLICT"}]}
+    shares = "{ purchasingRounds { nodes { shares { nodes { approvedAt } } } } }"
+    [round_] = app.data(shares)["purchasingRounds"]["nodes"]
+    assert round_["shares"]["nodes"] == [{"approvedAt": None}]
 
 
 def test_a_payload_field_that_may_not_be_read_refuses_the_whole_mutation(world):

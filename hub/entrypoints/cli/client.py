@@ -16,8 +16,10 @@ from hub import settings
 from hub.auth import credentials
 from hub.domain.agreements import Domain, PrincipalKind, Purpose, unrestricted_scope
 from hub.entrypoints.cli import client_documents
+from hub.entrypoints.cli.common import operator
 from hub.entrypoints.hub import Hub, open_hub
 from hub.errors import NotFound, Rejected
+from hub.services.operators import record
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client, Practice
 
@@ -25,6 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
 app.add_typer(client_documents.app, name="documents")
 
 _SCOPE = unrestricted_scope("client command")
+RIGHTS = ("write", "approve", "export")
 _KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
 Name = Annotated[str, typer.Argument(help="The credential's name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -53,6 +56,13 @@ def create(
         list[str] | None,
         typer.Option(help="A purpose it may state; repeat, the first is the default."),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="write: it may use mutations and send messages; approve: it may approve "
+            "purchases. Repeat. Default: it only reads."
+        ),
+    ] = None,
     export: Annotated[bool, typer.Option(help="It may start bulk exports.")] = False,
     developer: Annotated[
         bool, typer.Option(help="May send documents of its own and introspect in production.")
@@ -64,6 +74,9 @@ def create(
         raise Rejected("--kind is mso or practice.")
     domains = [_word(Domain, item, "--domain") for item in domain or [d.value for d in Domain]]
     purposes = [_word(Purpose, item, "--purpose") for item in purpose or [Purpose.OPERATIONS.value]]
+    allowed = {item.lower() for item in allow or ()}
+    if not allowed <= {"write", "approve"}:
+        raise Rejected("--allow is write or approve.")
 
     def work(session: ScopedSession) -> tuple[dict[str, Any], str]:
         client, key = credentials.create_client(
@@ -76,7 +89,10 @@ def create(
             purposes=purposes,
             developer=developer,
             export=export,
+            write="write" in allowed,
+            approve="approve" in allowed,
         )
+        _record(session, hub, "create", name, client.practice_id)
         return _shown(client), key
 
     with _hub() as hub:
@@ -95,7 +111,7 @@ def list_clients(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps({"clients": found}, indent=2))
         return
-    table = Table("name", "kind", "practice", "prefix", "domains", "purposes", "state")
+    table = Table("name", "kind", "practice", "prefix", "domains", "purposes", "may", "state")
     for client in found:
         table.add_row(
             client["name"],
@@ -104,6 +120,7 @@ def list_clients(as_json: AsJson = False) -> None:
             f"hub_{client['key_prefix']}_…",
             ", ".join(client["domains"]),
             ", ".join(client["purposes"]),
+            ", ".join(right for right in RIGHTS if client[right]) or "read",
             "revoked" if client["revoked_at"] else "active",
         )
     Console().print(table)
@@ -112,11 +129,28 @@ def list_clients(as_json: AsJson = False) -> None:
 @app.command()
 def revoke(name: Name, as_json: AsJson = False) -> None:
     """Revoke a credential; its key stops working with the next request."""
+
+    def work(session: ScopedSession) -> None:
+        client = credentials.revoke_client(session, name, now=hub.now())
+        _record(session, hub, "revoke", name, client.practice_id)
+
     with _hub() as hub:
-        hub.database.transaction(
-            _SCOPE, lambda session: credentials.revoke_client(session, name, now=hub.now())
-        )
+        hub.database.transaction(_SCOPE, work)
     typer.echo(json.dumps({"revoked": name}) if as_json else f"Revoked {name}.")
+
+
+def _record(session: ScopedSession, hub: Hub, act: str, name: str, practice_id: str | None) -> None:
+    record(
+        session,
+        operator(),
+        action="write",
+        operation=f"client {act}",
+        entity="Client",
+        count=1,
+        practice_ids=[practice_id],
+        reason=name,
+        now=hub.now(),
+    )
 
 
 def _shown(client: Client) -> dict[str, Any]:
@@ -130,6 +164,8 @@ def _shown(client: Client) -> dict[str, Any]:
         "purposes": client.purposes,
         "developer": client.developer,
         "export": client.export,
+        "write": client.write,
+        "approve": client.approve,
         "created_at": client.created_at.isoformat(),
         "revoked_at": client.revoked_at.isoformat() if client.revoked_at else None,
     }

@@ -62,7 +62,14 @@ def credentials(hub: Hub, world: World, data_dir: Path) -> dict[str, str]:
             kind = PrincipalKind.PRACTICE_APP if practice_id else PrincipalKind.MSO_APP
             purposes = (Purpose.OPERATIONS, Purpose.PAYMENT, Purpose.PURCHASING)
             _, made[name] = create_client(
-                session, name, kind, practice_id, now=hub.now(), purposes=purposes
+                session,
+                name,
+                kind,
+                practice_id,
+                now=hub.now(),
+                purposes=purposes,
+                write=True,
+                approve=True,
             )
         return made
 

@@ -13,7 +13,7 @@ from hub.entrypoints.demo.world import DemoPractice, World
 
 LINES_PER_PRACTICE = 24
 OVER = {"ORDERED", "ordered"}
-_ROUND = "id name status standaloneCost pooledCost lowerBound gap explanation"
+_ROUND = "id name status planVersion standaloneCost pooledCost lowerBound gap explanation"
 
 
 def find_round(mso: GraphQLClient, world: World) -> dict[str, Any] | None:
@@ -67,11 +67,13 @@ def demand_of(practice: DemoPractice, seed: int, sold: Sequence[str]) -> list[tu
 
 
 def approve(
-    apps: Mapping[str, GraphQLClient], mso: GraphQLClient, world: World, round_id: str
+    apps: Mapping[str, GraphQLClient], mso: GraphQLClient, world: World, plan: dict[str, Any]
 ) -> None:
-    """The MSO approves where agreements delegate it; every other practice its own lines."""
+    """Approve `plan`, the solved round: the MSO where agreements delegate it, every other practice
+    its own lines."""
     deciders = [mso] if any(p.delegates_approval for p in world.practices) else []
     deciders += [apps[practice_app(p.name)] for p in world.practices if not p.delegates_approval]
+    given = {"roundId": plan["id"], "planVersion": plan["planVersion"]}
     for decider in deciders:
-        if decider.mutate("approvePurchasingRound", "approvedCount", {"roundId": round_id}) is None:
+        if decider.mutate("approvePurchasingRound", "approvedCount", given) is None:
             raise DemoFailed("An approval was refused.")

@@ -170,9 +170,10 @@ def _purchase(demo: Demo) -> None:
     demo.wait_until(lambda: status() in {"solved", "ordered", "infeasible"}, "the round was solved")
     if status() == "infeasible":
         raise DemoFailed("The purchasing round has no feasible plan.")
-    if status() == "solved":
+    plan = purchasing.find_round(demo.mso, demo.world)
+    if plan is not None and str(plan["status"]).lower() == "solved":
         demo.report("purchasing", "solved with a proven bound; practices approve their lines")
-        purchasing.approve(demo.apps, demo.mso, demo.world, round_id)
+        purchasing.approve(demo.apps, demo.mso, demo.world, plan)
     demo.wait_until(lambda: status() == "ordered", "the orders were released")
     demo.wait_until(lambda: _all_invoiced(demo, round_id), "the vendors' events had all come in")
     demo.wait_until_idle()

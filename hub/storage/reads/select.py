@@ -108,7 +108,9 @@ def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnEl
     if scope.unrestricted or group is None:
         return [columns[name] for name in names]
     readable = scope.practices(group.domain)
-    covered: Covered | None = (lambda practice: _among(practice, readable)) if scope.is_mso else None
+    covered: Covered | None = (
+        (lambda practice: _among(practice, readable)) if scope.is_mso else None
+    )
     shown = figures_shown(group, columns.id, covered)
     return [
         case((shown, columns[name]), else_=None).label(name)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
@@ -99,6 +99,7 @@ class PurchasingRound(Base):
     """A round of group purchasing, owned by the MSO; figures are set when it is solved.
 
     `status`: open, locked, solving, solved, approved, ordered, infeasible, cancelled.
+    `plan_version` counts its plans, so that an approval names the one that was seen.
     """
 
     __tablename__ = "purchasing_rounds"
@@ -110,6 +111,7 @@ class PurchasingRound(Base):
     opened_at: Mapped[datetime]
     locked_at: Mapped[datetime | None]
     solved_at: Mapped[datetime | None]
+    plan_version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     approved_at: Mapped[datetime | None]
     currency: Mapped[str] = mapped_column(default="USD")
     standalone_cost: Mapped[Decimal | None] = mapped_column(Money)

@@ -54,7 +54,8 @@ class Client(Base):
     """A credential: its key is stored as a SHA-256 digest and shown once, at creation.
 
     `developer` credentials may send documents of their own and introspect in production.
-    `export` credentials may start bulk exports.
+    `export` credentials may start bulk exports, `write` credentials change something, `approve`
+    credentials approve purchases; without any of them a credential only reads.
     """
 
     __tablename__ = "clients"
@@ -71,6 +72,8 @@ class Client(Base):
     default_purpose: Mapped[str]
     developer: Mapped[bool] = mapped_column(default=False, server_default=false())
     export: Mapped[bool] = mapped_column(default=False, server_default=false())
+    write: Mapped[bool] = mapped_column(default=False, server_default=false())
+    approve: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 

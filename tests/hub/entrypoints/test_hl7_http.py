@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx2
@@ -24,7 +24,7 @@ from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.services.intake import Arrival, Intake, Stored
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database
-from hub.storage.tables import Connection, InboundMessage, Practice
+from hub.storage.tables import Connection, InboundMessage, Practice, ServiceAgreement
 
 SCOPE = unrestricted_scope("test")
 HL7 = "application/hl7-v2"
@@ -104,14 +104,25 @@ def door(database: Database, crypto: Crypto, now: datetime) -> Door:
                 Connection(id=id, name=name, connector_id="ehr_hl7v2", config={}, created_at=now)
             )
         session.flush()
+        for practice in ("north", "south"):
+            session.add(
+                ServiceAgreement(
+                    practice_id=practice, domain="CLINICAL", granularity="ROW",
+                    purposes=["OPERATIONS"], starts_on=date(2026, 1, 1),
+                    ends_on=date(2026, 3, 1) if practice == "south" else None,
+                )
+            )  # fmt: skip
         grants: dict[str, tuple[PrincipalKind, str | None, tuple[Domain, ...]]] = {
             "mso": (PrincipalKind.MSO_APP, None, tuple(Domain)),
             "north": (PrincipalKind.PRACTICE_APP, "north", tuple(Domain)),
             "east": (PrincipalKind.PRACTICE_APP, "east", tuple(Domain)),
             "buyer": (PrincipalKind.MSO_APP, None, (Domain.SUPPLY,)),
+            "reader": (PrincipalKind.PRACTICE_APP, "north", tuple(Domain)),
         }
         return {
-            name: create_client(session, name, kind, practice, now=now, domains=domains)[1]
+            name: create_client(
+                session, name, kind, practice, now=now, domains=domains, write=name != "reader"
+            )[1]
             for name, (kind, practice, domains) in grants.items()
         }
 
@@ -199,9 +210,18 @@ def test_a_practice_sends_for_its_own_facility_only(door: Door) -> None:
     assert {row.practice_id for row in door.stored()} == {"north", None}
 
 
+def test_the_mso_sends_for_practices_whose_agreement_covers_clinical_data(door: Door) -> None:
+    assert door.post(message(1)).status_code == 200
+    ended = door.post(message(2, facility="SOUTH"))
+    assert (ended.status_code, codes(ended)) == (400, [("AR", b"C2")])
+    assert {row.practice_id for row in door.stored()} == {"north", None}
+
+
 @pytest.mark.parametrize(
     ("client", "path", "status"),
     [
+        ("reader", "/hl7/EHR A", 403),
+        ("mso", "/hl7/EHR B", 404),
         (None, "/hl7/EHR A", 401),
         ("hub_00000000_unknown", "/hl7/EHR A", 401),
         ("buyer", "/hl7/EHR A", 403),

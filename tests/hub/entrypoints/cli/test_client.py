@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from hub.auth.credentials import authenticate
@@ -12,6 +13,7 @@ from hub.domain.agreements import Domain, Purpose, unrestricted_scope
 from hub.entrypoints.cli.main import app
 from hub.errors import HubError
 from hub.storage.session import Database
+from hub.storage.tables import AuditEvent
 from schema.export import sdl
 
 SCOPE = unrestricted_scope("test")
@@ -43,12 +45,37 @@ def test_a_created_key_works_until_it_is_revoked(run, tmp_path):
     assert principal.purposes == {Purpose.OPERATIONS, Purpose.PAYMENT}
     listed = run("client", "list", "--json").stdout
     assert facts["key"] not in listed
+    assert (principal.write, principal.approve, principal.export) == (False, False, False)
     assert json.loads(listed)["clients"][0]["revoked_at"] is None
     assert run("client", "revoke", "board").exit_code == 0
     assert json.loads(run("client", "list", "--json").stdout)["clients"][0]["revoked_at"]
     with database.read(SCOPE) as session, pytest.raises(HubError):
         authenticate(session, f"Bearer {facts['key']}")
     database.close()
+
+
+def test_a_credential_may_do_what_it_was_allowed_and_no_more(run):
+    made = run("client", "create", "desk", "--kind", "mso", "--allow", "write", "--json")
+    facts = json.loads(made.stdout)
+    assert (facts["write"], facts["approve"]) == (True, False)
+    made = run("client", "create", "a", "--kind", "mso", "--allow", "approve", "--json")
+    assert json.loads(made.stdout)["approve"] is True
+
+
+def test_creating_and_revoking_a_credential_is_audited_without_its_key(run, tmp_path):
+    key = json.loads(run("client", "create", "desk", "--kind", "mso", "--json").stdout)["key"]
+    run("client", "revoke", "desk")
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    with database.read(SCOPE) as session:
+        events = session.scalars(select(AuditEvent).order_by(AuditEvent.sequence)).all()
+        written = str([vars(event) for event in events])
+    database.close()
+    assert [(e.operation, e.reason, e.action) for e in events] == [
+        ("client create", "desk", "write"),
+        ("client revoke", "desk", "write"),
+    ]
+    assert all(e.principal_id.startswith("os:") for e in events)
+    assert key not in written
 
 
 @pytest.mark.parametrize(
@@ -58,6 +85,7 @@ def test_a_created_key_works_until_it_is_revoked(run, tmp_path):
         ("client", "create", "x", "--kind", "practice"),
         ("client", "create", "x", "--kind", "practice", "--practice", "nowhere"),
         ("client", "create", "x", "--kind", "mso", "--domain", "nonsense"),
+        ("client", "create", "x", "--kind", "mso", "--allow", "everything"),
         ("client", "revoke", "nobody"),
     ],
 )

@@ -1,0 +1,105 @@
+"""Refused credentials in the audit trail, over every transport, bounded however many there are.
+
+The first refusal of an address is written at once, further ones are counted and written when the
+minute is over. Addresses beyond the most that are told apart share one count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from hub import log
+from hub.domain.agreements import unrestricted_scope
+from hub.storage import audit
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import AuditEvent
+
+logger = log.get(__name__)
+MINUTE = 60.0
+MOST_ADDRESSES = 100
+OTHERS = "further addresses"
+UNAUTHENTICATED, WEBSOCKET_FORBIDDEN = 401, 4403
+_SCOPE = unrestricted_scope("refused credentials")
+
+
+class Refusals:
+    """The refusals of one process."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._more: Counter[str] = Counter()
+
+    def note(self, address: str) -> None:
+        """One more refusal of an address; call it in the event loop."""
+        if not self._more:
+            asyncio.get_running_loop().call_later(MINUTE, self.flush)
+        known = address in self._more or len(self._more) < MOST_ADDRESSES
+        name = address if known else OTHERS
+        if name in self._more:
+            self._more[name] += 1
+        else:
+            self._more[name] = 0
+            self._write(name, 1)
+
+    def flush(self) -> None:
+        """Write what was only counted, and begin anew."""
+        more, self._more = self._more, Counter()
+        for name, count in more.items():
+            if count:
+                self._write(name, count)
+
+    def _write(self, name: str, count: int) -> None:
+        now = self._now()
+
+        def work(session: ScopedSession) -> AuditEvent:
+            return audit.append(
+                session,
+                now=now,
+                principal_id="",
+                principal_name="unknown",
+                purpose="",
+                action="execute",
+                outcome="denied",
+                operation="authenticate",
+                entities={"Credential": count},
+                reason=f"Refused from {name}.",
+            )
+
+        self._database.submit(_SCOPE, work).add_done_callback(_written)
+
+
+def _written(done: Future[AuditEvent]) -> None:
+    error = done.exception()
+    if error is not None:
+        logger.error("refusal not audited", error_type=type(error).__name__)
+
+
+class RefusedCredentials:
+    """Tells `Refusals` of every answer that refuses a credential."""
+
+    def __init__(self, app: ASGIApp, refusals: Refusals) -> None:
+        self._app = app
+        self._refusals = refusals
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        async def watched(message: Message) -> None:
+            if _refuses(message):
+                client = scope.get("client")
+                self._refusals.note(client[0] if client else "an unknown address")
+            await send(message)
+
+        await self._app(scope, receive, watched)
+
+
+def _refuses(message: Message) -> bool:
+    if message["type"] == "http.response.start":
+        return bool(message["status"] == UNAUTHENTICATED)
+    return bool(message["type"] == "websocket.close" and message.get("code") == WEBSOCKET_FORBIDDEN)
