@@ -155,7 +155,9 @@ def seed(hub: Hub, payroll_url: str) -> dict[str, str]:
             "buyer": (PrincipalKind.MSO_APP, None, (Domain.SUPPLY,)),
         }
         return {
-            name: create_client(session, name, kind, practice, now=now, domains=domains)[1]
+            name: create_client(
+                session, name, kind, practice, now=now, domains=domains, write=True
+            )[1]
             for name, (kind, practice, domains) in grants.items()
         }
 
