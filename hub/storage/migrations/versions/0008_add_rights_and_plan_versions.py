@@ -1,6 +1,6 @@
 """Give credentials the rights to write and to approve, and count the plans of a round.
 
-Revision 0005, after 0004. A credential made before keeps what it could do: both rights.
+Revision 0008, after 0007. A credential made before keeps what it could do: both rights.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
