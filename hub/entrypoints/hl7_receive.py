@@ -24,6 +24,7 @@ from connectors.sdk.hl7v2.lanes import lane_keys
 from connectors.sdk.hl7v2.lexer import lex
 from hub import log
 from hub.domain.records import Issue
+from hub.entrypoints.committed import Committed
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.services.intake import Arrival, State, Stored
 
@@ -93,6 +94,7 @@ class Receiver:
         self.routes = routes
         self._intake = intake
         self._now = now
+        self._committed: Committed | None = None
 
     async def receive(self, frame: Frame, peer: Peer) -> Reply:
         """Answer one frame from `peer`; a positive answer follows the commit.
@@ -107,9 +109,9 @@ class Receiver:
         arrival = replace(judgement.arrival, answer=answer)
         close = frame.fault == "too_large"
         try:
-            # Shielded: giving up waiting must not cancel a commit that may still succeed.
-            future = asyncio.shield(asyncio.wrap_future(self._intake.receive(arrival)))
-            stored = await asyncio.wait_for(future, STORE_TIMEOUT)
+            if self._committed is None:
+                self._committed = Committed(asyncio.get_running_loop())
+            stored = await self._committed.wait(self._intake.receive(arrival), STORE_TIMEOUT)
         except Exception as error:
             return self._not_stored(judgement, error, close)
         answer = stored.answer

@@ -14,6 +14,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+import uvloop
+
 from connectors.ehr_hl7v2.receiving import Limits
 from connectors.sdk.hl7v2.framing import COMMITTED, NOT_COMMITTED, Frame, Framer, wrap
 from hub.entrypoints.hl7_receive import Receiver, Reply
@@ -276,19 +278,19 @@ class _Room:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._used = 0
-        self._freed = asyncio.Condition()
+        self._freed = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
-        async with self._freed:
-            await self._freed.wait_for(lambda: not self._used or self._used + size <= self._limit)
-            self._used += size
+        while self._used and self._used + size > self._limit:
+            self._freed.clear()
+            await self._freed.wait()
+        self._used += size
         try:
             yield
         finally:
-            async with self._freed:
-                self._used -= size
-                self._freed.notify_all()
+            self._used -= size
+            self._freed.set()
 
 
 class MllpThread:
@@ -297,7 +299,7 @@ class MllpThread:
     def __init__(self, server: MllpServer, grace: float = 10.0) -> None:
         self.server = server
         self._grace = grace
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="mllp", daemon=True)
 
     def start(self) -> None:

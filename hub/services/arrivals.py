@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
-from hub.storage import inbox, queue
+from hub.storage import bulk, inbox, queue
 from hub.storage.crypto import Crypto
-from hub.storage.inbox import Earlier, Key
+from hub.storage.inbox import Key
 from hub.storage.session import ScopedSession
 from hub.storage.tables import InboundMessage, new_id
 
@@ -84,13 +84,11 @@ def store(
         return []
     outcomes: dict[int, Stored] = {}
     new: list[tuple[Keyed, str, bool]] = []
-    known = _known(session, batch, now)
+    same, blocked = _known(session, batch, now)
     for number, entry in enumerate(batch):
-        earlier = known.get(entry.key, ())
-        same = next((row for row in earlier if row.body_digest == entry.digest), None)
-        conflict = any(row.blocks and row.body_digest != entry.digest for row in earlier)
-        if same is not None:
-            outcomes[number] = _again(session, crypto, same.id, entry.arrival, conflict, now)
+        conflict = number in blocked
+        if number in same:
+            outcomes[number] = _again(session, crypto, same[number], entry.arrival, conflict, now)
             continue
         inbox_id = new_id()
         new.append((entry, inbox_id, conflict))
@@ -102,13 +100,12 @@ def store(
 
 def _known(
     session: ScopedSession, batch: Sequence[Keyed], now: datetime
-) -> dict[Key, list[Earlier]]:
-    """What arrived before under the keys of a batch."""
-    found: dict[Key, list[Earlier]] = {}
+) -> tuple[dict[int, str], set[int]]:
+    """Which places of a batch came before (with the inbox id), and which reuse a control id."""
     wanted = [(e.arrival.source, e.arrival.control_id, e.digest) for e in batch]
-    for row in inbox.earlier(session, wanted, now=now):
-        found.setdefault(row.key, []).append(row)
-    return found
+    found = inbox.earlier(session, wanted, now=now)
+    same = {row.number: row.same_id for row in found if row.same_id is not None}
+    return same, {row.number for row in found if row.same_id is None}
 
 
 def _insert(
@@ -119,13 +116,14 @@ def _insert(
     if not new:
         return
     rows = [_row(crypto, entry, inbox_id, clash, now) for entry, inbox_id, clash in new]
-    inbox.insert_all(session, rows)
     jobs = [
         _job(crypto, inbox_id, entry.arrival)
         for entry, inbox_id, conflict in new
         if entry.arrival.state == "received" and not conflict
     ]
-    queue.add_many(session, jobs, now=now)
+    with bulk.pipelined(session):
+        inbox.insert_all(session, rows)
+        queue.add_many(session, jobs, now=now)
 
 
 def _again(

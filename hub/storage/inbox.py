@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, select, tuple_, update
+import orjson
+from sqlalchemy import Table, bindparam, func, select, update
 
 from hub.domain.records import Issue, RejectedRecord
+from hub.storage import bulk
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import DataIssue, InboundMessage, new_id
-from hub.storage.upsert import insert_once
+from hub.storage.tables.base import Timestamp
+from hub.storage.upsert import dialect_of, insert_once
 
 INBOX: Table = InboundMessage.__table__  # type: ignore[assignment]
 REUSE_WINDOW = timedelta(days=7)
@@ -39,54 +42,53 @@ def key_of(source: str, control_id: str, digest: str) -> Key:
 class Earlier:
     """A message that came before."""
 
-    id: str
-    key: Key
-    body_digest: str
-    blocks: bool
-    """It was taken within the last seven days: its control id is not to be used for another body.
-    Older control ids may have wrapped around."""
+    number: int
+    """The place of the message it came before."""
+    same_id: str | None
+    """Its id, if the bodies are equal too. Else it was taken within the last seven days, and its
+    control id is not to be used for another body; older control ids may have wrapped around."""
 
 
-_BLOCKS = (
-    (INBOX.c.control_id != "")
-    & INBOX.c.state.in_(("received", "processed", "ignored"))
-    & (INBOX.c.received_at > bindparam("since"))
-)
-_EARLIER = select(
-    INBOX.c.id, INBOX.c.source, INBOX.c.control_id, INBOX.c.body_digest, _BLOCKS.label("blocks")
-).where(
-    tuple_(INBOX.c.source, INBOX.c.control_id).in_(bindparam("keys", expanding=True)),
-    INBOX.c.body_digest.in_(bindparam("digests", expanding=True)) | _BLOCKS,
-)
+_WANTED = {
+    "sqlite": """
+    WITH wanted AS (
+        SELECT key AS number, json_extract(value, '$[0]') AS source,
+        json_extract(value, '$[1]') AS control_id, json_extract(value, '$[2]') AS digest,
+        json_extract(value, '$[3]') AS since FROM json_each(?)
+    )""",
+    "postgresql": """
+    WITH wanted AS MATERIALIZED (
+        SELECT number - 1 AS number, value ->> 0 AS source, value ->> 1 AS control_id,
+        value ->> 2 AS digest, (value ->> 3)::timestamptz AS since
+        FROM json_array_elements(%s::json) WITH ORDINALITY AS given(value, number)
+    )""",
+}
+_CAME_BEFORE = """
+    SELECT w.number, i.id FROM wanted AS w JOIN inbox AS i
+    ON i.source = w.source AND i.control_id = w.control_id AND i.body_digest = w.digest
+    UNION ALL
+    SELECT w.number, NULL FROM wanted AS w JOIN inbox AS i
+    ON i.source = w.source AND i.control_id = w.control_id
+    WHERE w.control_id <> '' AND i.body_digest <> w.digest
+    AND i.state IN ('received', 'processed', 'ignored') AND i.received_at > w.since
+"""
+_EARLIER = {dialect: wanted + _CAME_BEFORE for dialect, wanted in _WANTED.items()}
 
 
 def earlier(
     session: ScopedSession, wanted: Sequence[tuple[str, str, str]], *, now: datetime
 ) -> list[Earlier]:
-    """Messages of the same source and control id as any of `wanted` (source, control id, digest):
+    """Messages of the same source and control id as one of `wanted` (source, control id, digest):
     those of an equal body, and those that block the control id."""
-    found = session.connection().execute(
-        _EARLIER,
-        {
-            "keys": sorted({(source, control_id) for source, control_id, _ in wanted}),
-            "digests": [digest for _, _, digest in wanted],
-            "since": now - REUSE_WINDOW,
-        },
-    )
-    return [
-        Earlier(
-            row.id,
-            key_of(row.source, row.control_id, row.body_digest),
-            row.body_digest,
-            bool(row.blocks),
-        )
-        for row in found
-    ]
+    since = Timestamp().process_bind_param(now - REUSE_WINDOW, session.get_bind().dialect)
+    given = orjson.dumps([(*each, since) for each in wanted]).decode()
+    found = bulk.run(session, _EARLIER[dialect_of(session)], [given]).fetchall()
+    return [Earlier(int(number), same_id) for number, same_id in found]
 
 
 def insert_all(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert messages with every column given."""
-    session.connection().execute(INBOX.insert(), [dict(row) for row in rows])
+    bulk.insert_rows(session, INBOX, rows)
 
 
 _OUTCOME = update(INBOX).where(INBOX.c.id == bindparam("message"))

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Table, bindparam, select, text, update
 from sqlalchemy.sql import ColumnElement
 
+from hub.storage import bulk
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow, Lane
-from hub.storage.upsert import dialect_of, insert
 
 JOBS: Table = JobRow.__table__  # type: ignore[assignment]
 LANES: Table = Lane.__table__  # type: ignore[assignment]
@@ -39,17 +38,13 @@ def touch(session: ScopedSession, due: Mapping[str, datetime], *, queue: str) ->
     lane ids follow the order of commits."""
     if due:
         rows = [{"key": key, "queue": queue, "ready_at": due[key]} for key in sorted(due)]
-        session.connection().execute(_touching(dialect_of(session)), rows)
+        bulk.insert_rows(session, LANES, rows, conflict=_MAKE_DUE)
 
 
-@cache
-def _touching(dialect: str) -> Any:
-    statement = insert(dialect, LANES)
-    return statement.on_conflict_do_update(
-        index_elements=["key"],
-        set_={"ready_at": statement.excluded.ready_at},
-        where=LANES.c.ready_at.is_(None) & LANES.c.token.is_(None),
-    )
+_MAKE_DUE = (
+    "ON CONFLICT (key) DO UPDATE SET ready_at = excluded.ready_at "
+    "WHERE lanes.ready_at IS NULL AND lanes.token IS NULL"
+)
 
 
 def make_due(session: ScopedSession, keys: Iterable[str], now: datetime) -> None:

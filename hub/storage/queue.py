@@ -30,6 +30,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
+from hub.storage import bulk
 from hub.storage import lanes as lane_rows
 from hub.storage.lanes import JOBS, LIVE, READY, RUNNING
 from hub.storage.session import ScopedSession
@@ -122,7 +123,7 @@ def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -
         for lane in job.lanes:
             due[lane] = min(due.get(lane, job.run_at or now), job.run_at or now)
     lane_rows.touch(session, due, queue=jobs[0].queue)
-    session.connection().execute(JOBS.insert(), [_values(job, now) for job in jobs])
+    bulk.insert_rows(session, JOBS, [_values(job, now) for job in jobs])
 
 
 def _values(job: NewJob, now: datetime) -> dict[str, Any]:

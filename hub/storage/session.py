@@ -10,6 +10,7 @@ commits the same way.
 from __future__ import annotations
 
 import queue
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +19,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy import Engine, create_engine, event, false
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from hub import log
@@ -40,6 +42,10 @@ BATCH_LIMIT = 256
 COLLISIONS = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs of two transactions in each other's way: serialization, deadlock, lock timeout."""
 COLLISION_ATTEMPTS = 3
+OUTCOME_UNKNOWN = "the commit may have succeeded"
+WAL_PAGES = 8_000
+"""Pages of the write-ahead log between checkpoints (4 KiB each); each one costs two syncs."""
+CACHE_KIB = 64 * 1024
 
 
 class ScopedSession(Session):
@@ -136,7 +142,7 @@ class Database:
             try:
                 return self._transaction(scope, work)
             except DBAPIError as error:
-                if not _is_collision(error):
+                if not _may_be_run_again(error):
                     raise
                 time.sleep(0.01 * attempt)
         return self._transaction(scope, work)
@@ -147,7 +153,8 @@ class Database:
             with session:
                 result = work(session)
                 session.flush()
-            outer.commit()
+            with _committing():
+                outer.commit()
         self.committed.set()
         _run_hooks(session)
         return result
@@ -185,10 +192,11 @@ _Entry = tuple[Future[Any], Scope, Work[Any]]
 
 class _Committer:
     """One thread, one connection: each round runs the waiting work in savepoints and commits
-    once."""
+    once. The connection is kept until something goes wrong with it."""
 
     def __init__(self, engine: Engine, committed: threading.Event) -> None:
         self._engine = engine
+        self._connection: Connection | None = None
         self._committed = committed
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -230,24 +238,36 @@ class _Committer:
                     batch.append(entry)
             self._commit_together([e for e in batch if e[0].set_running_or_notify_cancel()])
             if stop:
-                return
+                break
+        self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _commit_together(self, batch: list[_Entry], attempt: int = 1) -> None:
         outcomes: list[tuple[ScopedSession, Any, BaseException | None]] = []
         if not batch:
             return
         try:
-            with self._engine.connect() as connection, connection.begin():
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            connection = self._connection
+            with connection.begin() as outer:
                 if len(batch) == 1:
                     outcomes.append(_run_alone(connection, *batch[0][1:]))
                 else:
                     for _, scope, work in batch:
                         outcomes.append(_run_in_savepoint(connection, scope, work))
+                with _committing():
+                    outer.commit()
         except BaseException as error:  # the thread must outlive whatever a piece of work raises
+            self._drop_connection()
             if outcomes and len(batch) > 1:
                 for entry in batch:
                     self._commit_together([entry])
-            elif _is_collision(error) and attempt < COLLISION_ATTEMPTS:
+            elif _may_be_run_again(error) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together(batch, attempt + 1)
             else:  # alone, or not even begun: the database is away
                 for future, _, _ in batch:
@@ -258,14 +278,29 @@ class _Committer:
             if failure is None:
                 _run_hooks(session)
                 entry[0].set_result(result)
-            elif _is_collision(failure) and attempt < COLLISION_ATTEMPTS:
+            elif _may_be_run_again(failure) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together([entry], attempt + 1)
             else:
                 entry[0].set_exception(failure)
 
 
-def _is_collision(error: BaseException) -> bool:
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in COLLISIONS
+@contextmanager
+def _committing() -> Iterator[None]:
+    """Mark what a COMMIT raises: it may have succeeded and the answer been lost."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            error.add_note(OUTCOME_UNKNOWN)
+        raise
+
+
+def _may_be_run_again(error: BaseException) -> bool:
+    """Whether nothing of the work can have become durable and a second attempt may help: another
+    transaction was in its way, or the connection was lost before the commit."""
+    if not isinstance(error, DBAPIError) or OUTCOME_UNKNOWN in getattr(error, "__notes__", ()):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", "") in COLLISIONS
 
 
 def _run_alone(
@@ -305,10 +340,17 @@ def _run_hooks(session: ScopedSession) -> None:
             logger.error("hook after a commit failed", error_type=type(error).__name__)
 
 
+def _to_json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+_JSON: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
+
+
 def _sqlite_engine(url: str, *, writer: bool) -> Engine:
     """WAL with FULL sync (NORMAL loses acknowledged rows on a power cut); only the writer
     checkpoints."""
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30}, **_JSON)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
@@ -317,7 +359,10 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
-        if not writer:
+        if writer:
+            cursor.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+            cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        else:
             cursor.execute("PRAGMA wal_autocheckpoint=0")
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
@@ -339,12 +384,12 @@ def _postgresql_engine(url: str, *, requests: bool = False) -> Engine:
     )
     if requests:
         options += " -c default_transaction_read_only=on"
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
+        **_JSON,
         pool_size=12,
         max_overflow=12,
-        pool_pre_ping=True,
         connect_args={
             "options": f"{options} -c timezone=UTC -c tcp_user_timeout=10s",
             "connect_timeout": 5,
@@ -352,3 +397,13 @@ def _postgresql_engine(url: str, *, requests: bool = False) -> Engine:
             "keepalives_idle": 30,
         },
     )
+    event.listen(engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(driver: Any, *_: object) -> None:
+    """The server said something to an idle connection: good-bye. Cheaper than asking each time."""
+    idle = select.poll()
+    idle.register(driver.pgconn.socket, select.POLLIN)
+    if idle.poll(0):
+        raise DisconnectionError

@@ -50,7 +50,9 @@ class Timestamp(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a timestamp needs a time zone")
         value = value.astimezone(UTC)
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else value
+        if dialect.name == "sqlite":
+            return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

@@ -1,0 +1,173 @@
+"""Many rows in one statement, straight to the driver: for the few paths where the cost of the layer
+counts (what arrives, jobs, lanes).
+
+SQLite takes rows as values, a power of two in a statement, so that few texts are prepared;
+PostgreSQL takes them as JSON with all binary columns in one value, and expands them itself. Either
+way the interpreter's lock is given up a few times for a batch and not for each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import orjson
+from sqlalchemy import JSON, LargeBinary, String, Table
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from hub.storage.session import ScopedSession
+from hub.storage.tables.base import Timestamp
+
+MOST_VALUES = 32
+"""Rows of one SQLite statement at most."""
+
+Row = Mapping[str, Any]
+
+
+def insert_rows(
+    session: ScopedSession, table: Table, rows: Sequence[Row], *, conflict: str = ""
+) -> None:
+    """Insert rows that all give the same columns, in their order; `conflict` is the ON CONFLICT
+    clause, a constant."""
+    if not rows:
+        return
+    connection, columns = session.connection(), tuple(rows[0])
+    if connection.dialect.name == "postgresql":
+        statement = _recordset(table, columns, conflict)
+        run(session, statement, _as_json(columns, _binary(table, columns), rows))
+        return
+    encode = _encoders(table, columns, connection.dialect)
+    for part in _parts(rows):
+        values = [
+            row[column] if encoder is None else encoder(row[column])
+            for row in part
+            for column, encoder in encode
+        ]
+        run(session, _values(table, columns, len(part), conflict), values)
+
+
+def run(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> Any:
+    """Run a statement on the driver's own connection, in the session's transaction; its cursor."""
+    connection = session.connection()
+    with _errors_of(connection):
+        return connection.connection.driver_connection.execute(  # type: ignore[union-attr]
+            statement, parameters
+        )
+
+
+@contextmanager
+def pipelined(session: ScopedSession) -> Iterator[None]:
+    """Statements run inside by `run` go to PostgreSQL without waiting for each other's answer."""
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    with _errors_of(connection), driver.pipeline():
+        yield
+
+
+@contextmanager
+def _errors_of(connection: Connection) -> Iterator[None]:
+    """Errors of the driver as SQLAlchemy's, as if the layer had run the statement."""
+    dialect = connection.dialect
+    errors: Any = dialect.loaded_dbapi.Error
+    try:
+        yield
+    except errors as error:
+        lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+        if lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None,
+            None,
+            error,
+            errors,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=dialect,
+        ) from error
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    rest, left = iter(rows), len(rows)
+    while left:
+        count = min(MOST_VALUES, 1 << (left.bit_length() - 1))
+        left -= count
+        yield list(islice(rest, count))
+
+
+@cache
+def _values(table: Table, columns: tuple[str, ...], count: int, conflict: str) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"{_into(table, columns)} VALUES {', '.join([row] * count)} {conflict}"
+
+
+@cache
+def _encoders(table: Table, columns: tuple[str, ...], dialect: Any) -> list[tuple[str, Any]]:
+    return [
+        (name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in columns
+    ]
+
+
+def _into(table: Table, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(columns)})"
+
+
+@cache
+def _recordset(table: Table, columns: tuple[str, ...], conflict: str) -> str:
+    """Two parameters: the rows as JSON, and the bytes their binary columns are parts of."""
+    binary = _binary(table, columns)
+    wanted = [
+        f"substring(given.bytes FROM r.{name}_at FOR r.{name}_size)"
+        if name in binary
+        else f"r.{name}"
+        for name in columns
+    ]
+    typed = [
+        f"{name}_at int, {name}_size int" if name in binary else f"{name} {_type(table, name)}"
+        for name in columns
+    ]
+    return (
+        f"{_into(table, columns)} SELECT {', '.join(wanted)} "  # noqa: S608 - names of columns
+        "FROM (SELECT %s::json AS rows, %b::bytea AS bytes) AS given, "
+        f"json_to_recordset(given.rows) AS r({', '.join(typed)}) {conflict}"
+    )
+
+
+@cache
+def _binary(table: Table, columns: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name in columns if isinstance(table.c[name].type, LargeBinary))
+
+
+@cache
+def _type(table: Table, name: str) -> str:
+    kind = table.c[name].type
+    if isinstance(kind, JSON):
+        return "jsonb"
+    if isinstance(kind, String):
+        return "text"
+    return "timestamptz" if isinstance(kind, Timestamp) else "bigint"
+
+
+def _as_json(
+    columns: tuple[str, ...], binary: frozenset[str], rows: Sequence[Row]
+) -> tuple[str, bytes]:
+    if not binary:
+        return orjson.dumps([dict(row) for row in rows]).decode(), b""
+    parts: list[bytes] = []
+    at = 1  # PostgreSQL counts bytes from one
+    records = []
+    for row in rows:
+        record = dict(row)
+        for name in binary:
+            part = record.pop(name)
+            record[f"{name}_at"], record[f"{name}_size"] = at, len(part)
+            parts.append(part)
+            at += len(part)
+        records.append(record)
+    return orjson.dumps(records).decode(), b"".join(parts)
