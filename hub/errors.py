@@ -96,6 +96,13 @@ class TooSlow(HubError):
     http_status = 504
 
 
+class Stale(HubError):
+    """The data is older than the caller accepts: nothing was read; a sync makes it newer."""
+
+    code = "UPSTREAM"
+    http_status = 503
+
+
 class VendorDown(HubError):
     """Temporary trouble at a vendor: retried with backoff."""
 

@@ -84,7 +84,7 @@ def _sync_stream(
             job.check()
             _apply(job, run_id, page, practices)
     except NotSupported as error:
-        code, text = "NOT_SUPPORTED", str(error)
+        code, text = sync.NOT_SUPPORTED, str(error)
     except HubError as error:
         code, text = error.code, str(error)
         unreadable = error.raw if isinstance(error, Transient) else b""
@@ -103,6 +103,7 @@ def _sync_stream(
                 context.crypto,
                 run_id,
                 now=context.now(),
+                until=window.until,
                 code=code,
                 text=text,
                 unreadable=unreadable,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -33,17 +34,21 @@ from hub.storage.reads.scoping import Sets
 from hub.storage.tables.epochs import COUNTED, NOBODY
 
 _PROGRAM = version("mso-hub")
-_NEVER = "about patients, about pay, or changing by itself"
+_NEVER = ""
 
 
-def counted_nouns(roots: Iterable[Root]) -> frozenset[str] | None:
-    """The nouns whose epochs an answer depends on; None for one that may not be kept."""
-    nouns: set[str] = set()
-    for noun in _nouns(roots):
-        if noun not in COUNTED:
-            return None
-        nouns.add(noun)
-    return frozenset(nouns)
+@dataclass(frozen=True, slots=True)
+class ReadNouns:
+    """The nouns (tables) an answer is made of, and whether a client may keep it."""
+
+    nouns: frozenset[str]
+    kept: bool
+
+
+def read_nouns(roots: Iterable[Root]) -> ReadNouns:
+    """What is read by some root fields."""
+    found = frozenset(_nouns(roots))
+    return ReadNouns(found - {_NEVER}, found <= COUNTED)
 
 
 def practices_of(sets: Sets) -> tuple[str, ...]:
@@ -75,6 +80,7 @@ def holds(if_none_match: str | None, tag: str) -> bool:
 
 
 def _nouns(roots: Iterable[Root]) -> Iterator[str]:
+    """The tables, and `_NEVER` for what keeps an answer from being kept."""
     for root in roots:
         if isinstance(root, RootPage):
             yield from _of_page(root.page)

@@ -25,9 +25,9 @@ def current_tag(engine: Engine, context: Context, prepared: Prepared) -> str | N
     shape, sets = split(context.scope)
     reads = context.database.text_reads
     plan = engine.plan(context, prepared, shape)
-    if plan.nouns is None:
+    if not plan.read.kept:
         return None
-    asked = (sorted(plan.nouns), practices_of(sets))
+    asked = (sorted(plan.read.nouns), practices_of(sets))
     found = reads.run(context.scope, sets, _epoch(reads.writer), asked, context.running)
     variables = raw_variables(prepared.operation)
     return entity_tag(prepared.name, variables, context.scope, sets, shape, found.texts[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from graphql.execution.values import VariableValues
@@ -20,7 +20,7 @@ from hub.storage.reads.compile import CompiledPart, compile_roots, supports
 from hub.storage.reads.parts import Constant, Root
 from hub.storage.reads.scoping import ScopeShape
 from hub.storage.reads.text import Writer
-from schema.caching import counted_nouns
+from schema.caching import ReadNouns, read_nouns
 from schema.mapping.declare import Stored
 from schema.mapping.inputs import Read, Shaper, shape_of_variables, shapers
 from schema.mapping.plan import Operation, Planner
@@ -58,8 +58,8 @@ class Kept(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How an operation is answered: `texts` are the root keys written by `compiled`, `rows` the
-    parts read level by level, `fixed` JSON known without reading; the rest is plain. `nouns` are
-    those whose epochs tell whether a kept answer is still true, None if none may be kept."""
+    parts read level by level, `fixed` JSON known without reading; the rest is plain. `read` says
+    what of, and whether a client may keep the answer."""
 
     keys: tuple[str, ...]
     texts: tuple[str, ...]
@@ -67,7 +67,7 @@ class Plan:
     rows: Mapping[str, Root]
     plain: frozenset[str]
     inputs: tuple[Read, ...]
-    nouns: frozenset[str] | None = None
+    read: ReadNouns
 
     def values(self, variables: VariableValues) -> list[Any]:
         """The values of a request. Raises Rejected for one that may not be."""
@@ -126,6 +126,7 @@ class Plans:
         compiled = None
         if texts and writer is not None:
             compiled = self._compiled(tuple(parts[key] for key in texts), shape, writer)
+        read = read_nouns(parts.values())
         return Plan(
             keys=tuple(operation.roots),
             texts=tuple(texts),
@@ -133,7 +134,7 @@ class Plans:
             rows={key: part for key, part in parts.items() if key not in texts},
             plain=frozenset(plain),
             inputs=tuple(planner.inputs),
-            nouns=None if plain else counted_nouns(parts.values()),
+            read=replace(read, kept=read.kept and not plain),
         )
 
     def _compiled(self, roots: tuple[Root, ...], shape: ScopeShape, writer: Writer) -> CompiledPart:

@@ -56,9 +56,16 @@ class Answer:
         return _PARTIAL if partial else self.status
 
 
-def succeeded(data: bytes, cost: Reservation, tag: str | None = None) -> Answer:
-    """`data` is JSON already and goes out as it is; with a `tag` its client may keep it."""
-    content = {"data": orjson.Fragment(data), "extensions": {"cost": shown_cost(cost)}}
+def succeeded(
+    data: bytes,
+    cost: Reservation,
+    tag: str | None = None,
+    beside: Mapping[str, Any] | None = None,
+) -> Answer:
+    """`data` is JSON already and goes out as it is; with a `tag` its client may keep it; `beside`
+    are further extensions."""
+    extensions = {"cost": shown_cost(cost), **(beside or {})}
+    content = {"data": orjson.Fragment(data), "extensions": extensions}
     return Answer(200, content, {} if tag is None else kept_under(tag))
 
 

@@ -17,6 +17,7 @@ from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Principal, Purpose, Scope, unrestricted_scope
 from hub.entrypoints.connection_rules import prepare_connection
 from hub.entrypoints.graphql_answer import Answer, failed, not_modified, succeeded
+from hub.entrypoints.graphql_extensions import asked_beside
 from hub.entrypoints.graphql_request import Question
 from hub.errors import Forbidden, Rejected
 from hub.settings import Settings
@@ -101,15 +102,17 @@ class Operations:
                 raise Rejected(
                     "Subscribe over WebSocket, or with the header Accept: text/event-stream."
                 )
-            if method == "QUERY":
+            if method == "QUERY" and not question.asks_freshness:
                 tag = current_tag(self.engine(principal), opened.context, opened.prepared)
                 if tag is not None and holds(if_none_match, tag):
                     self.buckets.reserve(principal.id, 1)
                     return not_modified(tag)
             cost = self.reserve(opened)
-            text = self.engine(principal).answer(opened.context, opened.prepared)
+            engine = self.engine(principal)
+            beside = asked_beside(question, engine, opened.context, opened.prepared)
+            text = engine.answer(opened.context, opened.prepared)
             cost.settle(opened.prepared.actual_cost())
-            return succeeded(text, cost, tag)
+            return succeeded(text, cost, tag, beside)
         except Exception as error:
             return failed(error, cost)
 

@@ -35,6 +35,12 @@ class Question:
     operation_name: str | None
     purpose: object = None
     document_id: str | None = None
+    freshness: bool = False
+    max_age_seconds: int | None = None
+
+    @property
+    def asks_freshness(self) -> bool:
+        return self.freshness or self.max_age_seconds is not None
 
 
 class HttpRefusal(Exception):
@@ -78,8 +84,28 @@ def question_of(sent: object) -> Question:
         raise HttpRefusal(400, "`operationName` must be text.")
     if extensions is not None and not isinstance(extensions, dict):
         raise HttpRefusal(400, "`extensions` must be an object.")
-    purpose = (extensions or {}).get("purpose")
-    return Question(query, variables or {}, name or None, purpose, digest)
+    return Question(
+        query,
+        variables or {},
+        name or None,
+        document_id=digest,
+        **_asked_beside(extensions or {}),
+    )
+
+
+def _asked_beside(extensions: Mapping[str, Any]) -> dict[str, Any]:
+    """What the hub knows of a request's extensions."""
+    freshness, seconds = extensions.get("freshness"), extensions.get("maxAgeSeconds")
+    if freshness not in (None, True, False):
+        raise HttpRefusal(400, "`extensions.freshness` must be true or false.")
+    whole = isinstance(seconds, int) and not isinstance(seconds, bool) and seconds >= 0
+    if seconds is not None and not whole:
+        raise HttpRefusal(400, "`extensions.maxAgeSeconds` must be a whole number of seconds.")
+    return {
+        "purpose": extensions.get("purpose"),
+        "freshness": bool(freshness),
+        "max_age_seconds": seconds,
+    }
 
 
 def question_in_url(parameters: Mapping[str, str]) -> Question:

@@ -13,12 +13,13 @@ from hub.domain.records import Cursor, Issue, Page, Record, RejectedRecord
 from hub.errors import NotFound
 from hub.services.apply import apply
 from hub.services.records import ApplyContext, Outcome
-from hub.storage import inbox, queue
+from hub.storage import freshness, inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, SyncCursor, SyncRun, new_id
 from hub.storage.upsert import insert_or_update
 
+NOT_SUPPORTED = "NOT_SUPPORTED"
 UNROUTED = Issue(
     "unknown_entity", "entity", "No practice is mapped to this company; add it to the routing."
 )
@@ -66,6 +67,7 @@ def start_run(
         run.state, run.finished_at = "interrupted", now
     run = SyncRun(id=new_id(), connection_id=connection_id, stream=stream, started_at=now)
     session.add(run)
+    freshness.note_stream(session, connection_id, stream)
     stored = session.get(SyncCursor, (connection_id, stream))
     return run.id, Cursor(stored.version, stored.values) if stored else None
 
@@ -142,16 +144,25 @@ def end_run(
     run_id: str,
     *,
     now: datetime,
+    until: datetime,
     code: str = "",
     text: str = "",
     unreadable: bytes = b"",
 ) -> None:
-    """Close a run, as done or with the fault that ended it; an `unreadable` answer is kept."""
+    """Close a run, as done or with the fault that ended it; an `unreadable` answer is kept.
+
+    `until` is the upper bound of what was asked for: a whole run makes the stream complete up to
+    there.
+    """
     run = session.get_one(SyncRun, run_id)
     if run.deferred and not code:
         code, text = "DEFERRED", "Records wait for others not read yet; the next run reads them."
     run.state = "failed" if code else "done"
     run.finished_at, run.fault_code, run.fault_text = now, code, text
+    if not code:
+        freshness.note_complete(session, run.connection_id, run.stream, until)
+    elif code == NOT_SUPPORTED:
+        freshness.forget_stream(session, run.connection_id, run.stream)
     if unreadable:
         kept = RejectedRecord("answer", Issue("unreadable_answer", "", text), unreadable)
         inbox.quarantine_record(session, crypto, run.connection_id, run.stream, kept, now)

@@ -24,6 +24,7 @@ from hub.storage.tables.operations import (
     Lane,
     MutationOutcome,
     Schedule,
+    StreamState,
     SyncCursor,
     SyncRun,
 )
@@ -76,5 +77,5 @@ __all__ = [
     "PayerControlNumber", "PayPeriod", "PayrollRun", "PayStatement", "PayStatementLine", "Practice",
     "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound",
     "PurchasingShare", "Requisition", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced",
-    "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
+    "StreamState", "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

@@ -58,6 +58,7 @@ class InboundMessage(Base):
         Index(None, "received_at", "id"),
         Index(None, "state", "received_at", "id"),
         Index(None, "practice_id", "received_at", "id"),
+        Index(None, "connection_id", "received_at"),
     )
 
 
@@ -217,6 +218,17 @@ class SyncCursor(Base):
     version: Mapped[int]
     values: Mapped[dict[str, Any]]
     updated_at: Mapped[datetime]
+
+
+class StreamState(Base):
+    """Up to which moment of the vendor's the hub holds all of a stream; null until a run of it was
+    whole. Kept apart from the runs, which are many."""
+
+    __tablename__ = "stream_states"
+
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"), primary_key=True)
+    stream: Mapped[str] = mapped_column(primary_key=True)
+    complete_until: Mapped[datetime | None]
 
 
 class AuditEvent(Base):
