@@ -24,6 +24,8 @@ FED_BY: Mapping[str, frozenset[str]] = {
             "patient_identifiers",
             "providers",
             "encounters",
+            "encounter_stays",
+            "clinical_orders",
             "appointments",
             "observations",
             "charges",

@@ -15,6 +15,9 @@ from hub.services import sync
 from hub.settings import Settings
 from hub.storage import tables
 from hub.storage.reads.write import global_id
+from hub.storage.tables import Sourced
+from schema.freshness import FED_BY
+from schema.root import TYPES
 
 SCOPE = unrestricted_scope("test")
 ENTRIES = [
@@ -113,6 +116,11 @@ def practice(world) -> str:
     for domain in Domain:
         world.agreement(practice, domain)
     return practice
+
+
+def test_every_table_that_names_its_source_is_known_to_be_fed():
+    sourced = {t.table.__tablename__ for t in TYPES if issubclass(t.table, Sourced)}
+    assert sourced <= frozenset().union(*FED_BY.values())
 
 
 def test_who_does_not_ask_is_told_nothing(world, practice):
