@@ -77,6 +77,7 @@ def _apply_all(job: RunningJob, message: InboundMessage, parsed: ParsedDocument)
             sync_run_id=None,
             received_at=message.received_at,
             zone=zone,
+            crypto=job.context.crypto,
         )
         outcomes = [apply(session, context, record) for record in parsed.records]
         inbox.add_issues(

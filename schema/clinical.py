@@ -1,10 +1,12 @@
-"""Clinical orders."""
+"""Clinical orders and documents."""
 
 from __future__ import annotations
 
 from hub.domain.agreements import DataClass
+from hub.domain.clinical_documents import DocumentAvailability, DocumentCompletion
 from hub.domain.clinical_orders import ClinicalOrderStatus
 from hub.storage import tables
+from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
@@ -42,4 +44,65 @@ clinical_order = stored(
     },
     filters={"practice": EQ, "patient": EQ, "code": EQ, "status": EQ, "orderedAt": RANGE},
     orders={"orderedAt": ("ordered_at",)},
+)
+
+clinical_document = stored(
+    "ClinicalDocument",
+    table=tables.ClinicalDocument,
+    subject="patient_id",
+    root="clinicalDocuments",
+    order="-activityAt",
+    help="A note, letter or report about a patient (HL7 v2.5.1 chapter 9).",
+    fields={
+        "typeCode": col(PHI, help="HL7 table 0270 or as sent."),
+        "typeName": col(PHI),
+        "title": col(PHI, identifier=True),
+        "fileName": col(PHI, identifier=True),
+        "completion": enum(PHI, "DocumentCompletion", DocumentCompletion),
+        "availability": enum(PHI, "DocumentAvailability", DocumentAvailability),
+        "confidentiality": col(PHI, help="HL7 table 0272."),
+        "activityAt": col(PHI),
+        "originatedAt": col(PHI),
+        "text": col(PHI, identifier=True),
+        "receivedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "patient": one("Patient", "patient_id"),
+        "encounter": one("Encounter", "encounter_id"),
+        "order": one("ClinicalOrder", "order_id"),
+        "author": one("Provider", "author_id"),
+        "authenticator": one("Provider", "authenticator_id"),
+        "parent": one(
+            "ClinicalDocument", "parent_id", help="The document this one adds to or replaces."
+        ),
+        "followers": many(
+            "ClinicalDocument", "parent_id", help="Addenda to this document, and replacements."
+        ),
+        "parts": many("DocumentPart", "document_id", order="position"),
+    },
+    filters={
+        "practice": EQ,
+        "patient": EQ,
+        "typeCode": EQ,
+        "completion": EQ,
+        "availability": EQ,
+        "activityAt": RANGE,
+    },
+    orders={"activityAt": ("activity_at",)},
+)
+
+document_part = stored(
+    "DocumentPart",
+    table=tables.DocumentPart,
+    subject=INHERITED,
+    node=False,
+    help="A file inside a document, kept encrypted, or a pointer to one, which is never followed.",
+    fields={
+        "position": col(PHI),
+        "mediaType": col(PHI),
+        "size": col(PHI, help="Bytes."),
+        "reference": col(PHI, identifier=True),
+    },
+    orders={"position": ("position",)},
 )

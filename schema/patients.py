@@ -69,6 +69,7 @@ patient = stored(
         "encounters": many("Encounter", "patient_id", order="-startsAt"),
         "observations": many("Observation", "patient_id", order="-observedAt"),
         "clinicalOrders": many("ClinicalOrder", "patient_id", order="-orderedAt"),
+        "clinicalDocuments": many("ClinicalDocument", "patient_id", order="-activityAt"),
         "coverages": many("Coverage", "patient_id", order="priority"),
         "eligibilityChecks": many("EligibilityCheck", "patient_id", order="-requestedAt"),
         "charges": many("Charge", "patient_id", order="-serviceDate"),

@@ -34,6 +34,7 @@ practice = stored(
         "appointments": many("Appointment", "practice_id"),
         "observations": many("Observation", "practice_id"),
         "clinicalOrders": many("ClinicalOrder", "practice_id"),
+        "clinicalDocuments": many("ClinicalDocument", "practice_id"),
         "coverages": many("Coverage", "practice_id"),
         "eligibilityChecks": many("EligibilityCheck", "practice_id"),
         "charges": many("Charge", "practice_id"),

@@ -43,6 +43,8 @@ TYPES: tuple[Stored, ...] = (
     visits.observation,
     visits.charge,
     clinical.clinical_order,
+    clinical.clinical_document,
+    clinical.document_part,
     eligibility.payer,
     eligibility.coverage,
     eligibility.eligibility_check,

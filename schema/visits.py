@@ -73,6 +73,7 @@ encounter = stored(
         ),
         "stays": many("EncounterStay", "encounter_id", order="startsAt"),
         "observations": many("Observation", "encounter_id", order="-observedAt"),
+        "clinicalDocuments": many("ClinicalDocument", "encounter_id", order="-activityAt"),
         "clinicalOrders": many("ClinicalOrder", "encounter_id", order="-orderedAt"),
         "charges": many("Charge", "encounter_id", order="-serviceDate"),
     },

@@ -14,6 +14,7 @@ from connectors.ehr_hl7v2.receiving import Receiving
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hl7v2.charsets import is_known_codec
 from connectors.sdk.hl7v2.paths import parse_path
+from hub.domain.clinical_documents import DocumentCompletion
 from hub.domain.clinical_orders import ClinicalOrderStatus
 from hub.domain.encounters import EncounterClass
 from hub.domain.patients import Sex
@@ -83,6 +84,9 @@ class ValueMaps(ConnectorConfig):
     )
     order_status: dict[str, ClinicalOrderStatus] = Field(
         default={}, description="ORC-5 to active, on_hold, completed, cancelled and so on"
+    )
+    document_completion: dict[str, DocumentCompletion] = Field(
+        default={}, description="TXA-17 to dictated, documented, authenticated and so on"
     )
     relationship: dict[str, Literal["self", "spouse", "child", "other"]] = Field(
         default={}, description="IN1-17 to the subscriber's relationship"

@@ -14,6 +14,7 @@ EVENTS = frozenset(
         "ORM^O01",
         "OML^O21",
         "OMG^O19",
+        *(f"MDM^T{number:02}" for number in range(1, 12)),
         "ORU^R01",
         "DFT^P03",
     }

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.events import is_ignored, resolve
 from connectors.ehr_hl7v2.mapping.charges import charges
+from connectors.ehr_hl7v2.mapping.clinical_documents import document
 from connectors.ehr_hl7v2.mapping.clinical_orders import orders
 from connectors.ehr_hl7v2.mapping.coverage import coverages
 from connectors.ehr_hl7v2.mapping.encounters import encounter
@@ -140,6 +141,10 @@ def _orders(reading: Reading, event: str) -> Found:
     yield from orders(reading, reference(reading))
 
 
+def _document(reading: Reading, event: str) -> Found:
+    yield document(reading, event, reference(reading))
+
+
 def _results(reading: Reading, event: str) -> Found:
     yield from reports(reading, reference(reading))
 
@@ -162,6 +167,7 @@ MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
     ),
     "ADT^A37": _unmerge,
     **dict.fromkeys(("ORM^O01", "OML^O21", "OMG^O19"), _orders),
+    **dict.fromkeys((f"MDM^T{number:02}" for number in range(1, 12)), _document),
     "ORU^R01": _results,
     "DFT^P03": _charges,
 }
@@ -172,6 +178,7 @@ _READ = {
     "ADT": frozenset({"MRG", "PV2", "IN1", "IN2"}),
     "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
     **dict.fromkeys(("ORM", "OML", "OMG"), frozenset({"ORC", "OBR", "RXO", "TQ1", "NTE"})),
+    "MDM": frozenset({"TXA", "OBX", "ORC", "OBR"}),
     "ORU": frozenset({"ORC", "OBR", "OBX", "NTE"}),
     "DFT": frozenset({"FT1"}),
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from uuid import UUID, uuid5
 
 from hub.domain.claims import Charge
+from hub.domain.clinical_documents import ClinicalDocument
 from hub.domain.clinical_orders import ClinicalOrder
 from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
@@ -26,6 +27,7 @@ from hub.domain.workforce import Employment, Worker
 from hub.errors import Rejected
 from hub.services import (
     claims,
+    clinical_documents,
     clinical_orders,
     coverage,
     encounters,
@@ -56,6 +58,7 @@ HANDLERS: Mapping[type, Handler] = {
     Practitioner: scheduling.apply_practitioner,
     Encounter: encounters.apply_encounter,
     ClinicalOrder: clinical_orders.apply_clinical_order,
+    ClinicalDocument: clinical_documents.apply_clinical_document,
     ObservationReport: observations.apply_report,
     Charge: claims.apply_charge,
     Worker: workforce.apply_worker,

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from hub.domain.content import content_hash
 from hub.domain.records import Issue, Record
 from hub.errors import Rejected
+from hub.storage.crypto import Crypto
 from hub.storage.tables import Sourced
 
 T = TypeVar("T")
@@ -44,8 +45,8 @@ class Outcome(StrEnum):
 class ApplyContext:
     """Where a record came from. `practice_id` is None for the MSO's catalogue and orders.
 
-    `received_at` is aware; `zone` is the practice's. `issues` collects what `apply` found and has
-    stored already, for counting.
+    `received_at` is aware; `zone` is the practice's; `crypto` encrypts embedded files. `issues`
+    collects what `apply` found and has stored already, for counting.
     """
 
     practice_id: str | None
@@ -54,6 +55,7 @@ class ApplyContext:
     sync_run_id: str | None
     received_at: datetime
     zone: tzinfo
+    crypto: Crypto | None = None
     issues: list[Issue] = field(default_factory=list)
 
     @property

@@ -15,6 +15,7 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Appointment,
     Charge,
+    ClinicalDocument,
     ClinicalOrder,
     Coverage,
     EligibilityCheck,
@@ -30,6 +31,7 @@ OF_A_PATIENT: tuple[type[Any], ...] = (
     Encounter,
     Observation,
     ClinicalOrder,
+    ClinicalDocument,
     Charge,
     Coverage,
     EligibilityCheck,

@@ -2,7 +2,7 @@
 
 from hub.storage.tables import triggers
 from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
-from hub.storage.tables.clinical import ClinicalOrder
+from hub.storage.tables.clinical import ClinicalDocument, ClinicalOrder, DocumentPart
 from hub.storage.tables.eligibility import (
     Coverage,
     EligibilityBenefit,
@@ -69,13 +69,14 @@ from hub.storage.tables.visits import (
 
 __all__ = [
     "Appointment", "AuditEvent", "AuditHead", "Base", "Charge", "Client", "ClientDocument",
-    "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe",
-    "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "EligibilityBenefit",
-    "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead",
-    "Export", "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome", "Observation", "Offer",
-    "OfferTier", "OrderDocument", "Patient", "PatientIdentifier", "PatientMerge", "Payer",
-    "PayerControlNumber", "PayPeriod", "PayrollRun", "PayStatement", "PayStatementLine", "Practice",
-    "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound",
-    "PurchasingShare", "Requisition", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced",
-    "StreamState", "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
+    "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice",
+    "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "DocumentPart",
+    "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch",
+    "Event", "EventHead", "Export", "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome",
+    "Observation", "Offer", "OfferTier", "OrderDocument", "Patient", "PatientIdentifier",
+    "PatientMerge", "Payer", "PayerControlNumber", "PayPeriod", "PayrollRun", "PayStatement",
+    "PayStatementLine", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
+    "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition", "RequisitionLine",
+    "Schedule", "ServiceAgreement", "Sourced", "StreamState", "Supplier", "SyncCursor", "SyncRun",
+    "Worker", "new_id", "triggers",
 ]  # fmt: skip

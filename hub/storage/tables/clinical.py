@@ -1,10 +1,10 @@
-"""Clinical orders: what a practice asked others to do for a patient."""
+"""Clinical orders and documents."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
@@ -46,4 +46,63 @@ class ClinicalOrder(PracticeOwned, Sourced, Base):
         same_practice("encounter_id", "encounters"),
         same_practice("provider_id", "providers"),
         same_practice("replaces_id", "clinical_orders"),
+    )
+
+
+class ClinicalDocument(PracticeOwned, Sourced, Base):
+    __tablename__ = "clinical_documents"
+    domain = Domain.CLINICAL
+
+    patient_id: Mapped[str]
+    encounter_id: Mapped[str | None]
+    order_id: Mapped[str | None]
+    author_id: Mapped[str | None]
+    authenticator_id: Mapped[str | None]
+    parent_id: Mapped[str | None]
+    type_code: Mapped[str] = mapped_column(default="")
+    type_name: Mapped[str] = mapped_column(default="")
+    title: Mapped[str] = mapped_column(default="")
+    file_name: Mapped[str] = mapped_column(default="")
+    completion: Mapped[str | None]
+    availability: Mapped[str | None]
+    confidentiality: Mapped[str] = mapped_column(default="")
+    activity_at: Mapped[datetime]
+    originated_at: Mapped[datetime | None]
+    text: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "connection_id", "external_id"),
+        Index(None, "practice_id", "activity_at", "id"),
+        Index(None, "practice_id", "patient_id", "activity_at", "id"),
+        Index(None, "practice_id", "encounter_id", "activity_at", "id"),
+        Index(None, "practice_id", "parent_id", "activity_at", "id"),
+        same_practice("patient_id", "patients"),
+        same_practice("encounter_id", "encounters"),
+        same_practice("order_id", "clinical_orders"),
+        same_practice("author_id", "providers"),
+        same_practice("authenticator_id", "providers"),
+        same_practice("parent_id", "clinical_documents"),
+    )
+
+
+class DocumentPart(PracticeOwned, Base):
+    """A file of a document: `content` encrypted, or a `reference` that is never followed.
+
+    `digest` is keyed (HMAC-SHA-256); `size` counts bytes before encryption.
+    """
+
+    __tablename__ = "document_parts"
+    domain = Domain.CLINICAL
+
+    document_id: Mapped[str]
+    position: Mapped[int]
+    media_type: Mapped[str]
+    size: Mapped[int] = mapped_column(default=0)
+    digest: Mapped[str] = mapped_column(default="")
+    reference: Mapped[str] = mapped_column(default="")
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "document_id", "position"),
+        same_practice("document_id", "clinical_documents"),
     )

@@ -12,6 +12,7 @@ import pytest
 
 from hub.domain import (
     claims,
+    clinical_documents,
     clinical_orders,
     coverage,
     encounters,
@@ -35,6 +36,7 @@ NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ALL = unrestricted_scope("test")
 MODULES: tuple[ModuleType, ...] = (
     claims,
+    clinical_documents,
     clinical_orders,
     coverage,
     encounters,
@@ -51,6 +53,7 @@ PARTS = {
     patients.Address,
     patients.PatientReference,
     coverage.Coverage,
+    clinical_documents.DocumentPart,
     observations.Observation,
     workforce.Compensation,
     payroll.PayStatementLine,
