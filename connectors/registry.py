@@ -20,7 +20,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.sdk.base import Connector, DocumentParser, EligibilityClient, OrderPlacer, Source
+from connectors.sdk.base import (
+    Connector,
+    DocumentParser,
+    EligibilityClient,
+    MessageSender,
+    OrderPlacer,
+    Source,
+)
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.manifest import (
     MANIFEST,
@@ -52,6 +59,7 @@ _PROTOCOLS: Mapping[str, type] = {
     "document_parser": DocumentParser,
     "eligibility": EligibilityClient,
     "order_placer": OrderPlacer,
+    "message_sender": MessageSender,
 }
 
 

@@ -133,6 +133,17 @@ class Transient(VendorDown):
         self.raw = raw
 
 
+class Unreachable(VendorDown):
+    """Nobody takes our connection, so nothing was sent: the work waits and costs no attempt.
+
+    `retry_at` (aware) is when to knock again; without one the queue decides.
+    """
+
+    def __init__(self, message: str, *, retry_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
 class RateLimited(VendorDown):
     """HTTP 429: parked until `retry_at` (aware) and costs no attempt."""
 

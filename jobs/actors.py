@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.domain.jobs import Job
-from jobs import connections, eligibility, exports, ingest, maintenance, orders, pull, purchasing
+from jobs import (
+    connections,
+    eligibility,
+    exports,
+    ingest,
+    maintenance,
+    orders,
+    pull,
+    purchasing,
+    sending,
+)
 from jobs.context import RunningJob
 
 ActorFunction = Callable[[RunningJob], None]
@@ -39,6 +49,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.RELEASE_ORDERS: ActorSpec(purchasing.release_orders, 1 * MINUTE),
     Job.PLACE_ORDER: ActorSpec(orders.place, 2 * MINUTE),
     Job.SEND_REPLY: ActorSpec(orders.send_reply, 2 * MINUTE),
+    Job.SEND_MESSAGE: ActorSpec(sending.send_message, 3 * MINUTE),
     Job.RUN_EXPORT: ActorSpec(exports.run, 60 * MINUTE),
     Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),
 }

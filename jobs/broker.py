@@ -31,6 +31,7 @@ from hub.errors import (
     LeaseLost,
     RateLimited,
     Transient,
+    Unreachable,
     VendorDown,
 )
 from hub.storage import claiming, queue
@@ -255,6 +256,9 @@ def classify(exception: BaseException, job: ClaimedJob, context: JobContext) -> 
         return Failure("RATE_LIMITED", str(exception), exception.retry_at, counts=False)
     if isinstance(exception, Held):
         return Failure(exception.code, str(exception), exception.retry_at, counts=False)
+    if isinstance(exception, Unreachable):
+        again = exception.retry_at or queue.retry_at(1, now)
+        return Failure("UNREACHABLE", str(exception), again, counts=False)
     if isinstance(exception, Transient):
         again = queue.retry_at(job.attempt, now, exception.retry_after)
         return Failure(exception.code, str(exception), again)

@@ -14,6 +14,7 @@ from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
+from jobs.links import Links
 
 T = TypeVar("T")
 
@@ -21,13 +22,14 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """The process's services. `now` is an aware clock, `read_chunk` how exports read: planning is
-    above the jobs, so the entry point hands it in."""
+    above the jobs, so the entry point hands it in. `links` are the open ones to destinations."""
 
     database: Database
     crypto: Crypto
     settings: Settings
     now: Callable[[], datetime]
     read_chunk: ReadChunk | None = None
+    links: Links = field(default_factory=Links)
 
 
 @dataclass(slots=True)

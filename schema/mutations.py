@@ -16,6 +16,7 @@ from hub.services import (
     eligibility,
     exports,
     intake,
+    outbound,
     purchasing,
     sync,
 )
@@ -232,6 +233,16 @@ def _replay_messages(call: Call) -> Payload:
     return {"replayedCount": intake.replay(call.session, inbox_ids=inbox_ids, now=call.now)}
 
 
+def _resend_messages(call: Call) -> Payload:
+    ids = call.input["messageIds"]
+    if not 1 <= len(ids) <= MOST_MESSAGES:
+        raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
+    if not 1 <= len(call.input["reason"].strip()) <= LONGEST_NAME:
+        raise Rejected(f"A reason has 1 to {LONGEST_NAME} characters.", path="reason")
+    outbound_ids = [row_id(item, "OutboundMessage") for item in ids]
+    return {"resentCount": outbound.resend(call.session, outbound_ids, now=call.now)}
+
+
 _LACKING = {
     "write": "This credential only reads; create one with `--allow write`.",
     "approve": "This credential may not approve; create one with `--allow approve`.",
@@ -377,5 +388,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         mso_only=True,
         reason="reason",
         help="Read stored messages again; the reason is audited, so it names no patient.",
+    ),
+    Mutation(
+        "resendMessages",
+        {"messageIds": "list[ID]", "reason": "str"},
+        {"resentCount": "int"},
+        _resend_messages,
+        mso_only=True,
+        reason="reason",
+        help="Send parked messages again, with the same bytes, before whatever was queued later.",
     ),
 )

@@ -155,6 +155,43 @@ inbound_message = stored(
     orders={"receivedAt": ("received_at",)},
 )
 
+outbound_message = stored(
+    "OutboundMessage",
+    table=tables.OutboundMessage,
+    access=Access.OPERATED,
+    root="outboundMessages",
+    order="-queuedAt",
+    help="A message to another system, sent unchanged until an answer settles it; the bytes are "
+    "not shown.",
+    fields={
+        "messageType": col(OPERATIONAL),
+        "controlId": col(OPERATIONAL, help="MSH-10, the same on every attempt."),
+        "size": col(OPERATIONAL, help="Bytes."),
+        "state": enum(OPERATIONAL, "OutboundMessageState", ("queued", "accepted", "parked")),
+        "attempts": col(OPERATIONAL, help="How often it was sent."),
+        "answerCode": col(OPERATIONAL, help="MSA-1 of the last answer; empty if none came."),
+        "faultCode": col(OPERATIONAL),
+        "faultPath": col(OPERATIONAL),
+        "faultText": col(OPERATIONAL),
+        "queuedAt": col(OPERATIONAL),
+        "answeredAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "destination": one("Connection", "connection_id"),
+        "forwardedFrom": one("InboundMessage", "inbox_id", help="Null if the hub wrote it."),
+    },
+    filters={
+        "practice": EQ,
+        "destination": EQ,
+        "state": EQ,
+        "messageType": EQ,
+        "controlId": EQ,
+        "queuedAt": RANGE,
+    },
+    orders={"queuedAt": ("queued_at",)},
+)
+
 job = stored(
     "Job",
     table=tables.JobRow,

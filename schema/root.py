@@ -71,6 +71,7 @@ TYPES: tuple[Stored, ...] = (
     operations.connection_probe,
     operations.sync_run,
     operations.inbound_message,
+    operations.outbound_message,
     operations.job,
     operations.export,
     operations.audit_event,

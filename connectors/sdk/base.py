@@ -2,9 +2,9 @@
 
 A connector is a folder ``connectors/<id>/`` with ``connector.toml`` (the manifest) and a module
 ``connector.py`` whose ``connector`` object implements the protocols its manifest's ``capabilities``
-name: ``source``, ``document_parser``, ``eligibility``, ``order_placer``. It keeps no state, opens
-no file, reads no environment, starts no thread and never sleeps; everything it needs comes in
-`Ctx`.
+name: ``source``, ``document_parser``, ``eligibility``, ``order_placer``, ``message_sender``. It
+keeps no state, opens no file, reads no environment, starts no thread and never sleeps; everything
+it needs comes in `Ctx`.
 """
 
 from __future__ import annotations
@@ -172,4 +172,49 @@ class OrderPlacer(Protocol):
 
     def reply(self, ctx: Ctx, document: RawDocument) -> None:
         """Send a document owed to the vendor (an X12 997); vendors without replies do nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A receiver's answer to one message.
+
+    `verdict`: accepted (HL7 AA, CA), again (AE, CE: the same bytes may be taken later) or refused
+    (AR, CR). `code` is the answer's own word, `reason` and `path` the first fault it names,
+    without values; `raw` the answer as received, which may hold values.
+    """
+
+    verdict: Literal["accepted", "again", "refused"]
+    code: str
+    reason: str
+    path: str
+    raw: bytes
+
+
+class Link(Protocol):
+    """An open connection to a destination; the engine keeps it and lends it to one job at a
+    time."""
+
+    def exchange(self, content: bytes) -> Acknowledgement:
+        """Send one message as it is and wait for the answer that names it.
+
+        Raises Transient where none came: whether the receiver has the message is unknown, and the
+        same bytes are to be sent again.
+        """
+        ...
+
+    def is_open(self) -> bool:
+        """Whether it can be used again; False once the other side has ended it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class MessageSender(Protocol):
+    """Messages of ours to another system, one after another over one connection."""
+
+    def open(self, ctx: Ctx) -> Link:
+        """Connect. Raises Unreachable while nobody takes the connection, ConfigError for settings
+        or secrets that cannot be used."""
         ...

@@ -18,6 +18,7 @@ class Job(StrEnum):
     RELEASE_ORDERS = "purchasing.release_orders"
     PLACE_ORDER = "orders.place"
     SEND_REPLY = "orders.send_reply"
+    SEND_MESSAGE = "sending.send_message"
     RUN_EXPORT = "exports.run"
     PRUNE = "maintenance.prune"
 

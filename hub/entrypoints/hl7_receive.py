@@ -187,8 +187,19 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
         state=state,
         fault=_issue(fault),
         lanes=_lanes(content, connection, facility) if state == "received" else (),
+        destinations=() if fault or is_ack else _destinations(header, connection),
     )
     return Judgement(arrival, header, fault, silent=is_ack, connection=connection)
+
+
+def _destinations(header: Header, connection: Hl7Connection | None) -> tuple[str, ...]:
+    """Where an accepted message goes on to, one that is not read here included."""
+    rules = connection.forwards if connection else ()
+    return tuple(
+        dict.fromkeys(
+            rule.connection_id for rule in rules if rule.takes(header.type, header.message_type)
+        )
+    )
 
 
 def _source(header: Header, connection: Hl7Connection | None, peer: Peer) -> str:

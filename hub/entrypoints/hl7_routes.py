@@ -37,10 +37,23 @@ class Facility:
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """What of a connection goes on to the destination `connection_id`: types such as ``ADT`` or
+    ``ADT^A04``; none named means all."""
+
+    connection_id: str
+    types: frozenset[str] = frozenset()
+
+    def takes(self, type: str, message_type: str) -> bool:
+        return not self.types or type in self.types or message_type in self.types
+
+
+@dataclass(frozen=True, slots=True)
 class Hl7Connection:
     """One sending system. `facilities` maps MSH-4.1 as sent; `peers` are the networks (CIDR) it may
     send from, by default only this machine; `certificates` the names of client certificates, one of
-    which it must show if any are given; `processing_ids` are the MSH-11 values taken here."""
+    which it must show if any are given; `processing_ids` are the MSH-11 values taken here;
+    `forwards` say what of it goes on to other systems."""
 
     connection_id: str
     sending_application: str
@@ -49,6 +62,7 @@ class Hl7Connection:
     peers: tuple[str, ...] = LOOPBACK
     processing_ids: frozenset[str] = frozenset({"P"})
     certificates: frozenset[str] = frozenset()
+    forwards: tuple[Forward, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

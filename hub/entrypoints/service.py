@@ -21,14 +21,16 @@ from hub.entrypoints.exports import export_routes
 from hub.entrypoints.graphql_request import LARGEST_BODY
 from hub.entrypoints.hl7_http import hl7_routes
 from hub.entrypoints.hl7_receive import Receiver
-from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Hl7Connection, Routes
+from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.entrypoints.mllp_tls import canonical_name, tls_files
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
+from hub.services.outbound import DESTINATION
 from hub.storage import connections
+from hub.storage.session import ScopedSession
 from hub.storage.tables import Practice
 from jobs.worker import JobWorker
 
@@ -145,6 +147,7 @@ def load_routes(hub: Hub) -> Routes:
             facilities.setdefault(row.connection_id, {})[row.code] = Facility(
                 row.practice_id, zones[row.practice_id], row.receiving_facility or None
             )
+        forwards = _forwards(session)
         for connection in connections.by_connector(session, "ehr_hl7v2"):
             config = registry.validate_config("ehr_hl7v2", connection.config)
             if not isinstance(config, Hl7Config):
@@ -159,9 +162,20 @@ def load_routes(hub: Hub) -> Routes:
                     peers=tuple(routing.get("peers", LOOPBACK)),
                     processing_ids=frozenset(routing.get("processing_ids", ("P",))),
                     certificates=frozenset(map(canonical_name, routing.get("certificates", ()))),
+                    forwards=tuple(forwards.get(connection.name, ())),
                 )
             )
     return Routes(tuple(found))
+
+
+def _forwards(session: ScopedSession) -> dict[str, list[Forward]]:
+    """Name of a connection -> what of it goes on to which destination."""
+    found: dict[str, list[Forward]] = {}
+    for destination in connections.by_connector(session, DESTINATION):
+        for rule in destination.routing.get("forward", ()):
+            types = frozenset(rule.get("types", ()))
+            found.setdefault(rule["from"], []).append(Forward(destination.id, types))
+    return found
 
 
 class _WebThread:

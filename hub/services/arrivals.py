@@ -7,16 +7,17 @@ because a setting may have changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
-from hub.storage import bulk, inbox, queue
+from hub.storage import bulk, inbox, outbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.inbox import Key
+from hub.storage.outbox import Outgoing
 from hub.storage.session import ScopedSession
 from hub.storage.tables import InboundMessage, new_id
 
@@ -36,7 +37,7 @@ class Arrival:
     `source` names endpoint and sender; with `control_id` and the body it is the key of duplicates.
     `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
     digests. `answer` is what the sender gets once this is stored; `fault` says why it is not
-    `received`.
+    `received`. `destinations` are the connections an accepted message is forwarded to, as it is.
     """
 
     kind: Literal["hl7v2", "webhook", "x12"]
@@ -52,6 +53,7 @@ class Arrival:
     fault: Issue | None = None
     lanes: tuple[str, ...] = ()
     answer: bytes = b""
+    destinations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,27 @@ def _insert(
     with bulk.pipelined(session):
         inbox.insert_all(session, rows)
         queue.add_many(session, jobs, now=now)
+    forwarded = [
+        outgoing
+        for entry, inbox_id, conflict in new
+        if not conflict
+        for outgoing in _forwarded(inbox_id, entry.arrival)
+    ]
+    outbox.add_all(session, crypto, forwarded, now=now)
+
+
+def _forwarded(inbox_id: str, arrival: Arrival) -> Iterator[Outgoing]:
+    """An accepted message on its way to each destination, in the commit of its arrival: what goes
+    out has the order of what came in."""
+    for connection_id in arrival.destinations:
+        yield Outgoing(
+            connection_id,
+            arrival.practice_id,
+            arrival.message_type,
+            arrival.control_id,
+            len(arrival.content),
+            inbox_id=inbox_id,
+        )
 
 
 def _again(
@@ -140,6 +163,7 @@ def _again(
         _judge_again(same, arrival)
         same.answer = crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
         queue.add_many(session, [_job(crypto, same.id, arrival)], now=now)
+        outbox.add_all(session, crypto, list(_forwarded(same.id, arrival)), now=now)
         return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
     same.duplicates += 1
     answer = crypto.decrypt(same.answer, inbox.answer_identity(same.id))

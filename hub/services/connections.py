@@ -176,10 +176,19 @@ def note_failure(session: ScopedSession, connection_id: str, error: VendorRefuse
     row.status_reason = str(error)
 
 
+def note_unreachable(
+    session: ScopedSession, connection_id: str, reason: str, *, retry_at: datetime
+) -> None:
+    """Show that nobody takes our connection and when the hub knocks again."""
+    row = session.get(Connection, connection_id)
+    if row is not None:
+        row.status, row.status_reason, row.retry_at = "unreachable", reason, retry_at
+
+
 def note_success(session: ScopedSession, connection_id: str) -> None:
     row = session.get(Connection, connection_id)
     if row is not None and row.status != "ok":
-        row.status, row.status_reason = "ok", ""
+        row.status, row.status_reason, row.retry_at = "ok", "", None
 
 
 class SecretStore:

@@ -155,3 +155,13 @@ def office(database: Database, crypto: Crypto, tmp_path: Path) -> Iterator[Offic
         vendors = start_vendors(stack, world, tmp_path)
         seed.seed(hub, world, vendors, SECRETS)
         yield Office(hub, world, vendors, clock, TableBroker(hub.job_context()))
+
+
+@pytest.fixture
+def bare_office(database: Database, crypto: Crypto, tmp_path: Path) -> Office:
+    """A hub without practices, connections and vendors."""
+    clock = Clock()
+    settings = Settings(data_dir=tmp_path, worker_threads=1)
+    hub = Hub(settings, database, crypto, Intake(database, crypto, clock), clock)
+    nobody: Any = None
+    return Office(hub, nobody, nobody, clock, TableBroker(hub.job_context()))

@@ -97,6 +97,35 @@ def read_ack(content: bytes) -> tuple[str, bytes, str] | None:
     return None
 
 
+def read_error(content: bytes) -> tuple[str, str]:
+    """Code and place of the first ERR of an acknowledgement, like ``("101", "PID-3")``.
+
+    Texts are left out: a receiver may quote values in them. Empty where ERR is missing or says
+    nothing that has the form of a code or a place; MSA-6 stands in for a missing code.
+    """
+    header = read_header(content)
+    if header is None or header.delimiters is None:
+        return "", ""
+    d, code, place = header.delimiters, "", [""]
+    for line in content.replace(b"\n", b"\r").split(b"\r"):
+        fields = [*line.decode("ascii", "replace").split(d.field_byte.decode()), *[""] * 7]
+        component = d.component_byte.decode()
+        if fields[0] == "MSA":
+            code = fields[6].split(component)[0]
+        elif fields[0] == "ERR" and fields[1]:  # before 2.5: place and code in one field
+            place = fields[1].split(component)
+            subcomponent = (d.subcomponent_byte or b"&").decode()
+            code = place[3].split(subcomponent)[0] if len(place) > 3 else code
+            break
+        elif fields[0] == "ERR":
+            place, code = fields[2].split(component), fields[3].split(component)[0] or code
+            break
+    segment, field = place[0], place[2] if len(place) > 2 else ""
+    known = segment.isascii() and segment.isalnum() and len(segment) == 3
+    path = f"{segment}-{field}" if known and field.isdigit() else segment if known else ""
+    return (code if code.isascii() and code.isalnum() and len(code) <= 10 else ""), path
+
+
 def _message_type(header: Header, component: bytes) -> bytes:
     """``ACK``, ``ACK^A01`` or ``ACK^A01^ACK``: as many components as the sender's MSH-9."""
     parts = header.raw(9).split(component) if header.delimiters else []

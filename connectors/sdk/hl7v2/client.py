@@ -61,6 +61,30 @@ class MllpClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def connect(self) -> None:
+        """Open the connection unless it is open; raises OSError (ssl.SSLError among them)."""
+        if self._socket is None:
+            self._socket = self._connect()
+
+    def is_open(self) -> bool:
+        """Whether there is a connection that the listener has not ended.
+
+        What arrived unasked since the last answer (a late answer, an application acknowledgement)
+        is taken from the stream and dropped.
+        """
+        if self._socket is None:
+            return False
+        self._socket.setblocking(False)
+        try:
+            while data := self._socket.recv(65536):
+                self._framer.feed(data)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self._waiting.clear()
+            return not self._framer.inside
+        except OSError:
+            return False
+        return False
+
     def close(self) -> None:
         """Close the connection; the next send opens a new one."""
         if self._socket is not None:
@@ -73,28 +97,43 @@ class MllpClient:
         An answer to another control id is passed over. Never raises for network faults: an outcome
         without a code says the listener may or may not have it.
         """
-        header = read_header(content)
-        control_id = header.raw(10) if header else b""
         started = time.perf_counter()
         for attempt in range(1, self._attempts + 1):
             started = time.perf_counter()
             try:
-                code, ack = self._exchange(content, control_id)
+                self.connect()
+                code, ack = self.exchange(content)
             except OSError:
-                self.close()
                 if attempt < self._attempts:
                     self._pause(0.1 * 2**attempt)
                 continue
             return Outcome(code, ack, attempt, time.perf_counter() - started)
         return Outcome("", b"", self._attempts, time.perf_counter() - started)
 
-    def _exchange(self, content: bytes, control_id: bytes) -> tuple[str, bytes]:
+    def exchange(self, content: bytes) -> tuple[str, bytes]:
+        """Send once over the open connection; MSA-1 and the answer that names this control id.
+
+        Raises OSError and closes the connection where no such answer came: the listener may or may
+        not have the message, and an answer that comes late finds nobody.
+        """
         if self._socket is None:
-            self._socket = self._connect()
-        self._socket.sendall(wrap(content))
+            raise ConnectionError("the connection is not open")
+        header = read_header(content)
+        control_id = header.raw(10) if header else b""
+        try:
+            return self._exchange(self._socket, content, control_id)
+        except OSError:
+            self.close()
+            raise
+
+    def _exchange(
+        self, connection: socket.socket, content: bytes, control_id: bytes
+    ) -> tuple[str, bytes]:
+        connection.settimeout(self._timeout)
+        connection.sendall(wrap(content))
         deadline = time.monotonic() + self._timeout
         while True:
-            answer = self._receive(self._socket, deadline)
+            answer = self._receive(connection, deadline)
             read = read_ack(answer)
             if read is not None and read[1] == control_id:
                 return read[0], answer
@@ -102,6 +141,7 @@ class MllpClient:
     def _connect(self) -> socket.socket:
         plain = socket.create_connection(self._address, self._timeout)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._framer, self._waiting = Framer(), []
         if self._tls is None:
             return plain
@@ -120,5 +160,8 @@ class MllpClient:
             data = connection.recv(65536)
             if not data:
                 raise ConnectionResetError("the listener closed the connection")
-            self._waiting += self._framer.feed(data)
+            frames = self._framer.feed(data)
+            if self._framer.ending and (frame := self._framer.pause()):
+                frames.append(frame)  # an answer is over with its end byte, CR or not
+            self._waiting += [frame for frame in frames if not frame.fault]
         return self._waiting.pop(0).content

@@ -24,6 +24,7 @@ from hub.entrypoints.cli.connection_file import (
 )
 from hub.entrypoints.hub import Hub
 from hub.services import connections, operators, sync
+from hub.storage import outbox
 from hub.storage.session import ScopedSession
 from jobs.calling import opened
 
@@ -31,33 +32,29 @@ app = typer.Typer(no_args_is_help=True, help="Connections to vendors and senders
 
 Name = Annotated[str, typer.Argument(help="The connection's name or id.")]
 CHECK_SECONDS = 60.0
+_LISTED = (
+    "id", "name", "connector_id", "practice_id", "status", "status_reason", "retry_at", "paused",
+)  # fmt: skip
 _COLUMNS = {
     "name": "name", "connector": "connector_id", "state": "state", "reason": "status_reason",
-    "waiting": "waiting", "since": "waiting_since",
+    "waiting": "waiting", "since": "waiting_since", "parked": "parked",
 }  # fmt: skip
 
 
 @app.command("list")
 def list_connections(as_json: AsJson = False) -> None:
-    """List connections with their state and how many messages wait to be read."""
+    """List connections with their state and how many messages wait to be read or sent."""
     with common.opened() as hub, hub.database.read(SCOPE) as session:
-        waiting = connections.waiting(session)
+        unread, unsent = connections.waiting(session), outbox.waiting(session)
         rows = []
         for row in connections.find(session):
-            count, since = waiting.get(row.id, (0, None))
+            count, since = unread.get(row.id, (0, None))
+            queued, parked, oldest = unsent.get(row.id, (0, 0, None))
             state = "paused" if row.paused else row.status
-            facts = common.fields_of(
-                row,
-                "id",
-                "name",
-                "connector_id",
-                "practice_id",
-                "status",
-                "status_reason",
-                "paused",
+            work = {"waiting": count + queued, "waiting_since": common.plain(since or oldest)}
+            rows.append(
+                {**common.fields_of(row, *_LISTED), "state": state, **work, "parked": parked}
             )
-            since_text = common.plain(since)
-            rows.append({**facts, "state": state, "waiting": count, "waiting_since": since_text})
     if as_json:
         common.print_json({"connections": rows})
     else:

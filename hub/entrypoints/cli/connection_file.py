@@ -16,6 +16,7 @@ import typer
 from connectors import registry
 from hub.entrypoints.mllp_tls import canonical_name
 from hub.errors import ConfigError
+from hub.services.outbound import DESTINATION
 from hub.settings import environment
 
 _SHORT = "secret://"
@@ -44,7 +45,10 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
-    """Who may send over a connection of the HL7 connector; others have no routing."""
+    """Who may send over a connection of the HL7 connector, and what is forwarded to a destination;
+    others have no routing."""
+    if connector_id == DESTINATION:
+        return _check_forwarding(routing)
     if connector_id != "ehr_hl7v2":
         if routing:
             raise ConfigError(f"{connector_id} has no [routing]; remove it.", field="routing")
@@ -83,6 +87,27 @@ def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
             "certificates must be names like dns:ehr.example or sha256:FINGERPRINT.",
             field="routing.certificates",
         ) from error
+    return routing
+
+
+def _check_forwarding(routing: object) -> dict[str, Any]:
+    """What a destination is sent: ``[[routing.forward]]`` with `from` and perhaps `types`."""
+    rules = routing.get("forward", []) if isinstance(routing, dict) else None
+    if not isinstance(routing, dict) or set(routing) - {"forward"} or not isinstance(rules, list):
+        raise ConfigError(
+            "[routing] of a destination takes [[routing.forward]] only.", field="routing"
+        )
+    for rule in rules:
+        sound = isinstance(rule, dict) and set(rule) <= {"from", "types"}
+        if not sound or not isinstance(rule.get("from"), str):
+            raise ConfigError(
+                "Each [[routing.forward]] names a connection in `from`, and perhaps `types`.",
+                field="routing.forward",
+            )
+        if not _is_list_of_text(rule.get("types", [])):
+            raise ConfigError(
+                'types must be a list like ["ADT", "SIU^S12"].', field="routing.forward.types"
+            )
     return routing
 
 

@@ -20,6 +20,7 @@ from hub.entrypoints.cli import (
     hl7,
     job,
     message,
+    outbound,
     purchasing,
     schema,
     send,
@@ -45,6 +46,7 @@ app.add_typer(schema.audit_app, name="audit")
 app.add_typer(client.app, name="client")
 app.add_typer(connection.app, name="connection")
 app.add_typer(message.app, name="message")
+app.add_typer(outbound.app, name="outbound")
 app.add_typer(job.app, name="job")
 app.add_typer(connector.app, name="connector")
 app.add_typer(hl7.app, name="hl7")

@@ -28,6 +28,7 @@ from hub.storage.tables.operations import (
     SyncCursor,
     SyncRun,
 )
+from hub.storage.tables.outbox import OutboundMessage
 from hub.storage.tables.patients import Patient, PatientIdentifier, PatientMerge, Provider
 from hub.storage.tables.payroll import (
     Employment,
@@ -73,7 +74,8 @@ __all__ = [
     "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "DocumentPart",
     "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch",
     "Event", "EventHead", "Export", "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome",
-    "Observation", "Offer", "OfferTier", "OrderDocument", "Patient", "PatientIdentifier",
+    "Observation", "Offer", "OfferTier", "OrderDocument",
+    "OutboundMessage", "Patient", "PatientIdentifier",
     "PatientMerge", "Payer", "PayerControlNumber", "PayPeriod", "PayrollRun", "PayStatement",
     "PayStatementLine", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
     "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition", "RequisitionLine",

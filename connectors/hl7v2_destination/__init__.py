@@ -1,0 +1,1 @@
+"""Sending HL7 v2 messages to another system over MLLP."""

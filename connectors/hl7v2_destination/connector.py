@@ -1,0 +1,29 @@
+"""The HL7 v2 destination: messages go out as they are, one after another, each answered."""
+
+from __future__ import annotations
+
+from connectors.hl7v2_destination.client import MllpLink, connect
+from connectors.hl7v2_destination.config import Config
+from connectors.sdk.base import CheckReport
+from connectors.sdk.ctx import Ctx
+from connectors.sdk.probes import run_probes
+from hub.errors import ConfigError
+
+
+class Hl7v2Destination:
+    """Implements `Connector` and `MessageSender`."""
+
+    Config = Config
+
+    def check(self, ctx: Ctx) -> CheckReport:
+        """Connects and hangs up: nothing is sent, since MLLP has no message that does nothing."""
+        return run_probes(ctx, {"connect": lambda: self.open(ctx).close()})
+
+    def open(self, ctx: Ctx) -> MllpLink:
+        """Connect; raises Unreachable or ConfigError."""
+        if not isinstance(ctx.config, Config):
+            raise ConfigError("The settings are not those of hl7v2_destination.", field="connector")
+        return connect(ctx.config, ctx.secrets)
+
+
+connector = Hl7v2Destination()

@@ -1,0 +1,139 @@
+"""The outbox: rows with their jobs, the bytes behind them and what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, bindparam, func, select, update
+
+from hub.domain.jobs import Job
+from hub.storage import inbox, queue
+from hub.storage.crypto import Crypto
+from hub.storage.session import ScopedSession
+from hub.storage.tables import InboundMessage, OutboundMessage, new_id
+
+OUTBOX: Table = OutboundMessage.__table__  # type: ignore[assignment]
+
+
+def raw_identity(outbound_id: str) -> str:
+    return f"outbox.raw:{outbound_id}"
+
+
+def answer_identity(outbound_id: str) -> str:
+    return f"outbox.answer:{outbound_id}"
+
+
+def lane_of(connection_id: str) -> str:
+    """The order key of a destination: its messages go out one after another."""
+    return f"destination:{connection_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be sent: bytes of its own in `content`, or those of `inbox_id`."""
+
+    connection_id: str
+    practice_id: str | None
+    message_type: str
+    control_id: str
+    size: int
+    content: bytes | None = None
+    inbox_id: str | None = None
+
+
+def add_all(
+    session: ScopedSession, crypto: Crypto, messages: Sequence[Outgoing], *, now: datetime
+) -> list[str]:
+    """Write messages and the jobs that send them, in their order; returns their ids."""
+    if not messages:
+        return []
+    rows = [_row(crypto, message, now) for message in messages]
+    session.connection().execute(OUTBOX.insert(), rows)
+    jobs = [
+        queue.NewJob(
+            Job.SEND_MESSAGE,
+            {"outbound_id": row["id"]},
+            practice_id=row["practice_id"],
+            lanes=[lane_of(row["connection_id"])],
+            unique_key=f"outbox:{row['id']}",
+        )
+        for row in rows
+    ]
+    queue.add_many(session, jobs, now=now)
+    return [row["id"] for row in rows]
+
+
+def _row(crypto: Crypto, message: Outgoing, now: datetime) -> dict[str, Any]:
+    outbound_id = new_id()
+    raw = message.content
+    return {
+        "id": outbound_id,
+        "connection_id": message.connection_id,
+        "practice_id": message.practice_id,
+        "inbox_id": message.inbox_id,
+        "message_type": message.message_type,
+        "control_id": message.control_id,
+        "size": message.size,
+        "raw": None if raw is None else crypto.encrypt(raw, raw_identity(outbound_id)),
+        "state": "queued",
+        "attempts": 0,
+        "answer_code": "",
+        "fault_code": "",
+        "fault_path": "",
+        "fault_text": "",
+        "queued_at": now,
+    }
+
+
+def get(session: ScopedSession, outbound_id: str) -> OutboundMessage | None:
+    return session.get(OutboundMessage, outbound_id)
+
+
+def raw(session: ScopedSession, crypto: Crypto, message: OutboundMessage) -> bytes:
+    """The bytes as they go out, on every attempt the same."""
+    if message.raw is not None:
+        return crypto.decrypt(message.raw, raw_identity(message.id))
+    return inbox.raw(session.get_one(InboundMessage, message.inbox_id), crypto)
+
+
+def answer(crypto: Crypto, message: OutboundMessage) -> bytes:
+    """The last answer as received; empty if none came."""
+    if message.answer is None:
+        return b""
+    return crypto.decrypt(message.answer, answer_identity(message.id))
+
+
+_ATTEMPT = (
+    update(OUTBOX).where(OUTBOX.c.id == bindparam("message")).values(attempts=OUTBOX.c.attempts + 1)
+)
+
+
+def note_attempt(session: ScopedSession, outbound_id: str, **values: Any) -> None:
+    """Count one attempt to send a message and write what it came to."""
+    session.connection().execute(_ATTEMPT, {"message": outbound_id, **values})
+
+
+def waiting(session: ScopedSession) -> dict[str, tuple[int, int, datetime | None]]:
+    """Destination -> messages queued, messages parked, and since when the oldest queued waits."""
+    rows = session.execute(
+        select(
+            OutboundMessage.connection_id,
+            OutboundMessage.state,
+            func.count(),
+            func.min(OutboundMessage.queued_at),
+        )
+        .where(OutboundMessage.state.in_(("queued", "parked")))
+        .group_by(OutboundMessage.connection_id, OutboundMessage.state)
+    )
+    found: dict[str, tuple[int, int, datetime | None]] = {}
+    for connection_id, state, count, oldest in rows:
+        queued, parked, since = found.get(connection_id, (0, 0, None))
+        if state == "queued":
+            queued, since = count, oldest
+        else:
+            parked = count
+        found[connection_id] = (queued, parked, since)
+    return found

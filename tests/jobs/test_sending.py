@@ -1,0 +1,260 @@
+"""Messages on their way to receivers that behave and misbehave: order, repetition, parking."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from connectors.hl7v2_destination.simulator import Behaviour, FakeReceiver
+from connectors.sdk.hl7v2.framing import wrap
+from hub.domain.agreements import unrestricted_scope
+from hub.domain.jobs import Job
+from hub.errors import Conflict, Rejected
+from hub.services import connections, outbound
+from hub.services.outbound import Content
+from hub.storage import claiming, leases, outbox
+from hub.storage.tables import Connection, JobRow, OutboundMessage
+
+ALL = unrestricted_scope("test")
+LAB = "lab"
+
+
+@pytest.fixture
+def office(bare_office: Any) -> Iterator[Any]:
+    yield bare_office
+    bare_office.broker.context.links.close()
+
+
+def add_lab(
+    office: Any, *plan: Behaviour, routing: Any = None, port: int = 0, **config: Any
+) -> FakeReceiver:
+    """Add the destination `lab`, which is a receiver with this plan."""
+    receiver = FakeReceiver(plan, port=port)
+    settings = {"host": "127.0.0.1", "port": receiver.port, "tls": False} | config
+    office.hub.database.transaction(
+        ALL,
+        lambda session: connections.add(
+            session,
+            office.hub.crypto,
+            connection_id=LAB,
+            name="Lab",
+            connector_id="hl7v2_destination",
+            config={"answer_seconds": 0.2} | settings,
+            routing=routing,
+            now=office.clock(),
+        ),
+    )
+    return receiver
+
+
+@pytest.fixture
+def destination(office: Any) -> Callable[..., FakeReceiver]:
+    return partial(add_lab, office)
+
+
+def content(number: int = 1) -> Content:
+    control_id = f"OUT{number}"
+    raw = f"MSH|^~\\&|HUB|MSO|LAB|MAIN|20260302||ADT^A08|{control_id}|P|2.5.1\rPID|1||77\r"
+    return Content(raw.encode(), "ADT^A08", control_id)
+
+
+def queue_up(office: Any, *messages: Content) -> list[str]:
+    found: list[str] = office.hub.database.transaction(
+        ALL,
+        lambda session: outbound.send(
+            session,
+            office.hub.crypto,
+            connection_id=LAB,
+            messages=messages or [content()],
+            now=office.clock(),
+        ),
+    )
+    return found
+
+
+def run(office: Any, rounds: int = 30) -> None:
+    """Let time pass until everything is done or dead."""
+    for _ in range(rounds):
+        while office.step() is not None:
+            pass
+        if all(row.state in {"done", "dead"} for row in office.all(JobRow)):
+            return
+        office.clock.forward(minutes=20)
+
+
+def sent(office: Any) -> dict[str, Any]:
+    return {row.control_id: row for row in office.all(OutboundMessage)}
+
+
+def test_messages_go_out_in_order_over_one_connection(office: Any, destination: Any) -> None:
+    messages = [content(number) for number in range(8)]
+    with destination() as receiver:
+        queue_up(office, *messages)
+        run(office)
+        assert receiver.received == [message.raw for message in messages]
+        assert receiver.connections == 1
+    for row in office.all(OutboundMessage):
+        assert (row.state, row.attempts, row.answer_code) == ("accepted", 1, "AA")
+        answer = outbox.answer(office.hub.crypto, row)
+        assert b"MSA|AA|" + row.control_id.encode() in answer
+        assert b"OUT" not in row.raw
+
+
+@pytest.mark.parametrize("behaviour", ["later", "close", "cut", "other", "silent"])
+def test_what_is_not_accepted_yet_goes_out_again_unchanged_before_the_next(
+    office: Any, destination: Any, behaviour: Behaviour
+) -> None:
+    with destination(behaviour) as receiver:
+        queue_up(office, content(1), content(2))
+        run(office)
+        assert receiver.received == [content(1).raw, content(1).raw, content(2).raw]
+    rows = sent(office)
+    assert [(row.state, row.attempts) for row in rows.values()] == [
+        ("accepted", 2 if row.control_id == "OUT1" else 1) for row in rows.values()
+    ]
+    assert {row.fault_code for row in rows.values()} == {""}
+
+
+def test_a_message_that_waits_says_why(office: Any, destination: Any) -> None:
+    with destination("later", "silent"):
+        (outbound_id,) = queue_up(office)
+        office.step()
+        row = sent(office)["OUT1"]
+        assert (row.state, row.answer_code, row.fault_code, row.fault_path) == (
+            "queued", "AE", "206", "PID-3",
+        )  # fmt: skip
+        office.clock.forward(minutes=1)
+        office.step()
+        assert sent(office)["OUT1"].fault_code == "no_answer"
+        with pytest.raises(Conflict):
+            resend(office, outbound_id)
+
+
+def resend(office: Any, *ids: str) -> None:
+    office.hub.database.transaction(
+        ALL, lambda session: outbound.resend(session, ids, now=office.clock())
+    )
+
+
+def test_a_refused_message_is_parked_and_the_next_goes_out(office: Any, destination: Any) -> None:
+    with destination("refuse") as receiver:
+        first, _ = queue_up(office, content(1), content(2))
+        run(office)
+        rows = sent(office)
+        assert (rows["OUT1"].state, rows["OUT2"].state) == ("parked", "accepted")
+        assert (rows["OUT1"].fault_code, rows["OUT1"].fault_path) == ("101", "PV1-19")
+        assert rows["OUT1"].fault_text.endswith(".")
+        (dead,) = [row for row in office.all(JobRow) if row.state == "dead"]
+        assert dead.attempt == 1
+        resend(office, first)
+        assert sent(office)["OUT1"].state == "queued"
+        run(office)
+        assert sent(office)["OUT1"].state == "accepted"
+        assert receiver.received == [content(1).raw, content(2).raw, content(1).raw]
+
+
+def test_where_so_set_everything_waits_behind_a_refused_message(
+    office: Any, destination: Any
+) -> None:
+    with destination("refuse", pause_when_refused=True) as receiver:
+        first, _ = queue_up(office, content(1), content(2))
+        for _ in range(3):
+            office.step()
+        assert receiver.received == [content(1).raw]
+        assert {c.paused for c in office.all(Connection) if c.id == LAB} == {True}
+        resend(office, first)
+        office.hub.database.transaction(
+            ALL, lambda session: connections.resume(session, LAB, now=office.clock())
+        )
+        run(office)
+        assert receiver.received == [content(1).raw, content(1).raw, content(2).raw]
+
+
+def test_after_its_last_attempt_an_unanswered_message_is_parked(
+    office: Any, destination: Any
+) -> None:
+    with destination(*["close"] * 12) as receiver:
+        queue_up(office)
+        run(office)
+        assert len(receiver.received) == 12
+    assert (sent(office)["OUT1"].state, sent(office)["OUT1"].attempts) == ("parked", 12)
+
+
+def test_a_receiver_that_is_away_costs_no_attempt_and_shows_on_the_connection(
+    office: Any, destination: Any
+) -> None:
+    receiver = destination()
+    port = receiver.port
+    with receiver:
+        pass
+    queue_up(office)
+    waits = []
+    for _ in range(20):
+        job = office.step()
+        assert (job.state, job.attempt, job.error_code) == ("ready", 0, "UNREACHABLE")
+        waits.append(job.run_at - office.clock())
+        office.clock.now = job.run_at
+    assert waits[0] <= timedelta(seconds=1)
+    assert waits == sorted(waits)
+    assert waits[-1] == timedelta(minutes=1)
+    (lab,) = [row for row in office.all(Connection) if row.id == LAB]
+    assert (lab.status, lab.retry_at) == ("unreachable", office.clock())
+    with FakeReceiver(port=port) as back:
+        run(office)
+        assert back.received == [content().raw]
+    (lab,) = [row for row in office.all(Connection) if row.id == LAB]
+    assert (lab.status, lab.status_reason, lab.retry_at) == ("ok", "", None)
+
+
+def test_certificates_that_cannot_be_read_keep_the_message_waiting(
+    office: Any, destination: Any
+) -> None:
+    missing = {"tls": True, "tls_authorities": "file:/nowhere/ca.pem"}
+    with destination(**missing) as receiver:
+        queue_up(office)
+        job = office.step()
+        assert (job.state, job.error_code, job.attempt) == ("ready", "UNREACHABLE", 0)
+        assert receiver.received == []
+
+
+def test_a_worker_killed_between_send_and_answer_leaves_a_message_that_is_sent_again(
+    office: Any, destination: Any
+) -> None:
+    with destination() as receiver:
+        queue_up(office, content(1), content(2))
+        office.hub.database.transaction(
+            ALL,
+            lambda s: claiming.claim(s, limit=1, lease=timedelta(minutes=1), now=office.clock()),
+        )
+        with socket.create_connection(("127.0.0.1", receiver.port)) as lost:
+            lost.sendall(wrap(content(1).raw))
+            lost.recv(65536)
+        office.clock.forward(minutes=2)
+        office.hub.database.transaction(ALL, lambda s: leases.rescue(s, now=office.clock()))
+        run(office)
+        assert receiver.received == [content(1).raw, content(1).raw, content(2).raw]
+    assert {row.state for row in office.all(OutboundMessage)} == {"accepted"}
+
+
+def test_a_restart_of_the_receiver_between_messages_costs_nothing(
+    office: Any, destination: Any
+) -> None:
+    with destination() as receiver:
+        queue_up(office)
+        run(office)
+        receiver.hang_up()
+        queue_up(office, content(2))
+        run(office)
+        assert (len(receiver.received), receiver.connections) == (2, 2)
+    assert {row.attempts for row in office.all(OutboundMessage)} == {1}
+
+
+def test_a_message_without_control_id_is_not_queued(office: Any, destination: Any) -> None:
+    with destination(), pytest.raises(Rejected, match="MSH-10"):
+        queue_up(office, Content(b"MSH|^~\\&|\r", "ADT^A08", ""))
+    assert not [row for row in office.all(JobRow) if row.kind == Job.SEND_MESSAGE]

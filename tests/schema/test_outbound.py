@@ -1,0 +1,73 @@
+"""Messages to other systems: whose they are, and parked ones sent again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from hub.domain.agreements import unrestricted_scope
+from hub.services import outbound
+from hub.storage import tables
+from hub.storage.reads.write import global_id
+
+ALL = unrestricted_scope("test")
+RESEND = """mutation($input: ResendMessagesInput!) { resendMessages(input: $input) {
+  ... on ResendMessagesPayload { resentCount } ... on UserErrors { errors { code } } } }"""
+LIST = """{ outboundMessages(where: {state: {eq: PARKED}}) { nodes {
+  controlId state attempts answerCode destination { name } forwardedFrom { id } } } }"""
+
+
+def queued(world: Any, practice_id: str) -> str:
+    """A message of a practice that was refused."""
+    connection = tables.Connection(
+        name="Lab", connector_id="hl7v2_destination", config={}, created_at=world.now
+    )
+    world.add(connection)
+
+    def work(session: Any) -> str:
+        (found,) = outbound.send(
+            session,
+            world.crypto,
+            connection_id=connection.id,
+            practice_id=practice_id,
+            messages=[outbound.Content(b"MSH|", "ADT^A08", "OUT1")],
+            now=world.now,
+        )
+        session.get_one(tables.OutboundMessage, found).state = "parked"
+        session.scalars(select(tables.JobRow)).one().state = "dead"
+        return found
+
+    sent: str = world.database.transaction(ALL, work)
+    return sent
+
+
+def test_a_practice_sees_its_own_messages_and_the_mso_all(world):
+    mine, other = world.practice("Mine"), world.practice("Other")
+    queued(world, mine)
+    expected = {
+        "controlId": "OUT1",
+        "state": "PARKED",
+        "attempts": 0,
+        "answerCode": "",
+        "destination": {"name": "Lab"},
+        "forwardedFrom": None,
+    }
+    assert world.mso().data(LIST)["outboundMessages"]["nodes"] == [expected]
+    shown = world.app(mine).data(LIST)["outboundMessages"]["nodes"]
+    assert [node["controlId"] for node in shown] == ["OUT1"]
+    assert world.app(other).data(LIST)["outboundMessages"]["nodes"] == []
+
+
+def test_the_mso_sends_parked_messages_again_once(world):
+    mine = world.practice("Mine")
+    given = {"messageIds": [global_id("OutboundMessage", queued(world, mine))], "reason": "fixed"}
+    assert world.app(mine).code(RESEND, input=given) == "FORBIDDEN"
+    mso = world.mso()
+    assert mso.data(RESEND, input=given)["resendMessages"] == {"resentCount": 1}
+    again = mso.data(RESEND, input=given)["resendMessages"]
+    assert again["errors"] == [{"code": "CONFLICT"}]
+    [job] = world.read(lambda s: s.scalars(select(tables.JobRow)).all())
+    assert job.state == "ready"
+    events = world.read(lambda s: s.scalars(select(tables.AuditEvent)).all())
+    assert "resendMessages: fixed" in {event.reason for event in events}
