@@ -21,6 +21,7 @@ from hub.entrypoints.demo import seed
 from hub.entrypoints.demo.vendors import Vendors, start_vendors
 from hub.entrypoints.demo.world import World, build_world, members
 from hub.entrypoints.hl7_receive import judge
+from hub.entrypoints.hl7_routes import Peer
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.service import load_routes
 from hub.services.intake import Intake
@@ -68,7 +69,7 @@ class Office:
     def receive(self, message: TrafficMessage | bytes) -> str:
         """Store an HL7 message as the listener does; its inbox id."""
         content = message if isinstance(message, bytes) else message.content
-        judgement = judge(Frame(content), "127.0.0.1", load_routes(self.hub))
+        judgement = judge(Frame(content), Peer("127.0.0.1"), load_routes(self.hub))
         return self.hub.intake.receive(judgement.arrival).result().inbox_id
 
     def add(self, kind: Job, **args: Any) -> int:
