@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hub.domain.jobs import Job
 from jobs import (
+    acknowledging,
     connections,
     eligibility,
     exports,
@@ -40,6 +41,7 @@ class ActorSpec:
 
 ACTORS: dict[Job, ActorSpec] = {
     Job.PROCESS_MESSAGE: ActorSpec(ingest.process_message, 1 * MINUTE),
+    Job.SEND_ACKNOWLEDGEMENT: ActorSpec(acknowledging.send, 1 * MINUTE),
     Job.SYNC_ALL: ActorSpec(pull.sync_all, 1 * MINUTE),
     Job.SYNC_STREAMS: ActorSpec(pull.sync_streams, 60 * MINUTE),
     Job.CHECK_CONNECTION: ActorSpec(connections.check, 2 * MINUTE),

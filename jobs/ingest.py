@@ -16,6 +16,7 @@ from hub.services.records import ApplyContext, Outcome
 from hub.storage import inbox, queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import InboundMessage, Practice
+from jobs import acknowledging
 from jobs.calling import connector_of, require_running, stored_connection
 from jobs.context import RunningJob
 
@@ -88,13 +89,13 @@ def _apply_all(job: RunningJob, message: InboundMessage, parsed: ParsedDocument)
             inbox_id=message.id,
         )
         refused = bool(outcomes) and all(outcome is Outcome.REJECTED for outcome in outcomes)
-        intake.finish(
+        _end(
+            job,
             session,
-            message.id,
-            state="quarantined" if refused else "processed",
+            message,
+            "quarantined" if refused else "processed",
             issue_count=len(parsed.issues) + len(context.issues),
             fault=context.issues[0] if refused and context.issues else None,
-            now=job.context.now(),
         )
         if parsed.replies:
             queue.add(
@@ -126,11 +127,24 @@ def _finish(
         inbox.add_issues(
             session, issues, now=now, practice_id=message.practice_id, inbox_id=message.id
         )
-        intake.finish(
-            session, message.id, state=state, issue_count=len(issues), fault=fault, now=now
-        )
+        _end(job, session, message, state, issue_count=len(issues), fault=fault)
 
     job.finish(_SCOPE, effects)
+
+
+def _end(
+    job: RunningJob,
+    session: ScopedSession,
+    message: InboundMessage,
+    state: Literal["processed", "ignored", "quarantined"],
+    *,
+    issue_count: int,
+    fault: Issue | None,
+) -> None:
+    """Record how reading ended, and owe its sender what it asked to be told."""
+    now = job.context.now()
+    intake.finish(session, message.id, state=state, issue_count=issue_count, fault=fault, now=now)
+    acknowledging.owe(session, message, state=state, fault=fault, now=now)
 
 
 def _issue(error: Rejected) -> Issue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Literal
 
 from pydantic import Field
 
@@ -51,6 +52,16 @@ class Receiving(ConnectorConfig):
     """What the sender and the hub agreed on about transport and acknowledgement."""
 
     limits: Limits = Limits()
+    ack_after: Literal["stored", "applied"] = Field(
+        default="stored",
+        description="When a message that asks for one answer gets it: stored, or processed too",
+    )
+    applied_seconds: float = Field(
+        default=20.0, gt=0, le=300, description="How long to wait for processing; then AE 207"
+    )
+    acknowledge_acks: bool = Field(
+        default=False, description="Application acknowledgements ask for an answer (MSH-15 AL)"
+    )
     mllp_release_2: bool = Field(
         default=False,
         description="Answer each frame by 06 after the commit or 15 where it failed (MLLP 2)",

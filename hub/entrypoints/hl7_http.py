@@ -30,6 +30,7 @@ from connectors.sdk.hl7v2.framing import HEAD_KEPT, Frame, wrap
 from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope
 from hub.domain.agreements import Domain, unrestricted_scope
+from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import CONTENT_TYPE, Receiver, Reply
 from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
 from hub.entrypoints.hub import Hub
@@ -80,9 +81,14 @@ class _Endpoint:
             return _refused(
                 413, f"A body has at most {MOST_MESSAGES} messages; send them in parts."
             )
-        peer = Peer(request.client.host if request.client else "")
+        peer = Peer(request.client.host if request.client else "", transport="http")
         largest = connection.config.receiving.limits.frame_bytes
-        receiver = Receiver(self.hub.intake, routes=lambda: Routes((connection,)), now=self.hub.now)
+        receiver = Receiver(
+            self.hub.intake,
+            routes=lambda: Routes((connection,)),
+            now=self.hub.now,
+            processed=Outcomes(self.hub.database),
+        )
         replies = [await receiver.receive(_frame(content, largest), peer) for content in messages]
         return _answer(replies, framed=body.lstrip(b" \t\r\n")[:1] == b"\x0b")
 

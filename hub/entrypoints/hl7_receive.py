@@ -7,7 +7,7 @@ message is mapped here: bad content behind a sound header never refuses delivery
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +15,14 @@ from typing import Protocol
 
 from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
 from connectors.ehr_hl7v2.receiving import Limits
-from connectors.sdk.hl7v2.acks import AckCode, build_ack, new_control_id
+from connectors.sdk.hl7v2.acknowledging import (
+    TABLE_0155,
+    Processed,
+    accept_code,
+    application_ack,
+    application_code,
+)
+from connectors.sdk.hl7v2.acks import build_ack, new_control_id
 from connectors.sdk.hl7v2.caps import exceeded
 from connectors.sdk.hl7v2.faults import Fault, Hl7Error
 from connectors.sdk.hl7v2.framing import Frame
@@ -34,13 +41,16 @@ LONGEST_CONTROL_ID = 199
 """Characters of MSH-10 (HL7 v2.7 §2.14.9.10); a longer one would not fit into an index."""
 LONGEST_NAME = 227
 """Characters of MSH-3 and MSH-4 (HL7 v2.5.1 §2.15.9, HD) that tell senders apart."""
-_KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 10, 11, 12, 18))
+_KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 10, 11, 12, 15, 16, 18))
 
 _log = log.get("mllp")
 _STORAGE = Fault(207, "", "The message could not be stored; send it again.", "AE")
 _REUSED = Fault(205, "MSH-10", "The control id was used for another message.", "AE")
 _CUT_OFF = Fault(207, "", "The frame was cut off before its end block; send it again.", "AE")
 _GIANT = Fault(207, "", "The frame is larger than this endpoint takes.", "AR")
+_CLAIMS = frozenset({"MSH-3", "MSH-4", "MSH-6"})
+"""What a sender says about itself; where that does not fit the peer, it is audited."""
+_LATE = Fault(207, "", "The message is stored, but not processed in time.", "AE")
 _WRONG_PRACTICE = "The sender may not send for this facility."
 
 
@@ -51,6 +61,15 @@ class ReceivesArrivals(Protocol):
     """`hub.services.intake.Intake`, or a fake of it."""
 
     def receive(self, arrival: Arrival) -> Future[Stored]: ...
+
+
+WaitForProcessing = Callable[[str, float], Awaitable[Processed | None]]
+"""How reading the message of an inbox id ended; None if it has not after so many seconds."""
+
+
+async def never_processed(_: str, __: float) -> Processed | None:
+    """Where nothing is read."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,14 @@ class Judgement:
     """An acknowledgement or the remains of an aborted frame: kept, never answered."""
     connection: Hl7Connection | None = None
     """Whose agreements hold; None for a sender that is not known."""
+
+    @property
+    def waits_for_processing(self) -> bool:
+        """Its sender asked for one answer, and agreed to get it when the message is applied."""
+        if self.connection is None or self.fault is not None or self.arrival.state != "received":
+            return False
+        later = self.connection.config.receiving.ack_after == "applied"
+        return later and accept_code(*_wishes(self.header), None) == "AA"
 
     @property
     def wants_commit_block(self) -> bool:
@@ -80,18 +107,23 @@ class Reply:
     close: bool = False
     stored: bool = True
     commit_block: bool = False
+    source: str = ""
+    """As whom the sender of a message is known; empty for an acknowledgement."""
 
 
 class Receiver:
-    """Judges, stores and answers. `routes` is called per message, so that a change takes effect."""
+    """Judges, stores and answers. `routes` is called per message, so that a change takes effect;
+    `processed` is for senders whose answer waits for it."""
 
     def __init__(
         self,
         intake: ReceivesArrivals,
         routes: Callable[[], Routes],
         now: Callable[[], datetime],
+        processed: WaitForProcessing = never_processed,
     ) -> None:
         self.routes = routes
+        self._processed = processed
         self._intake = intake
         self._now = now
         self._committed: Committed | None = None
@@ -105,7 +137,9 @@ class Receiver:
             judgement = judge(frame, peer, self.routes())
         except Exception as error:
             return self._not_stored(Judgement(_NOTHING, read_header(frame.content)), error)
-        answer = _acknowledge(judgement, judgement.fault, self._now())
+        answer = b""
+        if not judgement.waits_for_processing:
+            answer = _acknowledge(judgement, judgement.fault, self._now())
         arrival = replace(judgement.arrival, answer=answer)
         close = frame.fault == "too_large"
         try:
@@ -117,7 +151,28 @@ class Receiver:
         answer = stored.answer
         if stored.conflict and not judgement.silent:
             answer = _acknowledge(judgement, _REUSED, self._now())
-        return Reply(answer, close, commit_block=judgement.wants_commit_block)
+        elif judgement.waits_for_processing:
+            answer = await self._after_processing(judgement, stored.inbox_id)
+        source = "" if judgement.silent else arrival.source
+        return Reply(answer, close, commit_block=judgement.wants_commit_block, source=source)
+
+    async def _after_processing(self, judgement: Judgement, inbox_id: str) -> bytes:
+        """The one answer of a sender that wants to hear how processing ended.
+
+        After a timeout the message stays; sent again, it gets the answer it would have got.
+        """
+        assert judgement.connection is not None  # noqa: S101 - it waits by its connection's wish
+        seconds = judgement.connection.config.receiving.applied_seconds
+        try:
+            processed = await self._processed(inbox_id, seconds)
+        except Exception as error:
+            _log.error("hl7_outcome_unreadable", error_type=type(error).__name__, inbox_id=inbox_id)
+            processed = None
+        if processed is None:
+            return _acknowledge(judgement, _LATE, self._now())
+        code = accept_code(*_wishes(judgement.header), processed.fault)
+        content = judgement.arrival.content
+        return application_ack(content, processed, code) if code else b""
 
     def admits_address(self, address: str) -> bool:
         """Whether to listen to an address at all."""
@@ -183,11 +238,12 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
         message_type=header.message_type,
         content=content,
         content_type=CONTENT_TYPE,
-        headers=_headers(header, facility, frame),
+        headers=_headers(header, facility, frame, peer),
         state=state,
         fault=_issue(fault),
         lanes=_lanes(content, connection, facility) if state == "received" else (),
         destinations=() if fault or is_ack else _destinations(header, connection),
+        denied=fault.text if fault is not None and fault.path in _CLAIMS else "",
     )
     return Judgement(arrival, header, fault, silent=is_ack, connection=connection)
 
@@ -290,18 +346,25 @@ def _state(
 ) -> State:
     if fault is not None:
         return "refused" if fault.answer == "AR" else "quarantined"
-    if is_ack or (connection and is_ignored(connection.config, header.message_type)):
+    if is_ack:
         return "ignored"
+    if connection and is_ignored(connection.config, header.message_type):
+        # One that is to be told so after processing is marked by its job.
+        return "received" if application_code(*_wishes(header), "applied") else "ignored"
     return "received"
 
 
-def _headers(header: Header, facility: Facility | None, frame: Frame) -> dict[str, str]:
+def _headers(header: Header, facility: Facility | None, frame: Frame, peer: Peer) -> dict[str, str]:
     fields = {name: header.first(number) for name, number in _KEPT if header.raw(number)}
     fields["msh-9"] = header.message_type
+    if peer.transport:
+        fields["transport"] = peer.transport
     if facility is not None:
         fields["zone"] = facility.zone
     if frame.warnings or frame.fault:
         fields |= _warnings(frame)
+    if not TABLE_0155.issuperset(_wishes(header)):
+        fields["acknowledgement"] = "MSH-15 or MSH-16 is not in table 0155 and counts as empty"
     return fields
 
 
@@ -333,29 +396,13 @@ def _acknowledge(judgement: Judgement, fault: Fault | None, now: datetime) -> by
     """The acknowledgement, or nothing where the sender's MSH-15 and MSH-16 ask for none."""
     if judgement.silent:
         return b""
-    code = answer_code(judgement.header, fault)
+    code = accept_code(*_wishes(judgement.header), fault)
     if code is None:
         return b""
     faults = [fault] if fault else []
     return build_ack(judgement.header, code, faults, now=now, control_id=new_control_id())
 
 
-def answer_code(header: Header | None, fault: Fault | None) -> AckCode | None:
-    """Which acknowledgement MSH-15 and MSH-16 ask for (HL7 v2.5.1 §2.9, table 0155).
-
-    None means nothing may be said. Both empty is original mode; AL, ER and SU in MSH-15 are
-    enhanced mode with a commit acknowledgement; without one, MSH-16 ER still wants to hear of
-    faults.
-    """
-    accept = header.first(15) if header else ""
-    application = header.first(16) if header else ""
-    known = {"", "NE", "AL", "ER", "SU"}
-    accept, application = (code if code in known else "" for code in (accept, application))
-    original: AckCode = "AA" if fault is None else fault.answer
-    enhanced: AckCode = "CA" if fault is None else "CE" if fault.answer == "AE" else "CR"
-    if accept in {"", "NE"}:
-        if application == "AL" or (not accept and not application):
-            return original
-        return original if application == "ER" and fault is not None else None
-    wanted = {"AL": True, "ER": fault is not None, "SU": fault is None}[accept]
-    return enhanced if wanted else None
+def _wishes(header: Header | None) -> tuple[str, str]:
+    """MSH-15 and MSH-16."""
+    return (header.first(15), header.first(16)) if header else ("", "")

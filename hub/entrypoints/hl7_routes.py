@@ -17,10 +17,11 @@ _PEERS_KEPT = 4096
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who is at the other end: the address and the names of a verified client certificate
-    (`hub.entrypoints.mllp_tls.names_of`)."""
+    (`hub.entrypoints.mllp_tls.names_of`); `transport` is empty for MLLP."""
 
     address: str
     certificate: frozenset[str] = frozenset()
+    transport: str = ""
 
 
 @dataclass(frozen=True, slots=True)

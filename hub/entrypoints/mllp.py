@@ -20,6 +20,7 @@ from connectors.ehr_hl7v2.receiving import Limits
 from connectors.sdk.hl7v2.framing import COMMITTED, NOT_COMMITTED, Frame, Framer, wrap
 from hub.entrypoints.hl7_receive import Receiver, Reply
 from hub.entrypoints.mllp_doors import Closures, Door, Streams, accept_from, bind
+from hub.entrypoints.mllp_replies import Replies
 
 _READ_SIZE = 64 * 1024
 _IN_FLIGHT_BYTES = 64 * 1024 * 1024
@@ -90,15 +91,18 @@ class MllpServer:
         limits: MllpLimits = DEFAULT_LIMITS,
         tls: Callable[[], ssl.SSLContext] | None = None,
         proxies: tuple[str, ...] = (),
+        replies: Replies | None = None,
     ) -> None:
         self.port = port
+        self._replies = replies
         self.closures = Closures()
         self._receiver = receiver
         self._host = host
         self._limits = limits
-        self._door = Door(tls, proxies, self.closures, limits.handshake)
+        self._door = Door(tls, proxies, self.closures, limits.handshake, limits.write)
         self._listeners: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
+        self._replying: asyncio.Task[None] | None = None
         self._connections: set[_Connection] = set()
         self._places: dict[str, _Places] = {}
         self._stopping = False
@@ -111,6 +115,8 @@ class MllpServer:
         self._accepting = [
             asyncio.create_task(accept_from(listener, self._accept)) for listener in self._listeners
         ]
+        if self._replies is not None:
+            self._replying = asyncio.create_task(self._replies.run())
 
     async def stop(self, grace: float = 10.0) -> None:
         """Accept no more, answer what is in flight (at most `grace` seconds), close the rest."""
@@ -120,6 +126,9 @@ class MllpServer:
         await asyncio.gather(*self._accepting, return_exceptions=True)
         for listener in self._listeners:
             listener.close()
+        if self._replies is not None and self._replying is not None:
+            self._replies.stop()
+            await asyncio.wait([self._replying], timeout=grace)
         for connection in self._connections:
             if not connection.busy:
                 connection.task.cancel()
@@ -185,6 +194,8 @@ class MllpServer:
             async with places.free:
                 await self._serve(connection, streams, places)
         finally:
+            if self._replies is not None:
+                self._replies.gone(streams)
             streams.writer.close()
             try:
                 await asyncio.wait_for(streams.writer.wait_closed(), 1.0)
@@ -230,9 +241,12 @@ class MllpServer:
             return True  # MLLP release 2: what the sender says to our acknowledgement
         async with self._room.taken(len(frame.content)):
             reply = await self._receiver.receive(frame, streams.peer)
-        if (answer := _on_the_wire(reply)) and not streams.writer.is_closing():
-            streams.writer.write(answer)
-            await asyncio.wait_for(streams.writer.drain(), self._limits.write)
+        if answer := _on_the_wire(reply):
+            await streams.write(answer)
+        if self._replies is not None and reply.source:
+            self._replies.heard(reply.source, streams)
+        elif self._replies is not None:
+            self._replies.answered(frame.content, streams)
         return not reply.close
 
 

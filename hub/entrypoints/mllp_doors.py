@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from connectors.sdk.hl7v2.framing import wrap
 from hub import log
 from hub.entrypoints.hl7_routes import Peer, is_within
 from hub.entrypoints.mllp_tls import names_of
@@ -40,13 +41,24 @@ class Closures(Counter[str]):
             _log.warning("mllp_closed", reason=reason, peer=peer, count=self[reason])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Streams:
-    """A peer's connection, ready for frames."""
+    """A peer's connection, ready for frames. `write_seconds` is how long one may take to leave."""
 
     peer: Peer
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    write_seconds: float = 30.0
+
+    async def send(self, content: bytes) -> None:
+        """Write one frame; raises OSError or TimeoutError where that failed."""
+        await self.write(wrap(content))
+
+    async def write(self, data: bytes) -> None:
+        if self.writer.is_closing():
+            raise ConnectionError("the connection is closing")
+        self.writer.write(data)
+        await asyncio.wait_for(self.writer.drain(), self.write_seconds)
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
@@ -109,7 +121,9 @@ class Door:
         proxies: tuple[str, ...],
         closures: Closures,
         seconds: float,
+        write_seconds: float,
     ) -> None:
+        self._write_seconds = write_seconds
         self._tls = tls
         self._proxies = proxies
         self._closures = closures
@@ -141,7 +155,7 @@ class Door:
             self._closures.note("tls_refused" if context else "lost", address)
             return None
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        return Streams(Peer(address, _certificate(writer)), reader, writer)
+        return Streams(Peer(address, _certificate(writer)), reader, writer, self._write_seconds)
 
 
 def _certificate(writer: asyncio.StreamWriter) -> frozenset[str]:

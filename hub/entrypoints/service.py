@@ -20,10 +20,12 @@ from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.exports import export_routes
 from hub.entrypoints.graphql_request import LARGEST_BODY
 from hub.entrypoints.hl7_http import hl7_routes
+from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.mllp import MllpServer, MllpThread
+from hub.entrypoints.mllp_replies import Replies
 from hub.entrypoints.mllp_tls import canonical_name, tls_files
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
@@ -111,13 +113,20 @@ class Service:
     def _listener(self) -> MllpThread:
         settings = self.hub.settings
         routes = RouteTable(self.hub)
-        receiver = Receiver(self.hub.intake, routes=routes, now=self.hub.now)
+        receiver = Receiver(
+            self.hub.intake,
+            routes=routes,
+            now=self.hub.now,
+            processed=Outcomes(self.hub.database),
+        )
+        replies = Replies(self.hub.database, self.hub.crypto, routes, self.hub.now)
         server = MllpServer(
             receiver,
             host=settings.mllp_host,
             port=settings.mllp_port,
             tls=tls_files(settings),
             proxies=settings.mllp_proxy_networks(),
+            replies=replies,
         )
         return MllpThread(server)
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
-from hub.storage import bulk, inbox, outbox, queue
+from hub.storage import audit, bulk, inbox, outbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.inbox import Key
 from hub.storage.outbox import Outgoing
@@ -38,6 +38,7 @@ class Arrival:
     `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
     digests. `answer` is what the sender gets once this is stored; `fault` says why it is not
     `received`. `destinations` are the connections an accepted message is forwarded to, as it is.
+    `denied` is a fixed text for the audit trail where the sender claims to be another.
     """
 
     kind: Literal["hl7v2", "webhook", "x12"]
@@ -54,6 +55,7 @@ class Arrival:
     lanes: tuple[str, ...] = ()
     answer: bytes = b""
     destinations: tuple[str, ...] = ()
+    denied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,9 @@ def _insert(
         for outgoing in _forwarded(inbox_id, entry.arrival)
     ]
     outbox.add_all(session, crypto, forwarded, now=now)
+    for entry, _, _ in new:
+        if entry.arrival.denied:
+            _audit_denied(session, entry.arrival, now)
 
 
 def _forwarded(inbox_id: str, arrival: Arrival) -> Iterator[Outgoing]:
@@ -147,6 +152,22 @@ def _forwarded(inbox_id: str, arrival: Arrival) -> Iterator[Outgoing]:
             len(arrival.content),
             inbox_id=inbox_id,
         )
+
+
+def _audit_denied(session: ScopedSession, arrival: Arrival, now: datetime) -> None:
+    """Somebody at the door said to be who they are not."""
+    audit.append(
+        session,
+        now=now,
+        principal_id=arrival.connection_id or "",
+        principal_name="a sender of messages",
+        purpose="",
+        action="write",
+        outcome="denied",
+        operation="receive",
+        entities={"InboundMessage": 1},
+        reason=arrival.denied,
+    )
 
 
 def _again(

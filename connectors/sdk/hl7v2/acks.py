@@ -34,11 +34,14 @@ def build_ack(
     *,
     now: datetime,
     control_id: str,
+    accept: str = "",
 ) -> bytes:
     """The acknowledgement of the message with `header` (None: it had no readable MSH).
 
-    `now` must be aware; MSH-7 carries its offset. Delimiters, version, processing id and character
-    set are the sender's, MSH-3 to MSH-6 change places whole, MSA-2 is MSH-10 byte for byte.
+    `now` must be aware; MSH-7 carries its offset. `accept` is MSH-15 of an acknowledgement that is
+    a message of its own; nothing is to be said about processing it (MSH-16 NE). Delimiters,
+    version, processing id and character set are the sender's, MSH-3 to MSH-6 change places whole,
+    MSA-2 is MSH-10 byte for byte.
     """
     about = header or _NO_HEADER
     d = about.delimiters or _NO_HEADER.delimiters
@@ -49,7 +52,8 @@ def build_ack(
     copied = about.raw if sound else _NO_HEADER.raw
     msh = [b"MSH", d.encoding_characters.encode(), copied(5), copied(6), copied(3), copied(4)]
     msh += [timestamp(now).encode(), b"", _message_type(about, c), control_id.encode("ascii")]
-    msh += [copied(11), version.encode(), b"", b"", b"", b"", b"", copied(18)]
+    wishes = [accept.encode(), b"NE"] if accept else [b"", b""]
+    msh += [copied(11), version.encode(), b"", b"", *wishes, b"", copied(18)]
     before_27 = version_number(version) < (2, 7)
     msa = [b"MSA", code.encode(), about.raw(10)]
     if faults and before_27:

@@ -8,9 +8,8 @@ import pytest
 
 from connectors.ehr_hl7v2.config import Config, EventRules
 from connectors.sdk.hl7v2.framing import Frame
-from connectors.sdk.hl7v2.header import read_header
 from connectors.sdk.hl7v2.lexer import lex
-from hub.entrypoints.hl7_receive import Receiver, Reply, answer_code, judge
+from hub.entrypoints.hl7_receive import Receiver, Reply, judge
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.services.intake import Arrival, Stored
 
@@ -243,42 +242,6 @@ def test_an_acknowledgement_is_kept_and_not_answered() -> None:
     (reply,) = receive(intake, frame(f9="ACK"))
     assert (reply.ack, reply.close) == (b"", False)
     assert intake.arrivals[0].state == "ignored"
-
-
-@pytest.mark.parametrize(
-    ("accept", "application", "answers"),
-    [
-        ("", "", ("AA", "AE", "AR")),
-        ("", "AL", ("AA", "AE", "AR")),
-        ("NE", "AL", ("AA", "AE", "AR")),
-        ("", "ER", (None, "AE", "AR")),
-        ("NE", "ER", (None, "AE", "AR")),
-        ("", "SU", (None, None, None)),
-        ("", "NE", (None, None, None)),
-        ("NE", "", (None, None, None)),
-        ("NE", "NE", (None, None, None)),
-        ("NE", "SU", (None, None, None)),
-        ("AL", "", ("CA", "CE", "CR")),
-        ("AL", "NE", ("CA", "CE", "CR")),
-        ("AL", "AL", ("CA", "CE", "CR")),
-        ("ER", "", (None, "CE", "CR")),
-        ("ER", "AL", (None, "CE", "CR")),
-        ("SU", "", ("CA", None, None)),
-        ("SU", "ER", ("CA", None, None)),
-        ("XX", "", ("AA", "AE", "AR")),
-    ],
-)
-def test_msh_15_and_16_decide_who_hears_what(
-    accept: str, application: str, answers: tuple[str | None, ...]
-) -> None:
-    sound = msh(f15=accept, f16=application)
-    header = read_header(sound.encode())
-    faults = [
-        None,
-        judge(frame(f9=""), Peer(PEER), ROUTES).fault,
-        judge(frame(f9="PPR^PC1"), Peer(PEER), ROUTES).fault,
-    ]
-    assert tuple(answer_code(header, fault) for fault in faults) == answers
 
 
 def test_only_the_networks_of_a_connection_may_send() -> None:

@@ -1,0 +1,275 @@
+"""What a sender and the hub agreed on, over real sockets and both databases."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from connectors.sdk.hl7v2.acks import read_ack
+from connectors.sdk.hl7v2.framing import Framer, wrap
+from connectors.sdk.hl7v2.lexer import lex
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.hub import Hub, open_hub
+from hub.entrypoints.service import Service
+from hub.services import connections
+from hub.settings import Settings
+from hub.storage import audit
+from hub.storage.session import ScopedSession
+from hub.storage.tables import AuditEvent, InboundMessage, JobRow, Patient, Practice
+from jobs.worker import JobWorker
+
+pytestmark = pytest.mark.end_to_end
+SCOPE = unrestricted_scope("test")
+LONGEST = 30.0
+
+
+class Sender:
+    """One connection of the EHR."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), LONGEST)
+        self._framer = Framer()
+        self._frames: list[bytes] = []
+
+    def send(self, *contents: bytes) -> None:
+        self.socket.sendall(b"".join(wrap(content) for content in contents))
+
+    def receive(self) -> bytes:
+        """The next frame; empty where the hub closed."""
+        while not self._frames:
+            data = self.socket.recv(65536)
+            if not data:
+                return b""
+            self._frames += [frame.content for frame in self._framer.feed(data)]
+        return self._frames.pop(0)
+
+    def hears_nothing(self, seconds: float = 0.3) -> bool:
+        self.socket.settimeout(seconds)
+        try:
+            return self.receive() is None
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(LONGEST)
+
+    def answer(self) -> tuple[str, str]:
+        read = read_ack(self.receive())
+        assert read is not None
+        return read[0], read[1].decode()
+
+
+@dataclass
+class Desk:
+    """A running hub with one EHR connection."""
+
+    hub: Hub
+    service: Service
+    stack: ExitStack
+    workers: list[JobWorker] = field(default_factory=list)
+
+    def connect(self) -> Sender:
+        sender = Sender(self.service.mllp_port)
+        self.stack.callback(sender.socket.close)
+        return sender
+
+    def work(self) -> None:
+        """Begin to process messages."""
+        worker = JobWorker(self.hub.job_context(), poll_milliseconds=50)
+        worker.start()
+        self.stack.callback(worker.stop)
+
+    def rows(self, table: Any, **where: Any) -> list[Any]:
+        with self.hub.database.read(SCOPE) as session:
+            return list(session.scalars(select(table).filter_by(**where)))
+
+    def wait_until(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + LONGEST
+        while not done():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.02)
+
+    def states(self) -> dict[str, str]:
+        return {row.control_id: row.state for row in self.rows(InboundMessage)}
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Starts a hub whose listener has the agreements given (a table `receiving`)."""
+    with ExitStack() as stack:
+
+        def start(*, roles: tuple[str, ...] = ("mllp",), **receiving: Any) -> Desk:
+            settings = Settings(
+                data_dir=tmp_path,
+                database_url=database_url.replace("+psycopg", ""),
+                http_port=0,
+                mllp_port=0,
+                log_level="error",
+            )
+            hub = open_hub(settings, migrate=True)
+            stack.callback(hub.close)
+
+            def seed(session: ScopedSession) -> None:
+                now = datetime.now(UTC)
+                session.add(Practice(id="north", name="North", zone="UTC", created_at=now))
+                session.flush()
+                connections.add(
+                    session, hub.crypto, connection_id="ehr", name="EHR",
+                    connector_id="ehr_hl7v2", config={"receiving": receiving},
+                    routing={"sending_application": "DESKEHR"},
+                    practices={"NORTH": "north"}, now=now,
+                )  # fmt: skip
+
+            hub.database.transaction(SCOPE, seed)
+            service = stack.enter_context(Service(hub, roles))
+            return Desk(hub, service, stack)
+
+        yield start
+
+
+def adt(
+    control_id: str, *, accept: str = "", application: str = "", body: str = "", **fields: str
+) -> bytes:
+    """A registration; `fields` replace MSH-n (``f4``)."""
+    values = {
+        "3": "DESKEHR", "4": "NORTH", "5": "HUB", "6": "HUB", "7": "20260302091500", "8": "",
+        "9": "ADT^A04^ADT_A01", "10": control_id, "11": "P", "12": "2.5.1", "13": "", "14": "",
+        "15": accept, "16": application,
+    }  # fmt: skip
+    values |= {name.removeprefix("f"): value for name, value in fields.items()}
+    head = "MSH|^~\\&|" + "|".join(values.values())
+    patient = body or f"PID|1||M{control_id}^^^NORTH^MR||Testperson^Number||19790412|F\rPV1|1|O\r"
+    return f"{head}\r{patient}".encode()
+
+
+UNREADABLE = "PID|1||^^^NORTH^MR||Testperson^Nobody\r"
+"""A patient without an identifier: sound at the door, of no use behind it."""
+
+
+def test_a_sender_hears_that_its_message_is_stored_and_later_that_it_is_applied(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk()
+    sender = at.connect()
+    sender.send(adt("C1", accept="AL", application="AL"))
+    assert sender.answer() == ("CA", "C1")
+    assert sender.hears_nothing()
+    at.work()
+    told = lex(sender.receive())
+    assert (told.value("MSA-1"), told.value("MSA-2")) == ("AA", "C1")
+    assert (told.value("MSH-15"), told.value("MSH-16")) == ("NE", "NE")
+    assert told.value("MSH-5") == "DESKEHR"
+    at.wait_until(lambda: not at.rows(JobRow, kind="acknowledging.send", state="running"))
+    assert [row.state for row in at.rows(JobRow, kind="acknowledging.send")] == ["done"]
+
+
+def test_only_the_ends_a_sender_asked_about_are_told(desk: Callable[..., Desk]) -> None:
+    at = desk()
+    sender = at.connect()
+    sender.send(
+        adt("GOOD", accept="AL", application="ER"),
+        adt("BAD", accept="AL", application="ER", body=UNREADABLE),
+        adt("QUIET", accept="AL", application="NE", body=UNREADABLE),
+        adt("SEEN", accept="AL", application="SU", f9="ADT^A10"),
+    )
+    assert [sender.answer()[0] for _ in range(4)] == ["CA"] * 4
+    at.work()
+    heard = {sender.answer() for _ in range(2)}
+    assert heard == {("AE", "BAD"), ("AA", "SEEN")}
+    assert sender.hears_nothing()
+    assert at.states() == {
+        "GOOD": "processed", "BAD": "quarantined", "QUIET": "quarantined", "SEEN": "ignored",
+    }  # fmt: skip
+
+
+def test_an_acknowledgement_waits_for_its_sender_to_come_back(desk: Callable[..., Desk]) -> None:
+    at = desk()
+    gone = at.connect()
+    gone.send(adt("C1", accept="AL", application="AL"))
+    assert gone.answer() == ("CA", "C1")
+    gone.socket.close()
+    at.work()
+    at.wait_until(lambda: at.states() == {"C1": "processed"})
+    back = at.connect()
+    back.send(adt("C2", accept="AL"))
+    assert back.answer() == ("CA", "C2")
+    assert back.answer() == ("AA", "C1")
+
+
+def test_an_acknowledgement_that_asks_for_an_answer_is_sent_again_with_the_same_bytes(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(acknowledge_acks=True)
+    first = at.connect()
+    first.send(adt("C1", accept="AL", application="AL"))
+    assert first.answer() == ("CA", "C1")
+    at.work()
+    unanswered = first.receive()
+    assert lex(unanswered).value("MSH-15") == "AL"
+    first.socket.close()
+    at.wait_until(lambda: bool(at.rows(JobRow, error_code="NO_ANSWER")))
+    second = at.connect()
+    second.send(adt("C2", accept="AL"))
+    assert second.answer() == ("CA", "C2")
+    again = second.receive()
+    assert again == unanswered
+    own = lex(again).value("MSH-10")
+    second.send(
+        f"MSH|^~\\&|DESKEHR|NORTH|HUB|HUB|20260302||ACK|A9|P|2.5.1\rMSA|CA|{own}\r".encode()
+    )
+    at.wait_until(lambda: bool(at.rows(JobRow, kind="acknowledging.send", state="done")))
+
+
+def test_where_agreed_the_one_answer_waits_until_the_message_is_applied(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(ack_after="applied")
+    at.work()
+    sender = at.connect()
+    sender.send(adt("GOOD"))
+    first = sender.receive()
+    assert read_ack(first)[:2] == ("AA", b"GOOD")  # type: ignore[index]
+    assert [row.family_name for row in at.rows(Patient)] == ["Testperson"]
+    sender.send(adt("GOOD"), adt("BAD", body=UNREADABLE))
+    assert sender.receive() == first
+    assert sender.answer() == ("AE", "BAD")
+    assert at.rows(JobRow, kind="acknowledging.send") == []
+
+
+def test_what_is_not_applied_in_time_is_kept_and_answered_when_it_is_sent_again(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(ack_after="applied", applied_seconds=0.1)
+    sender = at.connect()
+    sender.send(adt("C1"))
+    late = lex(sender.receive())
+    assert (late.value("MSA-1"), late.value("ERR-3.1")) == ("AE", "207")
+    assert at.states() == {"C1": "received"}
+    at.work()
+    at.wait_until(lambda: at.states() == {"C1": "processed"})
+    sender.send(adt("C1"))
+    assert sender.answer() == ("AA", "C1")
+    assert len(at.rows(InboundMessage)) == 1
+
+
+def test_a_sender_that_claims_to_be_another_is_refused_kept_and_audited(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk()
+    sender = at.connect()
+    sender.send(adt("C1", f4="SOUTH"), adt("C2", f3="OTHER"), adt("C3", f9="ADT^Q99"))
+    assert [sender.answer()[0] for _ in range(3)] == ["AR"] * 3
+    denied = [row for row in at.rows(AuditEvent) if row.outcome == "denied"]
+    assert [(row.action, row.operation) for row in denied] == [("write", "receive")] * 2
+    assert {row.principal_id for row in denied} == {"ehr", ""}
+    with at.hub.database.read(SCOPE) as session:
+        assert audit.verify(session).intact
+    assert set(at.states().values()) == {"refused"}
