@@ -32,6 +32,7 @@ from schema.mapping.limits import Measured
 from schema.mapping.plan import Operation
 
 LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
+LONGEST_MESSAGE = 300
 
 
 class Invalid(Rejected):
@@ -151,11 +152,11 @@ class Documents:
 
 
 def _without_values(error: GraphQLError) -> str:
-    """The message of a validation error, unless it is about a value."""
+    """The message of a validation error, unless it is about a value; names in it may be long."""
     about_value = ValueNode, ArgumentNode, ObjectFieldNode
     if any(isinstance(node, about_value) for node in error.nodes or ()):
         return "A value does not fit where it stands."
-    return error.message
+    return error.message[:LONGEST_MESSAGE]
 
 
 def _located(message: str, error: GraphQLError) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 
+from hub.entrypoints import strict_json
+
 LARGEST_BODY = 256 * 1024
+LONGEST_NAME = 200
 JSON, GRAPHQL_JSON = "application/json", "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
 DOCUMENT_ID = "sha256:"
@@ -82,6 +84,8 @@ def question_of(sent: object) -> Question:
         raise HttpRefusal(400, "`variables` must be an object.")
     if name is not None and not isinstance(name, str):
         raise HttpRefusal(400, "`operationName` must be text.")
+    if name is not None and len(name) > LONGEST_NAME:
+        raise HttpRefusal(400, f"`operationName` has at most {LONGEST_NAME} characters.")
     if extensions is not None and not isinstance(extensions, dict):
         raise HttpRefusal(400, "`extensions` must be an object.")
     return Question(
@@ -129,9 +133,11 @@ def _digest(document_id: object) -> str:
 
 def _parsed(text: bytes, what: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise HttpRefusal(400, f"{what} is not JSON.") from None
+        return strict_json.parsed(text)
+    except ValueError:
+        raise HttpRefusal(
+            400, f"{what} is not JSON, or names a member of an object twice."
+        ) from None
 
 
 def check_headers(request: Request) -> None:

@@ -16,6 +16,7 @@ from graphql import OperationType
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from hub.entrypoints import strict_json
 from hub.entrypoints.graphql_answer import failed
 from hub.entrypoints.graphql_operations import Operations
 from hub.entrypoints.graphql_request import HttpRefusal, Question, question_of
@@ -242,9 +243,9 @@ def _message(received: Any) -> Json:
     if received["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(received.get("code", 1005))
     try:
-        parsed = orjson.loads(received.get("text") or b"")
-    except orjson.JSONDecodeError:
-        parsed = None
-    if not isinstance(parsed, dict):
+        message = strict_json.parsed((received.get("text") or "").encode())
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
         raise _Close(BAD_REQUEST, "Invalid message received")
-    return parsed
+    return message
