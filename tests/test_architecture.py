@@ -35,6 +35,7 @@ ENGINES = {
 }
 DRIVERS = {
     "hub/storage/reads/driver.py": "runs compiled parts on connections that only read",
+    "hub/storage/reads/explain.py": "asks how compiled parts would be read, and runs none",
     "hub/storage/running.py": "ends a statement on the connection it is told",
 }
 PIPES = {"jobs/children.py": "sends a child process's answer to its parent"}

@@ -61,6 +61,17 @@ def documents_of(session: ScopedSession, client: Client) -> Sequence[ClientDocum
     ).all()
 
 
+def all_documents(session: ScopedSession) -> Sequence[tuple[ClientDocument, Client]]:
+    """Every document with its credential, of those in use."""
+    rows = session.execute(
+        select(ClientDocument, Client)
+        .join(Client, Client.id == ClientDocument.client_id)
+        .where(Client.revoked_at.is_(None))
+        .order_by(ClientDocument.client_id, ClientDocument.digest)
+    )
+    return [(document, client) for document, client in rows]
+
+
 def remove_document(session: ScopedSession, client: Client, digest: str) -> None:
     """Refused from the next request on. Raises NotFound."""
     find_document(session, client.id, digest)

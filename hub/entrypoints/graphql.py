@@ -31,6 +31,7 @@ from hub.entrypoints.graphql_request import (
     wants_html,
 )
 from hub.entrypoints.graphql_time import in_time
+from hub.entrypoints.stored_documents import plan_stored
 from hub.entrypoints.subscriptions import Subscriptions
 from hub.entrypoints.subscriptions_sse import EventStream, sse
 from hub.entrypoints.subscriptions_ws import WebSocketEndpoint
@@ -47,6 +48,7 @@ class GraphQLEndpoint:
         self._settings = hub.settings
         self._demo = hub.settings.profile == "demo"
         self._operations = Operations(hub, connectors)
+        plan_stored(hub, self._operations.engine)
         self._subscriptions = Subscriptions(self._operations)
         self.websocket = WebSocketEndpoint(self._operations, self._subscriptions).handle
 

@@ -1,26 +1,34 @@
-"""What a request asks for beside its document: how fresh the answer is, or has to be."""
+"""What a request asks for beside its document: how fresh the answer is or has to be,
+and how it is planned."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from graphql import OperationType
-
 from hub.entrypoints.graphql_request import Question
+from hub.errors import Forbidden
 from schema.context import Context
 from schema.execute import Engine, Prepared
 from schema.freshness import freshness_of, refuse_stale
+from schema.trusted import is_query, shown_plan
 
 
 def asked_beside(
     question: Question, engine: Engine, context: Context, prepared: Prepared
 ) -> dict[str, Any]:
     """The extensions of the answer to a query. Blocking. Raises Stale if the data is older than
-    asked for; then nothing was read."""
-    is_query = prepared.operation.definition.operation is OperationType.QUERY
-    if not is_query or not question.asks_freshness:
-        return {}
-    sources = freshness_of(engine, context, prepared)
-    if question.max_age_seconds is not None:
-        refuse_stale(sources, question.max_age_seconds)
-    return {"freshness": [source.shown() for source in sources]}
+    asked for, Forbidden if a plan is asked for by who may not send documents of its own; then
+    nothing was read."""
+    found: dict[str, Any] = {}
+    if not question.asks_beside or not is_query(prepared):
+        return found
+    if question.plan:
+        if not context.own_documents:
+            raise Forbidden("This credential may not see plans.")
+        found["plan"] = shown_plan(engine, context, prepared).shown()
+    if question.asks_freshness:
+        sources = freshness_of(engine, context, prepared)
+        if question.max_age_seconds is not None:
+            refuse_stale(sources, question.max_age_seconds)
+        found["freshness"] = [source.shown() for source in sources]
+    return found

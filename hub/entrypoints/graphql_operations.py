@@ -102,7 +102,7 @@ class Operations:
                 raise Rejected(
                     "Subscribe over WebSocket, or with the header Accept: text/event-stream."
                 )
-            if method == "QUERY" and not question.asks_freshness:
+            if method == "QUERY" and not question.asks_beside:
                 tag = current_tag(self.engine(principal), opened.context, opened.prepared)
                 if tag is not None and holds(if_none_match, tag):
                     self.buckets.reserve(principal.id, 1)

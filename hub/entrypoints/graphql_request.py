@@ -39,10 +39,16 @@ class Question:
     document_id: str | None = None
     freshness: bool = False
     max_age_seconds: int | None = None
+    plan: bool = False
 
     @property
     def asks_freshness(self) -> bool:
         return self.freshness or self.max_age_seconds is not None
+
+    @property
+    def asks_beside(self) -> bool:
+        """True if the answer is to say more than its data, which is not kept under its tag."""
+        return self.asks_freshness or self.plan
 
 
 class HttpRefusal(Exception):
@@ -99,16 +105,18 @@ def question_of(sent: object) -> Question:
 
 def _asked_beside(extensions: Mapping[str, Any]) -> dict[str, Any]:
     """What the hub knows of a request's extensions."""
-    freshness, seconds = extensions.get("freshness"), extensions.get("maxAgeSeconds")
-    if freshness not in (None, True, False):
-        raise HttpRefusal(400, "`extensions.freshness` must be true or false.")
+    seconds = extensions.get("maxAgeSeconds")
+    flags = {name: extensions.get(name) for name in ("freshness", "plan")}
+    for name, flag in flags.items():
+        if flag is not None and not isinstance(flag, bool):
+            raise HttpRefusal(400, f"`extensions.{name}` must be true or false.")
     whole = isinstance(seconds, int) and not isinstance(seconds, bool) and seconds >= 0
     if seconds is not None and not whole:
         raise HttpRefusal(400, "`extensions.maxAgeSeconds` must be a whole number of seconds.")
     return {
         "purpose": extensions.get("purpose"),
-        "freshness": bool(freshness),
         "max_age_seconds": seconds,
+        **{name: bool(flag) for name, flag in flags.items()},
     }
 
 

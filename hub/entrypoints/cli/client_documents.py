@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +20,12 @@ from hub.entrypoints.hub import Hub, open_hub
 from hub.errors import Rejected
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client
+from schema.context import Context
 from schema.documents import Invalid
 from schema.execute import Engine
 from schema.mapping import limits
 from schema.root import hub_schema
+from schema.trusted import is_query, refuse_scans, sampled, shown_plan
 
 app = typer.Typer(no_args_is_help=True, help="Documents a credential may run by their digest.")
 PREFIX = "sha256:"
@@ -40,12 +43,16 @@ def add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check documents against what the credential may read, and let it run them."""
+    """Check documents against what the credential may read, and let it run them.
+
+    A document that would read every row of a practice's table is refused.
+    """
     texts = {file.name: file.read_text(encoding="utf-8") for file in files}
     hub = open_hub(settings.load())
     try:
+        chosen, documents = _examine_all(hub, client, texts, purpose)
         added = hub.database.transaction(
-            _SCOPE, lambda session: _add_all(session, hub, client, texts, purpose)
+            _SCOPE, lambda session: _add_all(session, hub, client, chosen, documents)
         )
     finally:
         hub.close()
@@ -95,35 +102,67 @@ def remove(
     typer.echo(json.dumps({"removed": document}) if as_json else f"Removed {document}.")
 
 
-def _add_all(
-    session: ScopedSession, hub: Hub, client_name: str, texts: dict[str, str], purpose: str | None
-) -> list[dict[str, Any]]:
-    client = client_named(session, client_name)
-    chosen = _purpose(client, purpose)
-    scope = load_scope(session, principal_of(client), chosen, hub.now())
-    documents = Engine(hub_schema(), introspection=False).documents_for(scope)
-    added = []
-    for name, text in texts.items():
-        try:
-            document = documents.get(text)
-        except Invalid as error:
-            first = error.errors[0]
-            place = first.get("locations", [{"line": 1}])[0]["line"]
-            raise Rejected(f"{name}, line {place}: {first['message']}") from None
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """A document that its credential may run; `cost` with page sizes as usual where they are
+    variables."""
+
+    name: str
+    digest: str
+    text: str
+    cost: int
+
+
+def _examine_all(
+    hub: Hub, client_name: str, texts: dict[str, str], purpose: str | None
+) -> tuple[Purpose, list[_Examined]]:
+    with hub.database.read(_SCOPE) as session:
+        client = client_named(session, client_name)
+        principal, chosen = principal_of(client), _purpose(client, purpose)
+        scope = load_scope(session, principal, chosen, hub.now())
+    engine = Engine(hub_schema(), introspection=False)
+    context = Context(hub.database, hub.crypto, principal, scope, hub.now)
+    return chosen, [_examine(engine, context, name, text) for name, text in texts.items()]
+
+
+def _examine(engine: Engine, context: Context, name: str, text: str) -> _Examined:
+    """Raises Rejected for a document that the credential may not run, or that would read every row
+    of a practice's table."""
+    try:
+        document = engine.documents_for(context.scope).get(text)
         cost = max((size.cost({}) for size in document.measured.values()), default=0)
         limits.refuse_too_dear(cost)
+        for prepared in filter(is_query, sampled(engine, context, text)):
+            refuse_scans(shown_plan(engine, context, prepared))
+    except Invalid as error:
+        first = error.errors[0]
+        place = first.get("locations", [{"line": 1}])[0]["line"]
+        raise Rejected(f"{name}, line {place}: {first['message']}") from None
+    except Rejected as error:
+        raise Rejected(f"{name}: {error}", reason=error.reason) from None
+    return _Examined(name, document.digest, text, cost)
+
+
+def _add_all(
+    session: ScopedSession,
+    hub: Hub,
+    client_name: str,
+    purpose: Purpose,
+    documents: list[_Examined],
+) -> list[dict[str, Any]]:
+    client = client_named(session, client_name)
+    for document in documents:
         add_document(
             session,
             client,
             digest=document.digest,
-            name=name,
-            text=text,
-            purpose=chosen,
-            cost=cost,
+            name=document.name,
+            text=document.text,
+            purpose=purpose,
+            cost=document.cost,
             now=hub.now(),
         )
-        added.append(_shown(name, document.digest, chosen.value, cost))
-    return added
+    return [_shown(each.name, each.digest, purpose.value, each.cost) for each in documents]
 
 
 def _purpose(client: Client, stated: str | None) -> Purpose:

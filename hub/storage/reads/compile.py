@@ -71,6 +71,11 @@ def compile_epoch(writer: Writer) -> CompiledPart:
     return _compiled(statement, writer, fills, ())
 
 
+def explained(part: CompiledPart, how: str) -> CompiledPart:
+    """The statement that tells how a part would be read; `how` is the database's word for that."""
+    return CompiledPart(how + part.sql, part.fills, part.marks)
+
+
 def _compiled(
     statement: Select[Any], writer: Writer, fills: Mapping[str, Fill], marks: tuple[Mark, ...]
 ) -> CompiledPart:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from hub.entrypoints.cli.main import app
 from hub.errors import Forbidden, HubError, Rejected
+from hub.storage.reads.explain import TableAccess
 
 PATIENTS = "query Patients($first: Int) { patients(first: $first) { nodes { id familyName } } }"
 
@@ -101,3 +102,14 @@ def test_a_developer_is_shown_as_one(command: Command) -> None:
     assert made["developer"] is True
     shown = {c["name"]: c["developer"] for c in command.json("client", "list")["clients"]}
     assert shown == {"board": False, "dev": True}
+
+
+def test_a_document_that_would_read_every_row_of_a_practices_table_is_not_stored(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = [TableAccess("patients", None, True)]
+    monkeypatch.setattr("schema.trusted.explain", lambda *_: scan)
+    result = command("client", "documents", "add", "board", command.file(PATIENTS))
+    assert isinstance(result.exception, Rejected)
+    assert "patients.graphql: It would read every row of patients" in str(result.exception)
+    assert command.json("client", "documents", "list", "board")["documents"] == []
