@@ -1,10 +1,11 @@
-"""Clinical orders and documents."""
+"""Clinical orders, documents and immunizations."""
 
 from __future__ import annotations
 
 from hub.domain.agreements import DataClass
 from hub.domain.clinical_documents import DocumentAvailability, DocumentCompletion
 from hub.domain.clinical_orders import ClinicalOrderStatus
+from hub.domain.immunizations import ImmunizationStatus
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
@@ -105,4 +106,49 @@ document_part = stored(
         "reference": col(PHI, identifier=True),
     },
     orders={"position": ("position",)},
+)
+
+immunization = stored(
+    "Immunization",
+    table=tables.Immunization,
+    subject="patient_id",
+    root="immunizations",
+    order="-administeredOn",
+    help="A vaccine given, reported as given elsewhere, or refused (HL7 v2.5.1 §4.14.7 RXA).",
+    fields={
+        "status": enum(PHI, "ImmunizationStatus", ImmunizationStatus),
+        "administeredOn": col(PHI),
+        "administeredAt": col(PHI, help="Where a time was sent."),
+        "vaccineCode": col(PHI, help="CVX where vaccineSystem says so."),
+        "vaccineSystem": col(PHI),
+        "vaccineName": col(PHI),
+        "historical": col(PHI, help="Reported, not given by the sender; null if not said."),
+        "amount": col(PHI),
+        "unit": col(PHI),
+        "lotNumber": col(PHI),
+        "expiresOn": col(PHI),
+        "manufacturerCode": col(PHI, help="MVX."),
+        "manufacturerName": col(PHI),
+        "refusalCode": col(PHI),
+        "refusalReason": col(PHI, identifier=True),
+        "routeCode": col(PHI),
+        "siteCode": col(PHI),
+        "fundingCode": col(PHI, help="HL7 table 0064, the programme the patient is eligible for."),
+        "note": col(PHI, identifier=True),
+        "receivedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "patient": one("Patient", "patient_id"),
+        "encounter": one("Encounter", "encounter_id"),
+        "provider": one("Provider", "provider_id", help="Who gave it (RXA-10)."),
+    },
+    filters={
+        "practice": EQ,
+        "patient": EQ,
+        "vaccineCode": EQ,
+        "status": EQ,
+        "administeredOn": RANGE,
+    },
+    orders={"administeredOn": ("administered_on",)},
 )

@@ -70,6 +70,7 @@ patient = stored(
         "observations": many("Observation", "patient_id", order="-observedAt"),
         "clinicalOrders": many("ClinicalOrder", "patient_id", order="-orderedAt"),
         "clinicalDocuments": many("ClinicalDocument", "patient_id", order="-activityAt"),
+        "immunizations": many("Immunization", "patient_id", order="-administeredOn"),
         "coverages": many("Coverage", "patient_id", order="priority"),
         "eligibilityChecks": many("EligibilityCheck", "patient_id", order="-requestedAt"),
         "charges": many("Charge", "patient_id", order="-serviceDate"),

@@ -35,6 +35,7 @@ practice = stored(
         "observations": many("Observation", "practice_id"),
         "clinicalOrders": many("ClinicalOrder", "practice_id"),
         "clinicalDocuments": many("ClinicalDocument", "practice_id"),
+        "immunizations": many("Immunization", "practice_id"),
         "coverages": many("Coverage", "practice_id"),
         "eligibilityChecks": many("EligibilityCheck", "practice_id"),
         "charges": many("Charge", "practice_id"),

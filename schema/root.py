@@ -45,6 +45,7 @@ TYPES: tuple[Stored, ...] = (
     clinical.clinical_order,
     clinical.clinical_document,
     clinical.document_part,
+    clinical.immunization,
     eligibility.payer,
     eligibility.coverage,
     eligibility.eligibility_check,

@@ -74,6 +74,7 @@ encounter = stored(
         "stays": many("EncounterStay", "encounter_id", order="startsAt"),
         "observations": many("Observation", "encounter_id", order="-observedAt"),
         "clinicalDocuments": many("ClinicalDocument", "encounter_id", order="-activityAt"),
+        "immunizations": many("Immunization", "encounter_id", order="-administeredOn"),
         "clinicalOrders": many("ClinicalOrder", "encounter_id", order="-orderedAt"),
         "charges": many("Charge", "encounter_id", order="-serviceDate"),
     },

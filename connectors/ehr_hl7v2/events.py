@@ -15,6 +15,7 @@ EVENTS = frozenset(
         "OML^O21",
         "OMG^O19",
         *(f"MDM^T{number:02}" for number in range(1, 12)),
+        "VXU^V04",
         "ORU^R01",
         "DFT^P03",
     }

@@ -73,6 +73,17 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "document.authenticator": ("TXA-22[1]", "TXA-10[1]"),
     "document.placer_number": ("TXA-14[1].1", "ORC-2.1", "OBR-2.1"),
     "document.filler_number": ("TXA-15.1", "ORC-3.1", "OBR-3.1"),
+    "immunization.number": ("ORC-3.1",),
+    "immunization.placer_number": ("ORC-2.1",),
+    "immunization.administered_at": ("RXA-3",),
+    "immunization.vaccine": ("RXA-5",),
+    "immunization.amount": ("RXA-6",),
+    "immunization.unit": ("RXA-7.1",),
+    "immunization.practitioner": ("RXA-10[1]",),
+    "immunization.lot_number": ("RXA-15[1]",),
+    "immunization.expires_on": ("RXA-16[1]",),
+    "immunization.manufacturer": ("RXA-17[1]",),
+    "immunization.refusal": ("RXA-18[1]",),
     "coverage.member_id": ("IN1-49.1", "IN1-36.1", "IN2-61.1"),
 }
 """By the name a dialect uses in its ``field`` table."""

@@ -13,6 +13,7 @@ from connectors.ehr_hl7v2.mapping.clinical_documents import document
 from connectors.ehr_hl7v2.mapping.clinical_orders import orders
 from connectors.ehr_hl7v2.mapping.coverage import coverages
 from connectors.ehr_hl7v2.mapping.encounters import encounter
+from connectors.ehr_hl7v2.mapping.immunizations import immunizations
 from connectors.ehr_hl7v2.mapping.observations import reports
 from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, unmerge
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
@@ -145,6 +146,10 @@ def _document(reading: Reading, event: str) -> Found:
     yield document(reading, event, reference(reading))
 
 
+def _immunizations(reading: Reading, event: str) -> Found:
+    yield from immunizations(reading, reference(reading))
+
+
 def _results(reading: Reading, event: str) -> Found:
     yield from reports(reading, reference(reading))
 
@@ -168,6 +173,7 @@ MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
     "ADT^A37": _unmerge,
     **dict.fromkeys(("ORM^O01", "OML^O21", "OMG^O19"), _orders),
     **dict.fromkeys((f"MDM^T{number:02}" for number in range(1, 12)), _document),
+    "VXU^V04": _immunizations,
     "ORU^R01": _results,
     "DFT^P03": _charges,
 }
@@ -179,6 +185,7 @@ _READ = {
     "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
     **dict.fromkeys(("ORM", "OML", "OMG"), frozenset({"ORC", "OBR", "RXO", "TQ1", "NTE"})),
     "MDM": frozenset({"TXA", "OBX", "ORC", "OBR"}),
+    "VXU": frozenset({"ORC", "RXA", "RXR", "OBX", "NTE"}),
     "ORU": frozenset({"ORC", "OBR", "OBX", "NTE"}),
     "DFT": frozenset({"FT1"}),
 }

@@ -10,6 +10,7 @@ from hub.domain.clinical_documents import ClinicalDocument
 from hub.domain.clinical_orders import ClinicalOrder
 from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
+from hub.domain.immunizations import Immunization
 from hub.domain.observations import ObservationReport
 from hub.domain.patients import Patient, PatientMerge, PatientUnmerge
 from hub.domain.payroll import PayPeriod, PayrollRun, PayStatement
@@ -31,6 +32,7 @@ from hub.services import (
     clinical_orders,
     coverage,
     encounters,
+    immunizations,
     observations,
     orders,
     patients,
@@ -59,6 +61,7 @@ HANDLERS: Mapping[type, Handler] = {
     Encounter: encounters.apply_encounter,
     ClinicalOrder: clinical_orders.apply_clinical_order,
     ClinicalDocument: clinical_documents.apply_clinical_document,
+    Immunization: immunizations.apply_immunization,
     ObservationReport: observations.apply_report,
     Charge: claims.apply_charge,
     Worker: workforce.apply_worker,

@@ -2,7 +2,12 @@
 
 from hub.storage.tables import triggers
 from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
-from hub.storage.tables.clinical import ClinicalDocument, ClinicalOrder, DocumentPart
+from hub.storage.tables.clinical import (
+    ClinicalDocument,
+    ClinicalOrder,
+    DocumentPart,
+    Immunization,
+)
 from hub.storage.tables.eligibility import (
     Coverage,
     EligibilityBenefit,
@@ -73,12 +78,11 @@ __all__ = [
     "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice",
     "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "DocumentPart",
     "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch",
-    "Event", "EventHead", "Export", "InboundMessage", "Item", "JobRow", "Lane", "MutationOutcome",
-    "Observation", "Offer", "OfferTier", "OrderDocument",
-    "OutboundMessage", "Patient", "PatientIdentifier",
-    "PatientMerge", "Payer", "PayerControlNumber", "PayPeriod", "PayrollRun", "PayStatement",
-    "PayStatementLine", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
-    "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition", "RequisitionLine",
-    "Schedule", "ServiceAgreement", "Sourced", "StreamState", "Supplier", "SyncCursor", "SyncRun",
-    "Worker", "new_id", "triggers",
+    "Event", "EventHead", "Export", "Immunization", "InboundMessage", "Item", "JobRow", "Lane",
+    "MutationOutcome", "Observation", "Offer", "OfferTier", "OrderDocument", "OutboundMessage",
+    "Patient", "PatientIdentifier", "PatientMerge", "Payer", "PayerControlNumber", "PayPeriod",
+    "PayrollRun", "PayStatement", "PayStatementLine", "Practice", "PracticeOwned", "Provider",
+    "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition",
+    "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced", "StreamState", "Supplier",
+    "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

@@ -1,14 +1,15 @@
-"""Clinical orders and documents."""
+"""Clinical orders, documents and immunizations."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
-from hub.storage.tables.base import Base, PracticeOwned, Sourced, same_practice
+from hub.storage.tables.base import Base, ExactDecimal, PracticeOwned, Sourced, same_practice
 
 
 class ClinicalOrder(PracticeOwned, Sourced, Base):
@@ -105,4 +106,42 @@ class DocumentPart(PracticeOwned, Base):
     __table_args__ = (
         UniqueConstraint("practice_id", "document_id", "position"),
         same_practice("document_id", "clinical_documents"),
+    )
+
+
+class Immunization(PracticeOwned, Sourced, Base):
+    __tablename__ = "immunizations"
+    domain = Domain.CLINICAL
+
+    patient_id: Mapped[str]
+    encounter_id: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    status: Mapped[str]
+    administered_on: Mapped[date]
+    administered_at: Mapped[datetime | None]
+    vaccine_code: Mapped[str]
+    vaccine_system: Mapped[str] = mapped_column(default="")
+    vaccine_name: Mapped[str] = mapped_column(default="")
+    historical: Mapped[bool | None]
+    amount: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    unit: Mapped[str] = mapped_column(default="")
+    lot_number: Mapped[str] = mapped_column(default="")
+    expires_on: Mapped[date | None]
+    manufacturer_code: Mapped[str] = mapped_column(default="")
+    manufacturer_name: Mapped[str] = mapped_column(default="")
+    refusal_code: Mapped[str] = mapped_column(default="")
+    refusal_reason: Mapped[str] = mapped_column(default="")
+    route_code: Mapped[str] = mapped_column(default="")
+    site_code: Mapped[str] = mapped_column(default="")
+    funding_code: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        UniqueConstraint("practice_id", "connection_id", "external_id"),
+        Index(None, "practice_id", "administered_on", "id"),
+        Index(None, "practice_id", "patient_id", "administered_on", "id"),
+        Index(None, "practice_id", "encounter_id", "administered_on", "id"),
+        same_practice("patient_id", "patients"),
+        same_practice("encounter_id", "encounters"),
+        same_practice("provider_id", "providers"),
     )
