@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hub.domain.agreements import DataClass
+from hub.domain.practitioners import ProviderStatus
 from hub.storage import tables
-from schema.mapping.declare import EQ, PREFIX, col, many, one, stored
+from schema.mapping.declare import EQ, PREFIX, col, enum, many, one, stored
 
 OPERATIONAL = DataClass.OPERATIONAL
 
@@ -59,11 +60,23 @@ provider = stored(
         "npi": col(OPERATIONAL, help="National Provider Identifier."),
         "familyName": col(OPERATIONAL),
         "givenName": col(OPERATIONAL),
+        "status": enum(
+            OPERATIONAL,
+            "ProviderStatus",
+            ProviderStatus,
+            help="Inactive and deleted providers are kept, since records name them.",
+        ),
+        "role": col(OPERATIONAL),
+        "specialties": col(OPERATIONAL),
+        "phone": col(OPERATIONAL),
+        "email": col(OPERATIONAL),
+        "startsOn": col(OPERATIONAL),
+        "endsOn": col(OPERATIONAL),
     },
     links={
         "practice": one("Practice", "practice_id"),
         "appointments": many("Appointment", "provider_id", order="startsAt"),
     },
-    filters={"practice": EQ, "npi": EQ, "familyName": PREFIX},
+    filters={"practice": EQ, "npi": EQ, "familyName": PREFIX, "status": EQ},
     orders={"name": ("family_name", "given_name")},
 )

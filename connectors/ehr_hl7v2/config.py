@@ -129,6 +129,12 @@ class Config(ConnectorConfig):
         default={},
         description="Canonical fields and the places they are read from instead of the standard's",
     )
+    most_deactivations: int | None = Field(
+        default=None,
+        ge=0,
+        description="How many practitioners a full list may make inactive by leaving them out;"
+        " unset: 25, or a tenth of the list if that is more",
+    )
     unread: tuple[Annotated[str, AfterValidator(_segment)], ...] = Field(
         default=(), description="Segments left unread on purpose; others are noted on the message"
     )

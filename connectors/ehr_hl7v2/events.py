@@ -16,6 +16,7 @@ EVENTS = frozenset(
         "OMG^O19",
         *(f"MDM^T{number:02}" for number in range(1, 12)),
         "VXU^V04",
+        "MFN^M02",
         "ORU^R01",
         "DFT^P03",
     }

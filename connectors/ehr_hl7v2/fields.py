@@ -84,6 +84,12 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "immunization.expires_on": ("RXA-16[1]",),
     "immunization.manufacturer": ("RXA-17[1]",),
     "immunization.refusal": ("RXA-18[1]",),
+    "practitioner.name": ("STF-3",),
+    "practitioner.active": ("STF-7",),
+    "practitioner.role": ("STF-18", "PRA-3[1].2", "PRA-3[1].1"),
+    "practitioner.email": ("STF-15[1]",),
+    "practitioner.starts_on": ("STF-12[1].1",),
+    "practitioner.ends_on": ("STF-13[1].1",),
     "coverage.member_id": ("IN1-49.1", "IN1-36.1", "IN2-61.1"),
 }
 """By the name a dialect uses in its ``field`` table."""

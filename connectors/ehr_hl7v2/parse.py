@@ -16,6 +16,7 @@ from connectors.ehr_hl7v2.mapping.encounters import encounter
 from connectors.ehr_hl7v2.mapping.immunizations import immunizations
 from connectors.ehr_hl7v2.mapping.observations import reports
 from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, unmerge
+from connectors.ehr_hl7v2.mapping.practitioners import practitioners
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.base import ParsedDocument, RawDocument
@@ -150,6 +151,10 @@ def _immunizations(reading: Reading, event: str) -> Found:
     yield from immunizations(reading, reference(reading))
 
 
+def _practitioners(reading: Reading, event: str) -> Found:
+    yield from practitioners(reading)
+
+
 def _results(reading: Reading, event: str) -> Found:
     yield from reports(reading, reference(reading))
 
@@ -174,6 +179,7 @@ MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
     **dict.fromkeys(("ORM^O01", "OML^O21", "OMG^O19"), _orders),
     **dict.fromkeys((f"MDM^T{number:02}" for number in range(1, 12)), _document),
     "VXU^V04": _immunizations,
+    "MFN^M02": _practitioners,
     "ORU^R01": _results,
     "DFT^P03": _charges,
 }
@@ -186,6 +192,7 @@ _READ = {
     **dict.fromkeys(("ORM", "OML", "OMG"), frozenset({"ORC", "OBR", "RXO", "TQ1", "NTE"})),
     "MDM": frozenset({"TXA", "OBX", "ORC", "OBR"}),
     "VXU": frozenset({"ORC", "RXA", "RXR", "OBX", "NTE"}),
+    "MFN": frozenset({"MFI", "MFE", "STF", "PRA"}),
     "ORU": frozenset({"ORC", "OBR", "OBX", "NTE"}),
     "DFT": frozenset({"FT1"}),
 }

@@ -14,6 +14,7 @@ from hub.domain.immunizations import Immunization
 from hub.domain.observations import ObservationReport
 from hub.domain.patients import Patient, PatientMerge, PatientUnmerge
 from hub.domain.payroll import PayPeriod, PayrollRun, PayStatement
+from hub.domain.practitioners import PractitionerEntry, PractitionerList
 from hub.domain.records import Issue, Record
 from hub.domain.scheduling import Appointment, Practitioner
 from hub.domain.supply import (
@@ -37,6 +38,7 @@ from hub.services import (
     orders,
     patients,
     payroll,
+    practitioners,
     scheduling,
     supply,
     workforce,
@@ -58,6 +60,8 @@ HANDLERS: Mapping[type, Handler] = {
     CoverageList: coverage.apply_coverage_list,
     Appointment: scheduling.apply_appointment,
     Practitioner: scheduling.apply_practitioner,
+    PractitionerEntry: practitioners.apply_entry,
+    PractitionerList: practitioners.apply_list,
     Encounter: encounters.apply_encounter,
     ClinicalOrder: clinical_orders.apply_clinical_order,
     ClinicalDocument: clinical_documents.apply_clinical_document,

@@ -106,6 +106,8 @@ def _provider(
         if row is None:
             raise Rejected("The practitioner could not be stored.", reason="practitioner")
         return row.id, Outcome.CREATED if added else Outcome.UNCHANGED
+    if row.content_hash:  # a master file knows better: only what it left open is learned
+        said = {name: value for name, value in said.items() if not getattr(row, name)}
     changed = {name: value for name, value in said.items() if getattr(row, name) != value}
     for name, value in changed.items():
         setattr(row, name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -24,6 +25,22 @@ def find_provider(
         .order_by(Provider.id)
     ).all()
     return next((row for row in rows if row.external_id == external_id), rows[0] if rows else None)
+
+
+def listed_providers(
+    session: ScopedSession, practice_id: str, connection_id: str
+) -> Sequence[Provider]:
+    """The active providers that a connection's master file has listed."""
+    return session.scalars(
+        select(Provider)
+        .where(
+            Provider.practice_id == practice_id,
+            Provider.connection_id == connection_id,
+            Provider.content_hash != "",
+            Provider.status == "active",
+        )
+        .order_by(Provider.id)
+    ).all()
 
 
 def add_provider(session: ScopedSession, practice_id: str, external_id: str, values: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.ehr_hl7v2.mapping.telecom import telecom
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lanes import NEVER_KEYS
 from connectors.sdk.hl7v2.lexer import Segment
@@ -59,7 +60,7 @@ def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
     """The patient of a PID segment and the key under which the source knows it."""
     found = identifiers(reading, pid, 3) or identifiers(reading, pid, 2)
     key = identifier_key(found)
-    phone, email = _telecom(pid)
+    phone, email = telecom(pid, 13)
     described = Patient(
         identifiers=found,
         name=_legal_name(pid),
@@ -145,20 +146,3 @@ def _address(pid: Segment) -> Address | None:
         return None
     parts = [pid.value(f"11[1].{position}") or "" for position in range(1, 7)]
     return Address(*parts)
-
-
-def _telecom(pid: Segment) -> tuple[str | None, str | None]:
-    """Phone and email of PID-13: XTN-12, else 5 to 8, else 1; email XTN-4."""
-    phone: str | None = None
-    email: str | None = None
-    for repetition in range(1, pid.repetitions(13) + 1):
-        at = f"13[{repetition}]"
-        if pid.raw(at) == '""':
-            return "", ""
-        if email is None:
-            email = pid.value(f"{at}.4")
-        if phone is None and pid.value(f"{at}.3") != "Internet":
-            parts = [pid.value(f"{at}.{position}") for position in range(5, 9)]
-            numbers = " ".join(part for part in parts if part)
-            phone = pid.value(f"{at}.12") or numbers or pid.value(f"{at}.1")
-    return phone, email

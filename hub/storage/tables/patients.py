@@ -84,7 +84,10 @@ class PatientMerge(PracticeOwned, Base):
 
 
 class Provider(PracticeOwned, Sourced, Base):
-    """A person who provides care at the practice."""
+    """A person who provides care at the practice.
+
+    Those of a master file have a `content_hash`, those only named by other messages none.
+    """
 
     __tablename__ = "providers"
     domain = Domain.SCHEDULE
@@ -92,6 +95,13 @@ class Provider(PracticeOwned, Sourced, Base):
     npi: Mapped[str] = mapped_column(default="")
     family_name: Mapped[str] = mapped_column(default="")
     given_name: Mapped[str] = mapped_column(default="")
+    status: Mapped[str] = mapped_column(default="active", server_default="active")
+    role: Mapped[str] = mapped_column(default="", server_default="")
+    specialties: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    phone: Mapped[str] = mapped_column(default="", server_default="")
+    email: Mapped[str] = mapped_column(default="", server_default="")
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
 
     __table_args__ = (
         UniqueConstraint("practice_id", "external_id"),
