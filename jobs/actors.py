@@ -16,6 +16,7 @@ from jobs import (
     orders,
     pull,
     purchasing,
+    requisitions,
     sending,
 )
 from jobs.context import RunningJob
@@ -47,6 +48,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.CHECK_CONNECTION: ActorSpec(connections.check, 2 * MINUTE),
     Job.PLAN_ELIGIBILITY: ActorSpec(eligibility.nightly, 10 * MINUTE),
     Job.CHECK_ELIGIBILITY: ActorSpec(eligibility.check, 2 * MINUTE),
+    Job.NORMALISE_REQUISITION: ActorSpec(requisitions.normalise_entries, 10 * MINUTE),
     Job.SOLVE_ROUND: ActorSpec(purchasing.solve_round, 45 * MINUTE),
     Job.RELEASE_ORDERS: ActorSpec(purchasing.release_orders, 1 * MINUTE),
     Job.PLACE_ORDER: ActorSpec(orders.place, 2 * MINUTE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.purchasing.solve import solve
-from hub.services import purchasing
+from hub.services import plans
 from jobs.children import run_apart
 from jobs.context import RunningJob
 
@@ -17,7 +17,7 @@ def solve_round(job: RunningJob) -> None:
     """Read demand and offers, solve, store the plan with its proof."""
     context, round_id = job.context, str(job.args["round_id"])
     with context.database.read(_SCOPE) as session:
-        problem = purchasing.load_problem(
+        problem = plans.load_problem(
             session,
             round_id=round_id,
             on=context.now().date(),
@@ -27,7 +27,7 @@ def solve_round(job: RunningJob) -> None:
     plan = run_apart(job, solve, problem.instance)
     job.finish(
         _SCOPE,
-        lambda session: purchasing.save_plan(
+        lambda session: plans.save_plan(
             session, round_id=round_id, plan=plan, problem=problem, now=context.now()
         ),
     )
@@ -38,5 +38,5 @@ def release_orders(job: RunningJob) -> None:
     context, round_id = job.context, str(job.args["round_id"])
     job.finish(
         _SCOPE,
-        lambda session: purchasing.release_orders(session, round_id=round_id, now=context.now()),
+        lambda session: plans.release_orders(session, round_id=round_id, now=context.now()),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.auth.documents import find_document
-from hub.domain.agreements import Domain, Purpose
+from hub.domain.agreements import Purpose
 from hub.errors import Forbidden, NotFound, Rejected
 from hub.services import (
     cancellation,
@@ -17,11 +17,10 @@ from hub.services import (
     exports,
     intake,
     outbound,
-    purchasing,
     sync,
 )
-from hub.storage.tables import Connection, PurchasingRound, new_id
-from schema import exporting
+from hub.storage.tables import Connection, new_id
+from schema import exporting, requisition_mutations, round_mutations
 from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
@@ -39,59 +38,6 @@ def _check_eligibility(call: Call) -> Payload:
         now=call.now,
     )
     return {"check": check_id}
-
-
-def _submit_requisition(call: Call) -> Payload:
-    lines = call.input["lines"]
-    if len(lines) > MOST_LINES:
-        raise Rejected(f"A requisition has at most {MOST_LINES} lines.", path="lines")
-    requisition_id = purchasing.submit_requisition(
-        call.session,
-        practice_id=_practice(call),
-        round_id=row_id(call.input["roundId"], "PurchasingRound"),
-        lines=[(row_id(line["itemId"], "Item"), line["units"]) for line in lines],
-        by=call.context.principal.name,
-        now=call.now,
-    )
-    return {"requisition": requisition_id}
-
-
-def _practice(call: Call) -> str:
-    """The practice a requisition is for: an app's own, or the one an MSO app names."""
-    scope, named = call.context.scope, call.input.get("practiceId")
-    practice_id = scope.own_practice_id if named is None else row_id(named, "Practice")
-    if practice_id is None:
-        raise Rejected("An MSO app names the practice.", path="practiceId")
-    if practice_id not in scope.rows.get(Domain.SUPPLY, frozenset()):
-        raise NotFound
-    return practice_id
-
-
-def _open_round(call: Call) -> Payload:
-    name = call.input["name"].strip()
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise Rejected(f"A name has 1 to {LONGEST_NAME} characters.", path="name")
-    return {"round": purchasing.open_round(call.session, name=name, now=call.now)}
-
-
-def _run_round(call: Call) -> Payload:
-    round_id = row_id(call.input["roundId"], "PurchasingRound")
-    job_id = purchasing.run_round(call.session, round_id=round_id, now=call.now)
-    return {"round": round_id, "job": str(job_id)}
-
-
-def _approve_round(call: Call) -> Payload:
-    round_id = row_id(call.input["roundId"], "PurchasingRound")
-    if call.session.get(PurchasingRound, round_id) is None:
-        raise NotFound
-    approved = purchasing.approve_round(
-        call.session,
-        round_id=round_id,
-        plan_version=call.input["planVersion"],
-        by=call.context.principal.name,
-        now=call.now,
-    )
-    return {"round": round_id, "approvedCount": len(approved)}
 
 
 def _cancel_order(call: Call) -> Payload:
@@ -260,7 +206,7 @@ def check_rights(context: Context, mutation: Mutation) -> None:
 
 
 INPUTS = {
-    "RequisitionLineInput": {"itemId": "ID", "units": "int"},
+    **requisition_mutations.INPUTS,
     "ConnectionPracticeInput": {"code": "str", "practiceId": "ID"},
     "ConnectionSecretInput": {"name": "str", "value": "str"},
 }
@@ -273,38 +219,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"check": "EligibilityCheck"},
         _check_eligibility,
         help="Ask the payer about an appointment's patient now; joins an open question.",
-    ),
-    Mutation(
-        "submitRequisition",
-        {"roundId": "ID", "practiceId": "ID | None", "lines": "list[RequisitionLineInput]"},
-        {"requisition": "Requisition"},
-        _submit_requisition,
-        help="State what a practice needs from a round; replaces what it stated before.",
-    ),
-    Mutation(
-        "openPurchasingRound",
-        {"name": "str"},
-        {"round": "PurchasingRound"},
-        _open_round,
-        mso_only=True,
-        help="Open a round of group purchasing.",
-    ),
-    Mutation(
-        "runPurchasingRound",
-        {"roundId": "ID"},
-        {"round": "PurchasingRound", "job": "Job"},
-        _run_round,
-        mso_only=True,
-        help="Lock a round and solve it.",
-    ),
-    Mutation(
-        "approvePurchasingRound",
-        {"roundId": "ID", "planVersion": "int"},
-        {"round": "PurchasingRound", "approvedCount": "int"},
-        _approve_round,
-        right="approve",
-        help="Approve the lines this credential may decide on, in the plan that was looked at: a "
-        "round that has another plan by now is a CONFLICT.",
     ),
     Mutation(
         "cancelPurchaseOrder",
@@ -398,4 +312,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         reason="reason",
         help="Send parked messages again, with the same bytes, before whatever was queued later.",
     ),
+    *requisition_mutations.MUTATIONS,
+    *round_mutations.MUTATIONS,
 )

@@ -30,6 +30,9 @@ purchasing_round = stored(
             OPERATIONAL, help="Counts the plans of the round; an approval names the one it is for."
         ),
         "approvedAt": col(OPERATIONAL),
+        "requisitionsUntil": col(OPERATIONAL, help="Until when practices state their demand."),
+        "categories": col(OPERATIONAL, help="What the round buys; empty: everything."),
+        "planDigest": col(OPERATIONAL, help="SHA-256 of that plan; an approval may name it."),
         "currency": col(FINANCIAL),
         "standaloneCost": col(
             FINANCIAL, suppressed=True, help="If every practice bought on its own."
@@ -45,6 +48,11 @@ purchasing_round = stored(
         "requisitions": many("Requisition", "round_id"),
         "shares": many("PurchasingShare", "round_id"),
         "orders": many("PurchaseOrder", "round_id"),
+        "steps": many("PurchasingStep", "round_id", order="number"),
+        "plans": many("PurchasingPlan", "round_id", order="version"),
+        "decisions": many("PurchasingDecision", "round_id", order="decidedAt"),
+        "participations": many("PurchasingParticipation", "round_id"),
+        "exclusions": many("PurchasingExclusion", "round_id"),
     },
     filters={"name": PREFIX, "status": EQ, "openedAt": RANGE},
     orders={"openedAt": ("opened_at",)},
@@ -65,6 +73,7 @@ requisition = stored(
         "practice": one("Practice", "practice_id"),
         "round": one("PurchasingRound", "round_id"),
         "lines": many("RequisitionLine", "requisition_id"),
+        "entries": many("RequisitionEntry", "requisition_id", order="number"),
     },
     filters={"practice": EQ, "round": EQ, "status": EQ},
     orders={"submittedAt": ("submitted_at",)},

@@ -26,7 +26,7 @@ item = stored(
         "manufacturerPart": col(OPERATIONAL),
         "baseUnit": col(OPERATIONAL),
     },
-    links={"offers": many("Offer", "item_id")},
+    links={"offers": many("Offer", "item_id"), "packs": many("ItemPack", "item_id")},
     filters={"gtin": EQ, "name": PREFIX, "category": EQ},
     orders={"name": ("name",), "category": ("category", "name")},
 )

@@ -15,6 +15,7 @@ class Job(StrEnum):
     CHECK_CONNECTION = "connections.check"
     PLAN_ELIGIBILITY = "eligibility.nightly"
     CHECK_ELIGIBILITY = "eligibility.check"
+    NORMALISE_REQUISITION = "requisitions.normalise_entries"
     SOLVE_ROUND = "purchasing.solve_round"
     RELEASE_ORDERS = "purchasing.release_orders"
     PLACE_ORDER = "orders.place"

@@ -27,11 +27,16 @@ def get_round(
     session: ScopedSession, round_id: str, *, locked: bool = False
 ) -> PurchasingRound | None:
     """A round; `locked` until the transaction ends, so that no other plan is saved meanwhile."""
-    return session.get(PurchasingRound, round_id, with_for_update=locked)
+    return session.get(PurchasingRound, round_id, with_for_update=locked, populate_existing=locked)
 
 
 def round_by_name(session: ScopedSession, name: str) -> PurchasingRound | None:
     return session.scalar(select(PurchasingRound).where(PurchasingRound.name == name))
+
+
+def newest_rounds(session: ScopedSession, limit: int) -> Sequence[PurchasingRound]:
+    newest = PurchasingRound.opened_at.desc(), PurchasingRound.id
+    return session.scalars(select(PurchasingRound).order_by(*newest).limit(limit)).all()
 
 
 def requisition(session: ScopedSession, practice_id: str, round_id: str) -> Requisition | None:

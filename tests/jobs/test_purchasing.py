@@ -19,7 +19,7 @@ from hub.domain.agreements import (
 from hub.domain.jobs import Job
 from hub.entrypoints.demo.purchasing import demand_of
 from hub.errors import Conflict, Forbidden, NotFound, Rejected
-from hub.services import purchasing
+from hub.services import approvals, requisitions, rounds
 from hub.storage.tables import (
     Item,
     JobRow,
@@ -50,7 +50,7 @@ def write(office: Any, scope: Scope, work: Any) -> Any:
 
 def open_round(office: Any) -> str:
     found: str = write(
-        office, ALL, lambda s: purchasing.open_round(s, name="March", now=office.clock())
+        office, ALL, lambda s: rounds.open_round(s, name="March", now=office.clock())
     )
     return found
 
@@ -62,7 +62,7 @@ def submit(office: Any, round_id: str) -> None:
         write(
             office,
             practice_scope(practice.id),
-            lambda s, practice=practice, lines=lines: purchasing.submit_requisition(
+            lambda s, practice=practice, lines=lines: requisitions.submit_requisition(
                 s,
                 practice_id=practice.id,
                 round_id=round_id,
@@ -74,7 +74,7 @@ def submit(office: Any, round_id: str) -> None:
 
 
 def solve(office: Any, round_id: str) -> Any:
-    write(office, ALL, lambda s: purchasing.run_round(s, round_id=round_id, now=office.clock()))
+    write(office, ALL, lambda s: rounds.run_round(s, round_id=round_id, now=office.clock()))
     office.drain()
     (row,) = office.all(PurchasingRound)
     return row
@@ -86,7 +86,7 @@ def approve(office: Any, scope: Scope, round_id: str, plan: int | None = None) -
     approved: list[str] = write(
         office,
         scope,
-        lambda s: purchasing.approve_round(
+        lambda s: approvals.approve_round(
             s, round_id=round_id, plan_version=seen, by="test", now=office.clock()
         ),
     )
@@ -182,7 +182,7 @@ def test_bad_requisitions_each_get_their_answer(stocked: Any) -> None:
         write(
             stocked,
             practice_scope(practice),
-            lambda s: purchasing.submit_requisition(
+            lambda s: requisitions.submit_requisition(
                 s,
                 practice_id=practice,
                 round_id=round_id,

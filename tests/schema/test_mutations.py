@@ -45,7 +45,9 @@ def test_the_payload_is_read_by_plan_and_the_effect_is_audited(world):
     data = world.mso().data(OPEN, input={"name": "March"})["openPurchasingRound"]
     assert data["__typename"] == "OpenPurchasingRoundPayload"
     assert (data["round"]["name"], data["round"]["status"]) == ("March", "open")
-    [event] = world.read(lambda s: s.scalars(select(tables.AuditEvent)).all())
+    [row_id] = world.read(lambda s: s.scalars(select(tables.PurchasingRound.id)).all())
+    step, event = world.read(lambda s: s.scalars(select(tables.AuditEvent)).all())
+    assert step.operation == f"purchasing round {row_id}: open"
     assert (event.action, event.outcome, event.reason) == (
         "write",
         "success",

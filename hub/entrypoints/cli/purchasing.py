@@ -1,4 +1,4 @@
-"""`mso-hub purchasing`: solve a purchasing round from a file, without a database."""
+"""`mso-hub purchasing solve`: a purchasing round from a file, without a database."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from hub.domain.purchasing import fields
 from hub.domain.purchasing.instance import Instance, load
 from hub.domain.purchasing.plan import Plan, money, to_result
 from hub.domain.purchasing.solve import Progress, solve
+from hub.entrypoints.cli import purchasing_round
 from hub.errors import Rejected
 
 app = typer.Typer(no_args_is_help=True, help="Group purchasing rounds.")
+purchasing_round.register(app)
 
 FAILED, USAGE = 1, 2
 

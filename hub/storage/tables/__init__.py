@@ -43,6 +43,23 @@ from hub.storage.tables.payroll import (
     PayStatementLine,
     Worker,
 )
+from hub.storage.tables.requisitions import (
+    ItemMatch,
+    ItemPack,
+    ItemUsage,
+    MatchSuggestion,
+    ParLevel,
+    RequisitionEntry,
+)
+from hub.storage.tables.rounds import (
+    PlanAward,
+    PlanShare,
+    PurchasingDecision,
+    PurchasingExclusion,
+    PurchasingParticipation,
+    PurchasingPlan,
+    PurchasingStep,
+)
 from hub.storage.tables.supply import (
     Item,
     Offer,
@@ -78,11 +95,14 @@ __all__ = [
     "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice",
     "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "DocumentPart",
     "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch",
-    "Event", "EventHead", "Export", "Immunization", "InboundMessage", "Item", "JobRow", "Lane",
-    "MutationOutcome", "Observation", "Offer", "OfferTier", "OrderDocument", "OutboundMessage",
-    "Patient", "PatientIdentifier", "PatientMerge", "Payer", "PayerControlNumber", "PayPeriod",
-    "PayrollRun", "PayStatement", "PayStatementLine", "Practice", "PracticeOwned", "Provider",
-    "PurchaseOrder", "PurchaseOrderLine", "PurchasingRound", "PurchasingShare", "Requisition",
-    "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced", "StreamState", "Supplier",
-    "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
+    "Event", "EventHead", "Export", "Immunization", "InboundMessage", "Item", "ItemMatch",
+    "ItemPack", "ItemUsage", "JobRow", "Lane", "MatchSuggestion", "MutationOutcome", "Observation",
+    "Offer", "OfferTier", "OrderDocument", "OutboundMessage", "ParLevel", "Patient",
+    "PatientIdentifier", "PatientMerge", "PayPeriod", "PayStatement", "PayStatementLine", "Payer",
+    "PayerControlNumber", "PayrollRun", "PlanAward", "PlanShare", "Practice", "PracticeOwned",
+    "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion",
+    "PurchasingParticipation", "PurchasingPlan", "PurchasingRound", "PurchasingShare",
+    "PurchasingStep", "Requisition", "RequisitionEntry", "RequisitionLine", "Schedule",
+    "ServiceAgreement", "Sourced", "StreamState", "Supplier", "SyncCursor", "SyncRun", "Worker",
+    "new_id", "triggers",
 ]  # fmt: skip

@@ -98,8 +98,8 @@ class OfferTier(Base):
 class PurchasingRound(Base):
     """A round of group purchasing, owned by the MSO; figures are set when it is solved.
 
-    `status`: open, locked, solving, solved, approved, ordered, infeasible, cancelled.
-    `plan_version` counts its plans, so that an approval names the one that was seen.
+    `status` and the steps that change it: `hub/domain/purchasing/rounds.py`. `categories` limits
+    what is bought (empty: everything), `plan_version` counts the plans made so far.
     """
 
     __tablename__ = "purchasing_rounds"
@@ -121,7 +121,9 @@ class PurchasingRound(Base):
     gap: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     solver_status: Mapped[str] = mapped_column(default="")
     explanation: Mapped[str] = mapped_column(default="")
-    plan: Mapped[dict[str, Any] | None]
+    requisitions_until: Mapped[datetime | None]
+    categories: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    plan_digest: Mapped[str] = mapped_column(default="", server_default="")
 
     __table_args__ = (Index(None, "opened_at", "id"),)
 

@@ -1,0 +1,147 @@
+"""`mso-hub purchasing`: rounds of the database: their state, and demand from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hub.domain.agreements import practice_scope
+from hub.domain.purchasing.requisition_file import read_requisition
+from hub.entrypoints.cli import common
+from hub.entrypoints.cli.common import SCOPE, AsJson, Limit
+from hub.errors import NotFound
+from hub.services import normalise, operators
+from hub.storage import purchasing, requisitions, rounds
+from hub.storage.session import ScopedSession
+from hub.storage.tables import PurchasingRound
+
+Named = Annotated[str, typer.Argument(metavar="ROUND", help="The round's name or id.")]
+_LISTED = ("id", "name", "status", "opened_at", "locked_at", "plan_version", "plan_digest")
+_MONEY = ("standalone_cost", "pooled_cost", "lower_bound", "gap")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands that need a database to `mso-hub purchasing`."""
+    app.command("rounds")(list_rounds)
+    app.command("show")(show)
+    app.command("requisition")(requisition)
+
+
+def list_rounds(limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List rounds, newest first."""
+    with common.opened() as hub, hub.database.read(SCOPE) as session:
+        rows = [_facts(row) for row in purchasing.newest_rounds(session, limit)]
+    if as_json:
+        common.print_json({"rounds": rows})
+    else:
+        _print(rows, "name", "status", "opened_at", "plan_version", "pooled_cost", "gap", "id")
+
+
+def show(named: Named, as_json: AsJson = False) -> None:
+    """Show one round: its figures, its steps with who and why, and every version of its plan."""
+    with common.opened() as hub, hub.database.read(SCOPE) as session:
+        row = round_named(session, named)
+        facts = _facts(row)
+        steps = [
+            common.fields_of(
+                step, "number", "step", "to_status", "plan_version", "taken_by", "why", "taken_at"
+            )
+            for step in rounds.steps(session, row.id)
+        ]
+        plans = [
+            {
+                **common.fields_of(plan, "version", "digest", "solver_status", "created_at"),
+                **_texts(plan, _MONEY),
+            }
+            for plan in rounds.plans(session, row.id)
+        ]
+    if as_json:
+        common.print_json({**facts, "steps": steps, "plans": plans})
+        return
+    common.print_facts(facts)
+    _print(steps, "number", "step", "to_status", "plan_version", "taken_by", "why", "taken_at")
+    _print(plans, "version", "solver_status", "pooled_cost", "lower_bound", "gap", "digest")
+
+
+def requisition(
+    file: Annotated[Path, typer.Argument(help="A CSV file; see the purchasing how-to.")],
+    named: Annotated[str, typer.Option("--round", help="The round's name or id.")],
+    practice_id: Annotated[str, typer.Option("--practice", help="The practice's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """State a practice's demand from a file: every line is kept, each that waits has its reason.
+
+    Takes the place of what the practice stated before. Audited.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be read: {error.strerror}.", param_hint="FILE") from None
+    lines = read_requisition(content)
+    with common.opened() as hub:
+        who, now, scope = common.operator(), hub.now(), practice_scope(practice_id)
+
+        def work(session: ScopedSession) -> tuple[normalise.Counts, list[dict[str, Any]]]:
+            if not purchasing.practices(session, [practice_id]):
+                raise NotFound(f"There is no practice {practice_id}.")
+            round_id = round_named(session, named).id
+            requisition_id, _ = normalise.upload(
+                session,
+                practice_id=practice_id,
+                round_id=round_id,
+                lines=lines,
+                by=who.name,
+                now=now,
+            )
+            counts = normalise.read_entries(
+                session, practice_id=practice_id, requisition_id=requisition_id
+            )
+            operators.record(
+                session,
+                who,
+                action="write",
+                operation="purchasing requisition",
+                entity="RequisitionEntry",
+                count=len(lines),
+                practice_ids=[practice_id],
+                now=now,
+            )
+            rows = requisitions.entries(session, practice_id, requisition_id)
+            waiting = [
+                common.fields_of(row, "number", "state", "issue")
+                for row in rows
+                if row.state != "matched"
+            ]
+            return counts, waiting
+
+        counts, waiting = hub.database.transaction(scope, work)
+    figures = {name: getattr(counts, name) for name in counts.__dataclass_fields__}
+    if as_json:
+        common.print_json({**figures, "waiting": waiting})
+        return
+    common.print_facts(figures)
+    if waiting:
+        common.print_rows(waiting, {"line": "number", "state": "state", "why": "issue"})
+
+
+def round_named(session: ScopedSession, named: str) -> PurchasingRound:
+    """The round of this name or id; NotFound otherwise."""
+    row = purchasing.round_by_name(session, named) or purchasing.get_round(session, named)
+    if row is None:
+        raise NotFound(f"There is no purchasing round {named}.")
+    return row
+
+
+def _facts(row: PurchasingRound) -> dict[str, Any]:
+    return {**common.fields_of(row, *_LISTED), **_texts(row, _MONEY)}
+
+
+def _texts(row: object, names: tuple[str, ...]) -> dict[str, str | None]:
+    values = {name: getattr(row, name) for name in names}
+    return {name: None if value is None else str(value) for name, value in values.items()}
+
+
+def _print(rows: list[dict[str, Any]], *columns: str) -> None:
+    common.print_rows(rows, {name.replace("_", " "): name for name in columns})
