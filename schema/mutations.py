@@ -15,18 +15,15 @@ from hub.services import (
     connections,
     eligibility,
     exports,
-    intake,
-    outbound,
     sync,
 )
 from hub.storage.tables import Connection, new_id
-from schema import exporting, requisition_mutations, round_mutations
+from schema import exporting, messages, requisition_mutations, round_mutations
 from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 LONGEST_NAME = 200
 MOST_LINES = 1000
-MOST_MESSAGES = 1000
 ENDPOINT_BYTES = 32
 
 
@@ -169,26 +166,6 @@ def _document(call: Call) -> tuple[str, Purpose]:
     return found.text, Purpose(found.purpose)
 
 
-def _replay_messages(call: Call) -> Payload:
-    ids = call.input["messageIds"]
-    if not 1 <= len(ids) <= MOST_MESSAGES:
-        raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
-    if not 1 <= len(call.input["reason"].strip()) <= LONGEST_NAME:
-        raise Rejected(f"A reason has 1 to {LONGEST_NAME} characters.", path="reason")
-    inbox_ids = [row_id(item, "InboundMessage") for item in ids]
-    return {"replayedCount": intake.replay(call.session, inbox_ids=inbox_ids, now=call.now)}
-
-
-def _resend_messages(call: Call) -> Payload:
-    ids = call.input["messageIds"]
-    if not 1 <= len(ids) <= MOST_MESSAGES:
-        raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
-    if not 1 <= len(call.input["reason"].strip()) <= LONGEST_NAME:
-        raise Rejected(f"A reason has 1 to {LONGEST_NAME} characters.", path="reason")
-    outbound_ids = [row_id(item, "OutboundMessage") for item in ids]
-    return {"resentCount": outbound.resend(call.session, outbound_ids, now=call.now)}
-
-
 _LACKING = {
     "write": "This credential only reads; create one with `--allow write`.",
     "approve": "This credential may not approve; create one with `--allow approve`.",
@@ -206,6 +183,7 @@ def check_rights(context: Context, mutation: Mutation) -> None:
 
 
 INPUTS = {
+    **messages.INPUTS,
     **requisition_mutations.INPUTS,
     "ConnectionPracticeInput": {"code": "str", "practiceId": "ID"},
     "ConnectionSecretInput": {"name": "str", "value": "str"},
@@ -296,18 +274,25 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "replayMessages",
-        {"messageIds": "list[ID]", "reason": "str"},
-        {"replayedCount": "int"},
-        _replay_messages,
+        {
+            "messageIds": "list[ID] | None",
+            "where": "ReplayWhereInput | None",
+            "limit": "int | None",
+            "reason": "str",
+        },
+        {"replayedCount": "int", "foundCount": "int"},
+        messages.replay,
         mso_only=True,
         reason="reason",
-        help="Read stored messages again; the reason is audited, so it names no patient.",
+        help="Read stored messages again in the order they came: those named, or at most `limit` "
+        "(1000) of those that `where` finds. `validateOnly` counts them first. The reason is "
+        "audited, so it names no patient.",
     ),
     Mutation(
         "resendMessages",
         {"messageIds": "list[ID]", "reason": "str"},
         {"resentCount": "int"},
-        _resend_messages,
+        messages.resend,
         mso_only=True,
         reason="reason",
         help="Send parked messages again, with the same bytes, before whatever was queued later.",

@@ -132,6 +132,11 @@ inbound_message = stored(
     fields={
         "kind": col(OPERATIONAL),
         "messageType": col(OPERATIONAL),
+        "controlId": col(OPERATIONAL, help="MSH-10, or the event's id."),
+        "patientKey": col(
+            OPERATIONAL, help="Stands for the patient's record number; see `messageKeys`."
+        ),
+        "priorPatientKey": col(OPERATIONAL, help="Of the record a merge ends."),
         "size": col(OPERATIONAL, help="Bytes."),
         "contentType": col(OPERATIONAL),
         "state": enum(
@@ -151,7 +156,18 @@ inbound_message = stored(
         "practice": one("Practice", "practice_id"),
         "connection": one("Connection", "connection_id"),
     },
-    filters={"practice": EQ, "kind": EQ, "state": EQ, "receivedAt": RANGE},
+    filters={
+        "practice": EQ,
+        "connection": EQ,
+        "kind": EQ,
+        "state": EQ,
+        "messageType": EQ,
+        "controlId": EQ,
+        "faultCode": EQ,
+        "patientKey": EQ,
+        "priorPatientKey": EQ,
+        "receivedAt": RANGE,
+    },
     orders={"receivedAt": ("received_at",)},
 )
 

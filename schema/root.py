@@ -14,6 +14,7 @@ from schema import (
     clinical,
     connectors_catalogue,
     eligibility,
+    messages,
     operations,
     patients,
     payroll,
@@ -105,7 +106,11 @@ class HubSchema:
         query = maker.make(
             "Query",
             [*maker.roots(), *maker.node_roots()],
-            bases=(connectors_catalogue.Query, *([federation_query] if federation else [])),
+            bases=(
+                connectors_catalogue.Query,
+                messages.Query,
+                *([federation_query] if federation else []),
+            ),
         )
         self.strawberry = strawberry.Schema(
             query=query,

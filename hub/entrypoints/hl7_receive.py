@@ -227,6 +227,7 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
     if fault is None and not is_ack:
         fault = _check(content, header, connection, facility)
     state = _state(fault, is_ack, header, connection)
+    lanes = _lanes(content, connection, facility) if state == "received" else ()
     arrival = Arrival(
         kind="hl7v2",
         connection_id=connection.connection_id if connection else None,
@@ -241,7 +242,8 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
         headers=_headers(header, facility, frame, peer),
         state=state,
         fault=_issue(fault),
-        lanes=_lanes(content, connection, facility) if state == "received" else (),
+        lanes=lanes,
+        patients=tuple(lane.rpartition("|")[2] for lane in lanes if "|patient|" in lane),
         destinations=() if fault or is_ack else _destinations(header, connection),
         denied=fault.text if fault is not None and fault.path in _CLAIMS else "",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from hub.domain.jobs import Job
@@ -37,7 +37,8 @@ class Arrival:
     `source` names endpoint and sender; with `control_id` and the body it is the key of duplicates.
     `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
     digests. `answer` is what the sender gets once this is stored; `fault` says why it is not
-    `received`. `destinations` are the connections an accepted message is forwarded to, as it is.
+    `received`. `destinations` are the connections an accepted message is forwarded to, as it is;
+    `patients` the record numbers of whom it speaks, at most two, by which it is found later.
     `denied` is a fixed text for the audit trail where the sender claims to be another.
     """
 
@@ -55,6 +56,7 @@ class Arrival:
     lanes: tuple[str, ...] = ()
     answer: bytes = b""
     destinations: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
     denied: str = ""
 
 
@@ -119,7 +121,11 @@ def _insert(
     with IntegrityError; tried again, the arrival finds it there."""
     if not new:
         return
-    rows = [_row(crypto, entry, inbox_id, clash, now) for entry, inbox_id, clash in new]
+    # A microsecond apart, so that messages stored together keep the order they came in.
+    rows = [
+        _row(crypto, entry, inbox_id, clash, now + timedelta(microseconds=place))
+        for place, (entry, inbox_id, clash) in enumerate(new)
+    ]
     jobs = [
         _job(crypto, inbox_id, entry.arrival)
         for entry, inbox_id, conflict in new
@@ -181,7 +187,7 @@ def _again(
     """A message that came before."""
     same = session.get_one(InboundMessage, inbox_id, with_for_update=True)
     if same.state == "refused" and arrival.state == "received" and not conflict:
-        _judge_again(same, arrival)
+        _judge_again(crypto, same, arrival)
         same.answer = crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
         queue.add_many(session, [_job(crypto, same.id, arrival)], now=now)
         outbox.add_all(session, crypto, list(_forwarded(same.id, arrival)), now=now)
@@ -218,7 +224,14 @@ def _row(
         "issue_count": 0,
         "duplicates": 0,
         "received_at": now,
+        **_keys(crypto, arrival),
     }
+
+
+def _keys(crypto: Crypto, arrival: Arrival) -> dict[str, str | None]:
+    first, second = (*map(crypto.digest, arrival.lanes[:2]), None, None)[:2]
+    patient, prior = (*(inbox.patient_key(crypto, p) for p in arrival.patients[:2]), None, None)[:2]
+    return {"lane": first, "lane2": second, "patient_key": patient, "prior_patient_key": prior}
 
 
 def _job(crypto: Crypto, inbox_id: str, arrival: Arrival) -> queue.NewJob:
@@ -231,7 +244,9 @@ def _job(crypto: Crypto, inbox_id: str, arrival: Arrival) -> queue.NewJob:
     )
 
 
-def _judge_again(row: InboundMessage, arrival: Arrival) -> None:
+def _judge_again(crypto: Crypto, row: InboundMessage, arrival: Arrival) -> None:
     row.state = "received"
     row.practice_id, row.connection_id = arrival.practice_id, arrival.connection_id
     row.fault_code = row.fault_path = row.fault_text = ""
+    for name, key in _keys(crypto, arrival).items():
+        setattr(row, name, key)

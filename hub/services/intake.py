@@ -182,7 +182,8 @@ def finish(
 
 
 def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -> int:
-    """Read stored messages again, oldest first; returns how many got a job.
+    """Read stored messages again in the order they came, each under its order keys; returns how
+    many got a job.
 
     Reading twice is harmless (effects are upserts), and a message refused at the door stays
     refused: whoever sent it was told so.
@@ -193,7 +194,7 @@ def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -
             InboundMessage.id.in_(list(inbox_ids)),
             InboundMessage.state.in_(("received", "processed", "ignored", "quarantined")),
         )
-        .order_by(InboundMessage.received_at)
+        .order_by(InboundMessage.received_at, InboundMessage.id)
     ).all()
     for row in rows:
         queue.add(
@@ -202,6 +203,7 @@ def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -
             {"inbox_id": row.id},
             now=now,
             practice_id=row.practice_id,
+            lanes=[lane for lane in (row.lane, row.lane2) if lane is not None],
             unique_key=f"inbox:{row.id}",
         )
     return len(rows)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from hub.errors import NotFound
 from hub.services import intake
@@ -14,7 +14,14 @@ from hub.services.operators import Operator, record, stated_reason
 from hub.storage import inbox
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Connection, DataIssue, InboundMessage, JobRow, Practice
+from hub.storage.tables import (
+    Connection,
+    DataIssue,
+    InboundMessage,
+    JobRow,
+    PatientIdentifier,
+    Practice,
+)
 
 STATES = ("received", "processed", "ignored", "quarantined", "refused")
 KINDS = ("hl7v2", "webhook", "x12", "record")
@@ -38,30 +45,61 @@ class Shown:
     jobs: Sequence[JobRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which messages: all that is given holds. `connection` is a name or an id; `since` (inclusive)
+    and `until` are aware; `patient` is a record number as sent or a patient's id here."""
+
+    state: str | None = None
+    kind: str | None = None
+    connection: str | None = None
+    message_type: str | None = None
+    control_id: str | None = None
+    fault_code: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    patient: str | None = None
+
+
 def find(
-    session: ScopedSession,
-    *,
-    state: str | None = None,
-    kind: str | None = None,
-    connection: str | None = None,
-    message_type: str | None = None,
-    since: datetime | None = None,
-    limit: int = 50,
+    session: ScopedSession, crypto: Crypto, wanted: Wanted, *, limit: int = 50
 ) -> list[Listed]:
-    """Messages, newest first. `connection` is a name or an id, `since` aware and inclusive."""
-    wanted = _joined()
-    if state is not None:
-        wanted = wanted.where(InboundMessage.state == state)
-    if kind is not None:
-        wanted = wanted.where(InboundMessage.kind == kind)
-    if connection is not None:
-        wanted = wanted.where((Connection.name == connection) | (Connection.id == connection))
-    if message_type is not None:
-        wanted = wanted.where(InboundMessage.message_type == message_type)
-    if since is not None:
-        wanted = wanted.where(InboundMessage.received_at >= since)
-    wanted = wanted.order_by(InboundMessage.received_at.desc(), InboundMessage.id.desc())
-    return [_listed(*row) for row in session.execute(wanted.limit(limit))]
+    """Messages, newest first."""
+    found = _joined().where(*_conditions(session, crypto, wanted))
+    found = found.order_by(InboundMessage.received_at.desc(), InboundMessage.id.desc())
+    return [_listed(*row) for row in session.execute(found.limit(limit))]
+
+
+def patient_keys(session: ScopedSession, crypto: Crypto, patient: str) -> list[str]:
+    """The keys of a patient's messages: `patient` is a record number as sent, or a patient's id
+    here, which stands for all the record numbers known of them."""
+    numbers = session.scalars(
+        select(PatientIdentifier.value).where(PatientIdentifier.patient_id == patient)
+    ).all()
+    return sorted({inbox.patient_key(crypto, number) for number in numbers or [patient]})
+
+
+def _conditions(
+    session: ScopedSession, crypto: Crypto, wanted: Wanted
+) -> Iterator[ColumnElement[bool]]:
+    equal = {
+        InboundMessage.state: wanted.state,
+        InboundMessage.kind: wanted.kind,
+        InboundMessage.message_type: wanted.message_type,
+        InboundMessage.control_id: wanted.control_id,
+        InboundMessage.fault_code: wanted.fault_code,
+    }
+    yield from (column == value for column, value in equal.items() if value is not None)
+    if wanted.connection is not None:
+        yield (Connection.name == wanted.connection) | (Connection.id == wanted.connection)
+    if wanted.since is not None:
+        yield InboundMessage.received_at >= wanted.since
+    if wanted.until is not None:
+        yield InboundMessage.received_at < wanted.until
+    if wanted.patient is not None:
+        keys = patient_keys(session, crypto, wanted.patient)
+        current, prior = InboundMessage.patient_key, InboundMessage.prior_patient_key
+        yield current.in_(keys) | prior.in_(keys)
 
 
 def show(session: ScopedSession, inbox_id: str) -> Shown:
@@ -139,6 +177,40 @@ def replay(
         now=now,
     )
     return count
+
+
+def replay_found(
+    session: ScopedSession,
+    crypto: Crypto,
+    wanted: Wanted,
+    *,
+    limit: int,
+    dry_run: bool,
+    operator: Operator,
+    reason: str,
+    now: datetime,
+) -> tuple[int, int]:
+    """Read the messages again that `wanted` finds, oldest first, at most `limit`; returns how many
+    it finds in all and how many got a job (with `dry_run` would get one, and nothing is written).
+    """
+    stated = stated_reason(reason)
+    ids = replayable(session, crypto, wanted)
+    chosen = ids[:limit]
+    if dry_run or not chosen:
+        return len(ids), len(chosen)
+    count = replay(session, chosen, operator=operator, reason=stated, now=now)
+    return len(ids), count
+
+
+def replayable(session: ScopedSession, crypto: Crypto, wanted: Wanted) -> list[str]:
+    """The ids of stored messages that may be read again, in the order they came."""
+    found = (
+        select(InboundMessage.id)
+        .outerjoin(Connection, Connection.id == InboundMessage.connection_id)
+        .where(InboundMessage.state != "refused", *_conditions(session, crypto, wanted))
+        .order_by(InboundMessage.received_at, InboundMessage.id)
+    )
+    return list(session.scalars(found))
 
 
 def _joined() -> Select[InboundMessage, str | None, str | None]:

@@ -30,6 +30,11 @@ def answer_identity(inbox_id: str) -> str:
     return f"inbox.answer:{inbox_id}"
 
 
+def patient_key(crypto: Crypto, record_number: str) -> str:
+    """What a message is found by: the keyed digest of a patient's record number as sent."""
+    return crypto.digest(f"patient:{record_number}")
+
+
 Key = tuple[str, str]
 """What tells messages apart before their bodies do: source, and control id or digest."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from connectors import registry
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.connector import connector
 from connectors.ehr_hl7v2.parse import message_type
@@ -19,7 +21,10 @@ from connectors.sdk.hl7v2.batches import split_messages
 from connectors.sdk.hl7v2.caps import Caps
 from connectors.sdk.hl7v2.lexer import lex
 from hub.domain.records import Issue
+from hub.entrypoints.cli import common
 from hub.errors import Rejected
+from hub.services import connections
+from hub.storage.tables import Connection
 
 app = typer.Typer(help="Read HL7 v2 files.", no_args_is_help=True)
 
@@ -36,14 +41,16 @@ def show(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="HL7 v2 file")
     ],
-    zone: Annotated[
-        str, typer.Option(help="IANA zone of times without offset")
-    ] = "America/New_York",
+    zone: Annotated[str | None, typer.Option(help="IANA zone of times without offset")] = None,
+    connection: Annotated[
+        str | None, typer.Option(help="Read by the dialect of this connection, name or id")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """Show the messages of a file (framed, bare or in a batch) as the hub reads them."""
+    config = named_dialect(connection) if connection is not None else Config()
     try:
-        config = Config(zone=zone)
+        config = Config.model_validate({**config.model_dump(), **({"zone": zone} if zone else {})})
     except ValueError as error:
         raise typer.BadParameter("must be an IANA zone such as America/Chicago") from error
     contents = split_messages(file.read_bytes()) or [b""]  # an empty file is a fault, not nothing
@@ -55,8 +62,30 @@ def show(
         _print(message)
 
 
-def describe(content: bytes, config: Config) -> dict[str, Any]:
-    """One message as plain values: what was read, and what was wrong as issues; never raises."""
+def named_dialect(name: str) -> Config:
+    """The dialect of a stored connection."""
+    with common.opened() as hub, hub.database.read(common.SCOPE) as session:
+        return dialect_of(connections.named(session, name))
+
+
+def dialect_of(connection: Connection) -> Config:
+    """How a connection's messages are read; Rejected for a connection that receives no HL7."""
+    config = registry.validate_config(connection.connector_id, connection.config)
+    if not isinstance(config, Config):
+        raise Rejected(
+            f'"{connection.name}" receives no HL7 v2; name a connection of ehr_hl7v2.',
+            path="connection",
+        )
+    return config
+
+
+def describe(
+    content: bytes, config: Config, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """One message as plain values: what was read, and what was wrong as issues; never raises.
+
+    `headers` are those it was stored with, if it was.
+    """
     shown: dict[str, Any] = {
         "type": "",
         "control_id": "",
@@ -73,7 +102,7 @@ def describe(content: bytes, config: Config) -> dict[str, Any]:
         shown["version"] = message.value("MSH-12") or ""
         shown["charset"] = message.codec
         shown["segments"] = [segment.id for segment in message]
-        parsed = connector.parse(config, RawDocument(content))
+        parsed = connector.parse(config, RawDocument(content, headers=headers or {}))
     except Rejected as error:
         shown["issues"] = [asdict(Issue(error.reason, error.path, str(error)))]
         return shown

@@ -26,7 +26,8 @@ class InboundMessage(Base):
     """Bytes as they arrived, stored before they were acknowledged.
 
     `state`: received, processed, ignored, quarantined, refused. `raw` and `answer` are encrypted.
-    Unique per sender, control id and body.
+    Unique per sender, control id and body. `lane` and `lane2` are the order keys it is read under,
+    `patient_key` and `prior_patient_key` (of a merge) are by which it is found: keyed digests all.
     """
 
     __tablename__ = "inbox"
@@ -52,9 +53,26 @@ class InboundMessage(Base):
     duplicates: Mapped[int] = mapped_column(default=0)
     received_at: Mapped[datetime]
     processed_at: Mapped[datetime | None]
+    lane: Mapped[str | None]
+    lane2: Mapped[str | None]
+    patient_key: Mapped[str | None]
+    prior_patient_key: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("source", "control_id", "body_digest"),
+        Index(None, "control_id"),
+        Index(
+            "ix_inbox_patient_key",
+            "patient_key",
+            sqlite_where=text("patient_key IS NOT NULL"),
+            postgresql_where=text("patient_key IS NOT NULL"),
+        ),
+        Index(
+            "ix_inbox_prior_patient_key",
+            "prior_patient_key",
+            sqlite_where=text("prior_patient_key IS NOT NULL"),
+            postgresql_where=text("prior_patient_key IS NOT NULL"),
+        ),
         Index(None, "received_at", "id"),
         Index(None, "state", "received_at", "id"),
         Index(None, "practice_id", "received_at", "id"),
@@ -76,7 +94,11 @@ class DataIssue(Base):
     text: Mapped[str]
     recorded_at: Mapped[datetime]
 
-    __table_args__ = (Index(None, "inbox_id"), Index(None, "sync_run_id"))
+    __table_args__ = (
+        Index(None, "inbox_id"),
+        Index(None, "sync_run_id"),
+        Index(None, "recorded_at"),
+    )
 
 
 class JobRow(Base):

@@ -7,9 +7,11 @@ import pwd
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from hub.services.intake import Arrival
 from hub.services.operators import LONGEST_REASON
-from hub.storage.tables import InboundMessage, JobRow
+from hub.storage.tables import InboundMessage, JobRow, Patient, PatientIdentifier
 
 PATIENT = "Quillfeather"
 
@@ -125,7 +127,11 @@ def test_a_failed_audit_event_undoes_the_replay(desk: Any, monkeypatch: pytest.M
         (["list", "--state", "odd"], 2, "mso-hub: Invalid value for --state: must be one of rec"),
         (["list", "--kind", "odd"], 2, "mso-hub: Invalid value for --kind: must be one of hl7v2"),
         (["list", "--since", "odd"], 2, "mso-hub: Invalid value for --since: must be an age like"),
-        (["replay"], 2, "mso-hub: Missing argument"),
+        (["replay"], 2, "mso-hub: Missing option"),
+        (["replay", "--reason", "r"], 2, "mso-hub: Invalid value: name ids, or say by options"),
+        (["replay", "x", "--dry-run", "--reason", "r"], 2, "mso-hub: Invalid value for --dry-run"),
+        (["show", "x", "--content"], 2, "mso-hub: Invalid value for --reason"),
+        (["list", "--patient", ""], 2, "mso-hub: Invalid value for --patient"),
         (["nope"], 2, "mso-hub: No such command"),
     ],
 )
@@ -136,3 +142,104 @@ def test_a_failure_is_one_sentence_on_stderr(
     assert (ended.code, ended.out) == (code, "")
     assert ended.err.startswith(sentence)
     assert ended.err.count("\n") == 1
+
+
+HEADER = "MSH|^~\\&|EHRA|NORTH|HUB|MSO|20260302150000||ADT^A04|{}|P|2.5.1\r"
+BODY = "EVN|A04|20260302\rPID|1||{}^^^EHR^MR||{}^Cora||19700101|F\rPV1|1|O\r"
+
+
+def arrive(desk: Any, control_id: str, number: str, prior: tuple[str, ...] = ()) -> str:
+    """A message about the patient of a record number."""
+    content = (HEADER.format(control_id) + BODY.format(number, PATIENT)).encode()
+    arrival = Arrival(
+        "hl7v2", "ehr", "id-north", "mllp:EHRA", control_id, "ADT^A04", content,
+        lanes=(f"id-north|patient|EHR|{number}",), patients=(number, *prior),
+    )  # fmt: skip
+    inbox_id: str = desk.hub.intake.receive(arrival).result(timeout=30).inbox_id
+    return inbox_id
+
+
+def listed(desk: Any, *options: str) -> set[str]:
+    ended = desk.run("message", "list", "--json", *options)
+    return {row["id"] for row in ended.json["messages"]}
+
+
+def test_a_message_is_found_by_its_control_id_and_by_its_fault(desk: Any) -> None:
+    found = arrive(desk, "MSG77", "77")
+    assert listed(desk, "--control-id", "MSG77") == {found}
+    assert listed(desk, "--fault", "hl7_100") == {desk.messages["bad"], desk.messages["pushed"]}
+    assert listed(desk, "--until", "1h") == set()
+
+
+def test_messages_are_found_by_a_patients_number_or_id_and_the_number_is_nowhere_stored(
+    desk: Any,
+) -> None:
+    first, second = arrive(desk, "M1", "4711"), arrive(desk, "M2", "4711")
+    merge = arrive(desk, "M3", "4712", prior=("4711",))
+    other = arrive(desk, "M4", "4713")
+    assert listed(desk, "--patient", "4711") == {first, second, merge}
+    desk.work(lambda session: _know_patient(session, "p1", ("4712", "4713")))
+    assert listed(desk, "--patient", "p1") == {merge, other}
+    assert listed(desk, "--patient", "4799") == set()
+    for row in desk.rows(InboundMessage):
+        stored = [row.lane, row.patient_key, row.prior_patient_key, row.headers, row.source]
+        assert "471" not in [str(value)[:3] for value in stored]
+        assert all("|" not in str(value) for value in stored[:3])
+
+
+def _know_patient(session: Any, patient_id: str, numbers: tuple[str, ...]) -> None:
+    session.add(Patient(id=patient_id, practice_id="id-north", family_name="F", given_name="G"))
+    session.flush()
+    for number in numbers:
+        session.add(
+            PatientIdentifier(
+                practice_id="id-north", patient_id=patient_id, authority="EHR", type="MR",
+                value=number,
+            )
+        )  # fmt: skip
+
+
+def test_what_a_filter_finds_is_counted_first_and_then_read_again_in_order(desk: Any) -> None:
+    ids = [arrive(desk, f"M{number}", str(number)) for number in range(5)]
+    desk.work(lambda s: s.execute(update(JobRow).values(state="done")))
+    options = ("--type", "ADT^A04", "--reason", "dialect corrected", "--json")
+    counted = desk.run("message", "replay", *options, "--dry-run", "--limit", "3")
+    assert counted.json == {"named": 5, "would_replay": 3}
+    assert {job.state for job in desk.rows(JobRow)} == {"done"}
+    assert desk.audited() == []
+    assert desk.run("message", "replay", *options, "--limit", "3").json == {
+        "named": 5,
+        "replayed": 3,
+    }
+    jobs = sorted(desk.rows(JobRow, state="ready"), key=lambda job: job.id)
+    assert [job.args["inbox_id"] for job in jobs] == ids[:3]
+    assert desk.audited() == [("message replay", me(), "dialect corrected")]
+
+
+def test_a_replayed_message_keeps_the_order_of_its_patient(desk: Any) -> None:
+    inbox_id = arrive(desk, "M1", "77")
+    (first,) = desk.rows(JobRow, unique_key=f"inbox:{inbox_id}")
+    desk.work(lambda s: s.execute(update(JobRow).values(state="done")))
+    desk.run("message", "replay", inbox_id, "--reason", "again")
+    (again,) = desk.rows(JobRow, unique_key=f"inbox:{inbox_id}", state="ready")
+    assert again.lane == first.lane
+    assert first.lane is not None
+
+
+def test_content_is_shown_beside_what_is_read_in_it_and_audited(desk: Any) -> None:
+    inbox_id = arrive(desk, "M1", "77")
+    options = ("--content", "--reason", "ticket 9", "--json")
+    shown = desk.run("message", "show", inbox_id, *options).json
+    assert [line[:3] for line in shown["raw"]] == ["MSH", "EVN", "PID", "PV1"]
+    assert [record["record"] for record in shown["records"]] == ["Patient"]
+    assert desk.audited() == [("message show --raw", me(), "ticket 9")]
+
+
+def test_what_went_wrong_is_counted_by_day_connection_and_code(desk: Any) -> None:
+    counts = desk.run("message", "issues", "--json").json["counts"]
+    assert {(one["connection"], one["kind"], one["code"], one["count"]) for one in counts} == {
+        ("EHR A", "fault", "hl7_100", 2),
+        ("EHR A", "issue", "bad_date", 1),
+    }
+    assert desk.run("message", "issues", "--connection", "other", "--json").json == {"counts": []}
+    assert "bad_date" in desk.run("message", "issues").out
