@@ -93,7 +93,7 @@ class Query:
 def replay(call: Call) -> Payload:
     """Read the messages named, or those that `where` finds, again."""
     ids, where = call.input.get("messageIds"), call.input.get("where")
-    limit = call.input.get("limit") or MOST_MESSAGES
+    limit = MOST_MESSAGES if call.input.get("limit") is None else call.input["limit"]
     _check_reason(call)
     if (ids is None) == (where is None):
         raise Rejected("Name `messageIds` or say `where`.", path="messageIds")

@@ -1,6 +1,6 @@
 """Keep under which keys a message is read and found.
 
-Revision 0012, after 0011.
+Revision 0013, after 0012.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from hub.storage.tables import base as types
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
