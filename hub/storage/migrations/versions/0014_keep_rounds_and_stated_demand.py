@@ -1,6 +1,6 @@
 """Keep the history of purchasing rounds, and demand as it was stated.
 
-Revision 0013, after 0012.
+Revision 0014, after 0013.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from hub.storage.tables import base as types
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
