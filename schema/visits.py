@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.domain.agreements import DataClass
 from hub.domain.encounters import EncounterClass, EncounterStatus, StayKind
 from hub.domain.observations import ObservationStatus
-from hub.domain.scheduling import AppointmentStatus
+from hub.domain.scheduling import AppointmentStatus, ResourceKind
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
@@ -26,12 +26,15 @@ appointment = stored(
         "location": col(OPERATIONAL),
         "serviceCode": col(PHI),
         "reason": col(PHI, identifier=True),
+        "typeCode": col(PHI, help="HL7 table 0277 or as sent (SCH-8)."),
+        "note": col(PHI, identifier=True),
         "receivedAt": col(OPERATIONAL),
     },
     links={
         "practice": one("Practice", "practice_id"),
         "patient": one("Patient", "patient_id"),
         "provider": one("Provider", "provider_id"),
+        "resources": many("AppointmentResource", "appointment_id", order="position"),
         "eligibilityChecks": many("EligibilityCheck", "appointment_id", order="-requestedAt"),
     },
     filters={
@@ -42,6 +45,25 @@ appointment = stored(
         "startsAt": RANGE,
     },
     orders={"startsAt": ("starts_at",)},
+)
+
+appointment_resource = stored(
+    "AppointmentResource",
+    table=tables.AppointmentResource,
+    subject=INHERITED,
+    node=False,
+    help="A service, person, place or thing that an appointment takes up (AIS, AIP, AIL, AIG).",
+    fields={
+        "position": col(OPERATIONAL),
+        "kind": enum(OPERATIONAL, "ResourceKind", ResourceKind),
+        "code": col(PHI),
+        "name": col(PHI),
+        "role": col(OPERATIONAL),
+        "startsAt": col(PHI),
+        "minutes": col(OPERATIONAL),
+    },
+    links={"provider": one("Provider", "provider_id")},
+    orders={"position": ("position",)},
 )
 
 encounter = stored(
@@ -113,22 +135,59 @@ observation = stored(
         "valueType": col(PHI),
         "valueText": col(PHI, identifier=True, help="The value as sent."),
         "valueNumber": col(PHI, help="The value as an exact decimal, where it is numeric."),
+        "valueCode": col(PHI, help="The code of a coded value."),
+        "valueCodeSystem": col(PHI),
         "unit": col(PHI),
         "referenceRange": col(PHI),
         "abnormalFlags": col(PHI),
         "status": enum(PHI, "ObservationStatus", ObservationStatus),
         "observedAt": col(PHI),
         "note": col(PHI, identifier=True),
+        "method": col(PHI),
+        "specimen": col(PHI, help="What was examined (SPM-4, OBR-15)."),
+        "performer": col(OPERATIONAL, help="Who examined it (OBX-23, OBX-15)."),
+        "reportKey": col(PHI, identifier=True, help="The number of its report (OBR-3)."),
+        "parentReportKey": col(
+            PHI, identifier=True, help="The report that this one refines (OBR-29)."
+        ),
+        "parentCode": col(PHI, help="The result there that this one refines (OBR-26)."),
         "receivedAt": col(OPERATIONAL),
     },
     links={
         "practice": one("Practice", "practice_id"),
         "patient": one("Patient", "patient_id"),
         "encounter": one("Encounter", "encounter_id"),
+        "versions": many(
+            "ObservationVersion",
+            "observation_id",
+            order="replacedAt",
+            help="What it said before it was corrected or withdrawn.",
+        ),
         "order": one("ClinicalOrder", "order_id", help="The order it answers."),
     },
     filters={"practice": EQ, "patient": EQ, "code": EQ, "status": EQ, "observedAt": RANGE},
     orders={"observedAt": ("observed_at",)},
+)
+
+observation_version = stored(
+    "ObservationVersion",
+    table=tables.ObservationVersion,
+    subject=INHERITED,
+    node=False,
+    help="What a result said before it was corrected or withdrawn.",
+    fields={
+        "status": enum(PHI, "ObservationStatus", ObservationStatus),
+        "valueText": col(PHI, identifier=True),
+        "valueNumber": col(PHI),
+        "unit": col(PHI),
+        "referenceRange": col(PHI),
+        "abnormalFlags": col(PHI),
+        "note": col(PHI, identifier=True),
+        "observedAt": col(PHI),
+        "receivedAt": col(OPERATIONAL),
+        "replacedAt": col(OPERATIONAL),
+    },
+    orders={"replacedAt": ("replaced_at",)},
 )
 
 charge = stored(

@@ -90,6 +90,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "practitioner.email": ("STF-15[1]",),
     "practitioner.starts_on": ("STF-12[1].1",),
     "practitioner.ends_on": ("STF-13[1].1",),
+    "appointment.reason": ("SCH-7.2", "SCH-7.1"),
+    "appointment.type": ("SCH-8.1",),
     "coverage.member_id": ("IN1-49.1", "IN1-36.1", "IN2-61.1"),
 }
 """By the name a dialect uses in its ``field`` table."""

@@ -188,12 +188,12 @@ _MOST_NAMED = 20
 _ENVELOPE = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "PID", "PV1"})
 _READ = {
     "ADT": frozenset({"MRG", "PV2", "IN1", "IN2"}),
-    "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
+    "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP", "NTE"}),
     **dict.fromkeys(("ORM", "OML", "OMG"), frozenset({"ORC", "OBR", "RXO", "TQ1", "NTE"})),
     "MDM": frozenset({"TXA", "OBX", "ORC", "OBR"}),
     "VXU": frozenset({"ORC", "RXA", "RXR", "OBX", "NTE"}),
     "MFN": frozenset({"MFI", "MFE", "STF", "PRA"}),
-    "ORU": frozenset({"ORC", "OBR", "OBX", "NTE"}),
+    "ORU": frozenset({"ORC", "OBR", "OBX", "NTE", "SPM"}),
     "DFT": frozenset({"FT1"}),
 }
 """Segments that say who and when, and those read by type of message."""

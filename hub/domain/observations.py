@@ -16,7 +16,8 @@ ObservationStatus = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One OBX. `value_text` is as sent; `value_number` its exact decimal where OBX-2 is NM.
+    """One OBX. `value_text` is as sent; `value_number` its exact decimal where OBX-2 is NM,
+    `value_code` its code where it is coded.
 
     `key` is OBX-3 code plus OBX-4 sub-id, unique within the report.
     """
@@ -34,13 +35,18 @@ class Observation:
     status: ObservationStatus = "final"
     observed_at: datetime | None = None
     note: str = ""
+    value_code: str = ""
+    value_code_system: str = ""
+    method: str = ""
+    performer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationReport:
     """One OBR with its results; the record's `external_id` is OBR-3, else OBR-2 with OBR-4.
 
-    The numbers are those of the order it answers.
+    The numbers are those of the order it answers; `parent_number` is the report this one refines
+    (OBR-29), `parent_code` the result there (OBR-26).
     """
 
     patient: PatientReference
@@ -50,3 +56,6 @@ class ObservationReport:
     visit_number: str | None = None
     placer_number: str = ""
     filler_number: str = ""
+    specimen: str = ""
+    parent_number: str = ""
+    parent_code: str = ""

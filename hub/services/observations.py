@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hub.domain.content import content_hash
 from hub.domain.observations import Observation, ObservationReport
@@ -24,6 +24,7 @@ from hub.services.records import (
 from hub.storage import sourced
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Observation as ObservationRow
+from hub.storage.tables import ObservationVersion
 
 EARLY = frozenset({"registered", "preliminary"})
 SETTLED = frozenset({"final", "corrected"})
@@ -39,6 +40,20 @@ COPIED = (
     "reference_range",
     "abnormal_flags",
     "note",
+    "value_code",
+    "value_code_system",
+    "method",
+    "performer",
+)
+VERSIONED = (
+    "status",
+    "value_text",
+    "value_number",
+    "unit",
+    "reference_range",
+    "abnormal_flags",
+    "note",
+    "observed_at",
 )
 
 
@@ -121,6 +136,7 @@ def _apply_one(
         context.report(
             "wrong_patient", "OBX-11", "A result was withdrawn as another patient's; review both."
         )
+    before = None if row is None else _said(row)
     if row is None:
         row = ObservationRow(practice_id=context.practice, report_key=record.external_id)
         session.add(row)
@@ -132,9 +148,31 @@ def _apply_one(
     row.encounter_id = encounter_id or row.encounter_id
     row.order_id = order_id or row.order_id
     row.status = status
+    if before is not None and before != _said(row):
+        _keep_version(session, context, row, before)
     stamp(row, context, record, content)
     row.external_id = external_id
     return outcome
+
+
+def _said(row: ObservationRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in VERSIONED}
+
+
+def _keep_version(
+    session: ScopedSession, context: ApplyContext, row: ObservationRow, before: dict[str, Any]
+) -> None:
+    """Keep what a result said until now, and the message that said so."""
+    session.add(
+        ObservationVersion(
+            practice_id=row.practice_id,
+            observation_id=row.id,
+            received_at=row.received_at,
+            inbox_id=row.inbox_id,
+            replaced_at=context.received_at,
+            **before,
+        )
+    )
 
 
 def _copy(
@@ -144,7 +182,8 @@ def _copy(
     report: ObservationReport,
     observation: Observation,
 ) -> None:
-    row.report_name = report.name
+    row.report_name, row.specimen = report.name, report.specimen
+    row.parent_report_key, row.parent_code = report.parent_number, report.parent_code
     row.observed_at = observation.observed_at or record.occurred_at or context.received_at
     for name in COPIED:
         setattr(row, name, getattr(observation, name))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hub.domain.records import Record
-from hub.domain.scheduling import Appointment, Practitioner
+from hub.domain.scheduling import Appointment, AppointmentResource, Practitioner
 from hub.errors import Rejected
 from hub.services import patients
 from hub.services.records import (
@@ -17,9 +19,12 @@ from hub.services.records import (
     stamp,
 )
 from hub.storage import sourced
-from hub.storage.scheduling import add_provider, find_provider
+from hub.storage.scheduling import add_provider, find_provider, resources_of
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Appointment as AppointmentRow
+from hub.storage.tables import AppointmentResource as ResourceRow
+
+COPIED = ("starts_at", "minutes", "location", "service_code", "reason", "type_code", "note")
 
 
 def apply_appointment(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
@@ -50,13 +55,51 @@ def apply_appointment(session: ScopedSession, context: ApplyContext, record: Rec
     row.status = "deleted" if record.op == "delete" else appointment.status
     if appointment.practitioner is not None:
         row.provider_id = resolve_practitioner(session, context, appointment.practitioner)
-    for name in ("starts_at", "minutes", "location", "service_code", "reason"):
+    for name in COPIED:
         value = getattr(appointment, name)
         if value is not None:
             setattr(row, name, value)
     stamp(row, context, record, content)
     session.add(row)
+    if appointment.resources is not None:
+        session.flush()
+        _allot(session, context, row, appointment.resources)
     return outcome
+
+
+def _allot(
+    session: ScopedSession,
+    context: ApplyContext,
+    row: AppointmentRow,
+    stated: Sequence[AppointmentResource],
+) -> None:
+    """Write what the appointment takes up. Additions only, or no action codes, are the whole list;
+    updates and deletions change the one there is."""
+    edits = any(one.change in {"update", "delete", "none"} for one in stated)
+    held = {
+        (one.kind, one.code or one.name): one
+        for one in resources_of(session, row.practice_id, row.id)
+    }
+    named = {(one.kind, one.code or one.name): one for one in stated}
+    for key, old in held.items():
+        gone = named[key].change == "delete" if key in named else not edits
+        if gone:
+            session.delete(old)
+    position = max((one.position for one in held.values()), default=0) if edits else 0
+    for key, said in named.items():
+        if said.change in {"delete", "none"}:
+            continue
+        kept = held.get(key)
+        if kept is None:
+            kept = ResourceRow(practice_id=row.practice_id, appointment_id=row.id)
+            session.add(kept)
+        if kept.position is None or not edits:
+            position += 1
+            kept.position = position
+        kept.kind, kept.code, kept.name, kept.role = said.kind, said.code, said.name, said.role
+        kept.starts_at, kept.minutes = said.starts_at, said.minutes
+        if said.practitioner is not None:
+            kept.provider_id = resolve_practitioner(session, context, said.practitioner)
 
 
 def apply_practitioner(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:

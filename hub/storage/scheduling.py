@@ -1,4 +1,4 @@
-"""Queries on a practice's providers."""
+"""Queries on a practice's providers and what its appointments take up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Provider
+from hub.storage.tables import AppointmentResource, Provider
 from hub.storage.upsert import insert_once
 
 
@@ -25,6 +25,20 @@ def find_provider(
         .order_by(Provider.id)
     ).all()
     return next((row for row in rows if row.external_id == external_id), rows[0] if rows else None)
+
+
+def resources_of(
+    session: ScopedSession, practice_id: str, appointment_id: str
+) -> Sequence[AppointmentResource]:
+    """What an appointment takes up, in order."""
+    return session.scalars(
+        select(AppointmentResource)
+        .where(
+            AppointmentResource.practice_id == practice_id,
+            AppointmentResource.appointment_id == appointment_id,
+        )
+        .order_by(AppointmentResource.position, AppointmentResource.id)
+    ).all()
 
 
 def listed_providers(

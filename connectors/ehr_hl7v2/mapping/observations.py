@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from connectors.ehr_hl7v2.mapping.embedded import embedded
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
 from connectors.ehr_hl7v2.mapping.texts import lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
+from hub.domain.clinical_documents import ClinicalDocument
 from hub.domain.observations import Observation, ObservationReport, ObservationStatus
 from hub.domain.patients import PatientReference
 
@@ -30,10 +32,17 @@ _LINES = frozenset({"TX", "FT", "ST"})
 class _Group:
     obr: Segment
     observations: list[Observation] = field(default_factory=list)
+    files: list[tuple[str, Segment]] = field(default_factory=list)
+    spm: Segment | None = None
 
 
-def reports(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, ObservationReport]]:
-    """Each OBR with the OBX and NTE that follow it; the key is OBR-3, else OBR-2 with OBR-4."""
+def reports(
+    reading: Reading, patient: PatientReference
+) -> Iterator[tuple[str, ObservationReport | ClinicalDocument]]:
+    """Each OBR with the OBX, NTE and SPM that follow it; the key is OBR-3, else OBR-2 with OBR-4.
+
+    A file embedded in a result is a document of its own, after its report.
+    """
     visit = visit_number(reading)
     for group in _groups(reading):
         obr = group.obr
@@ -51,8 +60,38 @@ def reports(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, 
                 visit_number=visit,
                 placer_number=obr.value("2.1") or "",
                 filler_number=obr.value("3.1") or "",
+                specimen=_specimen(group),
+                parent_number=obr.value("29.2") or obr.value("29.1") or "",
+                parent_code=obr.value("26.1") or "",
             ),
         )
+        for obx_key, obx in group.files:
+            yield f"{key}/{obx_key}", _file(reading, group, obx, patient, visit)
+
+
+def _file(
+    reading: Reading, group: _Group, obx: Segment, patient: PatientReference, visit: str | None
+) -> ClinicalDocument:
+    parts = tuple(embedded(reading, obx))
+    withdrawn = obx.value("11") in {"D", "W"}
+    return ClinicalDocument(
+        patient=patient,
+        type_code=obx.value("3.1"),
+        type_name=obx.value("3.2"),
+        availability="cancelled" if withdrawn else "available",
+        activity_at=reading.time(obx, "14") or reading.time(group.obr, "7"),
+        placer_number=group.obr.value("2.1") or "",
+        filler_number=group.obr.value("3.1") or "",
+        visit_number=visit,
+        parts=parts or None,
+    )
+
+
+def _specimen(group: _Group) -> str:
+    spm = group.spm
+    return (spm.value("4.2") or spm.value("4.1") or "" if spm else "") or (
+        group.obr.value("15.1.2") or group.obr.value("15.1.1") or ""
+    )
 
 
 def _placer_key(obr: Segment) -> str:
@@ -67,7 +106,12 @@ def _groups(reading: Reading) -> list[_Group]:
         if segment.id == "OBR":
             groups.append(_Group(segment))
         elif segment.id == "OBX" and groups:
-            groups[-1].observations.append(_observation(reading, segment, groups[-1]))
+            found = _observation(reading, segment, groups[-1])
+            groups[-1].observations.append(found)
+            if found.value_type in {"ED", "RP"}:
+                groups[-1].files.append((found.key, segment))
+        elif segment.id == "SPM" and groups:
+            groups[-1].spm = groups[-1].spm or segment
         elif segment.id == "NTE" and groups and previous == "OBX":
             last = groups[-1].observations[-1]
             note = lines(segment, 3)
@@ -103,6 +147,10 @@ def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
         abnormal_flags=obx.text_at("8") or "",
         status=status or "registered",
         observed_at=reading.time(obx, "14") or reading.time(group.obr, "7"),
+        value_code=obx.value("5.1") or "" if kind in _CODED else "",
+        value_code_system=obx.value("5.3") or "" if kind in _CODED else "",
+        method=obx.value("17[1].2") or obx.value("17[1].1") or "",
+        performer=obx.value("23.1") or obx.value("15.2") or obx.value("15.1") or "",
     )
 
 
@@ -114,10 +162,7 @@ def _text(reading: Reading, obx: Segment, kind: str) -> str:
     if kind in _CODED:
         return obx.value("5.2") or obx.value("5.1") or ""
     if kind in {"ED", "RP"}:
-        reading.issue(
-            "document_kept_raw", "OBX-5", "An embedded document stays in the raw message."
-        )
-        return ""
+        return ""  # kept as a document
     if kind == "SN":
         parts = (obx.value(f"5.{position}") for position in range(1, 5))
         return "".join(part for part in parts if part)

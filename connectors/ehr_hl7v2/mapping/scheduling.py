@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from connectors.ehr_hl7v2.mapping.encounters import location, practitioner
+from connectors.ehr_hl7v2.mapping.resources import appointment_resources, minutes
+from connectors.ehr_hl7v2.mapping.texts import lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.patients import PatientReference
@@ -27,8 +28,6 @@ _TABLE_0278: dict[str, AppointmentStatus] = {
     "DELETED": "deleted",
     "NOSHOW": "no_show",
 }
-_MINUTES = {"": Decimal(1), "MIN": Decimal(1), "M": Decimal(1), "H": Decimal(60), "HR": Decimal(60)}
-_MINUTES |= {"S": Decimal(1) / 60, "SEC": Decimal(1) / 60}
 _STARTS = (("AIS", "4"), ("AIL", "6"), ("AIP", "6"), ("AIG", "8"), ("TQ1", "7"), ("SCH", "11.4"))
 
 
@@ -43,39 +42,35 @@ def appointment(reading: Reading, event: str, patient: PatientReference) -> tupl
             path="SCH-2",
         )
     status = _BY_EVENT.get(event) or _TABLE_0278.get((sch.value("25.1") or "").upper(), "booked")
-    starts_at = _starts_at(reading)
+    resources, dropped = appointment_resources(reading)
+    starts_at = _starts_at(reading, dropped)
     if starts_at is None and status == "booked":
         reading.issue("start_missing", "AIS-4", "The appointment names no time at which it starts.")
-    ais, aip, ail = (reading.message.segment(name) for name in ("AIS", "AIP", "AIL"))
+    ais, aip, ail = (_first(reading, name, dropped) for name in ("AIS", "AIP", "AIL"))
     return key, Appointment(
         patient=patient,
         status=status,
         starts_at=starts_at,
-        minutes=_minutes(reading, ais, "7", "8") or _minutes(reading, sch, "9", "10"),
+        minutes=minutes(reading, ais, "7", "8") or minutes(reading, sch, "9", "10"),
         practitioner=practitioner(aip, "3[1]"),
         location=location(ail, "3"),
         service_code=ais.value("3.1"),
-        reason=sch.value("7.2") or sch.value("7.1"),
+        reason=reading.text("appointment.reason"),
+        type_code=reading.text("appointment.type"),
+        note="\n".join(lines(note, 3) for note in reading.message.all("NTE")) or None,
+        resources=resources,
     )
 
 
-def _starts_at(reading: Reading) -> datetime | None:
+def _first(reading: Reading, name: str, dropped: frozenset[int]) -> Segment:
+    """The first segment of that id that the message does not take off the appointment."""
+    found = (one for one in reading.message.all(name) if id(one) not in dropped)
+    return next(found, reading.absent(name))
+
+
+def _starts_at(reading: Reading, dropped: frozenset[int]) -> datetime | None:
     for name, place in _STARTS:
-        found = reading.time(reading.message.segment(name), place)
+        found = reading.time(_first(reading, name, dropped), place)
         if found is not None:
             return found
     return None
-
-
-def _minutes(reading: Reading, segment: Segment, value: str, unit: str) -> int | None:
-    amount = reading.number(segment, value)
-    if amount is None:
-        return None
-    factor = _MINUTES.get((segment.value(f"{unit}.1") or "").upper())
-    minutes = round(amount * factor) if factor is not None else 0
-    if not 0 < minutes <= 60 * 24 * 31:
-        reading.issue(
-            "bad_duration", f"{segment.id}-{value}", "The duration or its unit makes no sense."
-        )
-        return None
-    return minutes

@@ -31,6 +31,8 @@ class Appointment(PracticeOwned, Sourced, Base):
     location: Mapped[str] = mapped_column(default="")
     service_code: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(default="")
+    type_code: Mapped[str] = mapped_column(default="", server_default="")
+    note: Mapped[str] = mapped_column(default="", server_default="")
 
     __table_args__ = (
         UniqueConstraint("practice_id", "connection_id", "external_id"),
@@ -38,6 +40,29 @@ class Appointment(PracticeOwned, Sourced, Base):
         Index(None, "practice_id", "patient_id", "starts_at", "id"),
         Index(None, "practice_id", "provider_id", "starts_at", "id"),
         same_practice("patient_id", "patients"),
+        same_practice("provider_id", "providers"),
+    )
+
+
+class AppointmentResource(PracticeOwned, Base):
+    """A service, person, place or thing that an appointment takes up."""
+
+    __tablename__ = "appointment_resources"
+    domain = Domain.SCHEDULE
+
+    appointment_id: Mapped[str]
+    provider_id: Mapped[str | None]
+    position: Mapped[int]
+    kind: Mapped[str]
+    code: Mapped[str] = mapped_column(default="")
+    name: Mapped[str] = mapped_column(default="")
+    role: Mapped[str] = mapped_column(default="")
+    starts_at: Mapped[datetime | None]
+    minutes: Mapped[int | None]
+
+    __table_args__ = (
+        Index(None, "practice_id", "appointment_id", "position", "id"),
+        same_practice("appointment_id", "appointments"),
         same_practice("provider_id", "providers"),
     )
 
@@ -115,6 +140,13 @@ class Observation(PracticeOwned, Sourced, Base):
     observed_at: Mapped[datetime]
     note: Mapped[str] = mapped_column(default="")
     order_id: Mapped[str | None]
+    value_code: Mapped[str] = mapped_column(default="", server_default="")
+    value_code_system: Mapped[str] = mapped_column(default="", server_default="")
+    method: Mapped[str] = mapped_column(default="", server_default="")
+    specimen: Mapped[str] = mapped_column(default="", server_default="")
+    performer: Mapped[str] = mapped_column(default="", server_default="")
+    parent_report_key: Mapped[str] = mapped_column(default="", server_default="")
+    parent_code: Mapped[str] = mapped_column(default="", server_default="")
 
     __table_args__ = (
         UniqueConstraint("practice_id", "connection_id", "external_id"),
@@ -125,6 +157,31 @@ class Observation(PracticeOwned, Sourced, Base):
         Index(None, "practice_id", "encounter_id", "observed_at", "id"),
         same_practice("patient_id", "patients"),
         same_practice("encounter_id", "encounters"),
+    )
+
+
+class ObservationVersion(PracticeOwned, Base):
+    """What a result said before it was corrected or withdrawn."""
+
+    __tablename__ = "observation_versions"
+    domain = Domain.CLINICAL
+
+    observation_id: Mapped[str]
+    status: Mapped[str]
+    value_text: Mapped[str] = mapped_column(default="")
+    value_number: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    unit: Mapped[str] = mapped_column(default="")
+    reference_range: Mapped[str] = mapped_column(default="")
+    abnormal_flags: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="")
+    observed_at: Mapped[datetime]
+    received_at: Mapped[datetime | None]
+    replaced_at: Mapped[datetime]
+    inbox_id: Mapped[str | None]
+
+    __table_args__ = (
+        Index(None, "practice_id", "observation_id", "replaced_at", "id"),
+        same_practice("observation_id", "observations"),
     )
 
 

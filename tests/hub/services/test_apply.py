@@ -57,6 +57,7 @@ PARTS = {
     patients.Address,
     patients.PatientReference,
     coverage.Coverage,
+    scheduling.AppointmentResource,
     clinical_documents.DocumentPart,
     observations.Observation,
     workforce.Compensation,

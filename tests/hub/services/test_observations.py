@@ -110,3 +110,22 @@ def test_a_report_without_results_is_rejected(desk: Any) -> None:
 def test_a_result_without_a_time_takes_that_of_the_report(desk: Any) -> None:
     desk.put(report(replace(A1C, observed_at=None)), "R1", 3)
     assert desk.one(tables.Observation).observed_at == desk.one(tables.Observation).occurred_at
+
+
+def test_a_correction_keeps_what_the_result_said_before(desk: Any) -> None:
+    desk.put(report(A1C), "R1", minute=1)
+    corrected = replace(A1C, value_text="6.1", value_number=Decimal("6.1"), status="corrected")
+    desk.put(report(corrected), "R1", minute=2)
+    desk.put(report(corrected), "R1", minute=3)
+    version = desk.one(tables.ObservationVersion)
+    assert version.observation_id == desk.one(tables.Observation).id
+    assert (version.value_text, version.status) == (A1C.value_text, A1C.status)
+    desk.put(report(replace(corrected, status="deleted")), "R1", minute=4)
+    versions = sorted(row.status for row in desk.rows(tables.ObservationVersion))
+    assert versions == sorted([A1C.status, "corrected"])
+
+
+def test_a_repeated_report_that_only_links_a_visit_is_no_correction(desk: Any) -> None:
+    desk.put(report(A1C), "R1", minute=1)
+    desk.put(report(A1C, specimen="Blood"), "R1", minute=2)
+    assert desk.rows(tables.ObservationVersion) == []

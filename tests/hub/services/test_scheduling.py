@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from hub.domain.patients import Identifier, PatientReference, PersonName
-from hub.domain.scheduling import Appointment, Practitioner
+from hub.domain.scheduling import Appointment, AppointmentResource, Practitioner
 from hub.storage import tables
 
 NOON = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
@@ -119,3 +120,41 @@ def test_a_message_that_names_no_provider_keeps_or_leaves_none(desk: Any) -> Non
     desk.put(Appointment(IRIS, "booked", NOON, practitioner=Practitioner("")))
     assert desk.one(tables.Appointment).provider_id is None
     assert desk.rows(tables.Provider) == []
+
+
+def room(code: str, change: Any = None) -> AppointmentResource:
+    return AppointmentResource("place", code, change=change)
+
+
+def allotted(desk: Any) -> list[str]:
+    rows = sorted(desk.rows(tables.AppointmentResource), key=lambda row: row.position)
+    return [row.code for row in rows]
+
+
+@pytest.mark.parametrize("change", [None, "add"])
+def test_resources_without_edits_are_the_whole_list(desk: Any, change: Any) -> None:
+    desk.put(replace(BOOKED, resources=(room("R1", change), room("R2", change))), minute=1)
+    assert allotted(desk) == ["R1", "R2"]
+    desk.put(replace(BOOKED, minutes=45), minute=2)
+    assert allotted(desk) == ["R1", "R2"]
+    desk.put(replace(BOOKED, resources=(room("R2", change), room("R3", change))), minute=3)
+    assert allotted(desk) == ["R2", "R3"]
+
+
+def test_edited_resources_change_the_list_there_is(desk: Any) -> None:
+    desk.put(replace(BOOKED, resources=(room("R1"), room("R2"), room("R3"))), minute=1)
+    edits = (
+        room("R2", "delete"),
+        replace(room("R3", "update"), minutes=20),
+        room("R4", "add"),
+        room("R9", "none"),
+    )
+    desk.put(replace(BOOKED, resources=edits), minute=2)
+    assert allotted(desk) == ["R1", "R3", "R4"]
+    assert desk.one(tables.AppointmentResource, code="R3").minutes == 20
+
+
+def test_a_person_among_the_resources_is_a_provider(desk: Any) -> None:
+    person = AppointmentResource("person", "D1", "Field, Sam", practitioner=DOCTOR)
+    desk.put(replace(BOOKED, resources=(person,)))
+    assert desk.one(tables.AppointmentResource).provider_id == desk.one(tables.Provider).id
