@@ -1,6 +1,6 @@
 """Add what appointments take up and what results said before.
 
-Revision 0014, after 0013.
+Revision 0016, after 0015.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from hub.storage.tables import base as types
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
