@@ -111,6 +111,13 @@ class VendorDown(HubError):
     retryable = True
 
 
+class NoAnswer(HubError):
+    """A field of a query that a vendor answers got none; the field is null, the rest is there."""
+
+    code = "UPSTREAM"
+    http_status = 502
+
+
 class VendorRefused(HubError):
     """The vendor said no: not retried, shown to an operator."""
 

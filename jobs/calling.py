@@ -22,6 +22,7 @@ from hub.storage.tables import Connection
 from jobs.context import JobContext, RunningJob
 
 _SCOPE = unrestricted_scope("connector call")
+REQUEST_SECONDS = 20.0
 HELD_FOR = timedelta(minutes=5)
 """How soon held work looks again by itself; resuming a connection wakes it at once."""
 
@@ -89,6 +90,7 @@ def opened(
         egress=registry.get(connection.connector_id).egress,
         clock=JobClock(context),
         allow_loopback=context.settings.profile == "demo",
+        timeout=min(seconds, REQUEST_SECONDS),
     )
     ctx = Ctx(
         connection_id=connection.id,

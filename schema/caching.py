@@ -22,6 +22,7 @@ from hub.storage.reads.parts import (
     ById,
     ByIds,
     Computed,
+    Live,
     Many,
     Objects,
     One,
@@ -108,7 +109,7 @@ def _of_objects(objects: Objects) -> Iterator[str]:
             yield from _of_objects(output.objects)
         elif isinstance(output, Many):
             yield from _of_page(output.page)
-        elif isinstance(output, Computed):
+        elif isinstance(output, Computed | Live):
             yield _NEVER
 
 

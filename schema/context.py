@@ -12,6 +12,7 @@ from hub.domain.agreements import Principal, Scope
 from hub.storage.crypto import Crypto
 from hub.storage.running import Running
 from hub.storage.session import Database, ScopedSession
+from schema.live import AskVendors
 
 
 class ConnectorEntry(TypedDict):
@@ -53,7 +54,7 @@ class PrepareConnection(Protocol):
 class Context:
     """The surroundings of one request; `now` is the aware present moment, `running` what can be
     stopped when nobody waits for the answer any more, `own_documents` whether the caller may send
-    documents of its own."""
+    documents of its own, `ask_vendors` how live fields are answered."""
 
     database: Database
     crypto: Crypto
@@ -64,6 +65,7 @@ class Context:
     running: Running | None = None
     prepare_connection: PrepareConnection | None = None
     own_documents: bool = False
+    ask_vendors: AskVendors | None = None
 
     def read(self) -> AbstractContextManager[ScopedSession]:
         """A read under the rights of the request. Raises TooSlow when it is stopped."""

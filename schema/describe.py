@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLInputObjectType, GraphQLObjectType
 
 from hub.storage.reads.parts import Access
-from schema.mapping.declare import OneLink, Stored
+from schema.mapping.declare import LiveField, OneLink, Stored
 from schema.mapping.mutate import COMMON_INPUTS, Mutation
 from schema.mapping.types import order_value
 from schema.root import HubSchema
@@ -81,7 +81,8 @@ def _members(schema: HubSchema, item: Stored) -> Iterator[Row]:
             notes += ["Across practices: null unless the group is large enough."] * col.suppressed
         elif name in item.computed:
             data_class = str(item.computed[name].data_class)
-            notes.append("Computed.")
+            is_live = isinstance(item.computed[name], LiveField)
+            notes.append("Asked at the vendor." if is_live else "Computed.")
         elif isinstance(item.links.get(name), OneLink):
             notes.append("Null if it is missing or not granted.")
         yield f"`{name}`", f"`{field.type}`", data_class, " ".join(filter(None, notes))

@@ -36,6 +36,7 @@ from hub.storage.session import ScopedSession
 from schema.context import Context
 from schema.documents import Document, Documents, Invalid
 from schema.effects import mutate
+from schema.live import FieldFailure, answer_live
 from schema.mapping.plan import Operation, Planner
 from schema.mapping.visible import KEPT
 from schema.plans import Plan, Plans
@@ -49,7 +50,8 @@ Json = dict[str, Any]
 class Prepared:
     """An operation that may run, with its variables and what it costs at most.
 
-    `rows` is filled while it runs: root page (response key) → rows it came back with.
+    Filled while it runs: `rows`, root page (response key) → rows it came back with, and `failures`,
+    the fields that stayed null because a vendor did not answer.
     """
 
     document: Document
@@ -57,6 +59,7 @@ class Prepared:
     name: str
     cost: int
     rows: dict[str, int] = field(default_factory=dict)
+    failures: list[FieldFailure] = field(default_factory=list)
 
     def actual_cost(self) -> int:
         """What it cost: root pages by the rows they had, the rest as asked for."""
@@ -229,6 +232,7 @@ class _Run:
         with self.context.read() as session:
             reader = Reader(session, self.context.now())
             found = {key: reader.root(part, values) for key, part in plan.rows.items()}
+        self._prepared.failures.extend(answer_live(reader.pending, self.context.ask_vendors, found))
         reading.add(reader.reading)
         for key, part in plan.rows.items():
             if isinstance(part, RootPage):

@@ -6,56 +6,46 @@ asks for neither pays nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hub.domain.agreements import Domain
 from hub.errors import Stale
 from hub.storage import freshness
 from hub.storage.reads.scoping import split
 from hub.storage.reads.write import global_id, timestamp
+from hub.storage.tables import Base, PracticeOwned, Sourced
 from schema.context import Context
 from schema.execute import Engine, Prepared
 
-FED_BY: Mapping[str, frozenset[str]] = {
-    "ehr": frozenset(
-        {
-            "patients",
-            "patient_identifiers",
-            "providers",
-            "encounters",
-            "encounter_stays",
-            "clinical_orders",
-            "appointments",
-            "observations",
-            "charges",
-            "coverages",
-        }
-    ),
-    "payroll": frozenset(
-        {
-            "workers",
-            "employments",
-            "pay_periods",
-            "payroll_runs",
-            "pay_statements",
-            "pay_statement_lines",
-        }
-    ),
-    "supply": frozenset(
-        {
-            "items",
-            "suppliers",
-            "offers",
-            "offer_tiers",
-            "purchase_orders",
-            "purchase_order_lines",
-            "order_documents",
-        }
-    ),
-}
-"""The tables that connectors of each kind fill by themselves. Payers are asked one by one; each
-check of eligibility says when it was answered."""
+_TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+_SUPPLY = frozenset(
+    {
+        "items",
+        "suppliers",
+        "offers",
+        "offer_tiers",
+        "purchase_orders",
+        "purchase_order_lines",
+        "order_documents",
+    }
+)
+
+
+def kinds_feeding(nouns: Collection[str]) -> set[str]:
+    """The kinds of connectors that fill some tables by themselves. Payers are asked one by one;
+    each check of eligibility says when it was answered."""
+    return {kind for kind in map(_kind_feeding, nouns) if kind is not None}
+
+
+def _kind_feeding(noun: str) -> str | None:
+    if noun in _SUPPLY:
+        return "supply"
+    table = _TABLES[noun]
+    if issubclass(table, PracticeOwned) and table.domain is Domain.PAYROLL:
+        return "payroll"
+    return "ehr" if issubclass(table, Sourced) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +66,7 @@ def freshness_of(engine: Engine, context: Context, prepared: Prepared) -> list[F
     answer is made, so that the answer is at least as fresh. Blocking."""
     shape, sets = split(context.scope)
     nouns = engine.plan(context, prepared, shape).read.nouns
-    kinds = {kind for kind, tables in FED_BY.items() if tables & nouns}
+    kinds = kinds_feeding(nouns)
     connectors = [entry["id"] for entry in context.connectors if entry["kind"] in kinds]
     if not connectors:
         return []

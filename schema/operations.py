@@ -9,7 +9,7 @@ from hub.domain.agreements import DataClass
 from hub.domain.jobs import JobState
 from hub.storage import tables
 from hub.storage.reads.parts import Access
-from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
+from schema.mapping.declare import EQ, RANGE, col, enum, live, many, one, stored
 
 OPERATIONAL = DataClass.OPERATIONAL
 
@@ -32,6 +32,15 @@ connection = stored(
         "practice": one("Practice", "practice_id"),
         "syncRuns": many("SyncRun", "connection_id", order="-startedAt"),
         "checks": many("ConnectionCheck", "connection_id", order="-checkedAt"),
+    },
+    computed={
+        "health": live(
+            "connection.health",
+            OPERATIONAL,
+            needs=("id",),
+            returns="str | None",
+            help="Asked now, by safe requests only: ok, or what is wrong.",
+        ),
     },
     filters={"connectorId": EQ, "status": EQ},
 )

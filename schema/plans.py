@@ -110,7 +110,7 @@ class Plans:
     def _plan(
         self, operation: Operation, scope: Scope, shape: ScopeShape, writer: Writer | None
     ) -> Plan:
-        planner = Planner(self._declared, operation, scope)
+        planner = Planner(self._declared, operation, scope, live=True)
         parts: dict[str, Root] = {}
         plain = set()
         for key, nodes in operation.roots.items():

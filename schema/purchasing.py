@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.domain.agreements import DataClass, Domain
 from hub.storage import tables
 from hub.storage.reads.parts import Access, SmallGroup
-from schema.mapping.declare import EQ, PREFIX, RANGE, col, many, one, stored
+from schema.mapping.declare import EQ, PREFIX, RANGE, col, live, many, one, stored
 
 OPERATIONAL, FINANCIAL = DataClass.OPERATIONAL, DataClass.FINANCIAL
 
@@ -135,6 +135,15 @@ purchase_order = stored(
         "supplier": one("Supplier", "supplier_id"),
         "lines": many("PurchaseOrderLine", "order_id", order="number"),
         "documents": many("OrderDocument", "order_id"),
+    },
+    computed={
+        "vendorHoldsAs": live(
+            "order.held_as",
+            OPERATIONAL,
+            needs=("practice_id", "id"),
+            returns="str | None",
+            help="Asked now: the number the supplier holds the order under; null if it holds none.",
+        ),
     },
     filters={
         "practice": EQ,

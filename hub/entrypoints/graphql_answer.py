@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from hub.auth.buckets import Reservation
 from hub.entrypoints.graphql_request import JSON, HttpRefusal
 from hub.errors import HubError, Rejected, Throttled
 from schema.documents import Invalid
+from schema.live import FieldFailure
 
 logger = log.get(__name__)
 _OURS = "Something went wrong in the hub; quote the errorId to its operator."
@@ -61,12 +62,21 @@ def succeeded(
     cost: Reservation,
     tag: str | None = None,
     beside: Mapping[str, Any] | None = None,
+    failures: Sequence[FieldFailure] = (),
 ) -> Answer:
     """`data` is JSON already and goes out as it is; with a `tag` its client may keep it; `beside`
-    are further extensions."""
-    extensions = {"cost": shown_cost(cost), **(beside or {})}
-    content = {"data": orjson.Fragment(data), "extensions": extensions}
+    are further extensions, `failures` the fields that are null because nobody answered."""
+    content: dict[str, Any] = {"data": orjson.Fragment(data)}
+    if failures:
+        content["errors"] = [_field_error(failure) for failure in failures]
+    content["extensions"] = {"cost": shown_cost(cost), **(beside or {})}
     return Answer(200, content, {} if tag is None else kept_under(tag))
+
+
+def _field_error(failure: FieldFailure) -> dict[str, Any]:
+    error_id = uuid.uuid4().hex
+    extensions = {"code": failure.error.code, "errorId": error_id}
+    return {"message": str(failure.error), "path": failure.path, "extensions": extensions}
 
 
 def not_modified(tag: str) -> Answer:

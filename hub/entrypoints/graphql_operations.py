@@ -19,12 +19,14 @@ from hub.entrypoints.connection_rules import prepare_connection
 from hub.entrypoints.graphql_answer import Answer, failed, not_modified, succeeded
 from hub.entrypoints.graphql_extensions import asked_beside
 from hub.entrypoints.graphql_request import Question
+from hub.entrypoints.live import LiveAnswers
 from hub.errors import Forbidden, Rejected
 from hub.settings import Settings
 from hub.storage import audit
 from hub.storage.crypto import Crypto
 from hub.storage.running import Running
 from hub.storage.session import Database
+from jobs.context import JobContext
 from schema.caching import holds
 from schema.conditional import current_tag
 from schema.context import ConnectorEntry, Context
@@ -65,6 +67,7 @@ class Operations:
     def __init__(self, hub: HubParts, connectors: Sequence[ConnectorEntry]) -> None:
         self.hub = hub
         self._connectors = connectors
+        self._ask_vendors = LiveAnswers(JobContext(hub.database, hub.crypto, hub.settings, hub.now))
         self._demo = hub.settings.profile == "demo"
         self._federation = hub.settings.graphql_federation
         schema = hub_schema(self._federation)
@@ -112,7 +115,7 @@ class Operations:
             beside = asked_beside(question, engine, opened.context, opened.prepared)
             text = engine.answer(opened.context, opened.prepared)
             cost.settle(opened.prepared.actual_cost())
-            return succeeded(text, cost, tag, beside)
+            return succeeded(text, cost, tag, beside, opened.prepared.failures)
         except Exception as error:
             return failed(error, cost)
 
@@ -142,6 +145,7 @@ class Operations:
             running=running,
             prepare_connection=prepare_connection,
             own_documents=self._free_text(principal),
+            ask_vendors=self._ask_vendors,
         )
         prepared = self.engine(principal).prepare(context, text, variables, question.operation_name)
         return Opened(context, prepared)

@@ -47,6 +47,20 @@ def begin(session: ScopedSession, *, practice_id: str, order_id: str, key: str) 
     )
 
 
+def sent(session: ScopedSession, *, practice_id: str, order_id: str) -> Placement | None:
+    """An order that may have reached the vendor, to ask about it; None if it was never sent."""
+    order = session.get(PurchaseOrder, (practice_id, order_id))
+    if order is None or order.send_state == "pending":
+        return None
+    supplier = session.get_one(Supplier, order.supplier_id)
+    return Placement(
+        order=_document(session, order, supplier),
+        idempotency_key=order.idempotency_key,
+        connection_id=supplier.connection_id,
+        is_repeat=True,
+    )
+
+
 def record_receipt(
     session: ScopedSession,
     *,

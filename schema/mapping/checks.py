@@ -8,7 +8,7 @@ from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint
 
 from hub.domain.agreements import DataClass
 from hub.storage.reads.parts import INHERITED, Access
-from schema.mapping.declare import FILTER_KINDS, ManyLink, OneLink, Stored
+from schema.mapping.declare import FILTER_KINDS, LiveField, ManyLink, OneLink, Stored
 
 PATIENT_CLASSES = {DataClass.PHI, DataClass.PHI_SENSITIVE}
 
@@ -42,6 +42,8 @@ def _check_fields(declared: Stored) -> None:
         if declared.column_name(name) not in declared.table.__table__.c:
             raise Unsound(f"{declared.name}.{name} has no column")
     for name, computed in declared.computed.items():
+        if isinstance(computed, LiveField) and not computed.returns.endswith("| None"):
+            raise Unsound(f"{declared.name}.{name} is asked at a vendor and is not nullable")
         if not computed.needs:
             raise Unsound(f"{declared.name}.{name} needs no column")
     if any(col.suppressed for col in declared.fields.values()) and declared.small_group is None:

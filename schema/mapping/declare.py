@@ -79,6 +79,18 @@ class Batch:
     help: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LiveField:
+    """A field that a vendor answers when it is asked for: one call per level, after the reads.
+    `asks` names the question to whoever knows the vendors."""
+
+    asks: str
+    needs: tuple[str, ...]
+    returns: str
+    data_class: DataClass | None
+    help: str = ""
+
+
 @dataclass(frozen=True)
 class Stored:
     """A type over a table. Frozen, and compared by identity of its parts."""
@@ -87,7 +99,7 @@ class Stored:
     table: type[Base]
     fields: Mapping[str, Col]
     links: Mapping[str, OneLink | ManyLink] = field(default_factory=dict)
-    computed: Mapping[str, Batch] = field(default_factory=dict)
+    computed: Mapping[str, Batch | LiveField] = field(default_factory=dict)
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     order: str = "id"
@@ -188,13 +200,26 @@ def batch(
     return Batch(compute, needs, returns, data_class, identifier, help)
 
 
+def live(
+    asks: str,
+    data_class: DataClass | None,
+    *,
+    needs: tuple[str, ...],
+    returns: str,
+    help: str = "",
+) -> LiveField:
+    """A field that a vendor answers; nullable, so that a vendor who does not answer takes nothing
+    else away. Priced per parent, and asked in queries only."""
+    return LiveField(asks, needs, returns, data_class, help)
+
+
 def stored(
     name: str,
     *,
     table: type[Base],
     fields: Mapping[str, Col],
     links: Mapping[str, OneLink | ManyLink] | None = None,
-    computed: Mapping[str, Batch] | None = None,
+    computed: Mapping[str, Batch | LiveField] | None = None,
     filters: Mapping[str, frozenset[str]] | None = None,
     orders: Mapping[str, tuple[str, ...]] | None = None,
     order: str = "id",

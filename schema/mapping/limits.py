@@ -29,6 +29,7 @@ from graphql import (
     VariableNode,
     get_named_type,
 )
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from hub.errors import HubError, Rejected
 from schema.mapping.types import PAGE_SIZE
@@ -265,7 +266,9 @@ class _Meter:
             return price.plus(Price(MUTATION_COST))
         if name == "nodes" and parent is self._schema.query_type:
             return Price(0, ((_times(node, "ids"), price.plus(Price(1))),))
-        return price.plus(Price(1)) if node.selection_set is not None else FREE
+        if node.selection_set is not None:
+            return price.plus(Price(1))
+        return Price(_stated_cost(name, parent))
 
     def _type_of(self, name: str, parent: GraphQLNamedType | None) -> GraphQLNamedType | None:
         if name == "__schema":
@@ -289,6 +292,14 @@ def _times(node: FieldNode, argument: str) -> Times:
         if isinstance(value, ListValueNode):
             return Times(len(value.values))
     return Times(PAGE_SIZE)
+
+
+def _stated_cost(name: str, parent: GraphQLNamedType | None) -> int:
+    """What a field without selection costs by its declaration: most nothing."""
+    if not isinstance(parent, GraphQLObjectType) or name not in parent.fields:
+        return 0
+    made_of: Any = parent.fields[name].extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return int(made_of.metadata.get("cost", 0)) if made_of is not None else 0
 
 
 def _is_page(type_name: str) -> bool:

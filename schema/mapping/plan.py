@@ -41,6 +41,7 @@ from hub.storage.reads.parts import (
     Edges,
     GlobalId,
     Leaf,
+    Live,
     Many,
     Nodes,
     Objects,
@@ -55,7 +56,7 @@ from hub.storage.reads.parts import (
     Total,
 )
 from hub.storage.reads.write import read_global_id
-from schema.mapping.declare import ManyLink, OneLink, Stored
+from schema.mapping.declare import Batch, LiveField, ManyLink, OneLink, Stored
 from schema.mapping.inputs import Arguments, Read
 from schema.mapping.types import PAGE_SIZE, shape_of
 
@@ -147,9 +148,17 @@ class Operation:
 
 class Planner:
     """Plans root fields and nested selections for one scope; `inputs` are the values its parts are
-    bound to, each as a way to read it from the variables."""
+    bound to, each as a way to read it from the variables. With `live`, vendors may be asked."""
 
-    def __init__(self, declared: Mapping[str, Stored], operation: Operation, scope: Scope) -> None:
+    def __init__(
+        self,
+        declared: Mapping[str, Stored],
+        operation: Operation,
+        scope: Scope,
+        *,
+        live: bool = False,
+    ) -> None:
+        self._live = live
         self._declared = declared
         self._by_root = {item.root: item for item in declared.values() if item.root}
         self._operation = operation
@@ -236,10 +245,17 @@ class Planner:
             elif name in item.computed:
                 made = item.computed[name]
                 classes.add(self._granted(item, name, made.data_class))
-                outputs.append(Computed(key, made.needs, made.compute, made.identifier))
+                outputs.append(self._made(item, name, key, made))
             else:
                 outputs.append(self._link(item, key, item.links[name], selected, single))
         return Objects(item.source, tuple(outputs), frozenset(classes))
+
+    def _made(self, item: Stored, name: str, key: str, made: Batch | LiveField) -> Output:
+        if isinstance(made, Batch):
+            return Computed(key, made.needs, made.compute, made.identifier)
+        if not self._live:
+            raise Rejected(f"{item.name}.{name} is asked at the vendor, in a query only.")
+        return Live(key, made.asks, made.needs)
 
     def _link(
         self,

@@ -18,9 +18,10 @@ from strawberry.types.field import StrawberryField
 from hub.storage.reads.parts import Shape
 from hub.storage.tables.base import ExactDecimal, Money, Timestamp
 from schema import common
-from schema.mapping.declare import Col, OneLink, Stored
+from schema.mapping.declare import Col, LiveField, OneLink, Stored
 
 PAGE_SIZE = 25
+LIVE_COST = 20
 NAMES: dict[str, Any] = {
     "ID": strawberry.ID,
     "Date": common.Date,
@@ -135,13 +136,20 @@ class TypeMaker:
         return made
 
     def field(
-        self, name: str, annotation: str, help: str = "", arguments: Sequence[Any] = ()
+        self,
+        name: str,
+        annotation: str,
+        help: str = "",
+        arguments: Sequence[Any] = (),
+        *,
+        cost: int = 0,
     ) -> StrawberryField:
         field = StrawberryField(
             python_name=f"{name}_",
             graphql_name=name,
             type_annotation=StrawberryAnnotation(annotation, namespace=self.names),
             description=help or None,
+            metadata={"cost": cost},
         )
         field.arguments = list(arguments)
         return field
@@ -172,7 +180,8 @@ class TypeMaker:
             annotation = scalar_of(column, col) + (" | None" if optional else "")
             fields.append(self.field(name, annotation, col.help))
         for name, computed in item.computed.items():
-            fields.append(self.field(name, computed.returns, computed.help))
+            cost = LIVE_COST if isinstance(computed, LiveField) else 0
+            fields.append(self.field(name, computed.returns, computed.help, cost=cost))
         for name, link in item.links.items():
             if isinstance(link, OneLink):
                 fields.append(self.field(name, f"{link.target} | None", link.help))

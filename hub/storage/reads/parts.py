@@ -126,6 +126,15 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """A value a vendor gives now, asked for by the name `asks` once the rows are read."""
+
+    key: str
+    asks: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class One:
     """The row that `column` points at, in the same practice where both tables are a practice's."""
 
@@ -143,7 +152,7 @@ class Many:
     page: Page
 
 
-Output = Constant | GlobalId | Leaf | Computed | One | Many
+Output = Constant | GlobalId | Leaf | Computed | Live | One | Many
 
 
 @dataclass(frozen=True, slots=True)

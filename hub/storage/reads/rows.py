@@ -112,6 +112,12 @@ def leaves(leaf: Leaf, rows: Rows) -> list[Any]:
     return [None if value is None else writer(value) for value in values]
 
 
+def needed(names: Sequence[str], rows: Rows) -> list[dict[str, Any]]:
+    """The columns that a computed or live field needs, by row."""
+    columns = [rows.column(name) for name in names]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
 def masked(values: list[Any], hidden: list[bool] | None) -> list[Any]:
     if hidden is None:
         return values

@@ -7,8 +7,9 @@ trail.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ from hub.storage.reads.parts import (
     Edges,
     GlobalId,
     Leaf,
+    Live,
     Many,
     Nodes,
     Objects,
@@ -49,6 +51,7 @@ from hub.storage.reads.rows import (
     inherit,
     leaves,
     masked,
+    needed,
     page_info,
     parent_key,
     parents_of,
@@ -62,8 +65,19 @@ from hub.storage.session import ScopedSession
 __all__ = ["OutOfScope", "Reader", "Reading"]
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A live field of one level: the objects it is missing in, and what is to be known of each to
+    ask for it."""
+
+    output: Live
+    objects: Sequence[Json]
+    rows: Sequence[Mapping[str, Any]]
+
+
 class Reader:
-    """Runs the parts of one request in one read session."""
+    """Runs the parts of one request in one read session. What only a vendor knows is left null and
+    `pending`, to be asked for when the session is closed."""
 
     def __init__(self, session: ScopedSession, now: datetime) -> None:
         self._session = session
@@ -71,6 +85,7 @@ class Reader:
         self._scope = session.scope
         self._now = now
         self.reading = Reading()
+        self.pending: list[Pending] = []
 
     def root(self, part: Root, values: Sequence[Any]) -> Any:
         """The JSON value of one root field; `values` are those the part is bound to."""
@@ -255,6 +270,9 @@ class Reader:
                 set_all(written, output.key, self._one(output, rows))
             elif isinstance(output, Many):
                 set_all(written, output.key, self._pages(output.page, output, rows))
+            elif isinstance(output, Live):
+                set_all(written, output.key, [None] * len(written))
+                self.pending.append(Pending(output, written, needed(output.needs, rows)))
             elif isinstance(output, Computed):
                 values = self._computed(output, rows)
                 set_all(written, output.key, masked(values, hidden if output.identifier else None))
@@ -263,11 +281,7 @@ class Reader:
         return written
 
     def _computed(self, output: Computed, rows: Rows) -> list[Any]:
-        columns = [rows.column(name) for name in output.needs]
-        mappings = [
-            dict(zip(output.needs, values, strict=True)) for values in zip(*columns, strict=True)
-        ]
-        return list(output.compute(mappings, self._now))
+        return list(output.compute(needed(output.needs, rows), self._now))
 
     def _hidden(self, source: Source, rows: Rows) -> list[bool] | None:
         """Which rows may be read without direct identifiers only."""

@@ -31,6 +31,7 @@ from hub.storage.reads.parts import (
     Computed,
     Condition,
     Leaf,
+    Live,
     Objects,
     One,
     Order,
@@ -62,7 +63,7 @@ def needed_columns(source: Source, selections: Iterable[Objects]) -> tuple[str, 
         for output in objects.outputs:
             if isinstance(output, Leaf | One):
                 names.append(output.column)
-            elif isinstance(output, Computed):
+            elif isinstance(output, Computed | Live):
                 names.extend(output.needs)
     return tuple(dict.fromkeys(names))
 
