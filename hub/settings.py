@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         None, description="file with the key-encryption key; default: key.hex under HUB_DATA_DIR"
     )
     worker_threads: int = Field(4, ge=1, le=64, description="Dramatiq worker threads per process")
+    sender_threads: int = Field(
+        4, ge=1, le=64, description="threads per process that send messages to other systems"
+    )
     job_lease_seconds: float = Field(
         60.0, gt=0, description="how long a worker may hold a job unseen"
     )

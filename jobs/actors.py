@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.domain.jobs import Job
+from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
 from jobs import (
     acknowledging,
     connections,
@@ -29,10 +30,12 @@ LONG = 5 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class ActorSpec:
-    """`time_limit` in milliseconds: the actor is interrupted after it and the attempt fails."""
+    """`time_limit` in milliseconds: the actor is interrupted after it and the attempt fails.
+    `queue` is whose threads run it."""
 
     run: ActorFunction
     time_limit: int
+    queue: str = DEFAULT_QUEUE
 
     @property
     def is_long(self) -> bool:
@@ -53,7 +56,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.RELEASE_ORDERS: ActorSpec(purchasing.release_orders, 1 * MINUTE),
     Job.PLACE_ORDER: ActorSpec(orders.place, 2 * MINUTE),
     Job.SEND_REPLY: ActorSpec(orders.send_reply, 2 * MINUTE),
-    Job.SEND_MESSAGE: ActorSpec(sending.send_message, 3 * MINUTE),
+    Job.SEND_MESSAGE: ActorSpec(sending.send_message, 3 * MINUTE, SENDING_QUEUE),
     Job.RUN_EXPORT: ActorSpec(exports.run, 60 * MINUTE),
     Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -52,9 +52,25 @@ class TableBroker(Broker):
         self.held: dict[str, RunningJob] = {}
         self.held_lock = threading.Lock()
         self.long_kinds: frozenset[Job] = frozenset()
+        self.queue_of: Mapping[Job, str] = {}
         self.stopping = False
         for middleware in (RowOutcome(self), TimeLimit(), ShutdownNotifications()):
             self.add_middleware(middleware)
+
+    def add_middleware(
+        self,
+        middleware: Middleware,
+        *,
+        before: type[Middleware] | None = None,
+        after: type[Middleware] | None = None,
+    ) -> None:
+        """As dramatiq does, but two of a kind are welcome: each queue has a worker of its own."""
+        if all(type(known) is not type(middleware) for known in self.middleware):
+            super().add_middleware(middleware, before=before, after=after)
+            return
+        self.middleware.append(middleware)
+        for queue_name in self.get_declared_queues():
+            middleware.after_declare_queue(self, queue_name)
 
     def declare_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
@@ -85,9 +101,13 @@ class TableBroker(Broker):
         with self.held_lock:
             self.held.pop(token, None)
 
-    def claimed(self) -> list[ClaimedJob]:
+    def claimed(self, queue_name: str | None = None) -> list[ClaimedJob]:
+        """The jobs in hand: of one queue, or all."""
         with self.held_lock:
-            return [running.claimed for running in self.held.values()]
+            held = [running.claimed for running in self.held.values()]
+        if queue_name is None:
+            return held
+        return [j for j in held if self.queue_of.get(j.kind, queue.DEFAULT_QUEUE) == queue_name]
 
 
 class TableConsumer(Consumer):
@@ -119,7 +139,7 @@ class TableConsumer(Consumer):
     def _claim(self) -> bool:
         context, broker = self.broker.context, self.broker
         context.database.bell.clear()
-        held = broker.claimed()
+        held = broker.claimed(self.queue_name)
         room = self.prefetch - len(held)
         if room <= 0 or broker.stopping:
             return False

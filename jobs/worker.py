@@ -10,6 +10,7 @@ import dramatiq
 from hub import log
 from hub.domain.agreements import unrestricted_scope
 from hub.storage import leases, schedules
+from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
 from jobs.actors import ACTORS, ActorFunction
 from jobs.broker import TableBroker
 from jobs.context import JobContext
@@ -36,21 +37,29 @@ class JobWorker:
         self.broker.long_kinds = frozenset(k for k, s in ACTORS.items() if s.is_long)
         for kind, spec in ACTORS.items():
             declare = dramatiq.actor(
-                actor_name=kind, broker=self.broker, time_limit=spec.time_limit
+                actor_name=kind,
+                queue_name=spec.queue,
+                broker=self.broker,
+                time_limit=spec.time_limit,
             )
             declare(_bound(self.broker, spec.run))
-        self._worker = dramatiq.Worker(
-            self.broker,
-            worker_threads=context.settings.worker_threads,
-            worker_timeout=poll_milliseconds,
-        )
+        self.broker.queue_of = {kind: spec.queue for kind, spec in ACTORS.items()}
+        settings = context.settings
+        self._worker = self._threads(DEFAULT_QUEUE, settings.worker_threads, poll_milliseconds)
+        self._sender = self._threads(SENDING_QUEUE, settings.sender_threads, poll_milliseconds)
         self._stopping = threading.Event()
         self._run_schedules = run_schedules
         self._pulse = threading.Thread(target=self._keep_alive, name="job-heartbeat", daemon=True)
 
+    def _threads(self, queue_name: str, count: int, poll_milliseconds: int) -> dramatiq.Worker:
+        return dramatiq.Worker(
+            self.broker, queues={queue_name}, worker_threads=count, worker_timeout=poll_milliseconds
+        )
+
     def start(self) -> None:
         self.broker.emit_after("process_boot")  # starts the thread behind time limits
-        self._worker.start()
+        for worker in (self._worker, self._sender):
+            worker.start()
         self._pulse.start()
 
     def stop(self) -> None:
@@ -58,7 +67,10 @@ class JobWorker:
         soon as they look up."""
         self.broker.stop()
         try:
-            self._worker.stop(timeout=SHUTDOWN_MILLISECONDS)
+            senders = threading.Thread(target=self._sender.stop, args=(SHUTDOWN_MILLISECONDS,))
+            senders.start()
+            self._worker.stop(SHUTDOWN_MILLISECONDS)
+            senders.join()
         finally:
             self._stopping.set()  # leases are kept until the last job in hand is over
             self._pulse.join(timeout=5)
@@ -107,12 +119,12 @@ class JobWorker:
 
     def _replace_dead_threads(self) -> None:
         """A time limit that strikes outside the actor ends its thread; Dramatiq starts no other."""
-        threads = self._worker.workers
-        for dead in [thread for thread in threads if not thread.is_alive()]:
-            if not self.broker.stopping:
-                logger.error("worker thread ended", count=1)
-                threads.remove(dead)
-                self._worker._add_worker()
+        for worker in (self._worker, self._sender):
+            for dead in [thread for thread in worker.workers if not thread.is_alive()]:
+                if not self.broker.stopping:
+                    logger.error("worker thread ended", count=1)
+                    worker.workers.remove(dead)
+                    worker._add_worker()
 
 
 def _bound(broker: TableBroker, run: ActorFunction) -> Callable[[str], None]:

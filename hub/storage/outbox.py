@@ -59,6 +59,7 @@ def add_all(
             practice_id=row["practice_id"],
             lanes=[lane_of(row["connection_id"])],
             unique_key=f"outbox:{row['id']}",
+            queue=queue.SENDING_QUEUE,
         )
         for row in rows
     ]

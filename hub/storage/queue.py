@@ -38,6 +38,9 @@ from hub.storage.tables import JobRow
 from hub.storage.upsert import dialect_of, insert
 
 DEFAULT_QUEUE = "default"
+SENDING_QUEUE = "sending"
+"""Jobs that wait for other systems' answers have threads of their own, so that a receiver that is
+slow to answer never holds up what arrives."""
 RETRY_BASE = timedelta(seconds=5)
 RETRY_CAP = timedelta(hours=1)
 

@@ -77,12 +77,18 @@ class Office:
             ALL, lambda s: queue.add(s, kind, args, now=self.clock())
         )
 
+    def claim(self, name: str) -> list[queue.ClaimedJob]:
+        """Lease the next due job of a queue."""
+        return self.hub.database.transaction(
+            ALL,
+            lambda s: claiming.claim(
+                s, limit=1, lease=timedelta(minutes=1), now=self.clock(), queue=name
+            ),
+        )
+
     def step(self) -> JobRow | None:
         """Run one due job to its end, as a worker would; its row afterwards."""
-        claimed = self.hub.database.transaction(
-            ALL,
-            lambda s: claiming.claim(s, limit=1, lease=timedelta(minutes=1), now=self.clock()),
-        )
+        claimed = self.claim(queue.DEFAULT_QUEUE) or self.claim(queue.SENDING_QUEUE)
         if not claimed:
             return None
         (job,) = claimed

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,8 +19,9 @@ from hub.domain.jobs import Job
 from hub.errors import Conflict, Rejected
 from hub.services import connections, outbound
 from hub.services.outbound import Content
-from hub.storage import claiming, leases, outbox
+from hub.storage import leases, outbox
 from hub.storage.tables import Connection, JobRow, OutboundMessage
+from jobs.worker import JobWorker
 
 ALL = unrestricted_scope("test")
 LAB = "lab"
@@ -227,10 +230,7 @@ def test_a_worker_killed_between_send_and_answer_leaves_a_message_that_is_sent_a
 ) -> None:
     with destination() as receiver:
         queue_up(office, content(1), content(2))
-        office.hub.database.transaction(
-            ALL,
-            lambda s: claiming.claim(s, limit=1, lease=timedelta(minutes=1), now=office.clock()),
-        )
+        assert len(office.claim("sending")) == 1  # and the worker is gone
         with socket.create_connection(("127.0.0.1", receiver.port)) as lost:
             lost.sendall(wrap(content(1).raw))
             lost.recv(65536)
@@ -258,3 +258,29 @@ def test_a_message_without_control_id_is_not_queued(office: Any, destination: An
     with destination(), pytest.raises(Rejected, match="MSH-10"):
         queue_up(office, Content(b"MSH|^~\\&|\r", "ADT^A08", ""))
     assert not [row for row in office.all(JobRow) if row.kind == Job.SEND_MESSAGE]
+
+
+def test_a_receiver_that_does_not_answer_holds_up_nothing_else(
+    office: Any, destination: Any
+) -> None:
+    settings = office.hub.settings.model_copy(update={"worker_threads": 1, "sender_threads": 1})
+    context = replace(office.hub.job_context(), settings=settings, now=lambda: datetime.now(UTC))
+    with destination("silent", answer_seconds=20.0) as receiver:
+        office.clock.now = datetime.now(UTC) - timedelta(minutes=1)
+        queue_up(office)
+        worker = JobWorker(context, run_schedules=False, poll_milliseconds=50)
+        worker.start()
+        try:
+            wait_until(lambda: receiver.received != [])
+            office.add(Job.PRUNE)
+            wait_until(lambda: {j.state for j in office.all(JobRow)} == {"running", "done"})
+        finally:
+            receiver.hang_up()  # so that the worker need not wait for the answer
+            worker.stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
