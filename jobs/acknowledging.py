@@ -1,18 +1,23 @@
 """Application acknowledgements (HL7 v2.5.1 §2.9): owed with the end of processing, in one
-transaction, and sent by the listener that holds the sender's connection."""
+transaction, and sent on the sender's connection by the listener that holds it, or over a
+connection of ours where one is agreed."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from connectors.sdk.hl7v2.acknowledging import Processed, application_code
+from connectors.sdk.hl7v2.acknowledging import Processed, application_ack, application_code
+from hub import log
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
-from hub.errors import NotSupported
-from hub.storage import queue
+from hub.errors import NotFound, NotSupported, Rejected
+from hub.services import outbound
+from hub.storage import connections, inbox, queue
 from hub.storage.session import ScopedSession
-from hub.storage.tables import InboundMessage
+from hub.storage.tables import Connection, InboundMessage
 from jobs.context import RunningJob
+
+logger = log.get(__name__)
 
 LISTENER_QUEUE = "mllp"
 """Jobs in it are taken by processes with open connections (`hub.entrypoints.mllp_replies`), never
@@ -29,6 +34,7 @@ def processed(row: InboundMessage) -> Processed | None:
 
 
 def owe(
+    job: RunningJob,
     session: ScopedSession,
     message: InboundMessage,
     *,
@@ -40,24 +46,50 @@ def owe(
 
     `message` is as it was before: read again to the same end, it is not acknowledged again.
     """
-    if message.kind != "hl7v2" or message.headers.get("transport"):
+    if message.kind != "hl7v2":
         return
     at = (fault.code, fault.path, fault.text) if fault else ("", "", "")
-    before = processed(message)
-    if before is not None and (before.state, before.fault_code) == (state, at[0]):
+    before, ended = processed(message), Processed(message.id, state, *at, now)
+    if before is not None and (before.state, before.fault_code) == (state, ended.fault_code):
         return
-    ending = Processed(message.id, state, *at, now).ending
     wishes = message.headers.get("msh-15", ""), message.headers.get("msh-16", "")
-    if application_code(*wishes, ending) is None:
+    code = application_code(*wishes, ended.ending)
+    if code is None:
         return
-    queue.add(
-        session,
-        Job.SEND_ACKNOWLEDGEMENT,
-        {"inbox_id": message.id},
-        now=now,
-        unique_key=f"acknowledgement:{message.id}",
-        queue=LISTENER_QUEUE,
-    )
+    destination = _return_connection(session, message)
+    if destination is not None:
+        content = inbox.raw(message, job.context.crypto)
+        ack = application_ack(content, ended, code, accept="AL")
+        outbound.send(
+            session,
+            job.context.crypto,
+            connection_id=destination.id,
+            messages=[outbound.Content(ack, "ACK", ended.control_id)],
+            practice_id=message.practice_id,
+            now=now,
+        )
+    elif not message.headers.get("transport"):
+        queue.add(
+            session,
+            Job.SEND_ACKNOWLEDGEMENT,
+            {"inbox_id": message.id},
+            now=now,
+            unique_key=f"acknowledgement:{message.id}",
+            queue=LISTENER_QUEUE,
+        )
+
+
+def _return_connection(session: ScopedSession, message: InboundMessage) -> Connection | None:
+    """The destination that takes this sender's acknowledgements, if one is agreed and exists."""
+    sender = connections.get(session, message.connection_id or "")
+    name = (sender.config.get("receiving") or {}).get("return_connection") if sender else None
+    if not name:
+        return None
+    try:
+        return outbound.destination(session, name)
+    except (NotFound, Rejected):
+        logger.error("return connection is missing", connection_id=message.connection_id)
+        return None
 
 
 def send(_: RunningJob) -> None:

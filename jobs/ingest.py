@@ -144,7 +144,7 @@ def _end(
     """Record how reading ended, and owe its sender what it asked to be told."""
     now = job.context.now()
     intake.finish(session, message.id, state=state, issue_count=issue_count, fault=fault, now=now)
-    acknowledging.owe(session, message, state=state, fault=fault, now=now)
+    acknowledging.owe(job, session, message, state=state, fault=fault, now=now)
 
 
 def _issue(error: Rejected) -> Issue:

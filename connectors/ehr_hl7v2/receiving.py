@@ -62,6 +62,11 @@ class Receiving(ConnectorConfig):
     acknowledge_acks: bool = Field(
         default=False, description="Application acknowledgements ask for an answer (MSH-15 AL)"
     )
+    return_connection: str = Field(
+        default="",
+        description="Connection of hl7v2_destination that takes application acknowledgements; empty"
+        " means the sender's own connection",
+    )
     mllp_release_2: bool = Field(
         default=False,
         description="Answer each frame by 06 after the commit or 15 where it failed (MLLP 2)",

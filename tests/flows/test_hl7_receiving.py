@@ -24,7 +24,14 @@ from hub.services import connections
 from hub.settings import Settings
 from hub.storage import audit
 from hub.storage.session import ScopedSession
-from hub.storage.tables import AuditEvent, InboundMessage, JobRow, Patient, Practice
+from hub.storage.tables import (
+    AuditEvent,
+    InboundMessage,
+    JobRow,
+    OutboundMessage,
+    Patient,
+    Practice,
+)
 from jobs.worker import JobWorker
 
 pytestmark = pytest.mark.end_to_end
@@ -35,8 +42,9 @@ LONGEST = 30.0
 class Sender:
     """One connection of the EHR."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), LONGEST)
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.socket.settimeout(LONGEST)
         self._framer = Framer()
         self._frames: list[bytes] = []
 
@@ -77,7 +85,7 @@ class Desk:
     workers: list[JobWorker] = field(default_factory=list)
 
     def connect(self) -> Sender:
-        sender = Sender(self.service.mllp_port)
+        sender = Sender(socket.create_connection(("127.0.0.1", self.service.mllp_port), LONGEST))
         self.stack.callback(sender.socket.close)
         return sender
 
@@ -226,6 +234,35 @@ def test_an_acknowledgement_that_asks_for_an_answer_is_sent_again_with_the_same_
         f"MSH|^~\\&|DESKEHR|NORTH|HUB|HUB|20260302||ACK|A9|P|2.5.1\rMSA|CA|{own}\r".encode()
     )
     at.wait_until(lambda: bool(at.rows(JobRow, kind="acknowledging.send", state="done")))
+
+
+def test_an_acknowledgement_goes_over_the_return_connection_where_one_is_agreed(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(return_connection="EHR back")
+    with socket.create_server(("127.0.0.1", 0)) as theirs:
+        config = {"host": "127.0.0.1", "port": theirs.getsockname()[1], "tls": False}
+        at.hub.database.transaction(
+            SCOPE,
+            lambda session: connections.add(
+                session, at.hub.crypto, connection_id="back", name="EHR back",
+                connector_id="hl7v2_destination", config=config, now=datetime.now(UTC),
+            ),
+        )  # fmt: skip
+        sender = at.connect()
+        sender.send(adt("C1", accept="AL", application="AL"))
+        assert sender.answer() == ("CA", "C1")
+        at.work()
+        called, _ = theirs.accept()
+        with called:
+            back = Sender(called)
+            told = lex(back.receive())
+            assert (told.value("MSA-1"), told.value("MSA-2")) == ("AA", "C1")
+            own = told.value("MSH-10")
+            reply = f"MSH|^~\\&|DESKEHR|||HUB|20260302||ACK|A9|P|2.5.1\rMSA|CA|{own}\r"
+            back.send(reply.encode())
+            at.wait_until(lambda: [r.state for r in at.rows(OutboundMessage)] == ["accepted"])
+        assert sender.hears_nothing()
 
 
 def test_where_agreed_the_one_answer_waits_until_the_message_is_applied(
