@@ -15,7 +15,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,8 @@ from connectors.sdk.hl7v2.client import MllpClient
 from connectors.sdk.hl7v2.framing import Framer, wrap
 from connectors.sdk.hl7v2.header import read_header
 from connectors.sdk.hl7v2.lexer import lex
-from hub.entrypoints.hl7_receive import Receiver, judge
+from hub.entrypoints.hl7_judging import judge
+from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.services.intake import Arrival, Stored
@@ -186,6 +187,9 @@ class NoStore:
         future: Future[Stored] = Future()
         future.set_result(Stored("x", False, False, arrival.answer))
         return future
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        raise NotImplementedError("no batches here")
 
 
 def listener_rate(connections: int, seconds: float) -> float:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -118,6 +118,9 @@ class NoStore:
         future: Future[Stored] = Future()
         future.set_result(Stored("x", False, False, arrival.answer))
         return future
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        raise NotImplementedError("no batches here")
 
 
 def accepted(intake: Any, connections: int, seconds: float, first: int) -> dict[str, float]:

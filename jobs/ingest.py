@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from hub.services.records import ApplyContext, Outcome
 from hub.storage import inbox, queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import InboundMessage, Practice
-from jobs import acknowledging
+from jobs import acknowledging, continuation
 from jobs.calling import connector_of, require_running, stored_connection
 from jobs.context import RunningJob
 
@@ -30,16 +31,24 @@ def process_message(job: RunningJob) -> None:
     replayed.
     """
     message = _load(job)
+    parts: Sequence[InboundMessage] = (message,)
+    content: bytes | None = None
     try:
-        parsed = parse(job, message)
+        if continuation.is_part(message):
+            parts = continuation.parts_of(job, message)
+            if not parts:
+                job.finish(_SCOPE, lambda _: None)
+                return
+            content = continuation.assembled(job, parts)
+        parsed = parse(job, message, content)
     except Rejected as error:
-        _finish(job, message, "quarantined", fault=_issue(error))
+        _finish(job, parts, "quarantined", fault=_issue(error))
         return
     if parsed.ignored:
         fault = Issue("ignored", "", parsed.ignored)
-        _finish(job, message, "ignored", issues=parsed.issues, fault=fault)
+        _finish(job, parts, "ignored", issues=parsed.issues, fault=fault)
         return
-    _apply_all(job, message, parsed)
+    _apply_all(job, parts, parsed)
 
 
 def _load(job: RunningJob) -> InboundMessage:
@@ -50,9 +59,9 @@ def _load(job: RunningJob) -> InboundMessage:
     return message
 
 
-def parse(job: RunningJob, message: InboundMessage) -> ParsedDocument:
-    """The stored bytes through their connector's parser; raises Rejected, ConfigError,
-    NotSupported, or Held while the connection is paused."""
+def parse(job: RunningJob, message: InboundMessage, content: bytes | None = None) -> ParsedDocument:
+    """The stored bytes, or `content` made of them, through their connector's parser; raises
+    Rejected, ConfigError, NotSupported, or Held while the connection is paused."""
     if message.connection_id is None:
         raise Rejected("The message came over no known connection.", reason="unknown_connection")
     connection = stored_connection(job.context, message.connection_id)
@@ -60,11 +69,13 @@ def parse(job: RunningJob, message: InboundMessage) -> ParsedDocument:
     connector, config = connector_of(connection)
     if not isinstance(connector, DocumentParser):
         raise NotSupported("This connector reads no documents.", feature="document_parser")
-    content = inbox.raw(message, job.context.crypto)
+    if content is None:
+        content = inbox.raw(message, job.context.crypto)
     return connector.parse(config, RawDocument(content, message.content_type, message.headers))
 
 
-def _apply_all(job: RunningJob, message: InboundMessage, parsed: ParsedDocument) -> None:
+def _apply_all(job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedDocument) -> None:
+    message = parts[0]
     zone = ZoneInfo("UTC")
     if message.practice_id is not None:
         with job.context.database.read(practice_scope(message.practice_id)) as session:
@@ -92,7 +103,7 @@ def _apply_all(job: RunningJob, message: InboundMessage, parsed: ParsedDocument)
         _end(
             job,
             session,
-            message,
+            parts,
             "quarantined" if refused else "processed",
             issue_count=len(parsed.issues) + len(context.issues),
             fault=context.issues[0] if refused and context.issues else None,
@@ -116,18 +127,20 @@ def _scope_of(message: InboundMessage) -> Scope:
 
 def _finish(
     job: RunningJob,
-    message: InboundMessage,
+    parts: Sequence[InboundMessage],
     state: Literal["ignored", "quarantined"],
     *,
     fault: Issue,
     issues: tuple[Issue, ...] = (),
 ) -> None:
+    message = parts[0]
+
     def effects(session: ScopedSession) -> None:
         now = job.context.now()
         inbox.add_issues(
             session, issues, now=now, practice_id=message.practice_id, inbox_id=message.id
         )
-        _end(job, session, message, state, issue_count=len(issues), fault=fault)
+        _end(job, session, parts, state, issue_count=len(issues), fault=fault)
 
     job.finish(_SCOPE, effects)
 
@@ -135,16 +148,17 @@ def _finish(
 def _end(
     job: RunningJob,
     session: ScopedSession,
-    message: InboundMessage,
+    parts: Sequence[InboundMessage],
     state: Literal["processed", "ignored", "quarantined"],
     *,
     issue_count: int,
     fault: Issue | None,
 ) -> None:
-    """Record how reading ended, and owe its sender what it asked to be told."""
+    """Record how reading ended, and owe the sender of each part what it asked to be told."""
     now = job.context.now()
-    intake.finish(session, message.id, state=state, issue_count=issue_count, fault=fault, now=now)
-    acknowledging.owe(job, session, message, state=state, fault=fault, now=now)
+    for part in parts:
+        intake.finish(session, part.id, state=state, issue_count=issue_count, fault=fault, now=now)
+        acknowledging.owe(job, session, part, state=state, fault=fault, now=now)
 
 
 def _issue(error: Rejected) -> Issue:

@@ -36,7 +36,8 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
     connection may lie in several). Issues found while reading a record hang on it, the others on
     the document. Raises `Rejected` if the bytes are no message or the record's key is missing.
     """
-    message = lex(document.content, charset_fallback=config.charset_fallback)
+    caps = config.receiving.limits.caps
+    message = lex(document.content, charset_fallback=config.charset_fallback, caps=caps)
     sent = message_type(message)
     if is_ignored(config, sent):
         return ParsedDocument(ignored="The event is understood and not wanted.")

@@ -67,6 +67,25 @@ class Receiving(ConnectorConfig):
         description="Connection of hl7v2_destination that takes application acknowledgements; empty"
         " means the sender's own connection",
     )
+    batch_answer: Literal["batch", "each"] = Field(
+        default="batch",
+        description="A batch (FHS, BHS) is answered by a batch, or by a frame for each message",
+    )
+    reused_control_id: Literal["refuse", "accept"] = Field(
+        default="refuse",
+        description="A control id that comes with another body within seven days: AE 205 and kept,"
+        " or accepted and marked",
+    )
+    ignore_message_time: bool = Field(
+        default=False,
+        description="Messages that differ in MSH-7 only are the same, for senders that restamp",
+    )
+    continuation_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="How long a message continued by DSC waits for its rest; 0 refuses them",
+    )
     mllp_release_2: bool = Field(
         default=False,
         description="Answer each frame by 06 after the commit or 15 where it failed (MLLP 2)",

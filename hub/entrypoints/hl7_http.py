@@ -25,13 +25,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.sdk.hl7v2.acks import read_ack
-from connectors.sdk.hl7v2.batches import split_messages
+from connectors.sdk.hl7v2.batches import (
+    MOST_MESSAGES,
+    is_batch,
+    read_batch,
+    split_blocks,
+    split_messages,
+)
 from connectors.sdk.hl7v2.framing import HEAD_KEPT, Frame, wrap
 from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope
 from hub.domain.agreements import Domain, unrestricted_scope
+from hub.entrypoints.hl7_judging import CONTENT_TYPE
 from hub.entrypoints.hl7_outcomes import Outcomes
-from hub.entrypoints.hl7_receive import CONTENT_TYPE, Receiver, Reply
+from hub.entrypoints.hl7_receive import Receiver, Reply
 from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
 from hub.entrypoints.hub import Hub
 from hub.errors import Forbidden, HubError, NotFound, Unauthenticated
@@ -40,7 +47,6 @@ from hub.services import connections
 _SCOPE = unrestricted_scope("HL7 over HTTP")
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "x-application/hl7-v2+er7", "text/plain"})
 LARGEST_BODY = 10 * 1024 * 1024
-MOST_MESSAGES = 1000
 ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -89,7 +95,7 @@ class _Endpoint:
             now=self.hub.now,
             processed=Outcomes(self.hub.database),
         )
-        replies = [await receiver.receive(_frame(content, largest), peer) for content in messages]
+        replies = [await _receive(receiver, block, largest, peer) for block in split_blocks(body)]
         return _answer(replies, framed=body.lstrip(b" \t\r\n")[:1] == b"\x0b")
 
     def admit(self, authorization: str | None, name: str) -> Hl7Connection:
@@ -132,7 +138,8 @@ def restricted(connection: Hl7Connection, practices: frozenset[str]) -> Hl7Conne
 
 def status_of(replies: list[Reply]) -> int:
     """The gravest outcome decides; the table above."""
-    codes = {(read_ack(reply.ack) or ("",))[0] for reply in replies}
+    acks = [ack for reply in replies for ack in (reply.ack, *reply.more)]
+    codes = {(read_ack(one) or ("",))[0] for ack in acks for one in split_messages(ack)}
     if not all(reply.stored for reply in replies):
         return 503
     if codes & {"AR", "CR"}:
@@ -143,16 +150,18 @@ def status_of(replies: list[Reply]) -> int:
 
 
 def _answer(replies: list[Reply], *, framed: bool) -> Response:
-    acks = [reply.ack for reply in replies if reply.ack]
+    acks = [ack for reply in replies for ack in (reply.ack, *reply.more) if ack]
     body = b"".join(wrap(ack) if framed else ack.rstrip(b"\r") + b"\r" for ack in acks)
     headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE}
     return Response(body, status_of(replies), headers)
 
 
-def _frame(content: bytes, largest: int) -> Frame:
-    if len(content) > largest:
-        return Frame(content[:HEAD_KEPT], "too_large", len(content))
-    return Frame(content, "", len(content))
+async def _receive(receiver: Receiver, block: bytes, largest: int, peer: Peer) -> Reply:
+    if is_batch(block) or len(split_messages(block)) > 1:
+        return await receiver.receive_batch(read_batch(block), peer)
+    if len(block) > largest:
+        return await receiver.receive(Frame(block[:HEAD_KEPT], "too_large", len(block)), peer)
+    return await receiver.receive(Frame(block, "", len(block)), peer)
 
 
 async def _read_body(request: Request) -> bytes | None:

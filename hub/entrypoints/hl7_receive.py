@@ -1,66 +1,48 @@
 """From a frame to an acknowledgement: judge by the header, store, and only then answer.
 
-`judge` is pure; `Receiver.receive` awaits the commit between judging and answering. Nothing of a
-message is mapped here: bad content behind a sound header never refuses delivery.
+`hl7_judging` judges; `Receiver.receive` awaits the commit between judging and answering.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
 from connectors.ehr_hl7v2.receiving import Limits
-from connectors.sdk.hl7v2.acknowledging import (
-    TABLE_0155,
-    Processed,
-    accept_code,
-    application_ack,
-    application_code,
-)
+from connectors.sdk.hl7v2.acknowledging import Processed, accept_code, application_ack
 from connectors.sdk.hl7v2.acks import build_ack, new_control_id
-from connectors.sdk.hl7v2.caps import exceeded
-from connectors.sdk.hl7v2.faults import Fault, Hl7Error
+from connectors.sdk.hl7v2.batches import Batch, build_batch_ack, is_batch, read_batch
+from connectors.sdk.hl7v2.faults import Fault
 from connectors.sdk.hl7v2.framing import Frame
-from connectors.sdk.hl7v2.header import Header, read_header
-from connectors.sdk.hl7v2.lanes import lane_keys
-from connectors.sdk.hl7v2.lexer import lex
+from connectors.sdk.hl7v2.header import read_header
 from hub import log
-from hub.domain.records import Issue
 from hub.entrypoints.committed import Committed
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
-from hub.services.intake import Arrival, State, Stored
+from hub.entrypoints.hl7_batches import judge_batch
+from hub.entrypoints.hl7_judging import Judgement, judge, wishes
+from hub.entrypoints.hl7_routes import Peer, Routes
+from hub.services.intake import Arrival, Stored
 
-CONTENT_TYPE = "application/hl7-v2"
 STORE_TIMEOUT = 30.0
-LONGEST_CONTROL_ID = 199
-"""Characters of MSH-10 (HL7 v2.7 §2.14.9.10); a longer one would not fit into an index."""
-LONGEST_NAME = 227
-"""Characters of MSH-3 and MSH-4 (HL7 v2.5.1 §2.15.9, HD) that tell senders apart."""
-_KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 10, 11, 12, 15, 16, 18))
-
-_log = log.get("mllp")
 _STORAGE = Fault(207, "", "The message could not be stored; send it again.", "AE")
 _REUSED = Fault(205, "MSH-10", "The control id was used for another message.", "AE")
-_CUT_OFF = Fault(207, "", "The frame was cut off before its end block; send it again.", "AE")
-_GIANT = Fault(207, "", "The frame is larger than this endpoint takes.", "AR")
-_CLAIMS = frozenset({"MSH-3", "MSH-4", "MSH-6"})
-"""What a sender says about itself; where that does not fit the peer, it is audited."""
 _LATE = Fault(207, "", "The message is stored, but not processed in time.", "AE")
-_WRONG_PRACTICE = "The sender may not send for this facility."
-
-
 _NOTHING = Arrival("hl7v2", None, None, "", "", "", b"")
+
+T = TypeVar("T")
+
+_log = log.get("mllp")
 
 
 class ReceivesArrivals(Protocol):
     """`hub.services.intake.Intake`, or a fake of it."""
 
     def receive(self, arrival: Arrival) -> Future[Stored]: ...
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]: ...
 
 
 WaitForProcessing = Callable[[str, float], Awaitable[Processed | None]]
@@ -70,31 +52,6 @@ WaitForProcessing = Callable[[str, float], Awaitable[Processed | None]]
 async def never_processed(_: str, __: float) -> Processed | None:
     """Where nothing is read."""
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What is to be stored and how the sender is told about it."""
-
-    arrival: Arrival
-    header: Header | None
-    fault: Fault | None = None
-    silent: bool = False
-    """An acknowledgement or the remains of an aborted frame: kept, never answered."""
-    connection: Hl7Connection | None = None
-    """Whose agreements hold; None for a sender that is not known."""
-
-    @property
-    def waits_for_processing(self) -> bool:
-        """Its sender asked for one answer, and agreed to get it when the message is applied."""
-        if self.connection is None or self.fault is not None or self.arrival.state != "received":
-            return False
-        later = self.connection.config.receiving.ack_after == "applied"
-        return later and accept_code(*_wishes(self.header), None) == "AA"
-
-    @property
-    def wants_commit_block(self) -> bool:
-        return self.connection is not None and self.connection.config.receiving.mllp_release_2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +66,8 @@ class Reply:
     commit_block: bool = False
     source: str = ""
     """As whom the sender of a message is known; empty for an acknowledgement."""
+    more: tuple[bytes, ...] = ()
+    """What is to be sent after `ack`, each in a frame of its own."""
 
 
 class Receiver:
@@ -133,27 +92,75 @@ class Receiver:
 
         Never raises for anything a sender or the storage does.
         """
+        if not frame.fault and is_batch(frame.content):
+            return await self.receive_batch(read_batch(frame.content), peer)
+        close = frame.fault == "too_large"
         try:
             judgement = judge(frame, peer, self.routes())
         except Exception as error:
             return self._not_stored(Judgement(_NOTHING, read_header(frame.content)), error)
-        answer = b""
-        if not judgement.waits_for_processing:
-            answer = _acknowledge(judgement, judgement.fault, self._now())
-        arrival = replace(judgement.arrival, answer=answer)
-        close = frame.fault == "too_large"
         try:
-            if self._committed is None:
-                self._committed = Committed(asyncio.get_running_loop())
-            stored = await self._committed.wait(self._intake.receive(arrival), STORE_TIMEOUT)
+            stored = await self._durable(self._intake.receive(self._answered(judgement)))
         except Exception as error:
             return self._not_stored(judgement, error, close)
+        return await self._reply(judgement, stored, close)
+
+    async def receive_batch(self, batch: Batch, peer: Peer) -> Reply:
+        """All messages of a frame in one commit, with an answer for each."""
+        try:
+            judgements = judge_batch(batch, peer, self.routes())
+        except Exception as error:
+            headers = [read_header(content) for content in batch.messages]
+            unjudged = [Judgement(_NOTHING, header) for header in headers]
+            return self._together(batch, unjudged, [self._not_stored(j, error) for j in unjudged])
+        try:
+            arrivals = [self._answered(judgement) for judgement in judgements]
+            stored = await self._durable(self._intake.receive_together(arrivals))
+        except Exception as error:
+            replies = [self._not_stored(judgement, error) for judgement in judgements]
+        else:
+            pairs = zip(judgements, stored, strict=True)
+            replies = await asyncio.gather(*(self._reply(*pair) for pair in pairs))
+        return self._together(batch, judgements, replies)
+
+    def _together(
+        self, batch: Batch, judgements: Sequence[Judgement], replies: Sequence[Reply]
+    ) -> Reply:
+        """One reply for a frame of several messages: a batch of acknowledgements where the sender
+        sent an envelope and wants one, else one after another."""
+        acks = [reply.ack for reply in replies if reply.ack]
+        known = [one.connection for one in judgements if one.connection is not None]
+        singly = bool(known) and known[0].config.receiving.batch_answer == "each"
+        if acks and batch.header is not None and not singly:
+            acks = [build_batch_ack(batch, acks, now=self._now(), control_id=new_control_id())]
+        return Reply(
+            acks[0] if acks else b"",
+            any(reply.close for reply in replies),
+            all(reply.stored for reply in replies),
+            any(reply.commit_block for reply in replies),
+            next((reply.source for reply in replies if reply.source), ""),
+            tuple(acks[1:]),
+        )
+
+    def _answered(self, judgement: Judgement) -> Arrival:
+        """What is stored, with the answer that repetitions will get."""
+        if judgement.waits_for_processing:
+            return judgement.arrival
+        answer = _acknowledge(judgement, judgement.fault, self._now())
+        return replace(judgement.arrival, answer=answer)
+
+    async def _durable(self, future: Future[T]) -> T:
+        if self._committed is None:
+            self._committed = Committed(asyncio.get_running_loop())
+        return await self._committed.wait(future, STORE_TIMEOUT)
+
+    async def _reply(self, judgement: Judgement, stored: Stored, close: bool = False) -> Reply:
         answer = stored.answer
         if stored.conflict and not judgement.silent:
             answer = _acknowledge(judgement, _REUSED, self._now())
         elif judgement.waits_for_processing:
             answer = await self._after_processing(judgement, stored.inbox_id)
-        source = "" if judgement.silent else arrival.source
+        source = "" if judgement.silent else judgement.arrival.source
         return Reply(answer, close, commit_block=judgement.wants_commit_block, source=source)
 
     async def _after_processing(self, judgement: Judgement, inbox_id: str) -> bytes:
@@ -170,7 +177,7 @@ class Receiver:
             processed = None
         if processed is None:
             return _acknowledge(judgement, _LATE, self._now())
-        code = accept_code(*_wishes(judgement.header), processed.fault)
+        code = accept_code(*wishes(judgement.header), processed.fault)
         content = judgement.arrival.content
         return application_ack(content, processed, code) if code else b""
 
@@ -210,201 +217,12 @@ class Receiver:
         return Reply(answer, close or not told, False, judgement.wants_commit_block)
 
 
-def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
-    """The checks before acceptance, in order; pure.
-
-    A message with a fault is stored all the same: `quarantined` where it cannot be read, `refused`
-    where it may not be sent, with the raw bytes and without a job.
-    """
-    content = frame.content
-    header = read_header(content)
-    if header is None:
-        return _headless(frame, peer)
-    connection = routes.find(header.sending_application, peer)
-    facility = connection.facilities.get(header.sending_facility) if connection else None
-    is_ack = header.type == "ACK" or header.type == "MCF"
-    fault = _frame_fault(frame)
-    if fault is None and not is_ack:
-        fault = _check(content, header, connection, facility)
-    state = _state(fault, is_ack, header, connection)
-    lanes = _lanes(content, connection, facility) if state == "received" else ()
-    arrival = Arrival(
-        kind="hl7v2",
-        connection_id=connection.connection_id if connection else None,
-        practice_id=facility.practice_id if facility and state != "refused" else None,
-        source=_source(header, connection, peer),
-        # The remains of a frame must not take the control id from the message sent again whole,
-        # nor an acknowledgement, which anybody may send, from a message.
-        control_id="" if frame.fault or is_ack else _control_id(header),
-        message_type=header.message_type,
-        content=content,
-        content_type=CONTENT_TYPE,
-        headers=_headers(header, facility, frame, peer),
-        state=state,
-        fault=_issue(fault),
-        lanes=lanes,
-        patients=tuple(lane.rpartition("|")[2] for lane in lanes if "|patient|" in lane),
-        destinations=() if fault or is_ack else _destinations(header, connection),
-        denied=fault.text if fault is not None and fault.path in _CLAIMS else "",
-    )
-    return Judgement(arrival, header, fault, silent=is_ack, connection=connection)
-
-
-def _destinations(header: Header, connection: Hl7Connection | None) -> tuple[str, ...]:
-    """Where an accepted message goes on to, one that is not read here included."""
-    rules = connection.forwards if connection else ()
-    return tuple(
-        dict.fromkeys(
-            rule.connection_id for rule in rules if rule.takes(header.type, header.message_type)
-        )
-    )
-
-
-def _source(header: Header, connection: Hl7Connection | None, peer: Peer) -> str:
-    """Whose control ids these are: MSH-3 and MSH-4 are claims, so each connection has its own, and
-    a sender that is not known has those of its address."""
-    door = connection.connection_id if connection else peer.address
-    claimed = (header.sending_application, header.sending_facility)
-    return "|".join((f"mllp:{door}", *(name[:LONGEST_NAME] for name in claimed)))
-
-
-def _control_id(header: Header) -> str:
-    return header.control_id if len(header.control_id) <= LONGEST_CONTROL_ID else ""
-
-
-def _headless(frame: Frame, peer: Peer) -> Judgement:
-    text = "The frame does not begin with MSH; send each message in a frame of its own."
-    fault = Fault(100, "MSH", text, "AE")
-    if frame.content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in frame.content[:8]:
-        fault = Fault(102, "MSH-18", "UTF-16 and UTF-32 cannot be read.", "AE")
-    arrival = Arrival(
-        kind="hl7v2",
-        connection_id=None,
-        practice_id=None,
-        source=f"mllp:{peer.address}",
-        control_id="",
-        message_type="",
-        content=frame.content,
-        content_type=CONTENT_TYPE,
-        headers=_warnings(frame),
-        state="quarantined",
-        fault=_issue(_frame_fault(frame) or fault),
-    )
-    return Judgement(arrival, None, fault, silent=frame.fault == "cut_off")
-
-
-def _frame_fault(frame: Frame) -> Fault | None:
-    return {"": None, "cut_off": _CUT_OFF, "too_large": _GIANT}[frame.fault]
-
-
-def _check(
-    content: bytes,
-    header: Header,
-    connection: Hl7Connection | None,
-    facility: Facility | None,
-) -> Fault | None:
-    """The table of faults behind a readable MSH; the first that applies."""
-    if header.delimiters is None or b"\0" in content:
-        return Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.", "AE")
-    for number in (9, 10, 11, 12):
-        if not header.raw(number):
-            return Fault(
-                101,
-                f"MSH-{number}",
-                f"MSH-{number} is required; send the message again with it.",
-                "AE",
-            )
-    if len(header.control_id) > LONGEST_CONTROL_ID:
-        text = f"MSH-10 has at most {LONGEST_CONTROL_ID} characters."
-        return Fault(102, "MSH-10", text, "AE")
-    if connection is None:
-        return Fault(207, "MSH-3", "This sender is not known here.", "AR")
-    if facility is None:
-        return Fault(207, "MSH-4", _WRONG_PRACTICE, "AR")
-    expected = facility.receiving_facility
-    if expected is not None and header.receiving_facility != expected:
-        return Fault(207, "MSH-6", _WRONG_PRACTICE, "AR")
-    caps = connection.config.receiving.limits.caps
-    return _check_kind(header, connection) or exceeded(content, header.delimiters, caps)
-
-
-def _check_kind(header: Header, connection: Hl7Connection) -> Fault | None:
-    config = connection.config
-    event = resolve(config, header.message_type)
-    if event not in EVENTS and not is_ignored(config, header.message_type):
-        if header.type not in TYPES:
-            return Fault(200, "MSH-9.1", "This message type is not supported.", "AR")
-        if header.event:
-            return Fault(201, "MSH-9.2", "This event is not supported.", "AR")
-    if header.processing_id not in connection.processing_ids:
-        return Fault(202, "MSH-11", "Messages of this processing id are not taken here.", "AR")
-    if config.version(header.version) is None:
-        return Fault(203, "MSH-12", "This version is not supported.", "AR")
-    return None
-
-
-def _state(
-    fault: Fault | None, is_ack: bool, header: Header, connection: Hl7Connection | None
-) -> State:
-    if fault is not None:
-        return "refused" if fault.answer == "AR" else "quarantined"
-    if is_ack:
-        return "ignored"
-    if connection and is_ignored(connection.config, header.message_type):
-        # One that is to be told so after processing is marked by its job.
-        return "received" if application_code(*_wishes(header), "applied") else "ignored"
-    return "received"
-
-
-def _headers(header: Header, facility: Facility | None, frame: Frame, peer: Peer) -> dict[str, str]:
-    fields = {name: header.first(number) for name, number in _KEPT if header.raw(number)}
-    fields["msh-9"] = header.message_type
-    if peer.transport:
-        fields["transport"] = peer.transport
-    if facility is not None:
-        fields["zone"] = facility.zone
-    if frame.warnings or frame.fault:
-        fields |= _warnings(frame)
-    if not TABLE_0155.issuperset(_wishes(header)):
-        fields["acknowledgement"] = "MSH-15 or MSH-16 is not in table 0155 and counts as empty"
-    return fields
-
-
-def _warnings(frame: Frame) -> dict[str, str]:
-    found = {"framing": ",".join(frame.warnings)} if frame.warnings else {}
-    return found | ({"size": str(frame.size)} if frame.fault else {})
-
-
-def _lanes(
-    content: bytes, connection: Hl7Connection | None, facility: Facility | None
-) -> tuple[str, ...]:
-    """Order keys within the practice; a message that names nobody keeps the connection's order."""
-    if connection is None or facility is None:
-        return ()
-    try:
-        fallback = connection.config.charset_fallback
-        keys = lane_keys(lex(content, charset_fallback=fallback, caps=None))
-    except Hl7Error:
-        keys = ()
-    found = tuple(f"{facility.practice_id}|{key}" for key in keys)
-    return found or (f"connection|{connection.connection_id}",)
-
-
-def _issue(fault: Fault | None) -> Issue | None:
-    return Issue(f"hl7_{fault.code}", fault.path, fault.text) if fault else None
-
-
 def _acknowledge(judgement: Judgement, fault: Fault | None, now: datetime) -> bytes:
     """The acknowledgement, or nothing where the sender's MSH-15 and MSH-16 ask for none."""
     if judgement.silent:
         return b""
-    code = accept_code(*_wishes(judgement.header), fault)
+    code = accept_code(*wishes(judgement.header), fault)
     if code is None:
         return b""
     faults = [fault] if fault else []
     return build_ack(judgement.header, code, faults, now=now, control_id=new_control_id())
-
-
-def _wishes(header: Header | None) -> tuple[str, str]:
-    """MSH-15 and MSH-16."""
-    return (header.first(15), header.first(16)) if header else ("", "")

@@ -251,11 +251,11 @@ class MllpServer:
 
 
 def _on_the_wire(reply: Reply) -> bytes:
-    """The commit block of MLLP release 2, where agreed, and the acknowledgement."""
+    """The commit block of MLLP release 2, where agreed, and the acknowledgements."""
     commit = b""
     if reply.commit_block:
         commit = wrap(COMMITTED if reply.stored else NOT_COMMITTED)
-    return commit + (wrap(reply.ack) if reply.ack else b"")
+    return commit + b"".join(wrap(ack) for ack in (reply.ack, *reply.more) if ack)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ because a setting may have changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -40,6 +40,9 @@ class Arrival:
     `received`. `destinations` are the connections an accepted message is forwarded to, as it is;
     `patients` the record numbers of whom it speaks, at most two, by which it is found later.
     `denied` is a fixed text for the audit trail where the sender claims to be another.
+    `identity` stands for the content where repetitions are told by less than all of it;
+    `accepts_reuse` takes a control id used for another body before, and marks it; `wait` is how
+    long the message is left unread, for one whose rest is still to come.
     """
 
     kind: Literal["hl7v2", "webhook", "x12"]
@@ -58,6 +61,9 @@ class Arrival:
     destinations: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
     denied: str = ""
+    identity: bytes = b""
+    accepts_reuse: bool = False
+    wait: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,13 @@ def store(
     new: list[tuple[Keyed, str, bool]] = []
     same, blocked = _known(session, batch, now)
     for number, entry in enumerate(batch):
-        conflict = number in blocked
+        conflict = number in blocked and not entry.arrival.accepts_reuse
         if number in same:
             outcomes[number] = _again(session, crypto, same[number], entry.arrival, conflict, now)
             continue
+        if number in blocked and not conflict:
+            marked = {**entry.arrival.headers, "control-id": "reused"}
+            entry.arrival = replace(entry.arrival, headers=marked)
         inbox_id = new_id()
         new.append((entry, inbox_id, conflict))
         answer = entry.arrival.answer
@@ -127,7 +136,7 @@ def _insert(
         for place, (entry, inbox_id, clash) in enumerate(new)
     ]
     jobs = [
-        _job(crypto, inbox_id, entry.arrival)
+        _job(crypto, inbox_id, entry.arrival, now)
         for entry, inbox_id, conflict in new
         if entry.arrival.state == "received" and not conflict
     ]
@@ -186,10 +195,11 @@ def _again(
 ) -> Stored:
     """A message that came before."""
     same = session.get_one(InboundMessage, inbox_id, with_for_update=True)
-    if same.state == "refused" and arrival.state == "received" and not conflict:
+    at_the_door = same.state in {"refused", "quarantined"} and same.processed_at is None
+    if at_the_door and arrival.state == "received" and not conflict:
         _judge_again(crypto, same, arrival)
         same.answer = crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
-        queue.add_many(session, [_job(crypto, same.id, arrival)], now=now)
+        queue.add_many(session, [_job(crypto, same.id, arrival, now)], now=now)
         outbox.add_all(session, crypto, list(_forwarded(same.id, arrival)), now=now)
         return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
     same.duplicates += 1
@@ -234,12 +244,13 @@ def _keys(crypto: Crypto, arrival: Arrival) -> dict[str, str | None]:
     return {"lane": first, "lane2": second, "patient_key": patient, "prior_patient_key": prior}
 
 
-def _job(crypto: Crypto, inbox_id: str, arrival: Arrival) -> queue.NewJob:
+def _job(crypto: Crypto, inbox_id: str, arrival: Arrival, now: datetime) -> queue.NewJob:
     return queue.NewJob(
         Job.PROCESS_MESSAGE,
         {"inbox_id": inbox_id},
         practice_id=arrival.practice_id,
         lanes=[crypto.digest(lane) for lane in arrival.lanes[:2]],
+        run_at=now + arrival.wait if arrival.wait else None,
         unique_key=f"inbox:{inbox_id}",
     )
 

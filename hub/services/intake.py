@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,7 +67,7 @@ class Intake:
     def receive(self, arrival: Arrival) -> Future[Stored]:
         """Store an arrival; the future resolves when it is durable and fails if it is not
         stored (Busy where too much is waiting already)."""
-        entry = _Waiting(arrival, self._crypto.digest(arrival.content), Future())
+        entry = _Waiting(arrival, self._keyed(arrival).digest, Future())
         with self._lock:
             if len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES:
                 entry.future.set_exception(Busy("Too much is waiting to be stored; send it again."))
@@ -79,6 +79,38 @@ class Intake:
         if begin:
             self._store_next()
         return entry.future
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        """Store arrivals in one commit of their own: all of them or none."""
+        entries = [self._keyed(arrival) for arrival in arrivals]
+
+        def work(session: ScopedSession) -> list[Stored]:
+            now = self._now()
+            return [
+                stored
+                for part in _without_repetitions(entries)
+                for stored in store(session, self._crypto, part, now=now)
+            ]
+
+        result: Future[list[Stored]] = Future()
+
+        def stored(future: Future[list[Stored]], *, again: bool = False) -> None:
+            error = future.exception()
+            if error is None:
+                self._database.bell.set()
+                result.set_result(future.result())
+            elif isinstance(error, IntegrityError) and not again:
+                # Another process stored one of them at the same moment: now it is found.
+                retry = self._database.submit(_SCOPE, work)
+                retry.add_done_callback(lambda done: stored(done, again=True))
+            else:
+                result.set_exception(error)
+
+        self._database.submit(_SCOPE, work).add_done_callback(stored)
+        return result
+
+    def _keyed(self, arrival: Arrival) -> Keyed:
+        return Keyed(arrival, self._crypto.digest(arrival.identity or arrival.content))
 
     def _store_next(self) -> None:
         """Hand the next batch to the database, and the one after it when that is durable."""
@@ -153,6 +185,18 @@ class Intake:
             future.add_done_callback(stored)
 
 
+def _without_repetitions(entries: Sequence[Keyed]) -> Iterator[list[Keyed]]:
+    """Entries in their order, cut so that no part has a key twice."""
+    part: dict[tuple[str, str], Keyed] = {}
+    for entry in entries:
+        if entry.key in part or len(part) >= BATCH_LIMIT:
+            yield list(part.values())
+            part = {}
+        part[entry.key] = entry
+    if part:
+        yield list(part.values())
+
+
 def _fail(batch: Sequence[_Waiting], error: BaseException) -> None:
     for entry in batch:
         entry.future.set_exception(error)
@@ -185,18 +229,23 @@ def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -
     """Read stored messages again in the order they came, each under its order keys; returns how
     many got a job.
 
-    Reading twice is harmless (effects are upserts), and a message refused at the door stays
-    refused: whoever sent it was told so.
+    Reading twice is harmless (effects are upserts). A message refused at the door stays refused,
+    for whoever sent it was told so, but for one: where a control id was reused, an operator has
+    looked at both bodies and releases the second.
     """
     rows = session.scalars(
         select(InboundMessage)
         .where(
             InboundMessage.id.in_(list(inbox_ids)),
-            InboundMessage.state.in_(("received", "processed", "ignored", "quarantined")),
+            InboundMessage.state.in_(("received", "processed", "ignored", "quarantined"))
+            | (InboundMessage.fault_code == REUSED.code),
         )
         .order_by(InboundMessage.received_at, InboundMessage.id)
     ).all()
     for row in rows:
+        if row.state == "refused":
+            row.state = "received"
+            row.fault_code = row.fault_path = row.fault_text = ""
         queue.add(
             session,
             Job.PROCESS_MESSAGE,

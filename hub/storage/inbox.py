@@ -109,6 +109,21 @@ def get(session: ScopedSession, inbox_id: str) -> InboundMessage | None:
     return session.get(InboundMessage, inbox_id)
 
 
+def received_near(
+    session: ScopedSession, message: InboundMessage, span: timedelta
+) -> Sequence[InboundMessage]:
+    """Messages of the same source received at most `span` before or after this one."""
+    return session.scalars(
+        select(InboundMessage)
+        .where(
+            InboundMessage.source == message.source,
+            InboundMessage.received_at >= message.received_at - span,
+            InboundMessage.received_at <= message.received_at + span,
+        )
+        .order_by(InboundMessage.received_at)
+    ).all()
+
+
 def raw(message: InboundMessage, crypto: Crypto) -> bytes:
     """The bytes exactly as received."""
     return crypto.decrypt(message.raw, raw_identity(message.id))

@@ -282,6 +282,16 @@ def wake(session: ScopedSession, code: str, *, now: datetime) -> int:
     return woken
 
 
+def hasten(session: ScopedSession, unique_key: str, *, now: datetime) -> None:
+    """Make the ready job of a unique key due now, if there is one."""
+    found = select(JobRow).where(READY, JobRow.unique_key == unique_key)
+    job = session.scalar(found.with_for_update())
+    if job is not None:
+        job.run_at = now
+        session.flush()
+        lane_rows.make_due(session, filter(None, (job.lane, job.lane2)), now)
+
+
 def set_progress(session: ScopedSession, job: ClaimedJob, progress: Mapping[str, Any]) -> None:
     """Publish progress of a running job, outside its effects."""
     session.execute(

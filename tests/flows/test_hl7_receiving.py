@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,23 @@ import pytest
 from sqlalchemy import select
 
 from connectors.sdk.hl7v2.acks import read_ack
+from connectors.sdk.hl7v2.batches import split_messages
 from connectors.sdk.hl7v2.framing import Framer, wrap
 from connectors.sdk.hl7v2.lexer import lex
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.hub import Hub, open_hub
 from hub.entrypoints.service import Service
 from hub.services import connections
+from hub.services.intake import replay
 from hub.settings import Settings
 from hub.storage import audit
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     AuditEvent,
+    Connection,
     InboundMessage,
     JobRow,
+    Observation,
     OutboundMessage,
     Patient,
     Practice,
@@ -310,3 +314,163 @@ def test_a_sender_that_claims_to_be_another_is_refused_kept_and_audited(
     with at.hub.database.read(SCOPE) as session:
         assert audit.verify(session).intact
     assert set(at.states().values()) == {"refused"}
+
+
+def results(control_id: str, body: str, continues: str = "") -> bytes:
+    return adt(control_id, body=body, f9="ORU^R01^ORU_R01", f14=continues)
+
+
+FIRST = (
+    "PID|1||M1^^^NORTH^MR||Testperson^Number||19790412|F\r"
+    "OBR|1||R1|24331-1^Lipids^LN|||20260302080000\r"
+    "OBX|1|NM|2093-3^Cholesterol^LN||18"
+)
+SECOND = "ADD|0|mg/dL|||||F\rOBX|2|NM|2571-8^Triglycerides^LN||95|mg/dL|||||F\r"
+
+
+def test_a_message_in_parts_is_read_once_when_all_are_there(desk: Callable[..., Desk]) -> None:
+    at = desk()
+    at.work()
+    sender = at.connect()
+    sender.send(adt("A1", body=FIRST.split("OBR")[0]), results("P1", FIRST + "\rDSC|p1|F\r"))
+    assert [sender.answer(), sender.answer()] == [("AA", "A1"), ("AA", "P1")]
+    at.wait_until(lambda: at.states()["A1"] == "processed")
+    assert at.states()["P1"] == "received"
+    sender.send(results("P2", SECOND, continues="p1"))
+    assert sender.answer() == ("AA", "P2")
+    at.wait_until(lambda: set(at.states().values()) == {"processed"})
+    values = {row.code: row.value_number for row in at.rows(Observation)}
+    assert values == {"2093-3": 180, "2571-8": 95}
+    at.wait_until(lambda: {row.state for row in at.rows(JobRow)} == {"done"})
+
+
+def test_parts_are_joined_after_a_restart(desk: Callable[..., Desk]) -> None:
+    at = desk()
+    sender = at.connect()
+    sender.send(results("P1", FIRST + "\rDSC|p1|F\r"))
+    assert sender.answer() == ("AA", "P1")
+    at.service.stop()
+    at.service.start()
+    again = at.connect()
+    again.send(results("P2", SECOND, continues="p1"))
+    assert again.answer() == ("AA", "P2")
+    at.work()
+    at.wait_until(lambda: set(at.states().values()) == {"processed"})
+    assert len(at.rows(Observation)) == 2
+
+
+def test_a_part_whose_rest_does_not_come_in_time_ends_in_quarantine(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(continuation_seconds=0.5)
+    at.work()
+    sender = at.connect()
+    sender.send(results("P1", FIRST + "\rDSC|p1|F\r"), results("P9", SECOND, continues="p8"))
+    assert [sender.answer()[0], sender.answer()[0]] == ["AA", "AA"]
+    at.wait_until(lambda: set(at.states().values()) == {"quarantined"})
+    faults = {row.control_id: (row.fault_code, row.fault_path) for row in at.rows(InboundMessage)}
+    assert faults == {"P1": ("hl7_207", "DSC-1"), "P9": ("hl7_207", "MSH-14")}
+    assert at.rows(Observation) == []
+
+
+def test_messages_in_parts_are_refused_where_that_is_agreed(desk: Callable[..., Desk]) -> None:
+    at = desk(continuation_seconds=0)
+    sender = at.connect()
+    sender.send(results("P1", FIRST + "\rDSC|p1|F\r"), results("P2", SECOND, continues="p1"))
+    assert [sender.answer(), sender.answer()] == [("AR", "P1"), ("AR", "P2")]
+    assert set(at.states().values()) == {"refused"}
+
+
+def test_a_batch_is_stored_in_one_commit_and_repeated_to_the_same_answer(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk()
+    sender = at.connect()
+    envelope = b"BHS|^~\\&|DESKEHR|NORTH|HUB|HUB|20260302||||B7\r"
+    batch = envelope + adt("C1") + adt("C2") + adt("C1") + b"BTS|3\r"
+    sender.send(batch)
+    first = [read_ack(one) for one in split_messages(sender.receive())]
+    sender.send(batch)
+    second = [read_ack(one) for one in split_messages(sender.receive())]
+    assert first == second
+    assert [one[0] for one in first if one] == ["AA"] * 3
+    rows = at.rows(InboundMessage)
+    times = [row.received_at for row in rows]
+    assert max(times) - min(times) < timedelta(milliseconds=1)  # one clock reading for all
+    kinds = sorted((row.message_type, row.duplicates) for row in rows)
+    assert kinds == [("ADT^A04", 1), ("ADT^A04", 3), ("BHS", 1)]
+
+
+def test_a_batch_sent_again_whole_is_accepted_though_its_torso_was_not(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk()
+    sender = at.connect()
+    envelope = b"BHS|^~\\&|DESKEHR|NORTH|HUB|HUB|20260302||||B7\r"
+    sender.send(envelope + adt("C1") + b"BTS|2\r")
+    torn = [read_ack(one) for one in split_messages(sender.receive())]
+    assert [one[0] for one in torn if one] == ["AE"]
+    sender.send(envelope + adt("C1") + adt("C2") + b"BTS|2\r")
+    whole = [read_ack(one) for one in split_messages(sender.receive())]
+    assert [one[0] for one in whole if one] == ["AA", "AA"]
+
+
+def test_a_control_id_used_again_is_accepted_and_marked_where_agreed(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(reused_control_id="accept")
+    sender = at.connect()
+    other = adt("C1").replace(b"Number", b"Other")
+    sender.send(adt("C1"), other, adt("C1", f7="20260303"))
+    assert [sender.answer() for _ in range(3)] == [("AA", "C1")] * 3
+    marks = [row.headers.get("control-id", "") for row in at.rows(InboundMessage)]
+    assert sorted(marks) == ["", "reused", "reused"]
+    assert len(at.rows(JobRow)) == 3
+
+
+def test_a_sender_that_restamps_its_repetitions_is_answered_as_before_where_agreed(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk(ignore_message_time=True)
+    sender = at.connect()
+    sender.send(adt("C1"), adt("C1", f7="20260303111111"), adt("C1", f8="x"))
+    first, second = sender.receive(), sender.receive()
+    assert first == second
+    assert sender.answer() == ("AE", "C1")
+    assert sorted(row.state for row in at.rows(InboundMessage)) == ["received", "refused"]
+
+
+def test_an_operator_releases_a_message_with_a_used_control_id(desk: Callable[..., Desk]) -> None:
+    at = desk()
+    sender = at.connect()
+    sender.send(adt("C1"), adt("C1").replace(b"MC1^", b"MC2^"))
+    assert [sender.answer()[0], sender.answer()[0]] == ["AA", "AE"]
+    (held,) = at.rows(InboundMessage, state="refused")
+    assert held.fault_code == "control_id_reused"
+    at.hub.database.transaction(
+        SCOPE, lambda session: replay(session, inbox_ids=[held.id], now=datetime.now(UTC))
+    )
+    at.work()
+    at.wait_until(lambda: {row.state for row in at.rows(InboundMessage)} == {"processed"})
+    assert len(at.rows(Patient)) == 2
+
+
+def test_what_was_quarantined_at_the_door_is_judged_anew_when_it_is_sent_again(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk()
+    sender = at.connect()
+    sender.send(adt("C1", f11="T"))
+    assert sender.answer() == ("AR", "C1")
+
+    def allow(session: ScopedSession) -> None:
+        row = session.get_one(Connection, "ehr")
+        row.routing = {**row.routing, "processing_ids": ["P", "T"]}
+
+    at.hub.database.transaction(SCOPE, allow)
+    at.service.stop()
+    at.service.start()
+    again = at.connect()
+    again.send(adt("C1", f11="T"))
+    assert again.answer() == ("AA", "C1")
+    assert at.states() == {"C1": "received"}

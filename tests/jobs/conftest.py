@@ -20,7 +20,7 @@ from hub.domain.jobs import Job
 from hub.entrypoints.demo import seed
 from hub.entrypoints.demo.vendors import Vendors, start_vendors
 from hub.entrypoints.demo.world import World, build_world, members
-from hub.entrypoints.hl7_receive import judge
+from hub.entrypoints.hl7_judging import judge
 from hub.entrypoints.hl7_routes import Peer
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.service import load_routes

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
+from connectors.sdk.hl7v2.acks import timestamp
+from connectors.sdk.hl7v2.faults import Fault
 from connectors.sdk.hl7v2.framing import Framer
+from connectors.sdk.hl7v2.header import Header, read_header
 
+MOST_MESSAGES = 1000
 _ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
 _SEGMENT_START = re.compile(rb"(?:\A|(?<=[\r\n]))(?=(?:MSH|FHS|BHS|BTS|FTS)[^\w\s])")
 
@@ -16,11 +23,117 @@ def split_messages(content: bytes) -> list[bytes]:
     Envelope segments are left out; what precedes the first message is returned too unless it is
     blank, so that garbage is reported and not lost.
     """
-    if b"\x0b" in content and b"\x1c" in content:
-        framer = Framer(cap=max(len(content), 1))
-        frames = framer.feed(content)
-        rest = framer.close()
-        blocks = [frame.content for frame in [*frames, *([rest] if rest else [])]]
-        return [message for block in blocks for message in split_messages(block)]
-    parts = _SEGMENT_START.split(content)
+    parts = [part for block in split_blocks(content) for part in _SEGMENT_START.split(block)]
     return [part for part in parts if part.strip() and not part.startswith(_ENVELOPE)]
+
+
+def split_blocks(content: bytes) -> list[bytes]:
+    """What stands in the MLLP blocks of a file; all of it where there are none."""
+    if b"\x0b" not in content or b"\x1c" not in content:
+        return [content]
+    framer = Framer(cap=max(len(content), 1))
+    frames = framer.feed(content)
+    rest = framer.close()
+    return [frame.content for frame in [*frames, *([rest] if rest else [])]]
+
+
+def is_batch(content: bytes) -> bool:
+    """Whether a frame holds more than one message, with an envelope or without."""
+    if content.lstrip(b"\r\n")[:3] in {b"FHS", b"BHS"}:
+        return True
+    return content.find(b"MSH", 3) >= 0 and len(_SEGMENT_START.findall(content)) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that came together. `envelope` holds the FHS, BHS, BTS and FTS segments; a batch
+    with a `fault` is incomplete, and none of its messages may be accepted."""
+
+    messages: tuple[bytes, ...]
+    envelope: bytes = b""
+    fault: Fault | None = None
+
+    @property
+    def header(self) -> Header | None:
+        """BHS, else FHS, read like an MSH, which numbers its fields the same way."""
+        return self._segment(b"BHS") or self._segment(b"FHS")
+
+    @property
+    def file_header(self) -> Header | None:
+        return self._segment(b"FHS")
+
+    def _segment(self, name: bytes) -> Header | None:
+        lines = [line for line in self.envelope.split(b"\r") if line.startswith(name)]
+        return read_header(b"MSH" + lines[0][3:]) if lines else None
+
+
+def read_batch(content: bytes) -> Batch:
+    """The messages of a frame and its envelope, with the counts of BTS-1 and FTS-1 checked.
+
+    Trailers and counts may be missing, as the standard allows; a count that is there must hold.
+    """
+    messages: list[bytes] = []
+    envelope: list[bytes] = []
+    fault: Fault | None = None
+    in_batch = batches = 0
+    for part in _SEGMENT_START.split(content):
+        name = part[:3]
+        if name not in _ENVELOPE:
+            if part.strip():
+                messages.append(part)
+                in_batch += 1
+            continue
+        envelope.append(part.strip(b"\r\n"))
+        if name == b"BHS":
+            in_batch, batches = 0, batches + 1
+        elif name == b"BTS":
+            fault = fault or _miscounted(part, in_batch, "BTS-1", "messages")
+        elif name == b"FTS":
+            fault = fault or _miscounted(part, batches, "FTS-1", "batches")
+    if len(messages) > MOST_MESSAGES:
+        fault = Fault(207, "", f"A batch has at most {MOST_MESSAGES} messages.", "AR")
+    return Batch(tuple(messages), b"\r".join(envelope), fault)
+
+
+def _miscounted(trailer: bytes, found: int, path: str, what: str) -> Fault | None:
+    count = trailer.strip(b"\r\n").split(trailer[3:4])[1].strip()
+    if not count or (count.isdigit() and int(count) == found):
+        return None
+    return Fault(207, path, f"The batch came with {found} {what} and says otherwise.", "AE")
+
+
+def build_batch_ack(
+    batch: Batch, acks: Sequence[bytes], *, now: datetime, control_id: str
+) -> bytes:
+    """One batch with the acknowledgement of every message, under the envelope of the sender's.
+
+    BHS-12 refers to BHS-11 of what is answered. Nothing accepts a batch as a whole.
+    """
+    lines: list[bytes] = []
+    file_header, header = batch.file_header, batch.header
+    if file_header is not None:
+        lines.append(_answered(b"FHS", file_header, now, control_id))
+    if header is not None:
+        lines.append(_answered(b"BHS", header, now, control_id))
+    lines += [ack.rstrip(b"\r") for ack in acks]
+    if header is not None:
+        lines.append(header.separator.join([b"BTS", str(len(acks)).encode()]))
+    if file_header is not None:
+        lines.append(file_header.separator.join([b"FTS", b"1"]))
+    return b"\r".join(lines) + b"\r"
+
+
+def _answered(name: bytes, header: Header, now: datetime, control_id: str) -> bytes:
+    return header.separator.join(_fields(name, header, now, control_id)).rstrip(header.separator)
+
+
+def _fields(name: bytes, header: Header, now: datetime, control_id: str) -> Iterator[bytes]:
+    """Fields 1 to 12 of FHS or BHS; the addresses change places."""
+    yield name
+    yield header.raw(2)
+    for number in (5, 6, 3, 4):
+        yield header.raw(number)
+    yield timestamp(now).encode()
+    yield from (b"", b"", b"")
+    yield control_id.encode()
+    yield header.raw(11)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -39,6 +39,11 @@ class MemoryIntake:
         self.arrivals.append(arrival)
         future: Future[Stored] = Future()
         future.set_result(Stored("in", duplicate=False, conflict=False, answer=arrival.answer))
+        return future
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        future: Future[list[Stored]] = Future()
+        future.set_result([self.receive(arrival).result() for arrival in arrivals])
         return future
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -48,6 +48,11 @@ class FullDisk:
 
     def receive(self, arrival: Arrival) -> Future[Stored]:
         failed: Future[Stored] = Future()
+        failed.set_exception(OSError("full"))
+        return failed
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        failed: Future[list[Stored]] = Future()
         failed.set_exception(OSError("full"))
         return failed
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
@@ -9,7 +10,8 @@ import pytest
 from connectors.ehr_hl7v2.config import Config, EventRules
 from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.lexer import lex
-from hub.entrypoints.hl7_receive import Receiver, Reply, judge
+from hub.entrypoints.hl7_judging import judge
+from hub.entrypoints.hl7_receive import Receiver, Reply
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.services.intake import Arrival, Stored
 
@@ -74,6 +76,9 @@ class FakeIntake:
         answer = same[0].answer if same else arrival.answer
         future.set_result(Stored("in-1", bool(same), bool(reused) and not same, answer))
         return future
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        raise NotImplementedError("no batches here")
 
 
 def receive(intake: FakeIntake, *frames: Frame, peer: str = PEER) -> list[Reply]:

@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -43,6 +43,9 @@ class FakeIntake:
 
     def receive(self, arrival: Arrival) -> Future[Stored]:
         return self._pool.submit(self._store, arrival)
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        raise NotImplementedError("no batches here")
 
     def _store(self, arrival: Arrival) -> Stored:
         same = [
