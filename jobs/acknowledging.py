@@ -12,7 +12,8 @@ from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import NotFound, NotSupported, Rejected
 from hub.services import outbound
-from hub.storage import connections, inbox, queue
+from hub.storage import connections, inbox, outbox, queue
+from hub.storage.outbox import Outgoing
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, InboundMessage
 from jobs.context import RunningJob
@@ -60,14 +61,10 @@ def owe(
     if destination is not None:
         content = inbox.raw(message, job.context.crypto)
         ack = application_ack(content, ended, code, accept="AL")
-        outbound.send(
-            session,
-            job.context.crypto,
-            connection_id=destination.id,
-            messages=[outbound.Content(ack, "ACK", ended.control_id)],
-            practice_id=message.practice_id,
-            now=now,
+        outgoing = Outgoing(
+            destination.id, message.practice_id, "ACK", ended.control_id, len(ack), content=ack
         )
+        outbox.add_all(session, job.context.crypto, [outgoing], now=now)
     elif not message.headers.get("transport"):
         queue.add(
             session,
