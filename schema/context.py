@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol, TypedDict
 
 from hub.domain.agreements import Principal, Scope
 from hub.storage.crypto import Crypto
+from hub.storage.reads.scoping import ScopeShape, Sets, split
 from hub.storage.running import Running
 from hub.storage.session import Database, ScopedSession
 from schema.live import AskVendors
@@ -52,9 +54,10 @@ class PrepareConnection(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """The surroundings of one request; `now` is the aware present moment, `running` what can be
-    stopped when nobody waits for the answer any more, `own_documents` whether the caller may send
-    documents of its own, `ask_vendors` how live fields are answered."""
+    """The surroundings of requests with the same rights; `now` is the aware present moment,
+    `policy` the version under which the rights were looked up (None: the hub's own work, whose
+    rights nobody takes away), `own_documents` whether the caller may send documents of its own,
+    `ask_vendors` how live fields are answered."""
 
     database: Database
     crypto: Crypto
@@ -62,11 +65,16 @@ class Context:
     scope: Scope
     now: Callable[[], datetime]
     connectors: Sequence[ConnectorEntry] = ()
-    running: Running | None = None
+    policy: int | None = None
     prepare_connection: PrepareConnection | None = None
     own_documents: bool = False
     ask_vendors: AskVendors | None = None
 
-    def read(self) -> AbstractContextManager[ScopedSession]:
-        """A read under the rights of the request. Raises TooSlow when it is stopped."""
-        return self.database.read(self.scope, self.running)
+    @cached_property
+    def scope_parts(self) -> tuple[ScopeShape, Sets]:
+        """The scope as reads take it."""
+        return split(self.scope)
+
+    def read(self, running: Running | None = None) -> AbstractContextManager[ScopedSession]:
+        """A read under the rights of the request. Raises TooSlow when `running` is stopped."""
+        return self.database.read(self.scope, running)

@@ -66,6 +66,11 @@ class Document:
         return self.measured[operation.name.value if operation.name else ""]
 
 
+def digest_of(text: str) -> str:
+    """What a document is known by: SHA-256 of its text, in hex."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
 class Documents:
     """A bounded store of documents for one schema. Raises Invalid or Rejected, kept as well, but
     without their tracebacks."""
@@ -79,11 +84,15 @@ class Documents:
         self._kept: OrderedDict[str, Document | Rejected] = OrderedDict()
         self._lock = threading.Lock()
 
+    def knows(self, text: str) -> bool:
+        """True if the text was met before."""
+        return digest_of(text) in self._kept
+
     def get(self, text: str) -> Document:
         """The document of a text."""
         if len(text) > LONGEST_TEXT:
             raise Rejected("The document is too long.")
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        digest = digest_of(text)
         with self._lock:
             found = self._kept.get(digest)
             if found is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
@@ -45,9 +44,7 @@ class Run(Protocol):
 
     def read_payload(self, parts: Mapping[str, Any]) -> Json: ...
     def note_reading(self, reading: Reading) -> None: ...
-    def append(
-        self, session: ScopedSession, now: datetime, action: str, outcome: str, **facts: Any
-    ) -> None: ...
+    def append(self, session: ScopedSession, action: str, outcome: str, **facts: Any) -> None: ...
 
 
 class _Undone(Exception):
@@ -137,7 +134,7 @@ class _Effect:
         stated = str(self._given.get(self.mutation.reason) or "").strip()
         name = self.mutation.name
         reason = f"{name}: {stated}" if stated else name
-        self._run.append(session, self._now, "write", "success", reason=reason)
+        self._run.append(session, "write", "success", reason=reason)
         return payload
 
     def _claim(self, session: ScopedSession) -> MutationOutcome | None:

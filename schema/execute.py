@@ -8,13 +8,14 @@ case in one transaction and read the payload by plan afterwards.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import orjson
+from anyio import to_thread
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -31,10 +32,10 @@ from hub.errors import Forbidden, HubError, Rejected
 from hub.storage import audit
 from hub.storage.reads.parts import Edges, Nodes, RootPage
 from hub.storage.reads.run import Reader, Reading
-from hub.storage.reads.scoping import ScopeShape, split
+from hub.storage.running import Running
 from hub.storage.session import ScopedSession
 from schema.context import Context
-from schema.documents import Document, Documents, Invalid
+from schema.documents import Document, Documents, Invalid, digest_of
 from schema.effects import mutate
 from schema.live import FieldFailure, answer_live
 from schema.mapping.plan import Operation, Planner
@@ -48,7 +49,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Prepared:
-    """An operation that may run, with its variables and what it costs at most.
+    """An operation that may run, with its variables and what it costs at most; a query with its
+    plan.
 
     Filled while it runs: `rows`, root page (response key) → rows it came back with, and `failures`,
     the fields that stayed null because a vendor did not answer.
@@ -58,6 +60,7 @@ class Prepared:
     operation: Operation
     name: str
     cost: int
+    plan: Plan | None = None
     rows: dict[str, int] = field(default_factory=dict)
     failures: list[FieldFailure] = field(default_factory=list)
 
@@ -98,22 +101,6 @@ class Engine:
             found = self._documents.setdefault(schema, made)
         return found
 
-    def plan(self, context: Context, prepared: Prepared, shape: ScopeShape) -> Plan:
-        """How a prepared query is answered. Raises Forbidden or Rejected."""
-        writer = context.database.text_reads.writer if self.as_text else None
-        digest, operation = prepared.document.digest, prepared.operation
-        return self.plans.get(digest, operation, context.scope, shape, writer)
-
-    def execute(
-        self,
-        context: Context,
-        text: str,
-        variables: Mapping[str, Any],
-        operation_name: str | None,
-    ) -> Json:
-        """The `data` of an operation: `prepare` and `run` in one."""
-        return self.run(context, self.prepare(context, text, variables, operation_name))
-
     def prepare(
         self,
         context: Context,
@@ -121,65 +108,70 @@ class Engine:
         variables: Mapping[str, Any],
         operation_name: str | None,
     ) -> Prepared:
-        """Parse, validate and price an operation. Raises Invalid, Rejected or CostExceeded."""
+        """Parse, validate, price and plan an operation. Raises Invalid, Rejected, CostExceeded or
+        Forbidden."""
         documents = self.documents_for(context.scope)
-        try:
-            document = documents.get(text)
-        except Invalid:
-            self._note_hidden(context, text)
-            raise
+        document = documents.get(text)
         operation, cost = documents.bind(document, operation_name, variables)
         name = f"{operation_name or ''} sha256:{document.digest}".strip()
-        return Prepared(document, operation, name, cost)
+        plan = None
+        if operation.definition.operation is OperationType.QUERY:
+            writer = context.database.text_reads.writer
+            plan = self.plans.get(
+                document.digest, operation, context.scope, context.scope_parts[0], writer,
+                as_text=self.as_text,
+            )  # fmt: skip
+        return Prepared(document, operation, name, cost, plan)
 
-    def run(self, context: Context, prepared: Prepared) -> Json:
-        """The `data` of a prepared operation, like `answer`."""
-        data: Json = orjson.loads(self.answer(context, prepared))
-        return data
+    def knows(self, context: Context, text: str) -> bool:
+        """True if preparing a text is quick: it was met before."""
+        return self.documents_for(context.scope).knows(text)
 
-    def answer(self, context: Context, prepared: Prepared) -> bytes:
-        """The `data` of a prepared operation as JSON. Blocking: call it in a thread.
+    async def answer(
+        self, context: Context, prepared: Prepared, running: Running | None = None
+    ) -> bytes:
+        """The `data` of a prepared operation as JSON; a mutation and what is not stored is worked
+        on in a thread, which `running` can stop.
 
-        Raises Rejected, Forbidden, NotFound …; then nothing was released. A refusal (Forbidden) is
-        written to the audit trail.
+        Raises Rejected, Forbidden, NotFound, PolicyChanged …; then nothing was released.
         """
-        run = _Run(self, context, prepared)
-        try:
-            if prepared.operation.definition.operation is OperationType.MUTATION:
-                return orjson.dumps(run.mutate())
-            return run.query()
-        except Forbidden as error:
-            run.note_denial(error)
-            raise
+        run = _Run(self, context, prepared, running)
+        if prepared.plan is None:
+            return await to_thread.run_sync(lambda: orjson.dumps(run.mutate()))
+        return await run.query(prepared.plan)
 
     def event(self, context: Context, prepared: Prepared, change: Change) -> Json | None:
         """The `data` of one event of a subscription under the rights of `context`; None if its row
         may not be read. Blocking; raises as `answer` does."""
-        run = _Run(self, context, prepared)
-        try:
-            return event_data(run, change)
-        except Forbidden as error:
-            run.note_denial(error)
-            raise
+        return event_data(_Run(self, context, prepared), change)
 
-    def _note_hidden(self, context: Context, text: str) -> None:
-        """Write to the audit trail that a document asked for what does not exist for this
-        credential, and does for others; the answer does not tell the two apart."""
+    def note_refusal(self, context: Context, text: str, error: Exception) -> None:
+        """Write a refusal to the audit trail. Blocking.
+
+        That is Forbidden, or a document that asks for what does not exist for this credential and
+        does for others; the answer does not tell that from what exists for nobody.
+        """
+        if isinstance(error, Forbidden):
+            reason = str(error)
+        elif isinstance(error, Invalid) and self._is_hidden(context, text):
+            reason = "The document asks for fields that are not granted to this credential."
+        else:
+            return
+        self.note_denial(context, f"sha256:{digest_of(text)}", reason)
+
+    def note_denial(self, context: Context, name: str, reason: str) -> None:
+        """Write to the audit trail that an operation was not allowed. Blocking."""
+        event = event_of(context, name, "execute", "denied", reason=reason)
+        context.database.gather(event, audit.append_all).result()
+
+    def _is_hidden(self, context: Context, text: str) -> bool:
         if self.schema.schema_for(context.scope) is self.schema.graphql:
-            return
+            return False
         try:
-            document = self.documents.get(text)
+            self.documents.get(text)
         except Rejected:
-            return
-        name = f"sha256:{document.digest}"
-        reason = "The document asks for fields that are not granted to this credential."
-        now = context.now()
-        context.database.transaction(
-            context.scope,
-            lambda session: append_event(
-                session, context, name, now, "execute", "denied", reason=reason
-            ),
-        )
+            return False
+        return True
 
 
 class _Run:
@@ -190,14 +182,15 @@ class _Run:
         engine: Engine,
         context: Context,
         prepared: Prepared,
+        running: Running | None = None,
     ) -> None:
         self.schema = engine.schema
         self.context = context
         self.operation = prepared.operation
         self.name = prepared.name
         self.rows = prepared.rows
-        self._engine = engine
-        self._prepared = prepared
+        self._failures = prepared.failures
+        self._running = running
 
     @cached_property
     def planner(self) -> Planner:
@@ -205,34 +198,42 @@ class _Run:
 
     # Queries
 
-    def query(self) -> bytes:
+    async def query(self, plan: Plan) -> bytes:
         """The roots in the order of the document, each written the cheapest way that can."""
-        context, operation = self.context, self.operation
-        shape, sets = split(context.scope)
-        reads = context.database.text_reads
-        plan = self._engine.plan(context, self._prepared, shape)
-        values = plan.values(operation.variables)
-        reading, written = Reading(), {}
-        if plan.compiled is not None:
-            found = reads.run(context.scope, sets, plan.compiled, values, context.running)
-            written = dict(zip(plan.texts, found.texts, strict=True))
-            reading = found.reading
-            self.rows |= {plan.texts[place]: rows for place, rows in found.root_rows.items()}
-        if plan.rows:
-            written |= self._by_level(plan, values, reading)
+        context = self.context
+        values = plan.values(self.operation.variables)
+        found = await context.database.text_reads.run(
+            context.scope,
+            context.scope_parts[1],
+            plan.compiled,
+            values,
+            policy=context.policy,
+            running=self._running,
+        )
+        written = dict(zip(plan.texts, found.texts, strict=True))
+        reading = found.reading
+        for place, rows in found.root_rows.items():
+            self.rows[plan.texts[place]] = rows
+        if plan.rows or plan.plain:
+            written |= await to_thread.run_sync(self._unwritten, plan, values, reading)
+        await self._audited(reading)
+        return ("{" + ",".join([f'"{key}":{written[key]}' for key in plan.keys]) + "}").encode()
+
+    def _unwritten(self, plan: Plan, values: Sequence[Any], reading: Reading) -> dict[str, str]:
+        """The roots that are not stored."""
+        written = self._by_level(plan, values, reading) if plan.rows else {}
         if plan.plain:
-            roots = operation.roots.items()
+            roots = self.operation.roots.items()
             nodes = [node for key, nodes in roots if key in plan.plain for node in nodes]
             written |= {key: _dumped(value) for key, value in self._plain(nodes).items()}
-        self.note_reading(reading)
-        return ("{" + ",".join([f'"{key}":{written[key]}' for key in plan.keys]) + "}").encode()
+        return written
 
     def _by_level(self, plan: Plan, values: Sequence[Any], reading: Reading) -> dict[str, str]:
         """Roots with something computed, read level by level."""
-        with self.context.read() as session:
+        with self.context.read(self._running) as session:
             reader = Reader(session, self.context.now())
             found = {key: reader.root(part, values) for key, part in plan.rows.items()}
-        self._prepared.failures.extend(answer_live(reader.pending, self.context.ask_vendors, found))
+        self._failures.extend(answer_live(reader.pending, self.context.ask_vendors, found))
         reading.add(reader.reading)
         for key, part in plan.rows.items():
             if isinstance(part, RootPage):
@@ -275,7 +276,7 @@ class _Run:
 
     def read_payload(self, parts: Mapping[str, Any]) -> Json:
         """Stored rows of a payload, read after the commit under the same rights."""
-        with self.context.read() as session:
+        with self.context.read(self._running) as session:
             reader = Reader(session, self.context.now())
             values = self.planner.values()
             written = {key: reader.root(part, values) for key, part in parts.items()}
@@ -286,50 +287,38 @@ class _Run:
 
     def note_reading(self, reading: Reading) -> None:
         """Durable before the answer leaves; what it raises keeps the answer back."""
-        if not reading:
-            return
-        crypto = self.context.crypto
-        subjects = {crypto.digest(f"subject:{p}:{i}") for p, i in reading.subjects}
-        now = self.context.now()
-        self.context.database.transaction(
-            self.context.scope,
-            lambda session: self.append(
-                session,
-                now,
-                "read",
-                "success",
-                entities=dict(reading.entities),
-                practice_ids=reading.practice_ids,
-                subjects=subjects,
-            ),
+        if reading:
+            self.context.database.gather(self._read_event(reading), audit.append_all).result()
+
+    async def _audited(self, reading: Reading) -> None:
+        """Like `note_reading`, without blocking."""
+        if reading:
+            event = self._read_event(reading)
+            await asyncio.wrap_future(self.context.database.gather(event, audit.append_all))
+
+    def _read_event(self, reading: Reading) -> audit.Event:
+        digest = self.context.crypto.digest
+        return event_of(
+            self.context,
+            self.name,
+            "read",
+            "success",
+            entities=reading.entities,
+            practice_ids=reading.practice_ids,
+            subjects=[digest(f"subject:{p}:{i}") for p, i in reading.subjects],
         )
 
-    def note_denial(self, error: Forbidden) -> None:
-        now = self.context.now()
-        self.context.database.transaction(
-            self.context.scope,
-            lambda session: self.append(session, now, "execute", "denied", reason=str(error)),
-        )
-
-    def append(
-        self, session: ScopedSession, now: datetime, action: str, outcome: str, **facts: Any
-    ) -> None:
-        append_event(session, self.context, self.name, now, action, outcome, **facts)
+    def append(self, session: ScopedSession, action: str, outcome: str, **facts: Any) -> None:
+        """An event in the caller's transaction."""
+        audit.append_all(session, [event_of(self.context, self.name, action, outcome, **facts)])
 
 
-def append_event(
-    session: ScopedSession,
-    context: Context,
-    operation: str,
-    now: datetime,
-    action: str,
-    outcome: str,
-    **facts: Any,
-) -> None:
-    """An audit event of a request, in the caller's transaction."""
-    audit.append(
-        session,
-        now=now,
+def event_of(
+    context: Context, operation: str, action: str, outcome: str, **facts: Any
+) -> audit.Event:
+    """An audit event of a request."""
+    return audit.Event(
+        now=context.now(),
         principal_id=context.principal.id,
         principal_name=context.principal.name,
         purpose=context.scope.purpose.value,

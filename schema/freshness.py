@@ -13,11 +13,10 @@ from typing import Any
 from hub.domain.agreements import Domain
 from hub.errors import Stale
 from hub.storage import freshness
-from hub.storage.reads.scoping import split
 from hub.storage.reads.write import global_id, timestamp
 from hub.storage.tables import Base, PracticeOwned, Sourced
 from schema.context import Context
-from schema.execute import Engine, Prepared
+from schema.execute import Prepared
 
 _TABLES = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
 _SUPPLY = frozenset(
@@ -61,16 +60,15 @@ class Freshness:
         return {"source": self.source, "asOf": self.as_of, "lagSeconds": self.lag_seconds}
 
 
-def freshness_of(engine: Engine, context: Context, prepared: Prepared) -> list[Freshness]:
+def freshness_of(context: Context, prepared: Prepared) -> list[Freshness]:
     """The connections behind what a query reads that serve practices in its scope. Read before the
     answer is made, so that the answer is at least as fresh. Blocking."""
-    shape, sets = split(context.scope)
-    nouns = engine.plan(context, prepared, shape).read.nouns
+    nouns = prepared.plan.read.nouns if prepared.plan is not None else frozenset[str]()
     kinds = kinds_feeding(nouns)
     connectors = [entry["id"] for entry in context.connectors if entry["kind"] in kinds]
     if not connectors:
         return []
-    practices = sorted(set().union(*sets))
+    practices = sorted(set().union(*context.scope_parts[1]))
     now = context.now()
     with context.read() as session:
         found = freshness.as_of(session, connectors, practices)

@@ -57,13 +57,13 @@ class Kept(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How an operation is answered: `texts` are the root keys written by `compiled`, `rows` the
-    parts read level by level, `fixed` JSON known without reading; the rest is plain. `read` says
-    what of, and whether a client may keep the answer."""
+    """How an operation is answered: `texts` are the root keys written by `compiled`, which asks for
+    the policy version in any case, `rows` the parts read level by level; the rest is plain. `read`
+    says what of, and whether a client may keep the answer."""
 
     keys: tuple[str, ...]
     texts: tuple[str, ...]
-    compiled: CompiledPart | None
+    compiled: CompiledPart
     rows: Mapping[str, Root]
     plain: frozenset[str]
     inputs: tuple[Read, ...]
@@ -91,24 +91,35 @@ class Plans:
         self._statements: Kept[CompiledPart] = Kept(KEPT_STATEMENTS)
 
     def get(
-        self, digest: str, operation: Operation, scope: Scope, shape: ScopeShape,
-        writer: Writer | None,
-    ) -> Plan:  # fmt: skip
-        """The plan of an operation; `writer` None keeps it from text. Raises Forbidden or
+        self,
+        digest: str,
+        operation: Operation,
+        scope: Scope,
+        shape: ScopeShape,
+        writer: Writer,
+        *,
+        as_text: bool = True,
+    ) -> Plan:
+        """The plan of an operation; `as_text` False keeps its roots from text. Raises Forbidden or
         Rejected."""
         name = operation.definition.name
         grants = scope.classes, shape.is_mso
         key = (digest, name.value if name else "", grants)
         known = self._operations.get(key, lambda: _Shapes(operation))
         variables = shape_of_variables(known.shapers, operation.variables)
-        dialect = writer.dialect.name if writer else ""
         return known.plans.get(
-            (variables, scope.purpose, shape, dialect),
-            lambda: self._plan(operation, scope, shape, writer),
+            (variables, scope.purpose, shape, writer.dialect.name, as_text),
+            lambda: self._plan(operation, scope, shape, writer, as_text=as_text),
         )
 
     def _plan(
-        self, operation: Operation, scope: Scope, shape: ScopeShape, writer: Writer | None
+        self,
+        operation: Operation,
+        scope: Scope,
+        shape: ScopeShape,
+        writer: Writer,
+        *,
+        as_text: bool,
     ) -> Plan:
         planner = Planner(self._declared, operation, scope, live=True)
         parts: dict[str, Root] = {}
@@ -121,16 +132,13 @@ class Plans:
         texts = [
             key
             for key, part in parts.items()
-            if writer is not None and not isinstance(part, Constant) and supports(part, writer)
+            if as_text and not isinstance(part, Constant) and supports(part, writer)
         ]
-        compiled = None
-        if texts and writer is not None:
-            compiled = self._compiled(tuple(parts[key] for key in texts), shape, writer)
         read = read_nouns(parts.values())
         return Plan(
             keys=tuple(operation.roots),
             texts=tuple(texts),
-            compiled=compiled,
+            compiled=self._compiled(tuple(parts[key] for key in texts), shape, writer),
             rows={key: part for key, part in parts.items() if key not in texts},
             plain=frozenset(plain),
             inputs=tuple(planner.inputs),

@@ -19,7 +19,6 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
-    OperationType,
     Visitor,
     type_from_ast,
     visit,
@@ -27,7 +26,6 @@ from graphql import (
 
 from hub.errors import Rejected
 from hub.storage.reads.explain import TableAccess, explain
-from hub.storage.reads.scoping import split
 from hub.storage.reads.write import global_id
 from hub.storage.tables import Base
 from schema.context import Context
@@ -66,13 +64,15 @@ class ShownPlan:
         return {"modes": self.modes, "cost": self.cost, "kept": self.kept, "reads": reads}
 
 
-def shown_plan(engine: Engine, context: Context, prepared: Prepared) -> ShownPlan:
-    """How a prepared query would be answered now. Blocking. Raises Forbidden or Rejected."""
-    shape, sets = split(context.scope)
-    plan = engine.plan(context, prepared, shape)
+def shown_plan(context: Context, prepared: Prepared) -> ShownPlan | None:
+    """How a prepared query would be answered now; None for what is no query. Blocking. Raises
+    Rejected for a value that may not be."""
+    plan = prepared.plan
+    if plan is None:
+        return None
     accesses: list[TableAccess] = []
-    if plan.compiled is not None:
-        values = plan.values(prepared.operation.variables)
+    if plan.texts:
+        values, sets = plan.values(prepared.operation.variables), context.scope_parts[1]
         parameters = [fill(values, sets, context.scope) for fill in plan.compiled.fills]
         with context.read() as session:
             accesses = explain(session, plan.compiled, parameters)
@@ -102,10 +102,6 @@ def sampled(engine: Engine, context: Context, text: str) -> Iterator[Prepared]:
         for type_name in _types_named(engine, document):
             variables = _variables(schema, definition, type_name)
             yield engine.prepare(context, text, variables, name or None)
-
-
-def is_query(prepared: Prepared) -> bool:
-    return prepared.operation.definition.operation is OperationType.QUERY
 
 
 def _types_named(engine: Engine, document: Document) -> list[str]:

@@ -57,6 +57,10 @@ class Buckets:
         self._buckets: dict[str, _Bucket] = {}
         self._lock = threading.Lock()
 
+    def knows(self, principal_id: str) -> bool:
+        """True if `reserve` will not have to ask the database."""
+        return principal_id in self._buckets
+
     def reserve(self, principal_id: str, cost: int) -> Reservation:
         """Take `cost` points. Raises Throttled with the seconds until they are there."""
         bucket = self._bucket(principal_id)

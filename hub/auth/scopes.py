@@ -1,4 +1,4 @@
-"""A principal and a purpose become the scope of one request; nothing is cached between requests."""
+"""A principal and a purpose become a scope, from the agreements as stored at the moment."""
 
 from __future__ import annotations
 
@@ -43,8 +43,12 @@ def load_scope(
 
     `session` must be unrestricted: agreements are read before there is a scope.
     """
-    terms = () if principal.practice_id is not None else read_terms(session)
-    return scope_for(principal, terms, purpose, now)
+    return scope_for(principal, terms_for(session, principal), purpose, now)
+
+
+def terms_for(session: ScopedSession, principal: Principal) -> list[AgreementTerm]:
+    """The agreement rows that decide the scope of a principal: none for a practice's own app."""
+    return [] if principal.practice_id is not None else read_terms(session)
 
 
 def read_terms(session: ScopedSession) -> list[AgreementTerm]:

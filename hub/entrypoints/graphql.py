@@ -1,9 +1,9 @@
 """GraphQL over HTTP: an own shell around the engine, so that nothing odd reaches it.
 
 POST or QUERY (RFC 10008) with a JSON object, or GET where a setting allows it; bounded before it is
-read, authenticated, then executed in a thread for as long as somebody waits. The media type is
-negotiated as GraphQL over HTTP says: `application/graphql-response+json` with the status of the
-outcome, `application/json` with 200.
+read, authenticated, then executed for as long as somebody waits. The media type is negotiated as
+GraphQL over HTTP says: `application/graphql-response+json` with the status of the outcome,
+`application/json` with 200.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class GraphQLEndpoint:
                 question, header, running, method=request.method, if_none_match=known
             ),
             self._settings.graphql_seconds,
-            _disconnected(request),
+            lambda: _disconnected(request),
         )
         if answer is None:
             return Response(status_code=_NOBODY_WAITS)

@@ -1,31 +1,46 @@
 """From a question and a credential to an answer: who asks, for which purpose, which document, at
-which cost; then it is run. Everything here blocks: call it in a thread."""
+which cost; then it is run.
+
+Who asks and what they may read is kept between queries. A query runs under what is kept, and its
+own statement tells whether that still holds; nothing is refused, and nothing is changed, under
+anything but rights looked up for this very request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from graphql import OperationType
+from starlette.concurrency import run_in_threadpool
 
 from hub.auth.buckets import Buckets, Reservation
 from hub.auth.credentials import authenticate
 from hub.auth.documents import find_document
-from hub.auth.scopes import load_scope, stated_purpose
-from hub.domain.agreements import Principal, Purpose, Scope, unrestricted_scope
+from hub.auth.rights import Holding, Known, next_change
+from hub.auth.scopes import stated_purpose, terms_for
+from hub.domain.agreements import (
+    AgreementTerm,
+    Principal,
+    Purpose,
+    scope_for,
+    unrestricted_scope,
+)
 from hub.entrypoints.connection_rules import prepare_connection
 from hub.entrypoints.graphql_answer import Answer, failed, not_modified, succeeded
 from hub.entrypoints.graphql_extensions import asked_beside
 from hub.entrypoints.graphql_request import Question
 from hub.entrypoints.live import LiveAnswers
-from hub.errors import Forbidden, Rejected
+from hub.errors import Forbidden, NotFound, Rejected
 from hub.settings import Settings
-from hub.storage import audit
+from hub.storage import audit, policy
 from hub.storage.crypto import Crypto
+from hub.storage.reads.reading import PolicyChanged
 from hub.storage.running import Running
-from hub.storage.session import Database
+from hub.storage.session import Database, ScopedSession
 from jobs.context import JobContext
 from schema.caching import holds
 from schema.conditional import current_tag
@@ -33,8 +48,10 @@ from schema.context import ConnectorEntry, Context
 from schema.execute import Engine, Prepared
 from schema.federation import translated
 from schema.root import hub_schema
+from schema.subscriptions import Change
 
 _SCOPE = unrestricted_scope("credentials")
+_ATTEMPTS = 3
 
 
 class HubParts(Protocol):
@@ -50,15 +67,41 @@ class HubParts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A question that may be answered: in which surroundings, and what will run."""
+class Access:
+    """Who asks and under which rights; `text` is that of the stored document they named."""
 
     context: Context
+    engine: Engine
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and how it came: the HTTP method, and the tags of the answers its sender has."""
+
+    question: Question
+    method: str = "POST"
+    if_none_match: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A question that may be answered: by whom asked, and what will run."""
+
+    access: Access
     prepared: Prepared
+
+    @property
+    def context(self) -> Context:
+        return self.access.context
 
     @property
     def kind(self) -> OperationType:
         return self.prepared.operation.definition.operation
+
+
+class _Again(Exception):
+    """What is kept of the credential does not do for this question."""
 
 
 class Operations:
@@ -73,6 +116,7 @@ class Operations:
         schema = hub_schema(self._federation)
         self._plain = Engine(schema, introspection=False)
         self._introspecting = Engine(schema, introspection=True)
+        self._known: Known[Access] = Known()
         self.buckets = Buckets(
             hub.database,
             size=hub.settings.graphql_cost_maximum,
@@ -80,7 +124,7 @@ class Operations:
             now=hub.now,
         )
 
-    def answer(
+    async def answer(
         self,
         question: Question,
         authorization: str | None,
@@ -89,76 +133,167 @@ class Operations:
         method: str = "POST",
         if_none_match: str | None = None,
     ) -> Answer:
-        """The answer to one question. Never raises.
+        """The answer to one question. Never raises but to be cancelled.
 
         With the methods GET and QUERY only queries are answered; an answer to QUERY carries its
         tag where it may be kept, and is left out if the client has it (`if_none_match`).
         """
+        asked = Asked(question, method, if_none_match)
+        key = _key(question, authorization)
+        access = self._known.get(key, self.hub.now())
+        if access is not None:
+            try:
+                return await self._answer(access, asked, running, fresh=False)
+            except _Again:
+                self._known.forget(key)
+        try:
+            for _ in range(_ATTEMPTS):
+                holding = await run_in_threadpool(self._look_up, question, authorization)
+                self._known.put(key, holding)
+                try:
+                    return await self._answer(holding.value, asked, running, fresh=True)
+                except _Again:
+                    continue
+            raise PolicyChanged("The rights of the credential changed again and again.")
+        except Exception as error:
+            return failed(error)
+
+    async def _answer(
+        self, access: Access, asked: Asked, running: Running, *, fresh: bool
+    ) -> Answer:
+        """The answer under one access. Raises _Again where it must be asked under a fresh one."""
         cost: Reservation | None = None
         tag: str | None = None
         try:
-            principal = self.principal(authorization)
-            opened = self.open(principal, question, running)
-            if method != "POST" and opened.kind is not OperationType.QUERY:
-                raise Rejected(f"Only queries may be sent with {method}; send this one with POST.")
+            opened = await self._open(access, asked.question)
+            if opened.kind is not OperationType.QUERY and not fresh:
+                raise _Again
+            if opened.kind is not OperationType.QUERY and asked.method != "POST":
+                raise Rejected(
+                    f"Only queries may be sent with {asked.method}; send this one with POST."
+                )
             if opened.kind is OperationType.SUBSCRIPTION:
                 raise Rejected(
                     "Subscribe over WebSocket, or with the header Accept: text/event-stream."
                 )
-            if method == "QUERY" and not question.asks_beside:
-                tag = current_tag(self.engine(principal), opened.context, opened.prepared)
-                if tag is not None and holds(if_none_match, tag):
-                    self.buckets.reserve(principal.id, 1)
+            if asked.method == "QUERY" and not asked.question.asks_beside:
+                tag = await current_tag(access.context, opened.prepared)
+                if tag is not None and holds(asked.if_none_match, tag):
+                    await self._reserve(opened, 1)
                     return not_modified(tag)
-            cost = self.reserve(opened)
-            engine = self.engine(principal)
-            beside = asked_beside(question, engine, opened.context, opened.prepared)
-            text = engine.answer(opened.context, opened.prepared)
+            cost = await self._reserve(opened, opened.prepared.cost)
+            beside = None
+            if asked.question.asks_beside:
+                beside = await run_in_threadpool(
+                    asked_beside, asked.question, access.context, opened.prepared
+                )
+            text = await access.engine.answer(access.context, opened.prepared, running)
             cost.settle(opened.prepared.actual_cost())
             return succeeded(text, cost, tag, beside, opened.prepared.failures)
+        except (PolicyChanged, Rejected, Forbidden, NotFound) as error:
+            if isinstance(error, PolicyChanged) or not fresh:
+                if cost is not None:
+                    cost.settle(0)
+                raise _Again from error
+            await run_in_threadpool(self._note_refusal, access, asked.question, error)
+            return failed(error, cost)
+        except _Again:
+            raise
         except Exception as error:
             return failed(error, cost)
 
+    async def _open(self, access: Access, question: Question) -> Opened:
+        text = access.text if access.text is not None else question.query or ""
+        if access.engine.knows(access.context, text):
+            return self._prepared(access, question)
+        return await run_in_threadpool(self._prepared, access, question)
+
+    async def _reserve(self, opened: Opened, cost: int) -> Reservation:
+        principal_id = opened.context.principal.id
+        if self.buckets.knows(principal_id):
+            return self.buckets.reserve(principal_id, max(1, cost))
+        return await run_in_threadpool(self.buckets.reserve, principal_id, max(1, cost))
+
     def principal(self, authorization: str | None) -> Principal:
-        """Who asks. Raises Unauthenticated."""
+        """Who asks. Blocking. Raises Unauthenticated."""
         with self.hub.database.read(_SCOPE) as session:
             return authenticate(session, authorization)
 
-    def open(self, principal: Principal, question: Question, running: Running) -> Opened:
-        """What will run and under which rights, as they are now. Raises Invalid, Rejected,
-        CostExceeded, Forbidden or NotFound; refusals are written to the audit trail."""
+    def open(self, question: Question, authorization: str | None) -> Opened:
+        """What will run and under which rights, as they are now. Blocking. Raises Unauthenticated,
+        Invalid, Rejected, CostExceeded, Forbidden or NotFound; refusals are written to the audit
+        trail."""
+        access = self._look_up(question, authorization).value
         try:
-            text, purpose = self._document(principal, question)
-        except Forbidden as error:
-            self._note_denial(principal, str(error))
+            return self._prepared(access, question)
+        except Exception as error:
+            self._note_refusal(access, question, error)
             raise
-        variables = question.variables
-        if self._federation:
-            text, variables = translated(text, variables)
-        context = Context(
-            self.hub.database,
-            self.hub.crypto,
-            principal,
-            self.scope(principal, purpose),
-            self.hub.now,
-            self._connectors,
-            running=running,
-            prepare_connection=prepare_connection,
-            own_documents=self._free_text(principal),
-            ask_vendors=self._ask_vendors,
-        )
-        prepared = self.engine(principal).prepare(context, text, variables, question.operation_name)
-        return Opened(context, prepared)
 
-    def scope(self, principal: Principal, purpose: Purpose) -> Scope:
-        """What the principal may read for the purpose at this moment."""
-        with self.hub.database.read(_SCOPE) as session:
-            return load_scope(session, principal, purpose, self.hub.now())
+    def event(self, opened: Opened, change: Change) -> dict[str, object] | None:
+        """The `data` of one event of an opened subscription; None if its row may not be read.
+        Blocking."""
+        try:
+            return opened.access.engine.event(opened.context, opened.prepared, change)
+        except Forbidden as error:
+            opened.access.engine.note_denial(opened.context, opened.prepared.name, str(error))
+            raise
 
     def reserve(self, opened: Opened) -> Reservation:
         """Take the operation's cost from its principal's bucket; one point at least. Raises
         Throttled."""
         return self.buckets.reserve(opened.context.principal.id, max(1, opened.prepared.cost))
+
+    def _prepared(self, access: Access, question: Question) -> Opened:
+        """Raises Invalid, Rejected, CostExceeded or Forbidden."""
+        text, variables = access.text, question.variables
+        if text is None:
+            text = question.query or ""
+        if self._federation:
+            text, variables = translated(text, variables)
+        prepared = access.engine.prepare(access.context, text, variables, question.operation_name)
+        return Opened(access, prepared)
+
+    def _look_up(self, question: Question, authorization: str | None) -> Holding[Access]:
+        """Who asks and what they may read at this moment. Blocking. Raises Unauthenticated,
+        Forbidden or NotFound."""
+        now = self.hub.now()
+        with self.hub.database.read(_SCOPE) as session:
+            version = policy.version(session)  # first: a change meanwhile must be noticed
+            principal = authenticate(session, authorization)
+            try:
+                text, purpose = self._document(session, principal, question)
+            except Forbidden as error:
+                refusal = error
+            else:
+                terms = terms_for(session, principal)
+                access = self._access(principal, terms, purpose, now, version, text)
+                return Holding(access, now, next_change(terms, now))
+        self._note_denial(principal, str(refusal))
+        raise refusal
+
+    def _access(
+        self,
+        principal: Principal,
+        terms: Sequence[AgreementTerm],
+        purpose: Purpose,
+        now: datetime,
+        version: int,
+        text: str | None,
+    ) -> Access:
+        context = Context(
+            self.hub.database,
+            self.hub.crypto,
+            principal,
+            scope_for(principal, terms, purpose, now),
+            self.hub.now,
+            self._connectors,
+            policy=version,
+            prepare_connection=prepare_connection,
+            own_documents=self._free_text(principal),
+            ask_vendors=self._ask_vendors,
+        )
+        return Access(context, self.engine(principal), text)
 
     def engine(self, principal: Principal) -> Engine:
         """Introspection is for developers and for the demonstration."""
@@ -168,29 +303,38 @@ class Operations:
         """True if the credential may send documents of its own."""
         return self._demo or principal.developer
 
-    def _document(self, principal: Principal, question: Question) -> tuple[str, Purpose]:
+    def _document(
+        self, session: ScopedSession, principal: Principal, question: Question
+    ) -> tuple[str | None, Purpose]:
         if question.document_id is not None:
-            with self.hub.database.read(_SCOPE) as session:
-                stored = find_document(session, principal.id, question.document_id)
+            stored = find_document(session, principal.id, question.document_id)
             if question.purpose not in (None, stored.purpose):
                 raise Forbidden("The document is stored for another purpose than the stated one.")
             return stored.text, stated_purpose(principal, stored.purpose)
         if not self._free_text(principal):
             raise Forbidden("This credential runs stored documents only; name a `documentId`.")
-        return question.query or "", stated_purpose(principal, question.purpose)
+        return None, stated_purpose(principal, question.purpose)
+
+    def _note_refusal(self, access: Access, question: Question, error: Exception) -> None:
+        text = access.text if access.text is not None else question.query or ""
+        access.engine.note_refusal(access.context, text, error)
 
     def _note_denial(self, principal: Principal, reason: str) -> None:
-        now = self.hub.now()
-        self.hub.database.transaction(
-            _SCOPE,
-            lambda session: audit.append(
-                session,
-                now=now,
-                principal_id=principal.id,
-                principal_name=principal.name,
-                purpose=principal.default_purpose.value,
-                action="execute",
-                outcome="denied",
-                reason=reason,
-            ),
+        event = audit.Event(
+            now=self.hub.now(),
+            principal_id=principal.id,
+            principal_name=principal.name,
+            purpose=principal.default_purpose.value,
+            action="execute",
+            outcome="denied",
+            reason=reason,
         )
+        self.hub.database.gather(event, audit.append_all).result()
+
+
+def _key(question: Question, authorization: str | None) -> Hashable:
+    """What decides who asks and under which rights; the credential only as a digest. What is no
+    text is no purpose either, and is never kept."""
+    digest = hashlib.sha256((authorization or "").encode("utf-8", "replace")).digest()
+    stated = question.purpose
+    return digest, stated if isinstance(stated, str | None) else "", question.document_id

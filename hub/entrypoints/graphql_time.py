@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
@@ -12,36 +11,56 @@ from hub.entrypoints.graphql_answer import Answer, failed
 from hub.errors import TooSlow
 from hub.storage.running import Running
 
+WATCH_SECONDS = 0.05
+"""Most answers are there before anybody could tire of waiting; only then the client is watched."""
 _TOO_SLOW = (
     "The operation took too long. Ask for less or try again; a mutation may still take effect, so "
     "repeat it with its idempotency key."
 )
-_left_running: set[asyncio.Future[Any]] = set()
 
 
 async def in_time(
-    work: Callable[[Running], Answer], seconds: float, gone: Awaitable[None]
+    work: Callable[[Running], Awaitable[Answer]],
+    seconds: float,
+    gone: Callable[[], Awaitable[None]] | None = None,
 ) -> Answer | None:
-    """What `work` gives, a failure after `seconds`, or None as soon as the client is `gone`."""
-    running = Running()
-    answer = asyncio.ensure_future(run_in_threadpool(work, running))
-    left = asyncio.ensure_future(gone)
+    """What `work` gives, a failure after `seconds`, or None once the client is `gone`."""
+    running, watch = Running(), None
     try:
-        done, _ = await asyncio.wait(
-            {answer, left}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
+        async with asyncio.timeout(seconds) as limit:
+            watch = _Watch(gone, limit) if gone is not None else None
+            try:
+                return await work(running)
+            finally:
+                if watch is not None:
+                    watch.end()
+    except TimeoutError:
+        await run_in_threadpool(running.stop)
+        return None if watch is not None and watch.left else failed(TooSlow(_TOO_SLOW))
     except asyncio.CancelledError:
-        await _end(running, answer)
+        await run_in_threadpool(running.stop)
         raise
-    finally:
-        left.cancel()
-    if answer in done:
-        return answer.result()
-    await _end(running, answer)
-    return None if left in done else failed(TooSlow(_TOO_SLOW))
 
 
-async def _end(running: Running, answer: asyncio.Future[Answer]) -> None:
-    _left_running.add(answer)
-    answer.add_done_callback(_left_running.discard)
-    await run_in_threadpool(running.stop)
+class _Watch:
+    """Ends a time limit as soon as the client is gone."""
+
+    def __init__(self, gone: Callable[[], Awaitable[None]], limit: asyncio.Timeout) -> None:
+        self.left = False
+        self._gone = gone
+        self._limit = limit
+        self._task: asyncio.Task[None] | None = None
+        self._start = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.ensure_future(self._wait())
+
+    async def _wait(self) -> None:
+        await self._gone()
+        self.left = True
+        self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def end(self) -> None:
+        self._start.cancel()
+        if self._task is not None:
+            self._task.cancel()

@@ -19,7 +19,6 @@ from hub import log
 from hub.domain.agreements import unrestricted_scope
 from hub.storage import audit
 from hub.storage.session import Database, ScopedSession
-from hub.storage.tables import AuditEvent
 
 logger = log.get(__name__)
 MINUTE = 60.0
@@ -59,8 +58,8 @@ class Refusals:
     def _write(self, name: str, count: int) -> None:
         now = self._now()
 
-        def work(session: ScopedSession) -> AuditEvent:
-            return audit.append(
+        def work(session: ScopedSession) -> None:
+            audit.append(
                 session,
                 now=now,
                 principal_id="",
@@ -76,7 +75,7 @@ class Refusals:
         self._database.submit(_SCOPE, work).add_done_callback(_written)
 
 
-def _written(done: Future[AuditEvent]) -> None:
+def _written(done: Future[None]) -> None:
     error = done.exception()
     if error is not None:
         logger.error("refusal not audited", error_type=type(error).__name__)

@@ -12,12 +12,11 @@ from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Principal, unrestricted_scope
 from hub.entrypoints.graphql_operations import HubParts
 from hub.errors import HubError
-from hub.storage.reads.scoping import split
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client, ClientDocument
 from schema.context import Context
 from schema.execute import Engine
-from schema.trusted import is_query, sampled
+from schema.trusted import sampled
 
 logger = log.get(__name__)
 _SCOPE = unrestricted_scope("stored documents")
@@ -34,7 +33,7 @@ def plan_stored(hub: HubParts, engine_of: Callable[[Principal], Engine]) -> int:
     planned = 0
     for document, context in found:
         try:
-            _plan(engine_of(context.principal), context, document.text)
+            list(sampled(engine_of(context.principal), context, document.text))
         except HubError as error:
             logger.warning(
                 "stored document cannot run",
@@ -54,9 +53,3 @@ def _context(
     purpose = stated_purpose(principal, document.purpose)
     scope = load_scope(session, principal, purpose, hub.now())
     return Context(hub.database, hub.crypto, principal, scope, hub.now)
-
-
-def _plan(engine: Engine, context: Context, text: str) -> None:
-    shape, _ = split(context.scope)
-    for prepared in filter(is_query, sampled(engine, context, text)):
-        engine.plan(context, prepared, shape)

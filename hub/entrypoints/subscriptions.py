@@ -24,7 +24,6 @@ from hub.entrypoints.graphql_operations import Opened, Operations
 from hub.entrypoints.graphql_request import Question
 from hub.errors import Conflict, Rejected
 from hub.storage import events
-from hub.storage.running import Running
 from hub.storage.session import Database
 from schema.subscriptions import Change, Wanted, wanted
 
@@ -168,8 +167,7 @@ class Subscriptions:
         return wish, after
 
     def _opened(self, question: Question, authorization: str | None) -> Opened:
-        principal = self._operations.principal(authorization)
-        opened = self._operations.open(principal, question, Running())
+        opened = self._operations.open(question, authorization)
         if opened.kind is not OperationType.SUBSCRIPTION:
             raise Rejected("Only a subscription can be streamed; send queries and mutations alone.")
         return opened
@@ -201,8 +199,7 @@ class Subscriptions:
         self, question: Question, authorization: str | None, change: Change
     ) -> dict[str, Any] | None:
         opened = self._opened(question, authorization)
-        principal = opened.context.principal
-        data = self._operations.engine(principal).event(opened.context, opened.prepared, change)
+        data = self._operations.event(opened, change)
         if data is not None:
             self._operations.reserve(opened)
         return data

@@ -23,7 +23,6 @@ from hub.entrypoints.graphql_request import HttpRefusal, Question, question_of
 from hub.entrypoints.graphql_time import in_time
 from hub.entrypoints.subscriptions import Subscriptions
 from hub.errors import Rejected, Unauthenticated
-from hub.storage.running import Running
 
 SUBPROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
@@ -203,18 +202,16 @@ class _Conversation:
                     await self._next(key, notice.content)
 
     async def _answer_once(self, key: str, question: Question) -> None:
-        header, never = self._authorization, asyncio.get_running_loop().create_future()
+        header = self._authorization
         answer = await in_time(
             lambda running: self._operations.answer(question, header, running),
             self._operations.hub.settings.graphql_seconds,
-            _wait(never),
         )
         if answer is not None:
             await self._next(key, answer.content)
 
     def _kind(self, question: Question) -> OperationType:
-        principal = self._operations.principal(self._authorization)
-        return self._operations.open(principal, question, Running()).kind
+        return self._operations.open(question, self._authorization).kind
 
     async def _next(self, key: str, content: Any) -> None:
         await self._send({"id": key, "type": "next", "payload": content})
@@ -232,10 +229,6 @@ class _Conversation:
             raise _Close(SLOW_READER, "The reader is too slow") from None
         except RuntimeError:  # closed meanwhile
             raise WebSocketDisconnect from None
-
-
-async def _wait(future: asyncio.Future[None]) -> None:
-    await future
 
 
 def _message(received: Any) -> Json:

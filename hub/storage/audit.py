@@ -1,20 +1,21 @@
 """The audit trail: one row per event, each with a digest over itself and the digest before it.
 
-`append` runs in the transaction of its caller and holds the head row until that commits, so that
-the chain never forks. Events carry no values: types, counts, opaque ids and keyed digests of
-patients.
+`append` and `append_all` run in the transaction of their caller and hold the head row until that
+commits, so that the chain never forks; whoever needs other locks as well takes them before. Events
+of many readers share a transaction (`Database.gather`). Events carry no values: types, counts,
+opaque ids and keyed digests of patients.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from hub.storage.session import ScopedSession
@@ -23,6 +24,7 @@ from hub.storage.tables import AuditEvent, AuditHead, new_id
 PARTITION = "main"
 GENESIS = "0" * 64
 _PAGE = 1000
+_DIGESTED = tuple(c.key for c in AuditEvent.__mapper__.columns if c.key != "digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,48 +40,61 @@ class Verdict:
         return self.bad_sequence is None
 
 
-def append(
-    session: ScopedSession,
-    *,
-    now: datetime,
-    principal_id: str,
-    principal_name: str,
-    purpose: str,
-    action: str,
-    outcome: str,
-    operation: str = "",
-    entities: Mapping[str, int] | None = None,
-    practice_ids: Iterable[str] = (),
-    subjects: Iterable[str] = (),
-    reason: str = "",
-) -> AuditEvent:
-    """Add one event to the chain.
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Who did what for which purpose.
 
     `action` is read, write or execute; `outcome` success, denied or failed; `entities` counts rows
     per type; `subjects` are keyed digests of patients, never ids or values; `reason` a fixed text.
     """
+
+    now: datetime
+    principal_id: str
+    principal_name: str
+    purpose: str
+    action: str
+    outcome: str
+    operation: str = ""
+    entities: Mapping[str, int] = field(default_factory=dict)
+    practice_ids: Iterable[str] = ()
+    subjects: Iterable[str] = ()
+    reason: str = ""
+
+
+def append(session: ScopedSession, **facts: Any) -> None:
+    """Add one event, of the members of `Event`, to the chain."""
+    append_all(session, [Event(**facts)])
+
+
+def append_all(session: ScopedSession, events: Sequence[Event]) -> None:
+    """Add events to the chain in their order; its head is held until the caller commits."""
     head = _locked_head(session)
-    event = AuditEvent(
-        sequence=head.count + 1,
-        id=new_id(),
-        recorded_at=now,
-        principal_id=principal_id,
-        principal_name=principal_name,
-        purpose=purpose,
-        action=action,
-        outcome=outcome,
-        operation=operation,
-        entities=dict(entities or {}),
-        practice_ids=sorted(practice_ids),
-        subjects=sorted(subjects),
-        reason=reason,
-        digest="",
-    )
-    event.digest = _digest(head.digest, event)
-    head.digest, head.count = event.digest, event.sequence
-    session.add(event)
+    rows = []
+    for event in events:
+        row = _row(event, head.count + 1)
+        row["digest"] = _digest(head.digest, row)
+        head.digest, head.count = row["digest"], row["sequence"]
+        rows.append(row)
+    session.execute(insert(AuditEvent), rows)
     session.flush()
-    return event
+
+
+def _row(event: Event, sequence: int) -> dict[str, Any]:
+    return {
+        "sequence": sequence,
+        "id": new_id(),
+        "recorded_at": event.now,
+        "principal_id": event.principal_id,
+        "principal_name": event.principal_name,
+        "purpose": event.purpose,
+        "action": event.action,
+        "outcome": event.outcome,
+        "operation": event.operation,
+        "entities": dict(event.entities),
+        "practice_ids": sorted(event.practice_ids),
+        "subjects": sorted(event.subjects),
+        "reason": event.reason,
+    }
 
 
 def verify(session: ScopedSession) -> Verdict:
@@ -99,7 +114,8 @@ def verify(session: ScopedSession) -> Verdict:
             .limit(_PAGE)
         ).all()
         for event in page:
-            if event.sequence != last + 1 or event.digest != _digest(previous, event):
+            row = {name: getattr(event, name) for name in _DIGESTED}
+            if event.sequence != last + 1 or event.digest != _digest(previous, row):
                 return Verdict(last, last + 1)
             previous, last = event.digest, event.sequence
         if len(page) < _PAGE:
@@ -130,22 +146,8 @@ def _locked_head(session: ScopedSession) -> AuditHead:
     return head
 
 
-def _digest(previous: str, event: AuditEvent) -> str:
+def _digest(previous: str, row: Mapping[str, Any]) -> str:
     """SHA-256 of the digest before and the event as JSON with sorted keys."""
-    body: dict[str, Any] = {
-        "sequence": event.sequence,
-        "id": event.id,
-        "recorded_at": event.recorded_at.isoformat(),
-        "principal_id": event.principal_id,
-        "principal_name": event.principal_name,
-        "purpose": event.purpose,
-        "action": event.action,
-        "outcome": event.outcome,
-        "operation": event.operation,
-        "entities": event.entities,
-        "practice_ids": event.practice_ids,
-        "subjects": event.subjects,
-        "reason": event.reason,
-    }
+    body = {**row, "recorded_at": row["recorded_at"].isoformat()}
     canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(previous.encode() + canonical).hexdigest()

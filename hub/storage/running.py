@@ -24,6 +24,7 @@ logger = log.get(__name__)
 STATEMENT_SECONDS = 5.0
 CANCEL_SECONDS = 2.0
 _INSTRUCTIONS = 20_000
+_TOO_LONG = "The answer took too long; ask for less or try again."
 _QUERY_CANCELED = "57014"  # SQLSTATE, also of a statement timeout
 
 
@@ -70,8 +71,7 @@ class Running:
         try:
             yield
         except (DBAPIError, psycopg.Error, sqlite3.OperationalError) as error:
-            if self._stopped or _took_too_long(error):
-                raise TooSlow("The answer took too long; ask for less or try again.") from error
+            refuse_slow(error, stopped=self._stopped)
             raise
         finally:
             self._end(driver)
@@ -79,7 +79,7 @@ class Running:
     def _begin(self, driver: Any) -> None:
         with self._lock:
             if self._stopped:
-                raise TooSlow("The answer took too long; ask for less or try again.")
+                raise TooSlow(_TOO_LONG)
             self._driver = driver
         if isinstance(driver, sqlite3.Connection):
             until = time.monotonic() + self._seconds
@@ -90,6 +90,12 @@ class Running:
             self._driver = None
         if isinstance(driver, sqlite3.Connection):
             driver.set_progress_handler(None, 0)
+
+
+def refuse_slow(error: Exception, *, stopped: bool = False) -> None:
+    """Raises TooSlow for the failure of a statement that was ended in the middle."""
+    if stopped or _took_too_long(error):
+        raise TooSlow(_TOO_LONG) from error
 
 
 def _took_too_long(error: Exception) -> bool:

@@ -26,8 +26,9 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from hub import log
-from hub.domain.agreements import Domain, Scope
+from hub.domain.agreements import Domain, Scope, unrestricted_scope
 from hub.errors import BadSetting, Forbidden
+from hub.storage.gathering import Gathering
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import STATEMENT_SECONDS, Running
 from hub.storage.tables import Base, PracticeOwned
@@ -46,6 +47,7 @@ OUTCOME_UNKNOWN = "the commit may have succeeded"
 WAL_PAGES = 8_000
 """Pages of the write-ahead log between checkpoints (4 KiB each); each one costs two syncs."""
 CACHE_KIB = 64 * 1024
+_GATHERED = unrestricted_scope("gathered writes")
 
 
 class ScopedSession(Session):
@@ -126,6 +128,11 @@ class Database:
             self.write_engine = self.read_engine = _postgresql_engine(url)
             self.request_engine = _postgresql_engine(url, requests=True)
         self._committer = _Committer(self.write_engine, self.committed)
+        # PostgreSQL has more than one writer: what is gathered waits for nobody else's work.
+        self._gatherer = (
+            self._committer if self.is_sqlite else _Committer(self.write_engine, self.committed)
+        )
+        self._gathering = Gathering(lambda work: self._gatherer.submit(_GATHERED, work))
         self.text_reads = text_reads(url)
 
     def transaction(self, scope: Scope, work: Work[T]) -> T:
@@ -164,6 +171,11 @@ class Database:
         resolves after the commit."""
         return self._committer.submit(scope, work)
 
+    def gather(self, item: T, write: Callable[[ScopedSession, list[T]], None]) -> Future[None]:
+        """Write `item` in one transaction of the hub's own with all others that wait for the same
+        `write`; the future resolves after the commit."""
+        return self._gathering.add(item, write)
+
     @contextmanager
     def read(self, scope: Scope, running: Running | None = None) -> Iterator[ScopedSession]:
         """A short read in one snapshot; nothing it changes is kept.
@@ -181,6 +193,7 @@ class Database:
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
         self._committer.close()
+        self._gatherer.close()
         self.text_reads.close()
         self.request_engine.dispose()
         self.read_engine.dispose()

@@ -55,7 +55,9 @@ def test_an_answer_that_still_holds_is_not_read_again(api, monkeypatch):
     statements: list[str] = []
     execute = TextReads.run
     monkeypatch.setattr(
-        TextReads, "run", lambda *given: statements.append(given[3].sql) or execute(*given)
+        TextReads,
+        "run",
+        lambda *given, **more: statements.append(given[3].sql) or execute(*given, **more),
     )
     again = query(api, PROVIDERS, first.headers["ETag"])
     assert (again.status_code, again.content) == (304, b"")

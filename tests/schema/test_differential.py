@@ -8,6 +8,7 @@ filters, orders and pages. Seen under several scopes, on both databases.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import uuid
@@ -388,6 +389,7 @@ class Seeded:
     now: datetime
     text: Engine
     levels: Engine
+    loop: asyncio.Runner
     read: list[Reading] = field(default_factory=list)
 
     def scope(self, name: str) -> Scope:
@@ -399,7 +401,8 @@ class Seeded:
         principal: Any = SimpleNamespace(id="p", name="p")
         context = Context(self.database, Crypto(bytes(32)), principal, scope, lambda: self.now)
         try:
-            answer: Any = engine.answer(context, engine.prepare(context, text, variables, None))
+            prepared = engine.prepare(context, text, variables, None)
+            answer: Any = self.loop.run(engine.answer(context, prepared))
         except Exception as error:
             return type(error).__name__, str(error)
         found = [(+r.entities, r.practice_ids, r.subjects) for r in self.read]
@@ -411,9 +414,14 @@ def seeded(database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch) -
     rows = Filler(dict(hub_schema().declared), practices=3, each=4).fill(database)
     text = Engine(hub_schema(), introspection=False)
     levels = Engine(hub_schema(), introspection=False, as_text=False)
-    made = Seeded(database, rows, now, text, levels)
-    monkeypatch.setattr(execute._Run, "note_reading", lambda _, reading: made.read.append(reading))
-    return made
+    with asyncio.Runner() as loop:
+        made = Seeded(database, rows, now, text, levels, loop)
+
+        async def note(_: object, reading: Reading) -> None:
+            made.read.append(reading)
+
+        monkeypatch.setattr(execute._Run, "_audited", note)
+        yield made
 
 
 @pytest.mark.parametrize("name", SCOPES)
@@ -449,7 +457,7 @@ def test_what_is_stored_is_written_as_text_and_only_the_rest_level_by_level(seed
         operation, _ = engine.documents.bind(document, None, {})
         writer = seeded.database.text_reads.writer
         plan = engine.plans.get(document.digest, operation, scope, shape, writer)
-        return plan.texts, set(plan.rows)
+        return tuple(plan.texts), set(plan.rows)
 
     for item in hub_schema().declared.values():
         if item.root and item.access is not Access.MSO:

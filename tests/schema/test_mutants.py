@@ -9,6 +9,7 @@ order of the document. A mutant that passes them all fails the test.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -451,6 +452,7 @@ class Checks:
 
     database: Database
     engines: list[Engine]
+    loop: asyncio.Runner
     read: list[Any] = field(default_factory=list)
 
     def outcome(self, engine: Engine, scope: Scope, text: str, **variables: Any) -> Any:
@@ -459,7 +461,8 @@ class Checks:
         principal: Any = SimpleNamespace(id="p", name="p")
         context = Context(self.database, Crypto(bytes(32)), principal, scope, lambda: NOON)
         try:
-            answer: Any = engine.answer(context, engine.prepare(context, text, variables, None))
+            prepared = engine.prepare(context, text, variables, None)
+            answer: Any = self.loop.run(engine.answer(context, prepared))
         except Exception as error:
             return type(error).__name__, str(error)
         found = [(+r.entities, r.practice_ids, r.subjects) for r in self.read]
@@ -529,7 +532,7 @@ class Checks:
 
 
 @pytest.fixture
-def checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Checks:
+def checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checks]:
     def fill(session: Any) -> None:
         for row in content():
             session.add(row)
@@ -539,9 +542,14 @@ def checks(database: Database, monkeypatch: pytest.MonkeyPatch) -> Checks:
     engines = [
         Engine(hub_schema(), introspection=False, as_text=as_text) for as_text in (True, False)
     ]
-    made = Checks(database, engines)
-    monkeypatch.setattr(execute._Run, "note_reading", lambda _, reading: made.read.append(reading))
-    return made
+    with asyncio.Runner() as loop:
+        made = Checks(database, engines, loop)
+
+        async def note(_: object, reading: Any) -> None:
+            made.read.append(reading)
+
+        monkeypatch.setattr(execute._Run, "_audited", note)
+        yield made
 
 
 def test_every_mutant_is_caught_and_without_one_nothing_is(checks: Checks) -> None:

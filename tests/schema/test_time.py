@@ -8,6 +8,7 @@ import time
 import pytest
 from sqlalchemy import func, literal, select
 from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
 
 from hub.domain.agreements import unrestricted_scope
 from hub.errors import TooSlow
@@ -57,8 +58,8 @@ def test_what_a_request_reads_with_cannot_write(database, now):
 def test_an_operation_that_takes_too_long_is_answered_in_time(world, monkeypatch):
     release = threading.Event()
 
-    def slow(*_: object, **__: object) -> bytes:
-        release.wait(10)
+    async def slow(*_: object, **__: object) -> bytes:
+        await run_in_threadpool(release.wait, 10)
         return b"{}"
 
     app = world.mso()

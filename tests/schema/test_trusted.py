@@ -69,7 +69,7 @@ def test_who_may_not_send_documents_of_its_own_sees_no_plan(world, api):
     context = context_of(world, own_documents=False)
     prepared = engine().prepare(context, "{ items { nodes { name } } }", {}, None)
     with pytest.raises(Forbidden):
-        asked_beside(Question("", {}, None, plan=True), engine(), context, prepared)
+        asked_beside(Question("", {}, None, plan=True), context, prepared)
 
 
 def engine() -> Engine:
@@ -85,7 +85,7 @@ def test_a_read_of_every_practice_is_seen_as_a_scan(world, api):
     """As the hub itself could, whose scope has no practice."""
     context, asking = context_of(world), engine()
     prepared = asking.prepare(context, "{ patients(first: 1) { nodes { sex } } }", {}, None)
-    plan = shown_plan(asking, context, prepared)
+    plan = shown_plan(context, prepared)
     assert [(a.table, a.scanned) for a in plan.accesses] == [("patients", True)]
     with pytest.raises(Rejected, match="every row of patients"):
         refuse_scans(plan)

@@ -25,7 +25,7 @@ from schema.documents import Invalid
 from schema.execute import Engine
 from schema.mapping import limits
 from schema.root import hub_schema
-from schema.trusted import is_query, refuse_scans, sampled, shown_plan
+from schema.trusted import refuse_scans, sampled, shown_plan
 
 app = typer.Typer(no_args_is_help=True, help="Documents a credential may run by their digest.")
 PREFIX = "sha256:"
@@ -132,8 +132,10 @@ def _examine(engine: Engine, context: Context, name: str, text: str) -> _Examine
         document = engine.documents_for(context.scope).get(text)
         cost = max((size.cost({}) for size in document.measured.values()), default=0)
         limits.refuse_too_dear(cost)
-        for prepared in filter(is_query, sampled(engine, context, text)):
-            refuse_scans(shown_plan(engine, context, prepared))
+        for prepared in sampled(engine, context, text):
+            plan = shown_plan(context, prepared)
+            if plan is not None:
+                refuse_scans(plan)
     except Invalid as error:
         first = error.errors[0]
         place = first.get("locations", [{"line": 1}])[0]["line"]

@@ -1,4 +1,5 @@
-"""From parts to one SQL statement whose columns are the JSON texts of the root fields.
+"""From parts to one SQL statement whose columns are the JSON texts of the root fields, and last the
+policy version of the same snapshot.
 
 Made once per shape: a `CompiledPart` holds SQL and how to fill its parameters, never a value of a
 request.
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, String, bindparam, cast, func, select
+from sqlalchemy import Integer, Select, String, bindparam, cast, func, select
 
 from hub.storage.reads.binds import Fill
 from hub.storage.reads.compile_objects import Compiler
@@ -30,7 +31,7 @@ from hub.storage.reads.parts import (
 )
 from hub.storage.reads.scoping import ScopeShape
 from hub.storage.reads.text import Sql, Writer
-from hub.storage.tables import Epoch
+from hub.storage.tables import Epoch, PolicyVersion
 
 OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
 """How many parentheses a page and a to-one link open around what is below them."""
@@ -38,8 +39,9 @@ OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
 
 @dataclass(frozen=True, slots=True)
 class CompiledPart:
-    """One statement: a column of JSON text per root field, and how to fill its parameters from the
-    values of a request and its scope. Only this module makes one."""
+    """One statement: a column of JSON text per root field and last one of the policy version, and
+    how to fill its parameters from the values of a request and its scope. Only this module makes
+    one."""
 
     sql: str
     fills: tuple[Fill, ...]
@@ -47,10 +49,13 @@ class CompiledPart:
 
 
 def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> CompiledPart:
-    """The statement of some roots, all of which `supports` must hold for."""
+    """The statement of some roots, all of which `supports` must hold for; without any it asks for
+    the policy version alone."""
     compiler = Compiler(shape, writer)
-    columns = [_root(compiler, number, root) for number, root in enumerate(roots)]
-    statement = select(*(text.label(f"root_{number}") for number, text in enumerate(columns)))
+    columns = [
+        _root(compiler, number, root).label(f"root_{number}") for number, root in enumerate(roots)
+    ]
+    statement = select(*columns, _policy_version())
     return _compiled(statement, writer, compiler.binds.fills, tuple(compiler.marks))
 
 
@@ -64,11 +69,18 @@ def compile_epoch(writer: Writer) -> CompiledPart:
         "practices": lambda values, _, __: listed(values[1]),
     }
     epochs = Epoch.__table__.c
-    statement = select(cast(func.coalesce(func.sum(epochs.epoch), 0), String)).where(
+    total = cast(func.coalesce(func.sum(epochs.epoch), 0), String)
+    statement = select(total, _policy_version()).where(
         writer.among(epochs.noun, bindparam("nouns", required=False)),
         writer.among(epochs.practice_id, bindparam("practices", required=False)),
     )
     return _compiled(statement, writer, fills, ())
+
+
+def _policy_version() -> Sql:
+    only = bindparam(None, 1, type_=Integer(), unique=True, literal_execute=True)
+    version = select(PolicyVersion.version).where(PolicyVersion.id == only).scalar_subquery()
+    return func.coalesce(version, 0)
 
 
 def explained(part: CompiledPart, how: str) -> CompiledPart:
@@ -77,7 +89,10 @@ def explained(part: CompiledPart, how: str) -> CompiledPart:
 
 
 def _compiled(
-    statement: Select[Any], writer: Writer, fills: Mapping[str, Fill], marks: tuple[Mark, ...]
+    statement: Select[*tuple[Any, ...]],
+    writer: Writer,
+    fills: Mapping[str, Fill],
+    marks: tuple[Mark, ...],
 ) -> CompiledPart:
     compiled = statement.compile(
         dialect=writer.dialect, compile_kwargs={"render_postcompile": True}

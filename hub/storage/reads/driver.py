@@ -2,173 +2,219 @@
 
 SQLAlchemy costs more per statement than the statement does, so reads whose answer is text go past
 it. Nothing but a `CompiledPart` is accepted, values are always bound, the connections can only
-read, and no text leaves before its marks were checked against the scope.
+read, and no text leaves before policy version and marks were checked.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from psycopg import Connection, RawCursor
-from psycopg_pool import ConnectionPool
+from psycopg import AsyncConnection, AsyncRawCursor, Error, OperationalError
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import make_url
 
 from hub.domain.agreements import Scope
 from hub.storage.reads.compile import CompiledPart
 from hub.storage.reads.marks import Marks
-from hub.storage.reads.reading import Reading
+from hub.storage.reads.reading import PolicyChanged, Reading
 from hub.storage.reads.scoping import Sets
 from hub.storage.reads.text import SQLITE_NODE_ID, Postgresql, Sqlite, Writer
 from hub.storage.reads.write import global_id
-from hub.storage.running import STATEMENT_SECONDS, Running
+from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
-POOL_SIZE = 8
+CONNECTIONS = 8
 KEPT_STATEMENTS = 256
 MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
 _OPTIONS = (
     f"-c default_transaction_read_only=on -c statement_timeout={int(STATEMENT_SECONDS * 1000)} "
-    "-c timezone=UTC "
-    "-c datestyle=ISO -c jit=off"
+    "-c timezone=UTC -c datestyle=ISO -c jit=off"
 )
+Row = Sequence[Any]
+"""The texts of a part and the policy version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
     """The JSON text of each root, what was read, and the rows of each root page by its number."""
 
-    texts: tuple[str, ...]
+    texts: Sequence[str]
     reading: Reading
     root_rows: dict[int, int]
 
 
 class TextReads(ABC):
-    """Runs compiled parts; shared by all threads."""
+    """Runs compiled parts; shared by all event loops of the process."""
 
     writer: Writer
 
-    def run(
+    async def run(
         self,
         scope: Scope,
         sets: Sets,
         part: CompiledPart,
         values: Sequence[Any],
+        *,
+        policy: int | None,
         running: Running | None = None,
     ) -> Texts:
-        """The texts of a part for one scope, as one statement in one snapshot. Blocking.
+        """The texts of a part for one scope, as one statement in one snapshot.
 
-        Raises OutOfScope if a row of another practice came back, NotFound for an unknown cursor,
-        TooSlow if `running` was stopped or the statement took too long.
+        `policy` is the version under which the scope was looked up; None where it is nobody's.
+        Raises PolicyChanged if another one holds by now, OutOfScope if a row of another practice
+        came back, NotFound for an unknown cursor, TooSlow if the statement took too long or
+        `running` was stopped. Cancelling the task ends the statement.
         """
         parameters = [fill(values, sets, scope) for fill in part.fills]
-        found = self._execute(part, parameters, running or Running())
+        row = await self._execute(part, parameters, running or Running())
+        if policy is not None and row[-1] != policy:
+            raise PolicyChanged("The rights of the credential changed meanwhile.")
         marks = Marks(part.marks, scope)
-        texts = tuple(marks.release(text) for text in found)
+        texts = [marks.release(text) for text in row[:-1]]
         return Texts(texts, marks.reading, marks.root_rows)
 
     @abstractmethod
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection that is not in use."""
 
     @abstractmethod
-    def _execute(
+    async def _execute(
         self, part: CompiledPart, parameters: list[Any], running: Running
-    ) -> Sequence[str]: ...
+    ) -> Row: ...
+
+
+class _Connections:
+    """The connections of one event loop: made at need, kept, never more than `CONNECTIONS`."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Semaphore(CONNECTIONS)
+        self.idle: list[AsyncConnection[Row]] = []
+
+    def put_back(self, connection: AsyncConnection[Row]) -> None:
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            self.idle.append(connection)
+        else:
+            connection.pgconn.finish()
+
+    def close(self) -> None:
+        for connection in self.idle:
+            connection.pgconn.finish()
+        self.idle.clear()
 
 
 class PostgresqlReads(TextReads):
-    """A pool of its own: autocommit, read-only, prepared statements."""
+    """Autocommit, read-only, prepared statements. A list of idle connections instead of psycopg's
+    pool, which costs a quarter of a small read."""
 
     writer = Postgresql()
 
     def __init__(self, url: str) -> None:
         address = make_url(url).set(drivername="postgresql")
-        self._pool = ConnectionPool[Connection[tuple[str, ...]]](
-            address.render_as_string(hide_password=False),
-            min_size=0,
-            max_size=POOL_SIZE,
-            open=False,
-            kwargs={"autocommit": True, "options": _OPTIONS, "connect_timeout": 5},
-        )
-        self._lock = threading.Lock()
-        self._closed = False
+        self._address = address.render_as_string(hide_password=False)
+        self._of_loop: dict[asyncio.AbstractEventLoop, _Connections] = {}
 
-    def _execute(
-        self, part: CompiledPart, parameters: list[Any], running: Running
-    ) -> Sequence[str]:
-        if self._pool.closed:
-            self._open()
-        connection = self._pool.getconn()
+    async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
+        loop = asyncio.get_running_loop()
+        connections = self._of_loop.get(loop) or self._begin(loop)
+        async with connections.free:
+            while connections.idle:
+                connection = connections.idle.pop()
+                try:
+                    return await self._on(connection, connections, part, parameters)
+                except OperationalError:
+                    if not connection.closed:
+                        raise
+                    # The server ended it while it was idle; a read may be asked again.
+            connection = await self._connect()
+            return await self._on(connection, connections, part, parameters)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> _Connections:
+        for ended in [other for other in self._of_loop if other.is_closed()]:
+            self._of_loop.pop(ended).close()
+        return self._of_loop.setdefault(loop, _Connections())
+
+    async def _on(
+        self,
+        connection: AsyncConnection[Row],
+        connections: _Connections,
+        part: CompiledPart,
+        parameters: list[Any],
+    ) -> Row:
+        cursor = AsyncRawCursor(connection)
         try:
-            with running.on(connection):
-                cursor = RawCursor(connection)
-                row = cursor.execute(part.sql.encode(), parameters, prepare=True).fetchone()
-        finally:
-            if running.stopped:
-                connection.close()
-            self._pool.putconn(connection)
+            await cursor.execute(part.sql.encode(), parameters, prepare=True)
+            row = await cursor.fetchone()
+        except Error as error:
+            connections.put_back(connection)
+            refuse_slow(error)
+            raise
+        except BaseException:  # cancelled: the cancel may still be under way to the server
+            connection.pgconn.finish()
+            raise
+        connections.put_back(connection)
         return row or ()
 
-    def _open(self) -> None:
-        """At the first read: who never reads text needs no connections."""
-        with self._lock:
-            if self._pool.closed and not self._closed:
-                self._pool.open()
+    async def _connect(self) -> AsyncConnection[Row]:
+        connection = await AsyncConnection[Row].connect(
+            self._address, autocommit=True, options=_OPTIONS, connect_timeout=5
+        )
+        connection.prepared_max = KEPT_STATEMENTS
+        return connection
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._pool.close()
+        for connections in self._of_loop.values():
+            connections.close()
 
 
 class SqliteReads(TextReads):
-    """Connections that are made at need and kept."""
+    """Threads with a connection each; one hop for a request."""
 
     writer = Sqlite()
 
     def __init__(self, url: str) -> None:
-        self._path = str(make_url(url).database)
-        self._idle: deque[sqlite3.Connection] = deque()
+        self._address = f"file:{quote(str(make_url(url).database))}?mode=ro"
+        self._threads = ThreadPoolExecutor(CONNECTIONS, "reads")
+        self._own = threading.local()
 
-    def _execute(
-        self, part: CompiledPart, parameters: list[Any], running: Running
-    ) -> Sequence[str]:
+    async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
+        loop = asyncio.get_running_loop()
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            with running.on(connection):
-                row: Sequence[str] = connection.execute(part.sql, parameters).fetchone()
-        finally:
-            if running.stopped:
-                connection.close()
-            else:
-                self._idle.append(connection)
+            return await loop.run_in_executor(self._threads, self._read, part, parameters, running)
+        except asyncio.CancelledError:
+            running.stop()
+            raise
+
+    def _read(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
+        connection = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self._connect()
+        with running.on(connection):
+            row: Row = connection.execute(part.sql, parameters).fetchone()
         return row
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path,
+            self._address,
+            uri=True,
             timeout=30,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=KEPT_STATEMENTS,
         )
-        connection.execute("PRAGMA query_only=ON")
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute(MAP_THE_FILE)
         connection.create_function(SQLITE_NODE_ID, 2, global_id, deterministic=True)
         return connection
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        self._threads.shutdown()
 
 
 def text_reads(url: str) -> TextReads:

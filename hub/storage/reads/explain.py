@@ -18,8 +18,9 @@ from hub.storage.reads.compile import CompiledPart, explained
 from hub.storage.reads.text import SQLITE_NODE_ID
 from hub.storage.reads.write import global_id
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Base
+from hub.storage.tables import Base, PolicyVersion
 
+POLICY = PolicyVersion.__tablename__  # beside every part, and of no document
 _ALIASED = re.compile(r"\b(\w+) AS (t\d+)\b")
 _STEP = re.compile(r"^(SCAN|SEARCH) (t\d+)(?: USING (AUTOMATIC )?.*?INDEX (\w+)?)?")
 
@@ -61,7 +62,7 @@ def _of_sqlite(part: CompiledPart, steps: Sequence[str]) -> Iterator[TableAccess
 
 def _of_postgresql(node: Mapping[str, Any]) -> Iterator[TableAccess]:
     below = node.get("Plans", ())
-    if "Relation Name" in node:
+    if node.get("Relation Name", POLICY) != POLICY:
         index, condition = node.get("Index Name"), "Index Cond" in node
         for bitmap in below:
             index = index or bitmap.get("Index Name")

@@ -12,6 +12,11 @@ class OutOfScope(HubError):
     """A statement returned a row outside the scope: a fault of the hub; nothing is released."""
 
 
+class PolicyChanged(HubError):
+    """Rights changed since they were looked up; nothing is released, and the request starts
+    again."""
+
+
 @dataclass(slots=True)
 class Reading:
     """What a request read of sensitive classes: rows per type, practices, patients (practice,

@@ -43,6 +43,7 @@ from hub.storage.tables.payroll import (
     PayStatementLine,
     Worker,
 )
+from hub.storage.tables.policy import PolicyVersion
 from hub.storage.tables.requisitions import (
     ItemMatch,
     ItemPack,
@@ -107,4 +108,5 @@ __all__ = [
     "PurchasingPlan", "PurchasingRound", "PurchasingShare", "PurchasingStep", "Requisition",
     "RequisitionEntry", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced", "StreamState",
     "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
+    "PolicyVersion",
 ]  # fmt: skip

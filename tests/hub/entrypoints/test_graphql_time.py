@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket
 
 from hub.entrypoints import subscriptions_ws
@@ -24,7 +25,10 @@ class Slow:
     def __init__(self) -> None:
         self.stopped = False
 
-    def __call__(self, running: Running) -> Answer:
+    async def __call__(self, running: Running) -> Answer:
+        return await run_in_threadpool(self._work, running)
+
+    def _work(self, running: Running) -> Answer:
         until = time.monotonic() + 5
         while not running.stopped and time.monotonic() < until:
             time.sleep(0.01)
@@ -33,7 +37,7 @@ class Slow:
 
 
 async def answered(work: Slow, seconds: float, gone_after: float) -> Answer | None:
-    answer = await in_time(work, seconds, asyncio.sleep(gone_after))
+    answer = await in_time(work, seconds, lambda: asyncio.sleep(gone_after))
     while not work.stopped:
         await asyncio.sleep(0.01)
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -39,7 +40,8 @@ def epoch(database: Database, noun: str, practice_id: str = NOBODY) -> int:
     reads = database.text_reads
     part = compile_epoch(reads.writer)
     _, sets = split(SCOPE)
-    return int(reads.run(SCOPE, sets, part, ([noun], [practice_id])).texts[0])
+    found = asyncio.run(reads.run(SCOPE, sets, part, ([noun], [practice_id]), policy=None))
+    return int(found.texts[0])
 
 
 @pytest.fixture

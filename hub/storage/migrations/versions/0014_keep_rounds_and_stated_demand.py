@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from hub.storage.tables import base as types
+from hub.storage.tables import triggers
 
 revision = "0014"
 down_revision = "0013"
@@ -340,6 +341,9 @@ def upgrade() -> None:
         )
         batch_op.add_column(sa.Column("plan_digest", types.Text, server_default="", nullable=False))
         batch_op.drop_column("plan")
+    connection = op.get_bind()  # SQLite made the table anew, without its triggers
+    for statement in triggers.statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)
 
 
 def downgrade() -> None:

@@ -1,0 +1,110 @@
+"""The driver's own promises: one version with the texts, statements that end, connections that are
+good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from hub.domain.agreements import practice_scope, unrestricted_scope
+from hub.storage.policy import version
+from hub.storage.reads.compile import CompiledPart, compile_roots
+from hub.storage.reads.reading import PolicyChanged
+from hub.storage.reads.scoping import split
+from hub.storage.session import Database
+from hub.storage.tables import Practice
+
+SCOPE = practice_scope("p1")
+ENDLESS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) "
+    "SELECT count(*), 0 FROM n"
+)
+
+
+def read(database: Database, part: CompiledPart, policy: int | None = None) -> Any:
+    return database.text_reads.run(SCOPE, split(SCOPE)[1], part, (), policy=policy)
+
+
+def version_alone(database: Database) -> CompiledPart:
+    return compile_roots((), split(SCOPE)[0], database.text_reads.writer)
+
+
+def test_a_read_under_another_policy_version_is_thrown_away(database, now):
+    def add(session: Any) -> int:
+        session.add(Practice(id="p1", name="North", zone="UTC", created_at=now))
+        session.flush()
+        session.get(Practice, "p1").zone = "Europe/Berlin"
+        session.flush()
+        return version(session)
+
+    async def both() -> None:
+        part = version_alone(database)
+        assert (await read(database, part, policy=0)).texts == []
+        counted = await asyncio.to_thread(database.transaction, unrestricted_scope("test"), add)
+        assert counted > 0
+        assert (await read(database, part, policy=counted)).texts == []
+        assert (await read(database, part)).texts == []
+        with pytest.raises(PolicyChanged):
+            await read(database, part, policy=counted - 1)
+
+    asyncio.run(both())
+
+
+def test_a_cancelled_read_ends_at_once_and_the_next_ones_are_answered(database):
+    async def cancelled() -> float:
+        part, reading = version_alone(database), []
+        await read(database, part)
+        for _ in range(3):
+            task = asyncio.ensure_future(read(database, CompiledPart(ENDLESS, (), ())))
+            reading.append(task)
+        await asyncio.sleep(0.2)
+        started = time.monotonic()
+        for task in reading:
+            task.cancel()
+        done = await asyncio.gather(*reading, return_exceptions=True)
+        assert {type(each) for each in done} == {asyncio.CancelledError}
+        for _ in range(12):
+            await read(database, part)
+        return time.monotonic() - started
+
+    assert asyncio.run(cancelled()) < 4
+
+
+def test_reads_cannot_write(database):
+    writes = "DELETE FROM practices RETURNING id, 0"
+
+    async def write() -> None:
+        with pytest.raises(Exception, match=r"read-?only"):
+            await read(database, CompiledPart(writes, (), ()))
+
+    asyncio.run(write())
+
+
+def test_each_event_loop_has_connections_of_its_own(database):
+    for _ in range(3):
+        asyncio.run(read(database, version_alone(database)))
+
+
+def test_connections_the_server_ended_are_replaced_unnoticed(postgresql_with_tables):
+    database = Database(postgresql_with_tables)
+    ended = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    def end_them() -> None:
+        with database.write_engine.connect() as connection:
+            connection.execute(ended)
+
+    async def twice() -> None:
+        part = version_alone(database)
+        await asyncio.gather(*(read(database, part) for _ in range(4)))
+        await asyncio.to_thread(end_them)
+        assert (await read(database, part)).texts == []
+
+    asyncio.run(twice())
+    database.close()
