@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hub.domain.jobs import Job
@@ -13,6 +13,7 @@ from jobs import (
     eligibility,
     exports,
     ingest,
+    ingest_together,
     maintenance,
     orders,
     pull,
@@ -31,11 +32,15 @@ LONG = 5 * MINUTE
 @dataclass(frozen=True, slots=True)
 class ActorSpec:
     """`time_limit` in milliseconds: the actor is interrupted after it and the attempt fails.
-    `queue` is whose threads run it."""
+    `queue` is whose threads run it.
+
+    `together` runs several jobs of one practice in one transaction, for kinds that call nobody and
+    take milliseconds; it returns those that are to be run one by one."""
 
     run: ActorFunction
     time_limit: int
     queue: str = DEFAULT_QUEUE
+    together: Callable[[Sequence[RunningJob]], Sequence[RunningJob]] | None = None
 
     @property
     def is_long(self) -> bool:
@@ -44,8 +49,10 @@ class ActorSpec:
 
 
 ACTORS: dict[Job, ActorSpec] = {
-    Job.PROCESS_MESSAGE: ActorSpec(ingest.process_message, 1 * MINUTE),
     Job.SEND_ACKNOWLEDGEMENT: ActorSpec(acknowledging.send, 1 * MINUTE),
+    Job.PROCESS_MESSAGE: ActorSpec(
+        ingest.process_message, 1 * MINUTE, together=ingest_together.process_messages
+    ),
     Job.SYNC_ALL: ActorSpec(pull.sync_all, 1 * MINUTE),
     Job.SYNC_STREAMS: ActorSpec(pull.sync_streams, 60 * MINUTE),
     Job.CHECK_CONNECTION: ActorSpec(connections.check, 2 * MINUTE),

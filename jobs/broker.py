@@ -8,9 +8,8 @@ retries.
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -40,6 +39,8 @@ from jobs.context import JobContext, RunningJob
 
 logger = log.get(__name__)
 _SCOPE = unrestricted_scope("job queue")
+TOGETHER = 16
+"""Jobs that are run in one transaction, where their kind allows it."""
 
 
 class TableBroker(Broker):
@@ -53,8 +54,10 @@ class TableBroker(Broker):
         self.held_lock = threading.Lock()
         self.long_kinds: frozenset[Job] = frozenset()
         self.queue_of: Mapping[Job, str] = {}
+        self.together_kinds: frozenset[Job] = frozenset()
+        self.outcome = RowOutcome(self)
         self.stopping = False
-        for middleware in (RowOutcome(self), TimeLimit(), ShutdownNotifications()):
+        for middleware in (self.outcome, TimeLimit(), ShutdownNotifications()):
             self.add_middleware(middleware)
 
     def add_middleware(
@@ -86,9 +89,21 @@ class TableBroker(Broker):
     def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
         raise RuntimeError("jobs are added with hub.storage.queue.add, never sent")
 
-    def hold(self, job: ClaimedJob) -> None:
+    def hold(self, *jobs: ClaimedJob) -> None:
         with self.held_lock:
-            self.held[job.token] = RunningJob(self.context, job)
+            self.held.update({job.token: RunningJob(self.context, job) for job in jobs})
+
+    def give_back(self, job: ClaimedJob) -> None:
+        """Make a job that was claimed and not begun ready again, without costing an attempt."""
+        context = self.context
+        try:
+            context.database.transaction(
+                _SCOPE, lambda session: queue.release(session, job, now=context.now())
+            )
+        except LeaseLost:
+            logger.warning("lease lost before release", job_id=job.id)
+        except Exception as error:  # the lease runs out by itself
+            logger.error("job not given back", job_id=job.id, error_type=type(error).__name__)
 
     def stop(self) -> None:
         """Claim no more, and have jobs that may run for long end soon."""
@@ -97,9 +112,10 @@ class TableBroker(Broker):
             for running in self.held.values():
                 running.stop_asked = running.claimed.kind in self.long_kinds
 
-    def drop(self, token: str) -> None:
+    def drop(self, *tokens: str) -> None:
         with self.held_lock:
-            self.held.pop(token, None)
+            for token in tokens:
+                self.held.pop(token, None)
 
     def claimed(self, queue_name: str | None = None) -> list[ClaimedJob]:
         """The jobs in hand: of one queue, or all."""
@@ -111,40 +127,43 @@ class TableBroker(Broker):
 
 
 class TableConsumer(Consumer):
-    """Claims as many jobs as there is room for; waits for the bell, or polls each second."""
+    """Claims as many jobs as there is room for; waits for the bell, or polls each second.
+
+    A message stands for one job, or for several of one kind and practice that are run together."""
 
     def __init__(self, broker: TableBroker, queue_name: str, prefetch: int, timeout: int) -> None:
         self.broker = broker
         self.queue_name = queue_name
         self.prefetch = prefetch
         self.timeout = timeout / 1000
-        self.ready: deque[ClaimedJob] = deque()
+        self.ready: deque[list[ClaimedJob]] = deque()
+        self.in_hand = 0
+        self._counting = threading.Lock()
 
     def __next__(self) -> MessageProxy | None:
         if not self.ready and not self._claim():
             self.broker.context.database.bell.wait(self.timeout)
             return None
-        job = self.ready.popleft()
+        jobs = self.ready.popleft()
         return MessageProxy(
             dramatiq.Message(
                 queue_name=self.queue_name,
-                actor_name=job.kind,
-                args=(job.token,),
+                actor_name=jobs[0].kind,
+                args=tuple(job.token for job in jobs),
                 kwargs={},
                 options={},
-                message_id=str(uuid.uuid4()),
+                message_id=jobs[0].token,
             )
         )
 
     def _claim(self) -> bool:
         context, broker = self.broker.context, self.broker
         context.database.bell.clear()
-        held = broker.claimed(self.queue_name)
-        room = self.prefetch - len(held)
+        room = self.prefetch - self.in_hand
         if room <= 0 or broker.stopping:
             return False
         # Jobs that run for long get half of the threads at most: messages must not wait for them.
-        busy = sum(job.kind in broker.long_kinds for job in held)
+        busy = sum(job.kind in broker.long_kinds for job in broker.claimed(self.queue_name))
         threads = context.settings.worker_threads
         jobs = context.database.transaction(
             _SCOPE,
@@ -156,15 +175,23 @@ class TableConsumer(Consumer):
                 queue=self.queue_name,
                 long=broker.long_kinds,
                 long_limit=max(1, threads // 2) - busy,
+                together=broker.together_kinds,
+                together_limit=room * TOGETHER,
             ),
         )
-        for job in jobs:
-            self.broker.hold(job)
-        self.ready.extend(jobs)
+        broker.hold(*jobs)
+        parts = _parts(jobs, broker.together_kinds)
+        self._count(len(parts))
+        self.ready.extend(parts)
         return bool(jobs)
 
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self.in_hand += change
+
     def ack(self, message: MessageProxy) -> None:
-        self.broker.drop(message.args[0])
+        self.broker.drop(*message.args)
+        self._count(-1)
         self.broker.context.database.bell.set()
 
     def nack(self, message: MessageProxy) -> None:
@@ -172,28 +199,34 @@ class TableConsumer(Consumer):
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back what was claimed and not begun, without costing an attempt."""
-        tokens = [message.args[0] for message in messages] + [job.token for job in self.ready]
+        tokens = [token for message in messages for token in message.args]
+        tokens += [job.token for jobs in self.ready for job in jobs]
         self.ready.clear()
         for token in tokens:
             running = self.broker.held.get(token)
-            if running is None:
-                continue
-            self._give_back(running.claimed)
-            self.broker.drop(token)
-
-    def _give_back(self, job: ClaimedJob) -> None:
-        context = self.broker.context
-        try:
-            context.database.transaction(
-                _SCOPE, lambda session: queue.release(session, job, now=context.now())
-            )
-        except LeaseLost:
-            logger.warning("lease lost before release", job_id=job.id)
-        except Exception as error:  # the lease runs out by itself
-            logger.error("job not given back", job_id=job.id, error_type=type(error).__name__)
+            if running is not None:
+                self.broker.give_back(running.claimed)
+                self.broker.drop(token)
 
     def close(self) -> None:
         self.requeue([])
+
+
+def _parts(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list[ClaimedJob]]:
+    """What is run at once: single jobs, and some of one kind and practice that are run together. A
+    job stays with the one it follows."""
+    parts: list[list[ClaimedJob]] = []
+    open_parts: dict[tuple[Job, str | None], list[ClaimedJob]] = {}
+    for job in jobs:
+        key = (job.kind, job.practice_id)
+        part = open_parts.get(key)
+        if part is None or (len(part) >= TOGETHER and not job.follows):
+            part = []
+            parts.append(part)
+            if job.kind in together:
+                open_parts[key] = part
+        part.append(job)
+    return parts
 
 
 class RowOutcome(Middleware):
@@ -210,14 +243,21 @@ class RowOutcome(Middleware):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        running = self.broker.held.get(message.args[0])
-        if running is None or running.finished:
+        for token in message.args:
+            running = self.broker.held.get(token)
+            if running is not None:
+                self.settle(running, exception)
+
+    def settle(self, running: RunningJob, exception: BaseException | None) -> None:
+        """Write how one job ended, unless it is over already."""
+        if running.finished:
             return
         try:
             if exception is None:
                 running.finish(_SCOPE, lambda session: None)
             else:
                 self._fail(running, exception)
+            running.finished = True
         except LeaseLost:
             logger.warning("lease lost", job_id=running.claimed.id, kind=running.claimed.kind)
 

@@ -16,7 +16,7 @@ from hub.services.apply import apply
 from hub.services.records import ApplyContext, Outcome
 from hub.storage import inbox, queue
 from hub.storage.session import ScopedSession
-from hub.storage.tables import InboundMessage, Practice
+from hub.storage.tables import Connection, InboundMessage, Practice
 from jobs import acknowledging, continuation
 from jobs.calling import connector_of, require_running, stored_connection
 from jobs.context import RunningJob
@@ -65,6 +65,16 @@ def parse(job: RunningJob, message: InboundMessage, content: bytes | None = None
     if message.connection_id is None:
         raise Rejected("The message came over no known connection.", reason="unknown_connection")
     connection = stored_connection(job.context, message.connection_id)
+    return parse_with(job, connection, message, content)
+
+
+def parse_with(
+    job: RunningJob,
+    connection: Connection,
+    message: InboundMessage,
+    content: bytes | None = None,
+) -> ParsedDocument:
+    """`parse`, where the connection is known."""
     require_running(job.context, connection)
     connector, config = connector_of(connection)
     if not isinstance(connector, DocumentParser):
@@ -82,15 +92,7 @@ def _apply_all(job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedD
             zone = ZoneInfo(session.get_one(Practice, message.practice_id).zone)
 
     def effects(session: ScopedSession) -> None:
-        context = ApplyContext(
-            practice_id=message.practice_id,
-            connection_id=str(message.connection_id),
-            inbox_id=message.id,
-            sync_run_id=None,
-            received_at=message.received_at,
-            zone=zone,
-            crypto=job.context.crypto,
-        )
+        context = context_of(job, message, zone)
         outcomes = [apply(session, context, record) for record in parsed.records]
         inbox.add_issues(
             session,
@@ -118,6 +120,19 @@ def _apply_all(job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedD
             )
 
     job.finish(_scope_of(message), effects)
+
+
+def context_of(job: RunningJob, message: InboundMessage, zone: ZoneInfo) -> ApplyContext:
+    """Where the records of a message come from."""
+    return ApplyContext(
+        practice_id=message.practice_id,
+        connection_id=str(message.connection_id),
+        inbox_id=message.id,
+        sync_run_id=None,
+        received_at=message.received_at,
+        zone=zone,
+        crypto=job.context.crypto,
+    )
 
 
 def _scope_of(message: InboundMessage) -> Scope:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import dramatiq
 
@@ -11,9 +10,10 @@ from hub import log
 from hub.domain.agreements import unrestricted_scope
 from hub.storage import leases, schedules
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
-from jobs.actors import ACTORS, ActorFunction
+from jobs.actors import ACTORS
 from jobs.broker import TableBroker
 from jobs.context import JobContext
+from jobs.running import bound
 from jobs.schedule import SCHEDULES
 
 logger = log.get(__name__)
@@ -35,6 +35,7 @@ class JobWorker:
         self.context = context
         self.broker = TableBroker(context)
         self.broker.long_kinds = frozenset(k for k, s in ACTORS.items() if s.is_long)
+        self.broker.together_kinds = frozenset(k for k, s in ACTORS.items() if s.together)
         for kind, spec in ACTORS.items():
             declare = dramatiq.actor(
                 actor_name=kind,
@@ -42,7 +43,7 @@ class JobWorker:
                 broker=self.broker,
                 time_limit=spec.time_limit,
             )
-            declare(_bound(self.broker, spec.run))
+            declare(bound(self.broker, spec))
         self.broker.queue_of = {kind: spec.queue for kind, spec in ACTORS.items()}
         settings = context.settings
         self._worker = self._threads(DEFAULT_QUEUE, settings.worker_threads, poll_milliseconds)
@@ -125,12 +126,3 @@ class JobWorker:
                     logger.error("worker thread ended", count=1)
                     worker.workers.remove(dead)
                     worker._add_worker()
-
-
-def _bound(broker: TableBroker, run: ActorFunction) -> Callable[[str], None]:
-    def actor(token: str) -> None:
-        running = broker.held.get(token)
-        if running is not None:
-            run(running)
-
-    return actor

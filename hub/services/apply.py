@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from uuid import UUID, uuid5
 
 from hub.domain.claims import Charge
@@ -44,10 +45,8 @@ from hub.services import (
     workforce,
 )
 from hub.services.records import ApplyContext, Deferred, Outcome
-from hub.storage import connections
+from hub.storage import connections, inbox
 from hub.storage.session import ScopedSession
-from hub.storage.tables import DataIssue
-from hub.storage.upsert import insert_once
 
 __all__ = ["HANDLERS", "ApplyContext", "Outcome", "apply", "route_entity"]
 
@@ -85,31 +84,42 @@ HANDLERS: Mapping[type, Handler] = {
 _ISSUES = UUID("9f0c1f0e-6a3e-4c0b-9d0a-6f1f2f2d7a10")
 
 
-def apply(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
+def apply(
+    session: ScopedSession, context: ApplyContext, record: Record, *, among_others: bool = False
+) -> Outcome:
     """Write what a record says, in the caller's transaction; the same record again writes nothing.
 
     Raises TypeError for data of a kind nobody handles. A record that cannot be applied leaves
     nothing but issues behind. Issues, those of the record included, are stored once with the
     message or sync run of the context and appended to ``context.issues``.
+
+    `among_others`: records of other messages share the transaction, and a record that cannot be
+    applied raises Rejected, since it is not undone by itself. The issues are left to the caller, as
+    rows in ``context.unsaved``.
     """
     handler = HANDLERS.get(type(record.data))
     if handler is None:
         raise TypeError(f"nothing applies a record of {type(record.data).__name__}")
     before = len(context.issues)
     try:
-        with session.begin_nested():
+        with nullcontext() if among_others else session.begin_nested():
             outcome = handler(session, context, record)
     except Rejected as error:
+        if among_others:
+            raise
         del context.issues[before:]
         context.report(error.reason, error.path, str(error))
         outcome = Outcome.DEFERRED if isinstance(error, Deferred) else Outcome.REJECTED
     context.issues[before:before] = record.issues
-    for issue in context.issues[before:]:
-        _store(session, context, record, issue)
+    rows = [_row(context, record, issue) for issue in context.issues[before:]]
+    if among_others:
+        context.unsaved.extend(rows)
+    else:
+        inbox.save_issues(session, rows)
     return outcome
 
 
-def _store(session: ScopedSession, context: ApplyContext, record: Record, issue: Issue) -> None:
+def _row(context: ApplyContext, record: Record, issue: Issue) -> dict[str, object]:
     """The id is made of the content, so that a replay of the same message adds nothing."""
     parts = (
         context.inbox_id,
@@ -120,7 +130,7 @@ def _store(session: ScopedSession, context: ApplyContext, record: Record, issue:
         issue.path,
         issue.text,
     )
-    row = {
+    return {
         "id": str(uuid5(_ISSUES, repr(parts))),
         "inbox_id": context.inbox_id,
         "sync_run_id": context.sync_run_id,
@@ -130,7 +140,6 @@ def _store(session: ScopedSession, context: ApplyContext, record: Record, issue:
         "text": issue.text,
         "recorded_at": context.received_at,
     }
-    insert_once(session, DataIssue, row)
 
 
 def route_entity(session: ScopedSession, connection_id: str, code: str) -> str | None:

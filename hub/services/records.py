@@ -57,6 +57,8 @@ class ApplyContext:
     zone: tzinfo
     crypto: Crypto | None = None
     issues: list[Issue] = field(default_factory=list)
+    unsaved: list[dict[str, object]] = field(default_factory=list)
+    """Rows of issues that are stored with those of other messages."""
 
     @property
     def practice(self) -> str:

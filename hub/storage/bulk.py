@@ -50,6 +50,28 @@ def insert_rows(
         run(session, _values(table, columns, len(part), conflict), values)
 
 
+def given(dialect: str, name: str, columns: Mapping[str, str]) -> str:
+    """A table expression of one parameter, rows as JSON made by `as_json`: columns and their types
+    (bigint, text, timestamptz)."""
+    if dialect == "postgresql":
+        typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        return f"json_to_recordset(%s::json) AS {name}({typed})"
+    values = ", ".join(f"json_extract(value, '$.{column}') AS {column}" for column in columns)
+    return f"(SELECT {values} FROM json_each(?)) AS {name}"  # noqa: S608 - names of columns
+
+
+def as_json(session: ScopedSession, rows: Sequence[Row]) -> str:
+    """Rows for `given`; moments in the form the database compares."""
+    dialect = session.get_bind().dialect
+    if dialect.name == "postgresql":
+        return orjson.dumps(rows).decode()
+
+    def moment(value: Any) -> Any:
+        return Timestamp().process_bind_param(value, dialect)
+
+    return orjson.dumps(rows, default=moment, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
 def run(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> Any:
     """Run a statement on the driver's own connection, in the session's transaction; its cursor."""
     connection = session.connection()

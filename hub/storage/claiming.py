@@ -6,22 +6,27 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, select, update
+from sqlalchemy import Integer, Select, bindparam, func, select, update
 
 from hub import log
 from hub.domain.jobs import Job, JobState
+from hub.storage import bulk
 from hub.storage import lanes as lane_rows
-from hub.storage.lanes import JOBS, LANES, READY, lanes_of
+from hub.storage.lanes import JOBS, LANES, LIVE, READY, lanes_of
 from hub.storage.queue import DEFAULT_QUEUE, ClaimedJob
 from hub.storage.session import ScopedSession
 from hub.storage.tables import new_id
+from hub.storage.upsert import dialect_of
 
 logger = log.get(__name__)
 
 LANE_BUSY_DELAY = timedelta(milliseconds=100)
 UNKNOWN_KIND_DELAY = timedelta(seconds=30)
+MOST_OF_A_LANE = 16
+"""Jobs of one lane that are run in one transaction."""
 _KINDS = frozenset(Job)
 
 
@@ -31,12 +36,16 @@ class _Claim:
 
     lease_until: datetime
     now: datetime
+    together: frozenset[str] = frozenset()
     jobs: list[ClaimedJob] = field(default_factory=list)
     lanes: dict[str, dict[str, Any]] = field(default_factory=dict)
     postponed: list[int] = field(default_factory=list)
+    alone: int = 0
+    """How many were taken that are run by themselves."""
 
-    def take(self, row: Any) -> None:
-        lanes = lanes_of(row)
+    def take(self, row: Any, *, follows: bool = False) -> None:
+        lanes = () if follows else lanes_of(row)
+        self.alone += row.kind not in self.together
         job = ClaimedJob(
             row.id,
             Job(row.kind),
@@ -47,6 +56,7 @@ class _Claim:
             row.max_attempts,
             self.lease_until,
             lanes,
+            follows,
         )
         self.jobs.append(job)
         for lane in lanes:
@@ -70,22 +80,29 @@ def claim(
     queue: str = DEFAULT_QUEUE,
     long: Collection[Job] = (),
     long_limit: int = 0,
+    together: Collection[Job] = (),
+    together_limit: int = 0,
 ) -> list[ClaimedJob]:
     """Lease up to `limit` due jobs. Jobs without a lane get half of the places at most while heads
     of lanes are due, so that neither starves the other; of the `long` kinds at most `long_limit`.
+
+    Of the kinds `together`, which are run many in a transaction, up to `together_limit` are taken,
+    and behind the head of a lane those that may follow it, which may be a few more.
     """
-    round_ = _Claim(now + lease, now)
+    round_ = _Claim(now + lease, now, frozenset(together))
     if long and long_limit > 0:
-        _take_free(session, round_, _LONG, min(long_limit, limit), queue, long)
-    half = (limit + random.getrandbits(1)) // 2
-    _take_free(session, round_, _SHORT, min(half, limit - len(round_.jobs)), queue, long)
-    may_be_more = len(round_.jobs) >= half
-    _take_lanes(session, round_, queue, limit - len(round_.jobs))
+        _take_free(session, round_, _LONG, min(long_limit, limit), limit, queue, long)
+    odd, most = random.getrandbits(1), max(limit, together_limit)
+    half = (most + odd) // 2
+    room = min(half, most - len(round_.jobs))
+    _take_free(session, round_, _SHORT, room, (limit + odd) // 2, queue, long)
+    may_be_more = len(round_.jobs) >= min(half, (limit + odd) // 2)
+    _take_lanes(session, round_, queue, most - len(round_.jobs), limit)
     _write_claim(session, round_)
-    room = limit - len(round_.jobs)
+    room = most - len(round_.jobs)
     if may_be_more and room > 0:
-        rest = _Claim(now + lease, now)
-        _take_free(session, rest, _SHORT, room, queue, long)
+        rest = _Claim(now + lease, now, round_.together, alone=round_.alone)
+        _take_free(session, rest, _SHORT, room, limit, queue, long)
         _write_claim(session, rest)
         return round_.jobs + rest.jobs
     return round_.jobs
@@ -125,18 +142,20 @@ def _take_free(
     session: ScopedSession,
     round_: _Claim,
     due: Select[Any],
-    limit: int,
+    room: int,
+    alone: int,
     queue: str,
     long: Collection[Job],
 ) -> None:
-    if limit <= 0:
+    """Take up to `room` jobs without a lane, until `alone` are taken that run by themselves."""
+    if room <= 0:
         return
-    parameters = {"queue": queue, "now": round_.now, "room": limit, "long": sorted(long)}
+    parameters = {"queue": queue, "now": round_.now, "room": room, "long": sorted(long)}
     for row in session.connection().execute(due, parameters).all():
-        if row.kind in _KINDS:
-            round_.take(row)
-        else:
+        if row.kind not in _KINDS:
             round_.postpone(row)
+        elif row.kind in round_.together or round_.alone < alone:
+            round_.take(row)
 
 
 _DUE_LANES = (
@@ -153,12 +172,13 @@ _READY_HEADS = (
 )
 
 
-def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, limit: int) -> None:
-    if limit <= 0:
+def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, room: int, alone: int) -> None:
+    if room <= 0:
         return
     connection, now = session.connection(), round_.now
-    room = {"queue": queue, "now": now, "room": limit}
-    keys = list(connection.execute(_DUE_LANES, room).scalars())
+    keys = list(
+        connection.execute(_DUE_LANES, {"queue": queue, "now": now, "room": room}).scalars()
+    )
     heads = lane_rows.heads(session, keys) if keys else {}
     wanted = {"heads": sorted(set(heads.values()))}
     jobs = {row.id: row for row in connection.execute(_READY_HEADS, wanted)} if heads else {}
@@ -175,8 +195,44 @@ def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, limit: int) 
         elif head.kind not in _KINDS:
             round_.postpone(head)
             round_.wait(key, now + UNKNOWN_KIND_DELAY)
-        else:
+        elif head.kind in round_.together:
             round_.take(head)
+            _take_followers(session, round_, head)
+        elif round_.alone < alone:
+            round_.take(head)
+
+
+_FOLLOWERS = (
+    select(*_COLUMNS, JOBS.c.state)
+    .where(JOBS.c.lane == bindparam("lane"), LIVE, JOBS.c.id > bindparam("head"))
+    .order_by(JOBS.c.id)
+    .limit(MOST_OF_A_LANE - 1)
+    .with_for_update()
+)
+_SECOND = select(func.min(JOBS.c.id)).where(JOBS.c.lane2 == bindparam("lane"), LIVE)
+
+
+def _take_followers(session: ScopedSession, round_: _Claim, head: Any) -> None:
+    """The jobs behind a head that may run with it, in their order. While a head is tried again its
+    lane goes on one by one: what ends the process costs its neighbours one attempt at most."""
+    if head.attempt > 0 or head.lane2 is not None or head.lane is None:
+        return
+    connection, lane = session.connection(), {"lane": head.lane}
+    found = connection.execute(_FOLLOWERS, {**lane, "head": head.id}).all()
+    if not found:
+        return
+    other = connection.execute(_SECOND, lane).scalar()
+    for row in found:
+        if (
+            row.state != JobState.READY
+            or row.lane2 is not None
+            or row.attempt > 0
+            or row.run_at > round_.now
+            or (row.kind, row.practice_id) != (head.kind, head.practice_id)
+            or (other is not None and other < row.id)
+        ):
+            return
+        round_.take(row, follows=True)
 
 
 def _holds_all(session: ScopedSession, round_: _Claim, head: Any, leased: str) -> bool:
@@ -194,32 +250,35 @@ def _holds_all(session: ScopedSession, round_: _Claim, head: Any, leased: str) -
     return True
 
 
-_LEASE = (
-    update(JOBS)
-    .where(JOBS.c.id == bindparam("job"))
-    .values(
-        state=JobState.RUNNING.value,
-        token=bindparam("holder"),
-        lease_until=bindparam("until"),
-        attempt=JOBS.c.attempt + 1,
-    )
-)
-_SET_LANE = (
-    update(LANES)
-    .where(LANES.c.key == bindparam("lane"))
-    .values(ready_at=bindparam("due"), token=bindparam("holder"))
-)
-
-
 def _write_claim(session: ScopedSession, round_: _Claim) -> None:
-    connection = session.connection()
-    if round_.jobs:
-        until = round_.lease_until
-        connection.execute(
-            _LEASE, [{"job": job.id, "holder": job.token, "until": until} for job in round_.jobs]
-        )
-    if round_.lanes:
-        connection.execute(_SET_LANE, list(round_.lanes.values()))
+    dialect = dialect_of(session)
+    with bulk.pipelined(session):
+        if round_.jobs:
+            jobs = [
+                {"id": job.id, "token": job.token, "until": job.lease_until} for job in round_.jobs
+            ]
+            bulk.run(session, _leasing(dialect), [bulk.as_json(session, jobs)])
+        if round_.lanes:
+            lanes = list(round_.lanes.values())
+            bulk.run(session, _setting_lanes(dialect), [bulk.as_json(session, lanes)])
     if round_.postponed:
         later = update(JOBS).where(JOBS.c.id.in_(round_.postponed))
-        connection.execute(later.values(run_at=round_.now + UNKNOWN_KIND_DELAY))
+        session.connection().execute(later.values(run_at=round_.now + UNKNOWN_KIND_DELAY))
+
+
+@cache
+def _leasing(dialect: str) -> str:
+    taken = bulk.given(dialect, "taken", {"id": "bigint", "token": "text", "until": "timestamptz"})
+    return f"""
+        UPDATE jobs SET state = 'running', token = taken.token, lease_until = taken.until,
+        attempt = attempt + 1 FROM {taken} WHERE jobs.id = taken.id
+    """  # noqa: S608 - constants
+
+
+@cache
+def _setting_lanes(dialect: str) -> str:
+    given = bulk.given(dialect, "given", {"lane": "text", "due": "timestamptz", "holder": "text"})
+    return f"""
+        UPDATE lanes SET ready_at = given.due, token = given.holder
+        FROM {given} WHERE lanes.key = given.lane
+    """  # noqa: S608 - constants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,6 +15,12 @@ from hub.storage.upsert import insert_or_update
 
 def get(session: ScopedSession, connection_id: str) -> Connection | None:
     return session.get(Connection, connection_id)
+
+
+def get_all(session: ScopedSession, connection_ids: Collection[str]) -> dict[str, Connection]:
+    """Connections by id."""
+    found = session.scalars(select(Connection).where(Connection.id.in_(connection_ids)))
+    return {connection.id: connection for connection in found}
 
 
 def by_connector(session: ScopedSession, connector_id: str) -> Sequence[Connection]:

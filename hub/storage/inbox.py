@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from hub.storage.tables.base import Timestamp
 from hub.storage.upsert import dialect_of, insert_once
 
 INBOX: Table = InboundMessage.__table__  # type: ignore[assignment]
+ISSUES: Table = DataIssue.__table__  # type: ignore[assignment]
 REUSE_WINDOW = timedelta(days=7)
 
 
@@ -103,6 +105,34 @@ def set_outcome(session: ScopedSession, inbox_id: str, **values: Any) -> None:
     """Write how reading a message ended; nothing else of its row, which a repetition may be
     counted on at this moment."""
     session.connection().execute(_OUTCOME, {"message": inbox_id, **values})
+
+
+def set_outcomes(session: ScopedSession, outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """`set_outcome` of messages that were read without a fault: id, state, processed_at and
+    issue_count of each."""
+    bulk.run(session, _read(dialect_of(session)), [bulk.as_json(session, outcomes)])
+
+
+@cache
+def _read(dialect: str) -> str:
+    columns = {"id": "text", "state": "text", "processed_at": "timestamptz", "issues": "bigint"}
+    given = bulk.given(dialect, "given", columns)
+    return f"""
+        UPDATE inbox SET state = given.state, processed_at = given.processed_at,
+        issue_count = given.issues, fault_code = '', fault_path = '', fault_text = ''
+        FROM {given} WHERE inbox.id = given.id
+    """  # noqa: S608 - constants
+
+
+def save_issues(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert issues with every column given; those that are there already stay as they are."""
+    bulk.insert_rows(session, ISSUES, rows, conflict="ON CONFLICT (id) DO NOTHING")
+
+
+def get_all(session: ScopedSession, inbox_ids: Collection[str]) -> dict[str, InboundMessage]:
+    """Messages by id."""
+    found = session.scalars(select(InboundMessage).where(InboundMessage.id.in_(inbox_ids)))
+    return {message.id: message for message in found}
 
 
 def get(session: ScopedSession, inbox_id: str) -> InboundMessage | None:

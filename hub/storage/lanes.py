@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table, bindparam, select, text, update
@@ -16,6 +17,7 @@ from sqlalchemy.sql import ColumnElement
 from hub.storage import bulk
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow, Lane
+from hub.storage.upsert import dialect_of
 
 JOBS: Table = JobRow.__table__  # type: ignore[assignment]
 LANES: Table = Lane.__table__  # type: ignore[assignment]
@@ -75,33 +77,41 @@ def heads(session: ScopedSession, keys: Collection[str]) -> dict[str, int]:
     }
 
 
-_FREE = (
-    update(LANES)
-    .where(LANES.c.key == bindparam("lane"), LANES.c.token == bindparam("holder"))
-    .values(token=None, lease_until=None, ready_at=None)
-)
-_DUE = (
-    update(LANES)
-    .where(LANES.c.key == bindparam("lane"), LANES.c.token.is_(None))
-    .values(ready_at=bindparam("due"))
-)
-
-
-_RUN_AT = select(JOBS.c.id, JOBS.c.run_at).where(JOBS.c.id.in_(bindparam("jobs", expanding=True)))
-
-
-def release(session: ScopedSession, held: Mapping[str, str], now: datetime) -> None:
-    """Free lanes (key -> token that holds it), then look for more work in a new statement: read in
-    the same one, PostgreSQL would miss a job inserted while it waited for the lane's lock."""
-    if not held:
+def release(session: ScopedSession, held: Iterable[tuple[str, str]], now: datetime) -> None:
+    """Free lanes (key and the token that holds it), then look for more work in a new statement:
+    read in the same one, PostgreSQL would miss a job inserted while it waited for the lane's lock.
+    """
+    rows = [{"key": key, "token": token, "now": now} for key, token in sorted(set(held))]
+    if not rows:
         return
-    connection = session.connection()
-    connection.execute(_FREE, [{"lane": key, "holder": held[key]} for key in sorted(held)])
-    oldest = heads(session, held)
-    if not oldest:
-        return
-    jobs = connection.execute(_RUN_AT, {"jobs": list(oldest.values())})
-    due = {row.id: row.run_at for row in jobs}
-    connection.execute(
-        _DUE, [{"lane": key, "due": max(due[oldest[key]], now)} for key in sorted(oldest)]
-    )
+    lock, look = _releasing(dialect_of(session))
+    given = bulk.as_json(session, rows)
+    with bulk.pipelined(session):
+        if lock:
+            bulk.run(session, lock, [given])
+        bulk.run(session, look, [given])
+
+
+@cache
+def _releasing(dialect: str) -> tuple[str, str]:
+    """The lock, which SQLite needs none of, and the release."""
+    held = bulk.given(dialect, "held", {"key": "text", "token": "text", "now": "timestamptz"})
+    lock = f"""
+        SELECT lanes.key FROM lanes JOIN {held} ON lanes.key = held.key
+        ORDER BY lanes.key FOR UPDATE OF lanes
+    """  # noqa: S608 - constants
+    oldest = """
+        SELECT jobs.run_at FROM jobs WHERE jobs.id = (SELECT min(id) FROM (
+            SELECT * FROM (SELECT id FROM jobs WHERE jobs.lane = lanes.key AND
+                jobs.state IN ('ready', 'running') ORDER BY id LIMIT 1) AS first
+            UNION ALL
+            SELECT * FROM (SELECT id FROM jobs WHERE jobs.lane2 = lanes.key AND
+                jobs.state IN ('ready', 'running') ORDER BY id LIMIT 1) AS second) AS heads)
+    """
+    later = "max" if dialect == "sqlite" else "greatest"
+    look = f"""
+        UPDATE lanes SET token = NULL, lease_until = NULL,
+        ready_at = (SELECT {later}(due.run_at, held.now) FROM ({oldest}) AS due)
+        FROM {held} WHERE lanes.key = held.key AND lanes.token = held.token
+    """  # noqa: S608 - constants
+    return ("" if dialect == "sqlite" else lock), look

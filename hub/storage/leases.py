@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -52,7 +51,7 @@ def rescue(session: ScopedSession, *, now: datetime) -> int:
         .limit(RESCUE_LIMIT)
     )
     jobs = connection.execute(expired.with_for_update(skip_locked=True)).all()
-    held: dict[str, Any] = {}
+    held: list[tuple[str, str]] = []
     for job in jobs:
         values = again(now)
         if job.attempt >= job.max_attempts:
@@ -64,7 +63,7 @@ def rescue(session: ScopedSession, *, now: datetime) -> int:
             }
         freed = update(JOBS).where(JOBS.c.id == job.id)
         connection.execute(freed.values(token=None, lease_until=None, **values))
-        held |= dict.fromkeys(lanes_of(job), job.token)
+        held += [(lane, job.token) for lane in lanes_of(job)]
     lane_rows.release(session, held, now)
     return len(jobs)
 

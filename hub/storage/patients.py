@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from hub.domain.patients import Identifier
 from hub.domain.patients_matching import Holder
+from hub.storage import known
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Appointment,
@@ -48,6 +49,9 @@ def find_holders(
 ) -> list[Holder]:
     """Stored identifiers with the value of one of `identifiers`, whatever authority and type."""
     values = {identifier.value for identifier in identifiers}
+    ahead = known.of(session, practice_id)
+    if ahead is not None and (held := ahead.holders_of(values)) is not None:
+        return held
     rows = session.execute(
         select(
             PatientIdentifier.authority,
@@ -90,6 +94,9 @@ def merge_chain(session: ScopedSession, practice_id: str, patient_id: str) -> tu
 def add_identifiers(
     session: ScopedSession, practice_id: str, patient_id: str, identifiers: Iterable[Identifier]
 ) -> None:
+    identifiers = list(identifiers)
+    if (ahead := known.of(session, practice_id)) is not None:
+        ahead.learn(patient_id, identifiers)
     session.add_all(
         PatientIdentifier(
             practice_id=practice_id,

@@ -58,6 +58,10 @@ class ClaimedJob:
     max_attempts: int
     lease_until: datetime
     lanes: tuple[str, ...] = ()
+    """The lanes it holds."""
+    follows: bool = False
+    """Claimed behind the head of its lane, which holds the lane for it: it is run after the head in
+    the same transaction, or given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,27 @@ def require_lease(session: ScopedSession, job: ClaimedJob) -> None:
 
 def finish(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
     """Mark the job done in the transaction of its effects; LeaseLost rolls all of it back."""
-    _settle(session, job, _DONE, now)
+    finish_many(session, [job], now=now)
+
+
+def finish_many(session: ScopedSession, jobs: Sequence[ClaimedJob], *, now: datetime) -> None:
+    """Mark jobs done, all or, with LeaseLost, none of them."""
+    rows = [{"id": job.id, "token": job.token, "now": now} for job in jobs]
+    done = bulk.run(session, _finishing(dialect_of(session)), [bulk.as_json(session, rows)])
+    if len(done.fetchall()) != len(jobs):
+        raise LeaseLost("Another worker holds this job now.")
+    lane_rows.release(session, ((lane, job.token) for job in jobs for lane in job.lanes), now)
+
+
+@cache
+def _finishing(dialect: str) -> str:
+    held = bulk.given(dialect, "held", {"id": "bigint", "token": "text", "now": "timestamptz"})
+    return f"""
+        UPDATE jobs SET state = 'done', token = NULL, lease_until = NULL, done_at = held.now,
+        error_code = '', error_text = '' FROM {held}
+        WHERE jobs.id = held.id AND jobs.token = held.token AND jobs.state = 'running'
+        RETURNING jobs.id
+    """  # noqa: S608 - constants
 
 
 def fail(
@@ -210,9 +234,6 @@ _HELD = (
     .values(token=None, lease_until=None)
     .returning(JOBS.c.state)
 )
-_DONE = _HELD.values(
-    state=JobState.DONE.value, done_at=bindparam("now"), error_code="", error_text=""
-)
 
 
 def _settle(
@@ -223,7 +244,7 @@ def _settle(
     state = session.connection().execute(statement, held).scalar()
     if state is None:
         raise LeaseLost("Another worker holds this job now.")
-    lane_rows.release(session, dict.fromkeys(job.lanes, job.token), now)
+    lane_rows.release(session, ((lane, job.token) for lane in job.lanes), now)
     return JobState(state)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
+from hub.storage import known
 from hub.storage.session import ScopedSession
 from hub.storage.tables import AppointmentResource, Provider
 from hub.storage.upsert import insert_once
@@ -16,6 +17,9 @@ def find_provider(
     session: ScopedSession, practice_id: str, external_id: str, npi: str
 ) -> Provider | None:
     """The provider with this key, else the one with this National Provider Identifier."""
+    ahead = known.of(session, practice_id)
+    if ahead is not None and (met := ahead.provider(external_id)) is not None:
+        return met
     same = [Provider.external_id == external_id]
     if npi:
         same.append(Provider.npi == npi)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from hub.storage import known
 from hub.storage.session import ScopedSession
 
 Row = TypeVar("Row")
@@ -20,6 +21,11 @@ def find(
 ) -> Row | None:
     """The row of a practice-owned, sourced `table`, or None."""
     owned: Any = table
+    ahead = known.of(session, practice_id)
+    if ahead is not None:
+        answered, row = ahead.find(session, table, (connection_id, external_id))
+        if answered:
+            return row
     return session.scalars(
         select(table).where(
             owned.practice_id == practice_id,

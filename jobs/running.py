@@ -1,0 +1,53 @@
+"""From a Dramatiq message to the actors of the jobs it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hub import log
+from jobs.actors import ActorSpec
+from jobs.broker import TableBroker
+from jobs.context import RunningJob
+
+logger = log.get(__name__)
+
+
+def bound(broker: TableBroker, spec: ActorSpec) -> Callable[..., None]:
+    """The function Dramatiq calls with the tokens of one or more jobs."""
+
+    def actor(*tokens: str) -> None:
+        jobs = [running for token in tokens if (running := broker.held.get(token)) is not None]
+        if spec.together is None or len(jobs) == 1:
+            for running in jobs:
+                spec.run(running)
+        else:
+            _one_by_one(broker, spec, _together(spec, jobs))
+
+    return actor
+
+
+def _together(spec: ActorSpec, jobs: Sequence[RunningJob]) -> Sequence[RunningJob]:
+    """Run jobs in one transaction; returns those still to be run, all of them if it failed."""
+    assert spec.together is not None  # noqa: S101 - the caller looked
+    try:
+        return spec.together(jobs)
+    except Exception as error:
+        kind = jobs[0].claimed.kind
+        logger.info("run one by one", kind=kind, count=len(jobs), error_type=type(error).__name__)
+        return jobs
+
+
+def _one_by_one(broker: TableBroker, spec: ActorSpec, jobs: Sequence[RunningJob]) -> None:
+    """Run the heads of lanes by themselves; those that follow go back and wait for their turn."""
+    for running in jobs:
+        if running.claimed.follows:
+            broker.give_back(running.claimed)
+            running.finished = True
+    for running in jobs:
+        if not running.claimed.follows:
+            failure: Exception | None = None
+            try:
+                spec.run(running)
+            except Exception as error:
+                failure = error
+            broker.outcome.settle(running, failure)
