@@ -5,7 +5,7 @@ nobody else writes these rows unseen: unique keys stop who would."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import event, select
 
@@ -14,7 +14,6 @@ from hub.domain.patients_matching import Holder
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Patient, PatientIdentifier, Provider
 
-Row = TypeVar("Row")
 _SLOT = "known"
 Key = tuple[str | None, str]
 """Connection and the source's key."""
@@ -42,7 +41,7 @@ class Known:
             if identifier.value in self.holders:
                 self.holders[identifier.value].append(Holder(identifier, patient_id))
 
-    def find(self, session: ScopedSession, table: type[Row], key: Key) -> tuple[bool, Row | None]:
+    def find(self, session: ScopedSession, table: type[Any], key: Key) -> tuple[bool, Any]:
         """Whether the key was read ahead, and its row."""
         if key not in self.keys.get(table, ()):
             return False, None
@@ -51,7 +50,7 @@ class Known:
             return True, row
         rows: Iterable[Any] = (*self.kept, *session.new)
         for other in rows:
-            if type(other) is table and (other.connection_id, other.external_id) == key:
+            if isinstance(other, table) and (other.connection_id, other.external_id) == key:
                 session.flush()  # a new row has its id then
                 return True, other
         return True, None

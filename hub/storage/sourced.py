@@ -23,6 +23,7 @@ def find(
     owned: Any = table
     ahead = known.of(session, practice_id)
     if ahead is not None:
+        row: Row | None
         answered, row = ahead.find(session, table, (connection_id, external_id))
         if answered:
             return row
