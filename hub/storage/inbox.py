@@ -126,6 +126,7 @@ def _read(dialect: str) -> str:
 
 def save_issues(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert issues with every column given; those that are there already stay as they are."""
+    session.flush()
     bulk.insert_rows(session, ISSUES, rows, conflict="ON CONFLICT (id) DO NOTHING")
 
 
