@@ -37,6 +37,7 @@ practice = stored(
         "clinicalOrders": many("ClinicalOrder", "practice_id"),
         "clinicalDocuments": many("ClinicalDocument", "practice_id"),
         "immunizations": many("Immunization", "practice_id"),
+        "diagnoses": many("Diagnosis", "practice_id"),
         "coverages": many("Coverage", "practice_id"),
         "eligibilityChecks": many("EligibilityCheck", "practice_id"),
         "charges": many("Charge", "practice_id"),

@@ -93,6 +93,7 @@ encounter = stored(
         "precededBy": one(
             "Encounter", "preceded_by_id", help="The visit this one continues (A06, A07: MRG-5)."
         ),
+        "diagnoses": many("Diagnosis", "encounter_id", order="position"),
         "stays": many("EncounterStay", "encounter_id", order="startsAt"),
         "observations": many("Observation", "encounter_id", order="-observedAt"),
         "clinicalDocuments": many("ClinicalDocument", "encounter_id", order="-activityAt"),

@@ -15,6 +15,7 @@ from connectors.ehr_hl7v2.mapping.coverage import coverages
 from connectors.ehr_hl7v2.mapping.encounters import encounter
 from connectors.ehr_hl7v2.mapping.immunizations import immunizations
 from connectors.ehr_hl7v2.mapping.observations import reports
+from connectors.ehr_hl7v2.mapping.patient_details import details
 from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, unmerge
 from connectors.ehr_hl7v2.mapping.practitioners import practitioners
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
@@ -104,6 +105,9 @@ def _admission(reading: Reading, event: str) -> Found:
     key, who = patient(reading, reading.message.segment("PID"))
     yield key, who
     named = _named(who)
+    lists = details(reading, named)
+    if lists is not None:
+        yield key, lists
     insured = coverages(reading, named)
     if insured is not None:
         yield key, insured
@@ -123,7 +127,11 @@ def _visit_only(reading: Reading, event: str) -> Found:
 def _person(reading: Reading, event: str) -> Found:
     key, who = patient(reading, reading.message.segment("PID"))
     yield key, who
-    insured = coverages(reading, _named(who))
+    named = _named(who)
+    lists = details(reading, named)
+    if lists is not None:
+        yield key, lists
+    insured = coverages(reading, named)
     if insured is not None:
         yield key, insured
 
@@ -186,9 +194,9 @@ MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
 }
 
 _MOST_NAMED = 20
-_ENVELOPE = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "PID", "PV1"})
+_ENVELOPE = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "PID", "PD1", "PV1"})
 _READ = {
-    "ADT": frozenset({"MRG", "PV2", "IN1", "IN2"}),
+    "ADT": frozenset({"MRG", "PV2", "NK1", "AL1", "DG1", "GT1", "IN1", "IN2"}),
     "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP", "NTE"}),
     **dict.fromkeys(("ORM", "OML", "OMG"), frozenset({"ORC", "OBR", "RXO", "TQ1", "NTE"})),
     "MDM": frozenset({"TXA", "OBX", "ORC", "OBR"}),

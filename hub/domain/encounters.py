@@ -18,11 +18,24 @@ StayKind = Literal["location", "leave"]
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One DG1. `type` is table 0052 (A admitting, W working, F final); `priority` 1 is primary."""
+
+    code: str
+    name: str = ""
+    code_system: str = ""
+    type: str = ""
+    priority: int | None = None
+    diagnosed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Encounter:
     """A visit. `status` None: the message does not change it (A08 never reopens). Times are aware.
 
     `movement` says what the message did besides stating a location (A12, A21, A22, A52, A53);
     `prior_visit_number` is the number of the visit this one continues (A06, A07: MRG-5).
+    `diagnoses` replace the list there is; None: the message names none.
     """
 
     patient: PatientReference
@@ -39,3 +52,4 @@ class Encounter:
     reason: str | None = None
     movement: Movement | None = None
     prior_visit_number: str | None = None
+    diagnoses: tuple[Diagnosis, ...] | None = None

@@ -33,6 +33,15 @@ class PersonName:
 
 
 @dataclass(frozen=True, slots=True)
+class Practitioner:
+    """A person who provides care; `npi` is the ten-digit National Provider Identifier or empty."""
+
+    external_id: str
+    name: PersonName | None = None
+    npi: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     line1: str = ""
     line2: str = ""
@@ -47,7 +56,8 @@ class Patient:
     """A person as one practice's system knows them.
 
     None means the message did not say (no change); an empty string means it was cleared (`""` in
-    HL7).
+    HL7). `deceased` may be known without a time; `protected` asks for care with whom the record is
+    shown to (PD1-12).
     """
 
     identifiers: tuple[Identifier, ...]
@@ -59,6 +69,13 @@ class Patient:
     email: str | None = None
     language: str | None = None
     deceased_at: datetime | None = None
+    deceased: bool | None = None
+    race: str | None = None
+    ethnicity: str | None = None
+    marital_status: str | None = None
+    publicity_code: str | None = None
+    protected: bool | None = None
+    primary_provider: Practitioner | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from hub.domain.patients import PatientReference, PersonName
+from hub.domain.patients import PatientReference, Practitioner
+
+__all__ = [
+    "Appointment",
+    "AppointmentResource",
+    "AppointmentStatus",
+    "Practitioner",
+    "ResourceChange",
+    "ResourceKind",
+]
 
 AppointmentStatus = Literal[
     "booked", "cancelled", "discontinued", "deleted", "no_show", "completed"
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Practitioner:
-    """A person who provides care; `npi` is the ten-digit National Provider Identifier or empty."""
-
-    external_id: str
-    name: PersonName | None = None
-    npi: str = ""
 
 
 ResourceKind = Literal["service", "person", "place", "thing"]

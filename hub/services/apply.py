@@ -13,6 +13,7 @@ from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
 from hub.domain.immunizations import Immunization
 from hub.domain.observations import ObservationReport
+from hub.domain.patient_details import PatientDetails
 from hub.domain.patients import Patient, PatientMerge, PatientUnmerge
 from hub.domain.payroll import PayPeriod, PayrollRun, PayStatement
 from hub.domain.practitioners import PractitionerEntry, PractitionerList
@@ -37,9 +38,11 @@ from hub.services import (
     immunizations,
     observations,
     orders,
+    patient_details,
     patients,
     payroll,
     practitioners,
+    providers,
     scheduling,
     supply,
     workforce,
@@ -54,11 +57,12 @@ Handler = Callable[[ScopedSession, ApplyContext, Record], Outcome]
 
 HANDLERS: Mapping[type, Handler] = {
     Patient: patients.apply_patient,
+    PatientDetails: patient_details.apply_details,
     PatientMerge: patients.apply_merge,
     PatientUnmerge: patients.apply_unmerge,
     CoverageList: coverage.apply_coverage_list,
     Appointment: scheduling.apply_appointment,
-    Practitioner: scheduling.apply_practitioner,
+    Practitioner: providers.apply_practitioner,
     PractitionerEntry: practitioners.apply_entry,
     PractitionerList: practitioners.apply_list,
     Encounter: encounters.apply_encounter,

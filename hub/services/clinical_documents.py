@@ -7,6 +7,7 @@ from hub.domain.records import Record
 from hub.errors import Rejected
 from hub.services import clinical_orders, patients
 from hub.services.encounters import visit_of
+from hub.services.providers import resolve_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
@@ -16,7 +17,6 @@ from hub.services.records import (
     key_of,
     stamp,
 )
-from hub.services.scheduling import resolve_practitioner
 from hub.storage import clinical_documents as store
 from hub.storage import sourced
 from hub.storage.session import ScopedSession

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from hub.domain.encounters import Encounter
+from hub.domain.encounters import Diagnosis, Encounter
 from hub.domain.records import Record
 from hub.services import encounter_stays, patients
+from hub.services.providers import resolve_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
@@ -16,9 +18,10 @@ from hub.services.records import (
     key_of,
     stamp,
 )
-from hub.services.scheduling import resolve_practitioner
 from hub.storage import sourced
+from hub.storage.patient_details import replace_list
 from hub.storage.session import ScopedSession
+from hub.storage.tables import Diagnosis as DiagnosisRow
 from hub.storage.tables import Encounter as EncounterRow
 from hub.storage.tables import new_id
 
@@ -64,12 +67,37 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     _change(session, context, row, encounter, status)
     stamp(row, context, record, content)
     session.add(row)
+    if encounter.diagnoses is not None:
+        _diagnose(session, row, encounter.diagnoses, moment)
     if encounter.prior_visit_number:
         _continue(session, context, row, encounter.prior_visit_number, moment)
     if row.status not in {"planned", "cancelled"}:
         begins = encounter.starts_at if outcome is Outcome.CREATED else None
         encounter_stays.note(session, row, encounter, min(moment, begins or moment))
     return outcome
+
+
+def _diagnose(
+    session: ScopedSession, row: EncounterRow, stated: Sequence[Diagnosis], moment: datetime
+) -> None:
+    session.flush()
+    replace_list(
+        session,
+        DiagnosisRow,
+        {"practice_id": row.practice_id, "encounter_id": row.id},
+        [
+            {
+                "patient_id": row.patient_id,
+                "code": one.code,
+                "name": one.name,
+                "code_system": one.code_system,
+                "type": one.type,
+                "priority": one.priority,
+                "diagnosed_at": one.diagnosed_at or moment,
+            }
+            for one in stated
+        ],
+    )
 
 
 def _note_late(

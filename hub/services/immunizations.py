@@ -6,6 +6,7 @@ from hub.domain.immunizations import Immunization
 from hub.domain.records import Record
 from hub.services import patients
 from hub.services.encounters import visit_of
+from hub.services.providers import resolve_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
@@ -15,7 +16,6 @@ from hub.services.records import (
     key_of,
     stamp,
 )
-from hub.services.scheduling import resolve_practitioner
 from hub.storage import sourced
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Immunization as ImmunizationRow

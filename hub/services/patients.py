@@ -26,6 +26,7 @@ from hub.domain.patients_matching import (
 )
 from hub.domain.records import Record
 from hub.errors import Conflict, NotFound, Rejected
+from hub.services.providers import resolve_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
@@ -55,6 +56,10 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
         row = _create(session, context)
     if outcome is not Outcome.STALE:
         _fill(row, patient)
+        if patient.primary_provider is not None:
+            row.primary_provider_id = resolve_practitioner(
+                session, context, patient.primary_provider
+            )
         stamp(row, context, record, content)
     _learn(session, row, patient.identifiers, holders)
     return outcome
@@ -289,7 +294,20 @@ def _fill(row: PatientRow, patient: Patient) -> None:
         row.line1, row.line2 = patient.address.line1, patient.address.line2
         row.city, row.state = patient.address.city, patient.address.state
         row.postal_code = patient.address.postal_code
-    for name in ("birth_date", "sex", "phone", "email", "language", "deceased_at"):
+    for name in (
+        "birth_date",
+        "sex",
+        "phone",
+        "email",
+        "language",
+        "deceased_at",
+        "deceased",
+        "race",
+        "ethnicity",
+        "marital_status",
+        "publicity_code",
+        "protected",
+    ):
         value = getattr(patient, name)
         if value is not None:
             setattr(row, name, value)

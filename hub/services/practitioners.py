@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.domain.practitioners import PractitionerEntry, PractitionerList
 from hub.domain.records import Record
 from hub.errors import Rejected
+from hub.services.providers import resolve_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
@@ -15,7 +16,6 @@ from hub.services.records import (
     refuse_delete,
     stamp,
 )
-from hub.services.scheduling import resolve_practitioner
 from hub.storage.scheduling import find_provider, listed_providers
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Provider

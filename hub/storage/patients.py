@@ -14,18 +14,25 @@ from hub.domain.patients_matching import Holder
 from hub.storage import known
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
+    Allergy,
     Appointment,
     Charge,
     ClinicalDocument,
     ClinicalOrder,
     Coverage,
+    Diagnosis,
     EligibilityCheck,
     Encounter,
+    Guarantor,
     Immunization,
     Observation,
     Patient,
+    PatientAddress,
+    PatientContact,
     PatientIdentifier,
     PatientMerge,
+    PatientName,
+    PatientTelecom,
 )
 
 OF_A_PATIENT: tuple[type[Any], ...] = (
@@ -35,11 +42,23 @@ OF_A_PATIENT: tuple[type[Any], ...] = (
     ClinicalOrder,
     ClinicalDocument,
     Immunization,
+    Allergy,
+    Diagnosis,
+    Guarantor,
     Charge,
     Coverage,
     EligibilityCheck,
 )
 """Tables whose rows follow their patient into a merge; identifiers stay and resolve by the link."""
+
+DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
+    PatientIdentifier,
+    PatientName,
+    PatientAddress,
+    PatientTelecom,
+    PatientContact,
+)
+"""Tables whose rows stay with the patient they were stated for."""
 
 CHUNK = 500
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import ValidationError
@@ -33,6 +33,7 @@ from hub.errors import Rejected
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "ehr_hl7v2"
 CASES = sorted(path.stem for path in FIXTURES.glob("*.hl7"))
+T = TypeVar("T")
 CHICAGO = Config(zone="America/Chicago")
 FEEDS = [
     FacilityFeed(
@@ -60,6 +61,12 @@ def raw(case: str) -> bytes:
 
 def read(content: bytes, config: Config = CHICAGO, **headers: str) -> ParsedDocument:
     return connector.parse(config, RawDocument(content, headers=headers))
+
+
+def of(parsed: ParsedDocument, kind: type[T]) -> T:
+    """The data of the only record of that kind."""
+    (found,) = (record.data for record in parsed.records if isinstance(record.data, kind))
+    return found
 
 
 def plain(parsed: ParsedDocument) -> Any:
@@ -180,13 +187,12 @@ def test_a_foreign_offset_in_the_header_holds_for_times_without_one() -> None:
 
 def test_absent_insurance_changes_nothing_and_a_null_segment_clears_the_list() -> None:
     names = [type(record.data).__name__ for record in read(raw("adt_a01")).records]
-    assert names == ["Patient", "Encounter"]
-    assert plain(read(raw("adt_a08")))["records"][1]["data"]["coverages"] == []
+    assert names == ["Patient", "PatientDetails", "Encounter"]
+    assert of(read(raw("adt_a08")), CoverageList).coverages == ()
 
 
 def test_an_update_never_reopens_a_visit() -> None:
-    encounter = read(raw("adt_a08")).records[2].data
-    assert isinstance(encounter, Encounter)
+    encounter = of(read(raw("adt_a08")), Encounter)
     assert encounter.status is None
 
 
@@ -220,8 +226,7 @@ def test_the_dialect_moves_fields_to_other_places() -> None:
 
 def test_a_member_id_is_never_taken_from_another_coverage() -> None:
     config = Config(member_id=("IN2-61.1",))
-    insured = read(raw("adt_a04"), config).records[1].data
-    assert isinstance(insured, CoverageList)
+    insured = of(read(raw("adt_a04"), config), CoverageList)
     assert [one.member_id for one in insured.coverages] == ["GLM0098213", ""]
 
 

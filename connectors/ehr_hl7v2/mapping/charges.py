@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from connectors.ehr_hl7v2.mapping.encounters import practitioner, visit_number
+from connectors.ehr_hl7v2.mapping.encounters import visit_number
+from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.claims import Charge

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from connectors.ehr_hl7v2.mapping.embedded import embedded
-from connectors.ehr_hl7v2.mapping.encounters import practitioner, visit_number
+from connectors.ehr_hl7v2.mapping.encounters import visit_number
+from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.texts import lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from connectors.ehr_hl7v2.mapping.patient_details import is_cleared
 from connectors.ehr_hl7v2.mapping.patients import person_name
 from connectors.ehr_hl7v2.reading import Reading
-from connectors.sdk.hl7v2.lexer import NULL, Segment
+from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.coverage import Coverage, CoverageList
 from hub.domain.patients import PatientReference
 
@@ -22,7 +23,7 @@ def coverages(reading: Reading, patient: PatientReference) -> CoverageList | Non
     pairs = _pairs(reading)
     if not pairs:
         return None
-    kept = [pair for pair in pairs if not _cleared(pair[0])]
+    kept = [pair for pair in pairs if not is_cleared(pair[0])]
     listed = tuple(
         _coverage(reading, in1, in2, order) for order, (in1, in2) in enumerate(kept, start=1)
     )
@@ -38,11 +39,6 @@ def _pairs(reading: Reading) -> list[tuple[Segment, Segment]]:
         elif segment.id == "IN2" and pairs:
             pairs[-1] = (pairs[-1][0], segment)
     return pairs
-
-
-def _cleared(in1: Segment) -> bool:
-    stated = [field for field in in1.fields[2:] if field]
-    return bool(stated or in1.value("1") == "") and all(field == NULL for field in stated)
 
 
 def _coverage(reading: Reading, in1: Segment, in2: Segment, order: int) -> Coverage:

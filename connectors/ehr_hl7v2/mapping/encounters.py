@@ -1,12 +1,13 @@
-"""PV1: visits, and XCN: who provides care (HL7 v2.5.1 §3.4.9)."""
+"""PV1: visits (HL7 v2.5.1 §3.4.9)."""
 
 from __future__ import annotations
 
+from connectors.ehr_hl7v2.mapping.diagnoses import diagnoses
+from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.encounters import Encounter, EncounterClass, EncounterStatus, Movement
-from hub.domain.patients import PatientReference, PersonName
-from hub.domain.scheduling import Practitioner
+from hub.domain.patients import PatientReference
 
 _CLASS: dict[str, EncounterClass] = {
     "I": "inpatient",
@@ -16,7 +17,6 @@ _CLASS: dict[str, EncounterClass] = {
     "E": "emergency",
     "P": "preadmit",
 }
-_NPI_AUTHORITIES = frozenset({"NPI", "2.16.840.1.113883.4.6"})
 
 STATUS: dict[str, EncounterStatus] = {
     "A01": "in_progress",
@@ -77,6 +77,7 @@ def encounter(
         reason=reading.text("visit.reason"),
         movement=_MOVEMENT.get(event),
         prior_visit_number=prior if prior != key else None,
+        diagnoses=diagnoses(reading),
     )
 
 
@@ -97,18 +98,3 @@ def location(segment: Segment, at: str) -> str | None:
         return None
     parts = [segment.value(f"{at}.{position}") or "" for position in range(1, 4)]
     return "/".join(part for part in parts if part)
-
-
-def practitioner(segment: Segment, at: str) -> Practitioner | None:
-    """One XCN; the NPI is recognised by its type (table 0203) or authority, never by its look."""
-    number = segment.value(f"{at}.1") or ""
-    family = segment.value(f"{at}.2")
-    if not number and not family:
-        return None
-    authority = {segment.value(f"{at}.9.1"), segment.value(f"{at}.9.2")}
-    is_npi = segment.value(f"{at}.13") == "NPI" or bool(authority & _NPI_AUTHORITIES)
-    name = PersonName(
-        family or "",
-        *(segment.value(f"{at}.{position}") or "" for position in range(3, 7)),
-    )
-    return Practitioner(number, name if family else None, number if is_npi else "")

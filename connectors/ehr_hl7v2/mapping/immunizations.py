@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from connectors.ehr_hl7v2.mapping.encounters import practitioner, visit_number
+from connectors.ehr_hl7v2.mapping.encounters import visit_number
 from connectors.ehr_hl7v2.mapping.patients import identifier_key
+from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.texts import coded, lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.telecom import telecom
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lanes import NEVER_KEYS
@@ -44,6 +45,18 @@ def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identif
     return tuple(found)
 
 
+def stated_identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
+    """PID-3, else PID-2; before version 2.7 also what PID-2 and PID-4 name with an authority, since
+    without one a number could be another patient's."""
+    found = identifiers(reading, pid, 3) or identifiers(reading, pid, 2)
+    if (reading.message.value("MSH-12") or "") < "2.7":
+        for field in (2, 4):
+            if pid.raw(f"{field}[1].4"):
+                more = identifiers(reading, pid, field)
+                found += tuple(one for one in more if one not in found)
+    return found
+
+
 def identifier_key(found: tuple[Identifier, ...]) -> str:
     """The source's key of a patient: authority, type and value of the first that identifies."""
     chosen = next((one for one in found if one.type not in NEVER_KEYS), None)
@@ -58,19 +71,26 @@ def identifier_key(found: tuple[Identifier, ...]) -> str:
 
 def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
     """The patient of a PID segment and the key under which the source knows it."""
-    found = identifiers(reading, pid, 3) or identifiers(reading, pid, 2)
+    found = stated_identifiers(reading, pid)
     key = identifier_key(found)
     phone, email = telecom(pid, 13)
     described = Patient(
         identifiers=found,
-        name=_legal_name(pid),
-        birth_date=reading.date(pid, "7"),
+        name=_legal_name(reading, pid),
+        birth_date=reading.date_of("patient.birth_date", pid),
         sex=_sex(reading, pid),
-        address=_address(pid),
+        address=address(pid, "11[1]"),
         phone=phone,
         email=email,
-        language=pid.value("15.1"),
-        deceased_at=reading.time(pid, "29"),
+        language=reading.text("patient.language", pid),
+        deceased_at=reading.time_of("patient.deceased_at", pid),
+        deceased=_flag(reading, "patient.deceased", pid),
+        race=reading.text("patient.race", pid),
+        ethnicity=reading.text("patient.ethnicity", pid),
+        marital_status=reading.text("patient.marital_status", pid),
+        publicity_code=reading.text("patient.publicity_code", pid),
+        protected=_flag(reading, "patient.protected", pid),
+        primary_provider=practitioner(*reading.part("patient.primary_provider", pid)),
     )
     return key, described
 
@@ -78,9 +98,9 @@ def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
 def reference(reading: Reading) -> PatientReference:
     """How a message about something else names its patient."""
     pid = reading.message.segment("PID")
-    found = identifiers(reading, pid, 3) or identifiers(reading, pid, 2)
+    found = stated_identifiers(reading, pid)
     identifier_key(found)
-    name, born = _legal_name(pid), reading.date(pid, "7")
+    name, born = _legal_name(reading, pid), reading.date_of("patient.birth_date", pid)
     return PatientReference(found, name, born, _sex(reading, pid))
 
 
@@ -125,24 +145,33 @@ def person_name(segment: Segment, at: str) -> PersonName | None:
     return PersonName(family, given, middle, suffix, prefix)
 
 
-def _legal_name(pid: Segment) -> PersonName | None:
-    places = [f"5[{repetition}]" for repetition in range(1, pid.repetitions(5) + 1)]
-    legal = [at for at in places if pid.value(f"{at}.7") == "L"]
-    return person_name(pid, (legal or places)[0]) if places else None
+def address(segment: Segment, at: str) -> Address | None:
+    """One XAD; None if the sender says nothing."""
+    if not segment.raw(at):
+        return None
+    return Address(*(segment.value(f"{at}.{position}") or "" for position in range(1, 7)))
+
+
+def _legal_name(reading: Reading, pid: Segment) -> PersonName | None:
+    segment, path = reading.part("patient.name", pid)
+    if "[" in path or "." in path:
+        return person_name(segment, path)
+    count = segment.repetitions(int(path))
+    places = [f"{path}[{repetition}]" for repetition in range(1, count + 1)]
+    legal = [at for at in places if segment.value(f"{at}.7") == "L"]
+    return person_name(segment, (legal or places)[0]) if places else None
+
+
+def _flag(reading: Reading, name: str, pid: Segment) -> bool | None:
+    """Yes or no (table 0136); None if the sender says neither."""
+    return {"Y": True, "N": False}.get((reading.text(name, pid) or "").upper())
 
 
 def _sex(reading: Reading, pid: Segment) -> Sex | None:
-    sent = pid.value("8")
+    sent = reading.text("patient.sex", pid)
     if sent is None:
         return None
     known = reading.config.values.sex.get(sent) or _SEX.get(sent.upper())
     if known is None:
         reading.issue("unknown_code", "PID-8", "The sex is not in HL7 table 0001 or the dialect.")
     return known
-
-
-def _address(pid: Segment) -> Address | None:
-    if not pid.raw("11[1]"):
-        return None
-    parts = [pid.value(f"11[1].{position}") or "" for position in range(1, 7)]
-    return Address(*parts)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from connectors.ehr_hl7v2.mapping.encounters import location, practitioner
+from connectors.ehr_hl7v2.mapping.encounters import location
+from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.texts import coded
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connectors.ehr_hl7v2.mapping.encounters import location, practitioner
+from connectors.ehr_hl7v2.mapping.encounters import location
+from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.resources import appointment_resources, minutes
 from connectors.ehr_hl7v2.mapping.texts import lines
 from connectors.ehr_hl7v2.reading import Reading

@@ -34,6 +34,16 @@ from hub.storage.tables.operations import (
     SyncRun,
 )
 from hub.storage.tables.outbox import OutboundMessage
+from hub.storage.tables.patient_details import (
+    Allergy,
+    Diagnosis,
+    Guarantor,
+    ListedOfPatient,
+    PatientAddress,
+    PatientContact,
+    PatientName,
+    PatientTelecom,
+)
 from hub.storage.tables.patients import Patient, PatientIdentifier, PatientMerge, Provider
 from hub.storage.tables.payroll import (
     Employment,
@@ -94,19 +104,20 @@ from hub.storage.tables.visits import (
 )
 
 __all__ = [
-    "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base", "Charge", "Client",
-    "ClientDocument", "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck",
-    "ConnectionPractice", "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage",
-    "DataIssue", "DocumentPart", "EligibilityBenefit", "EligibilityCheck", "Employment",
-    "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export", "Immunization",
-    "InboundMessage", "Item", "ItemMatch", "ItemPack", "ItemUsage", "JobRow", "Lane",
-    "MatchSuggestion", "MutationOutcome", "Observation", "ObservationVersion", "Offer", "OfferTier",
-    "OrderDocument", "OutboundMessage", "ParLevel", "Patient", "PatientIdentifier", "PatientMerge",
-    "Payer", "PayerControlNumber", "PayPeriod", "PayrollRun", "PayStatement", "PayStatementLine",
-    "PlanAward", "PlanShare", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
-    "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion", "PurchasingParticipation",
-    "PurchasingPlan", "PurchasingRound", "PurchasingShare", "PurchasingStep", "Requisition",
-    "RequisitionEntry", "RequisitionLine", "Schedule", "ServiceAgreement", "Sourced", "StreamState",
-    "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
-    "PolicyVersion",
+    "Allergy", "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base", "Charge",
+    "Client", "ClientDocument", "ClinicalDocument", "ClinicalOrder", "Connection",
+    "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret", "CostBucket",
+    "Coverage", "DataIssue", "Diagnosis", "DocumentPart", "EligibilityBenefit", "EligibilityCheck",
+    "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export",
+    "Guarantor", "Immunization", "InboundMessage", "Item", "ItemMatch", "ItemPack", "ItemUsage",
+    "JobRow", "Lane", "ListedOfPatient", "MatchSuggestion", "MutationOutcome", "Observation",
+    "ObservationVersion", "Offer", "OfferTier", "OrderDocument", "OutboundMessage", "ParLevel",
+    "Patient", "PatientAddress", "PatientContact", "PatientIdentifier", "PatientMerge",
+    "PatientName", "PatientTelecom", "Payer", "PayerControlNumber", "PayPeriod", "PayrollRun",
+    "PayStatement", "PayStatementLine", "PlanAward", "PlanShare", "PolicyVersion", "Practice",
+    "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision",
+    "PurchasingExclusion", "PurchasingParticipation", "PurchasingPlan", "PurchasingRound",
+    "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry", "RequisitionLine",
+    "Schedule", "ServiceAgreement", "Sourced", "StreamState", "Supplier", "SyncCursor", "SyncRun",
+    "Worker", "new_id", "triggers",
 ]  # fmt: skip

@@ -34,11 +34,20 @@ class Patient(PracticeOwned, Sourced, Base):
     deceased_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(default="active")
     merged_into_id: Mapped[str | None]
+    primary_provider_id: Mapped[str | None]
+    deceased: Mapped[bool | None]
+    race: Mapped[str] = mapped_column(default="", server_default="")
+    ethnicity: Mapped[str] = mapped_column(default="", server_default="")
+    marital_status: Mapped[str] = mapped_column(default="", server_default="")
+    publicity_code: Mapped[str] = mapped_column(default="", server_default="")
+    protected: Mapped[bool | None]
+    details_hash: Mapped[str] = mapped_column(default="", server_default="")
 
     __table_args__ = (
         Index(None, "practice_id", "family_name", "given_name", "id"),
         Index(None, "practice_id", "birth_date", "id"),
         same_practice("merged_into_id", "patients"),
+        same_practice("primary_provider_id", "providers"),
     )
 
 

@@ -1,0 +1,23 @@
+"""XCN: who provides care (HL7 v2.5.1 §2.A.88)."""
+
+from __future__ import annotations
+
+from connectors.sdk.hl7v2.lexer import Segment
+from hub.domain.patients import PersonName, Practitioner
+
+_NPI_AUTHORITIES = frozenset({"NPI", "2.16.840.1.113883.4.6"})
+
+
+def practitioner(segment: Segment, at: str) -> Practitioner | None:
+    """One XCN; the NPI is recognised by its type (table 0203) or authority, never by its look."""
+    number = segment.value(f"{at}.1") or ""
+    family = segment.value(f"{at}.2")
+    if not number and not family:
+        return None
+    authority = {segment.value(f"{at}.9.1"), segment.value(f"{at}.9.2")}
+    is_npi = segment.value(f"{at}.13") == "NPI" or bool(authority & _NPI_AUTHORITIES)
+    name = PersonName(
+        family or "",
+        *(segment.value(f"{at}.{position}") or "" for position in range(3, 7)),
+    )
+    return Practitioner(number, name if family else None, number if is_npi else "")

@@ -1,0 +1,38 @@
+"""Replacing the lists that messages state whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from hub.storage.session import ScopedSession
+from hub.storage.tables import ListedOfPatient
+
+
+def replace_list(
+    session: ScopedSession,
+    table: type[ListedOfPatient] | type[Any],
+    owner: Mapping[str, str],
+    stated: Sequence[Mapping[str, Any]],
+) -> bool:
+    """Make `stated` the rows of `table` that belong to `owner` (``practice_id`` and the column that
+    points there); rows that say the same stay. True if anything changed."""
+    listed: Any = table
+    held = list(
+        session.scalars(select(listed).filter_by(**owner).order_by(listed.position, listed.id))
+    )
+    wanted = [dict(values, position=number) for number, values in enumerate(stated, start=1)]
+    changed = len(held) > len(wanted)
+    for row in held[len(wanted) :]:
+        session.delete(row)
+    for row, values in zip(held, wanted, strict=False):
+        for name, value in values.items():
+            if getattr(row, name) != value:
+                setattr(row, name, value)
+                changed = True
+    for values in wanted[len(held) :]:
+        session.add(listed(**owner, **values))
+        changed = True
+    return changed
