@@ -47,6 +47,12 @@ class MemoryIntake:
         return future
 
 
+@pytest.fixture
+def memory() -> Callable[[], MemoryIntake]:
+    """Makes stores in memory."""
+    return MemoryIntake
+
+
 class Peer:
     """One connection to the listener."""
 
