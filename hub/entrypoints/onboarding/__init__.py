@@ -1,0 +1,1 @@
+"""Looking at a feed before it goes live."""

@@ -1,0 +1,161 @@
+"""What a folder of sample messages holds and what the hub would make of it; no value leaves here
+but codes that stand where a code is expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.parse import parse
+from connectors.sdk.base import RawDocument
+from connectors.sdk.hl7v2.batches import split_messages
+from connectors.sdk.hl7v2.framing import Frame
+from connectors.sdk.hl7v2.lexer import Message, lex
+from hub.entrypoints.hl7_receive import answer_code, judge
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
+from hub.errors import Rejected
+
+ANYWHERE = ("0.0.0.0/0", "::/0")
+SUFFIXES = frozenset({".hl7", ".txt", ".er7", ".dat", ""})
+UNKNOWN_CODES = frozenset({"unknown_code"})
+"""Issues of the mapping that mean: there is a code here that stands in no table."""
+_CODE = re.compile(r"[A-Za-z0-9._/+-]{1,12}")
+NOT_SHOWN = "(not shown)"
+
+
+@dataclass(slots=True)
+class FieldUse:
+    """How a field is used: in how many messages, how often, how long at most, how many
+    repetitions."""
+
+    messages: int = 0
+    times: int = 0
+    longest: int = 0
+    repetitions: int = 0
+
+
+@dataclass(slots=True)
+class Profile:
+    """Counts over all messages; the names of paths, types, versions and codes are keys."""
+
+    files: int = 0
+    messages: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)
+    charsets: Counter[str] = field(default_factory=Counter)
+    senders: Counter[str] = field(default_factory=Counter)
+    facilities: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    segments: Counter[str] = field(default_factory=Counter)
+    fields: dict[str, FieldUse] = field(default_factory=dict)
+    answers: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+    unread: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    issues: Counter[tuple[str, str]] = field(default_factory=Counter)
+    codes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def sample_files(folder: Path) -> list[Path]:
+    """The message files below a folder, or the one file named."""
+    if folder.is_file():
+        return [folder]
+    found = (one for one in folder.rglob("*") if one.is_file())
+    return sorted(one for one in found if one.suffix.lower() in SUFFIXES)
+
+
+def messages_of(files: Iterable[Path]) -> Iterator[bytes]:
+    """The messages of files, in order: framed, bare or in batches."""
+    for file in files:
+        yield from split_messages(file.read_bytes())
+
+
+def profile(contents: Iterable[bytes], connection: Hl7Connection) -> Profile:
+    """Look at every message as the connection's listener and its dialect would.
+
+    A connection without facilities takes every facility: then only their names are told.
+    """
+    found = Profile()
+    for content in contents:
+        found.messages += 1
+        _look(found, content, connection.config)
+        _judge(found, content, connection)
+    return found
+
+
+def _look(found: Profile, content: bytes, config: Config) -> None:
+    try:
+        message = lex(content, charset_fallback=config.charset_fallback)
+    except Rejected:
+        return  # the judgement says why
+    found.versions[message.value("MSH-12") or "(none)"] += 1
+    stated = message.value("MSH-18") or "(none)"
+    found.charsets[f"{stated} read as {message.codec}"] += 1
+    found.senders[message.value("MSH-3") or "(none)"] += 1
+    found.facilities[message.value("MSH-4") or "(none)"] += 1
+    found.warnings.update(message.warnings)
+    seen: set[str] = set()
+    for segment in message:
+        found.segments[segment.id] += 1
+        first = 3 if segment.id == "MSH" else 1
+        for number, text in enumerate(segment.fields[1 if first == 1 else 2 :], start=first):
+            if text:
+                path = f"{segment.id}-{number}"
+                use = found.fields.setdefault(path, FieldUse())
+                use.times += 1
+                use.messages += path not in seen
+                use.longest = max(use.longest, len(text))
+                use.repetitions = max(use.repetitions, segment.repetitions(number))
+                seen.add(path)
+    _read(found, message, content, config)
+
+
+def _read(found: Profile, message: Message, content: bytes, config: Config) -> None:
+    try:
+        parsed = parse(config, RawDocument(content))
+    except Rejected as error:
+        found.unread[error.reason, error.path, str(error)] += 1
+        return
+    found.records.update(type(record.data).__name__ for record in parsed.records)
+    issues = [*parsed.issues, *(issue for record in parsed.records for issue in record.issues)]
+    for issue in issues:
+        found.issues[issue.code, issue.path] += 1
+        if issue.code in UNKNOWN_CODES:
+            found.codes[issue.path, _code_at(message, issue.path)] += 1
+
+
+def _code_at(message: Message, path: str) -> str:
+    """The code at a path, if it has the form of one: what does not may be anything."""
+    try:
+        code = message.value(path) or ""
+    except ValueError:
+        return NOT_SHOWN
+    return code if _CODE.fullmatch(code) else NOT_SHOWN
+
+
+def _judge(found: Profile, content: bytes, connection: Hl7Connection) -> None:
+    facilities: Mapping[str, Facility] = connection.facilities or _Every(connection.config.zone)
+    asked = replace(connection, facilities=facilities, peers=ANYWHERE, certificates=frozenset())
+    judgement = judge(Frame(content, size=len(content)), Peer("127.0.0.1"), Routes((asked,)))
+    found.types[judgement.arrival.message_type or "(unreadable)"] += 1
+    code = answer_code(judgement.header, judgement.fault) if not judgement.silent else None
+    found.answers[code or "(none)"] += 1
+    if judgement.fault is not None:
+        fault = judgement.fault
+        found.refusals[code or "(none)", str(fault.code), fault.path, fault.text] += 1
+
+
+class _Every(dict[str, Facility]):
+    """Any facility, as one practice nobody asks for."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__({"": Facility("", zone)})
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return self[""]
