@@ -22,6 +22,7 @@ from hub.entrypoints.cli.connection_file import (
     read_secrets,
     refer_to_secrets,
 )
+from hub.entrypoints.cli.connection_samples import check_samples
 from hub.entrypoints.hub import Hub
 from hub.services import connections, operators, sync
 from hub.storage import outbox
@@ -117,8 +118,23 @@ def add(
 
 
 @app.command()
-def check(name: Name, as_json: AsJson = False) -> None:
-    """Ask the other side with safe requests only; exit 1 if a probe fails."""
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(help="The connection's name or id; with --samples also a settings file."),
+    ],
+    samples: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="A folder of HL7 v2 messages: report on them, ask nobody."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the other side with safe requests only; exit 1 if a probe fails. With --samples, tell
+    what the messages of a folder hold and what would become of them; exit 1 unless all would be
+    read."""
+    if samples is not None:
+        check_samples(name, samples, as_json=as_json)
+        return
     with common.opened() as hub:
         report = _check(hub, name)
     if as_json:

@@ -14,10 +14,11 @@ from typing import Any
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.parse import parse
 from connectors.sdk.base import RawDocument
+from connectors.sdk.hl7v2.acknowledging import accept_code
 from connectors.sdk.hl7v2.batches import split_messages
 from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.lexer import Message, lex
-from hub.entrypoints.hl7_receive import answer_code, judge
+from hub.entrypoints.hl7_judging import judge
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.errors import Rejected
 
@@ -26,6 +27,9 @@ SUFFIXES = frozenset({".hl7", ".txt", ".er7", ".dat", ""})
 UNKNOWN_CODES = frozenset({"unknown_code"})
 """Issues of the mapping that mean: there is a code here that stands in no table."""
 _CODE = re.compile(r"[A-Za-z0-9._/+-]{1,12}")
+_TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{2,3})?")
+_NAME = re.compile(r"[\w .:/+&-]{1,60}")
+_SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
 NOT_SHOWN = "(not shown)"
 
 
@@ -94,15 +98,17 @@ def _look(found: Profile, content: bytes, config: Config) -> None:
         message = lex(content, charset_fallback=config.charset_fallback)
     except Rejected:
         return  # the judgement says why
-    found.versions[message.value("MSH-12") or "(none)"] += 1
-    stated = message.value("MSH-18") or "(none)"
+    found.versions[_word(message.value("MSH-12"), _CODE)] += 1
+    stated = _word(message.value("MSH-18"), _NAME)
     found.charsets[f"{stated} read as {message.codec}"] += 1
-    found.senders[message.value("MSH-3") or "(none)"] += 1
-    found.facilities[message.value("MSH-4") or "(none)"] += 1
+    found.senders[_word(message.value("MSH-3"), _NAME)] += 1
+    found.facilities[_word(message.value("MSH-4"), _NAME)] += 1
     found.warnings.update(message.warnings)
     seen: set[str] = set()
     for segment in message:
-        found.segments[segment.id] += 1
+        found.segments[_word(segment.id, _SEGMENT)] += 1
+        if not _SEGMENT.fullmatch(segment.id):
+            continue
         first = 3 if segment.id == "MSH" else 1
         for number, text in enumerate(segment.fields[1 if first == 1 else 2 :], start=first):
             if text:
@@ -131,20 +137,28 @@ def _read(found: Profile, message: Message, content: bytes, config: Config) -> N
 
 
 def _code_at(message: Message, path: str) -> str:
-    """The code at a path, if it has the form of one: what does not may be anything."""
-    try:
-        code = message.value(path) or ""
-    except ValueError:
-        return NOT_SHOWN
+    """The code at a path, if it has the form of one (what does not may be anything) and only one
+    stands there in all segments of the message."""
+    segment, _, place = path.partition("-")
+    codes = {one.value(place) or "" for one in message.all(segment)} if place else set()
+    code = codes.pop() if len(codes) == 1 else ""
     return code if _CODE.fullmatch(code) else NOT_SHOWN
+
+
+def _word(text: str | None, form: re.Pattern[str]) -> str:
+    """A word of the header or a segment's id, unless it has not the form of one."""
+    if not text:
+        return "(none)"
+    return text if form.fullmatch(text) else NOT_SHOWN
 
 
 def _judge(found: Profile, content: bytes, connection: Hl7Connection) -> None:
     facilities: Mapping[str, Facility] = connection.facilities or _Every(connection.config.zone)
     asked = replace(connection, facilities=facilities, peers=ANYWHERE, certificates=frozenset())
     judgement = judge(Frame(content, size=len(content)), Peer("127.0.0.1"), Routes((asked,)))
-    found.types[judgement.arrival.message_type or "(unreadable)"] += 1
-    code = answer_code(judgement.header, judgement.fault) if not judgement.silent else None
+    found.types[_word(judgement.arrival.message_type, _TYPE)] += 1
+    wishes = [judgement.header.first(n) if judgement.header else "" for n in (15, 16)]
+    code = None if judgement.silent else accept_code(wishes[0], wishes[1], judgement.fault)
     found.answers[code or "(none)"] += 1
     if judgement.fault is not None:
         fault = judgement.fault
