@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     graphql_federation: bool = Field(
         False, description="answer a gateway as an Apollo Federation 2 subgraph"
     )
+    purchasing_seconds: float = Field(
+        60.0, gt=0, le=2_400, description="time a purchasing round or a scenario may be solved for"
+    )
+    purchasing_megabytes: int = Field(
+        8_192, ge=512, description="memory the process that solves it may use, in MiB"
+    )
     graphql_cost_maximum: int = Field(
         20_000, ge=5_000, description="points of query cost a credential may spend at once"
     )

@@ -9,6 +9,7 @@ from hub.domain.jobs import Job
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
 from jobs import (
     acknowledging,
+    bids,
     connections,
     eligibility,
     exports,
@@ -59,7 +60,9 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.PLAN_ELIGIBILITY: ActorSpec(eligibility.nightly, 10 * MINUTE),
     Job.CHECK_ELIGIBILITY: ActorSpec(eligibility.check, 2 * MINUTE),
     Job.NORMALISE_REQUISITION: ActorSpec(requisitions.normalise_entries, 10 * MINUTE),
+    Job.OPEN_BIDS: ActorSpec(bids.open_bids, 10 * MINUTE),
     Job.SOLVE_ROUND: ActorSpec(purchasing.solve_round, 45 * MINUTE),
+    Job.SOLVE_SCENARIO: ActorSpec(purchasing.solve_scenario, 45 * MINUTE),
     Job.RELEASE_ORDERS: ActorSpec(purchasing.release_orders, 1 * MINUTE),
     Job.PLACE_ORDER: ActorSpec(orders.place, 2 * MINUTE),
     Job.SEND_REPLY: ActorSpec(orders.send_reply, 2 * MINUTE),

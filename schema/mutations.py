@@ -18,7 +18,14 @@ from hub.services import (
     sync,
 )
 from hub.storage.tables import Connection, new_id
-from schema import exporting, messages, requisition_mutations, round_mutations
+from schema import (
+    bid_mutations,
+    exporting,
+    messages,
+    requisition_mutations,
+    round_mutations,
+    scenario_mutations,
+)
 from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
@@ -185,6 +192,8 @@ def check_rights(context: Context, mutation: Mutation) -> None:
 INPUTS = {
     **messages.INPUTS,
     **requisition_mutations.INPUTS,
+    **bid_mutations.INPUTS,
+    **scenario_mutations.INPUTS,
     "ConnectionPracticeInput": {"code": "str", "practiceId": "ID"},
     "ConnectionSecretInput": {"name": "str", "value": "str"},
 }
@@ -299,4 +308,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *requisition_mutations.MUTATIONS,
     *round_mutations.MUTATIONS,
+    *bid_mutations.MUTATIONS,
+    *scenario_mutations.MUTATIONS,
 )

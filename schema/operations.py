@@ -9,7 +9,7 @@ from hub.domain.agreements import DataClass
 from hub.domain.jobs import JobState
 from hub.storage import tables
 from hub.storage.reads.parts import Access
-from schema.mapping.declare import EQ, RANGE, col, enum, live, many, one, stored
+from schema.mapping.declare import EQ, RANGE, batch, col, enum, live, many, one, stored
 
 OPERATIONAL = DataClass.OPERATIONAL
 
@@ -235,6 +235,16 @@ job = stored(
         "errorText": col(OPERATIONAL),
         "createdAt": col(OPERATIONAL),
         "doneAt": col(OPERATIONAL),
+    },
+    computed={
+        "progress": batch(
+            lambda rows, _: [row["progress"] for row in rows],
+            OPERATIONAL,
+            needs=("progress",),
+            returns="JSON | None",
+            help="Counts that say how far it is; for a solve its phase (1 to 5), seconds and the "
+            "gap between plan and bound in millionths.",
+        ),
     },
     links={"practice": one("Practice", "practice_id")},
     filters={"practice": EQ, "kind": EQ, "state": EQ, "createdAt": RANGE},

@@ -53,6 +53,8 @@ purchasing_round = stored(
         "decisions": many("PurchasingDecision", "round_id", order="decidedAt"),
         "participations": many("PurchasingParticipation", "round_id"),
         "exclusions": many("PurchasingExclusion", "round_id"),
+        "invitations": many("BidInvitation", "round_id"),
+        "scenarios": many("PurchasingScenario", "round_id", order="name"),
     },
     filters={"name": PREFIX, "status": EQ, "openedAt": RANGE},
     orders={"openedAt": ("opened_at",)},

@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from hub.domain.agreements import Scope
 from schema import (
+    bids,
     clinical,
     connectors_catalogue,
     eligibility,
@@ -23,6 +24,7 @@ from schema import (
     purchasing,
     requisitions,
     rounds,
+    scenarios,
     supply,
     visits,
 )
@@ -86,6 +88,10 @@ TYPES: tuple[Stored, ...] = (
     requisitions.item_pack,
     requisitions.par_level,
     requisitions.item_usage,
+    scenarios.purchasing_scenario,
+    scenarios.scenario_share,
+    bids.bid_invitation,
+    bids.bid,
     rounds.purchasing_step,
     rounds.purchasing_plan,
     rounds.plan_share,

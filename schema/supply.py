@@ -68,8 +68,10 @@ offer = stored(
         "maxPacks": col(OPERATIONAL),
         "multiple": col(OPERATIONAL),
         "updatedAt": col(OPERATIONAL),
+        "contract": col(OPERATIONAL, help="The supplier's contract number."),
     },
     links={
+        "round": one("PurchasingRound", "round_id", help="Set for a bid: it holds there only."),
         "supplier": one("Supplier", "supplier_id"),
         "item": one("Item", "item_id"),
         "tiers": many("OfferTier", "offer_id", order="fromPacks"),

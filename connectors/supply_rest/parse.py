@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.sdk.base import InboundEvent, ParsedDocument, RawDocument
 from connectors.sdk.rows import Issues
-from connectors.supply_rest.payloads import Confirmed, Invoiced, Shipped
+from connectors.supply_rest.payloads import BidSubmitted, Confirmed, Invoiced, Shipped
 from connectors.supply_rest.webhook import IGNORED, route
 from hub.domain.records import Record
 from hub.domain.supply import (
@@ -19,8 +19,10 @@ from hub.domain.supply import (
     OrderAcknowledged,
     OrderInvoiced,
     OrderShipped,
+    PriceTier,
     ShipmentLine,
 )
+from hub.domain.supply_bids import Bid, BidLine
 from hub.errors import DataError
 
 M = TypeVar("M", bound=BaseModel)
@@ -123,8 +125,32 @@ def _invoiced(event: InboundEvent) -> Record:
     return _record(event, data, payload.invoice_number, Issues("$.data"))
 
 
+def _bid(event: InboundEvent) -> Record:
+    payload = _payload(event, BidSubmitted)
+    data = Bid(
+        invitation=payload.invitation,
+        document=payload.bid_number,
+        lines=tuple(
+            BidLine(
+                gtin=line.gtin,
+                vendor_part=line.item_number,
+                pack_units=line.units_per_pack,
+                unit=line.unit_of_measure,
+                tiers=tuple(PriceTier(t.minimum_quantity, t.unit_price) for t in line.tiers),
+                max_packs=line.maximum_quantity,
+                multiple=line.order_multiple or 1,
+                contract=line.contract_number,
+            )
+            for line in payload.lines
+        ),
+        currency=payload.currency,
+    )
+    return _record(event, data, payload.bid_number, Issues("$.data"))
+
+
 _READERS: Mapping[str, Callable[[InboundEvent], Record]] = {
     "order.confirmed": _confirmed,
     "order.shipped": _shipped,
     "order.invoiced": _invoiced,
+    "bid.submitted": _bid,
 }

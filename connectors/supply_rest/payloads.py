@@ -124,3 +124,21 @@ class Invoiced(Part):
     tax: Price = Decimal("0.00")
     total: Amount
     currency: str
+
+
+class BidLineRow(Part):
+    gtin: Number
+    item_number: Number
+    unit_of_measure: str
+    units_per_pack: int = Field(ge=1)
+    order_multiple: int | None = Field(None, ge=1)
+    maximum_quantity: int | None = Field(None, ge=0)
+    tiers: tuple[Tier, ...] = Field(min_length=1)
+    contract_number: Text = ""
+
+
+class BidSubmitted(Part):
+    invitation: Number
+    bid_number: Number
+    currency: str
+    lines: tuple[BidLineRow, ...] = Field(min_length=1)

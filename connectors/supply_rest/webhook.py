@@ -11,7 +11,7 @@ from connectors.sdk.base import InboundEvent, RawDocument
 from connectors.supply_rest.payloads import Event
 from hub.errors import DataError
 
-HANDLED = frozenset({"order.confirmed", "order.shipped", "order.invoiced"})
+HANDLED = frozenset({"order.confirmed", "order.shipped", "order.invoiced", "bid.submitted"})
 IGNORED = frozenset(
     {
         "order.received",
@@ -41,7 +41,7 @@ def route(document: RawDocument) -> list[InboundEvent]:
         ) from None  # pydantic's text repeats the input
     except (ValueError, RecursionError) as error:
         raise DataError("The body is not JSON.", reason="not_json", path="$") from error
-    entity = event.data.get("purchase_order_number")
+    entity = event.data.get("purchase_order_number") or event.data.get("invitation")
     return [
         InboundEvent(
             id=event.id,

@@ -27,9 +27,11 @@ from hub.domain.supply import (
     OrderShipped,
     SupplierTerms,
 )
+from hub.domain.supply_bids import Bid
 from hub.domain.workforce import Employment, Worker
 from hub.errors import Rejected
 from hub.services import (
+    bids,
     claims,
     clinical_documents,
     clinical_orders,
@@ -82,6 +84,7 @@ HANDLERS: Mapping[type, Handler] = {
     OrderAcknowledged: orders.apply_order_event,
     OrderShipped: orders.apply_order_event,
     OrderInvoiced: orders.apply_order_event,
+    Bid: bids.apply_bid,
 }
 """Type of the data of a record to the function that applies it."""
 

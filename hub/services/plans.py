@@ -24,6 +24,7 @@ from hub.services.approvals import carry_over
 from hub.services.rounds import locked_round, take, terms_of
 from hub.storage import purchasing, queue
 from hub.storage import rounds as store
+from hub.storage.scenarios import save_checkpoint
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Offer,
@@ -68,7 +69,7 @@ def load_problem(
     offers: dict[tuple[str, str], Offer] = {}
     rows = []
     further: dict[str, list[str]] = {}
-    for offer, tiers in purchasing.offers(session, [item.id for item in items], on):
+    for offer, tiers in purchasing.offers(session, [item.id for item in items], on, round_id):
         key, count = offer.item_id, 1
         while (offer.supplier_id, key) in offers:
             count += 1
@@ -178,6 +179,8 @@ def save_plan(
         session.add(PlanShare(practice_id=share.practice, plan_id=version.id, **figures))
     session.add_all(_awards(version, plan.awards, problem))
     session.flush()
+    choices = {(a.practice, a.item): (a.vendor, a.offer_item) for a in plan.awards}
+    save_checkpoint(session, round_id, version.demand_digest, choices, now)
     _propose_orders(session, round_id, plan, problem, now)
     take(session, row, Step.KEEP_PLAN, now=now)
     if before is not None and without_some:
@@ -200,18 +203,25 @@ def _keep_version(
         digest=row.plan_digest,
         demand_digest=demand_digest(problem.instance),
         solver_status=plan.status,
-        standalone_cost=_amount(plan.baselines.alone),
-        greedy_cost=_amount(plan.baselines.greedy),
-        pooled_cost=None if plan.cost is None else _amount(plan.invoiced),
-        lower_bound=_amount(plan.lower_bound),
-        gap=None if plan.gap is None else Decimal(repr(round(plan.gap, 8))),
         explanation=why,
         document=document,
         created_at=now,
+        **figures_of(plan),
     )
     session.add(version)
     session.flush()
     return version
+
+
+def figures_of(plan: Plan) -> dict[str, Decimal | None]:
+    """The figures of a plan as its row keeps them."""
+    return {
+        "standalone_cost": _amount(plan.baselines.alone),
+        "greedy_cost": _amount(plan.baselines.greedy),
+        "pooled_cost": None if plan.cost is None else _amount(plan.invoiced),
+        "lower_bound": _amount(plan.lower_bound),
+        "gap": None if plan.gap is None else Decimal(repr(round(plan.gap, 8))),
+    }
 
 
 def _awards(

@@ -75,15 +75,16 @@ def suppliers(session: ScopedSession) -> Sequence[Supplier]:
 
 
 def offers(
-    session: ScopedSession, item_ids: Sequence[str], on: date
+    session: ScopedSession, item_ids: Sequence[str], on: date, round_id: str | None = None
 ) -> Sequence[tuple[Offer, Sequence[OfferTier]]]:
-    """Offers for the items valid on a day, with their tiers ascending."""
+    """Offers for the items valid on a day, with their tiers ascending; bids only of the round."""
     found = session.scalars(
         select(Offer)
         .where(
             Offer.item_id.in_(item_ids),
             or_(Offer.starts_on.is_(None), Offer.starts_on <= on),
             or_(Offer.ends_on.is_(None), Offer.ends_on >= on),
+            or_(Offer.round_id.is_(None), Offer.round_id == round_id),
         )
         .order_by(Offer.supplier_id, Offer.item_id, Offer.external_id)
     ).all()

@@ -36,9 +36,11 @@ from hub.domain.supply import (
     Offer,
     OrderLine,
     OrderToPlace,
+    PriceTier,
     ShipTo,
     SupplierTerms,
 )
+from hub.domain.supply_bids import Bid, BidLine
 from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import AuthError, ContractDrift, DataError, NotSupported, Rejected, Transient
@@ -505,3 +507,27 @@ def test_a_vendor_that_falls_short_is_seen_in_the_ledger(
     ledger = derive(placed, hub.facts())
     assert ledger.status == status
     assert [found.code for found in ledger.differences] == ([difference] if difference else [])
+
+
+def test_a_bid_event_is_a_bid_on_its_invitation() -> None:
+    line = {
+        "gtin": "012345678905",
+        "item_number": "G-1",
+        "unit_of_measure": "BX",
+        "units_per_pack": 100,
+        "tiers": [{"minimum_quantity": 0, "unit_price": "9.50"}],
+        "contract_number": "C-7",
+    }
+    body = {
+        "id": "evt_1",
+        "type": "bid.submitted",
+        "created_at": "2026-03-02T15:00:00Z",
+        "data": {"invitation": "i-1", "bid_number": "B-1", "currency": "USD", "lines": [line]},
+    }
+    document = RawDocument(json.dumps(body).encode())
+    [record] = connector.parse(Config(api_key="env:KEY"), document).records
+    assert record.external_id == "i-1/B-1"
+    tiers = (PriceTier(0, Decimal("9.50")),)
+    assert record.data == Bid(
+        "i-1", "B-1", (BidLine("012345678905", "G-1", 100, "BX", tiers, contract="C-7"),)
+    )

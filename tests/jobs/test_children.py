@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from hub.settings import Settings
 from hub.storage.crypto import Crypto
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import Database
-from jobs.children import ChildDied, run_apart
+from jobs.children import ChildDied, run_apart, run_telling
 from jobs.context import JobContext, RunningJob
 
 
@@ -84,3 +85,20 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def _counting(up_to: int, tell: Callable[[int], None]) -> str:
+    for number in range(up_to):
+        tell(number)
+    return "done"
+
+
+def test_a_child_reports_on_its_way(job: RunningJob) -> None:
+    heard: list[int] = []
+    assert run_telling(job, _counting, 3, heard.append) == "done"
+    assert heard == [0, 1, 2]
+
+
+def test_a_child_over_its_memory_fails_with_it(job: RunningJob) -> None:
+    with pytest.raises(MemoryError):
+        run_apart(job, bytearray, 2 << 30, megabytes=1024)

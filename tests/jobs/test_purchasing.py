@@ -17,16 +17,20 @@ from hub.domain.agreements import (
     unrestricted_scope,
 )
 from hub.domain.jobs import Job
+from hub.domain.purchasing.scenarios import Changes
 from hub.entrypoints.demo.purchasing import demand_of
-from hub.errors import Conflict, Forbidden, NotFound, Rejected
-from hub.services import approvals, requisitions, rounds
+from hub.errors import Cancelled, Conflict, Forbidden, NotFound, Rejected
+from hub.services import approvals, requisitions, rounds, scenarios
 from hub.storage.tables import (
     Item,
     JobRow,
     PurchaseOrder,
     PurchaseOrderLine,
     PurchasingRound,
+    PurchasingScenario,
     PurchasingShare,
+    PurchasingStep,
+    SolveCheckpoint,
 )
 from jobs import purchasing as purchasing_jobs
 
@@ -37,7 +41,11 @@ ALL = unrestricted_scope("test")
 def stocked(office: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Catalogues read; solving stays in this process to be quick."""
 
-    monkeypatch.setattr(purchasing_jobs, "run_apart", lambda job, call, argument: call(argument))
+    monkeypatch.setattr(
+        purchasing_jobs,
+        "run_telling",
+        lambda job, call, argument, told, megabytes: call(argument, told),
+    )
     for name in ("supply_rest", "supply_x12"):
         office.add(Job.SYNC_STREAMS, connection_id=office.connection(name))
     assert {row.state for row in office.drain()} == {"done"}
@@ -234,3 +242,64 @@ def test_an_order_the_vendor_refuses_waits_for_a_person(stocked: Any) -> None:
     refused = [order for order in stocked.all(PurchaseOrder) if order.send_state == "refused"]
     assert refused
     assert {order.status for order in refused} == {"needs_review"}
+
+
+def test_a_cancelled_solve_sends_the_round_back_and_the_next_begins_from_its_best_plan(
+    stocked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    round_id = open_round(stocked)
+    submit(stocked, round_id)
+
+    def cancelled(job: Any, call: Any, argument: Any, told: Any, megabytes: int) -> None:
+        call(argument, told)
+        raise Cancelled("The job was cancelled.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(purchasing_jobs, "run_telling", cancelled)
+        assert solve(stocked, round_id).status == "locked"
+    [kept] = stocked.all(SolveCheckpoint)
+    assert (kept.subject, len(kept.demand_digest)) == (round_id, 64)
+    [job] = [job for job in stocked.all(JobRow) if job.kind == Job.SOLVE_ROUND]
+    assert {"phase", "seconds", "gap_millionths"} <= job.progress.keys()
+    starts: list[Any] = []
+
+    def heard(job: Any, call: Any, argument: Any, told: Any, megabytes: int) -> Any:
+        starts.append(argument[1])
+        return call(argument, told)
+
+    monkeypatch.setattr(purchasing_jobs, "run_telling", heard)
+    assert solve(stocked, round_id).status == "solved"
+    assert len(starts[0]) == len(kept.choices["lines"])
+
+
+def test_a_scenario_is_solved_by_its_own_job_beside_the_plan(stocked: Any) -> None:
+    round_id = open_round(stocked)
+    submit(stocked, round_id)
+    row = solve(stocked, round_id)
+    changes = Changes(max_vendors_per_practice=1)
+    write(
+        stocked,
+        ALL,
+        lambda s: scenarios.add_scenario(
+            s, round_id=round_id, name="One each", changes=changes, by="mso", now=stocked.clock()
+        ),
+    )
+    stocked.drain()
+    [scenario] = stocked.all(PurchasingScenario)
+    assert scenario.state in {"solved", "infeasible"}
+    assert (scenario.base_cost, scenario.plan_version) == (row.pooled_cost, 1)
+
+
+def test_demand_that_makes_no_sense_sends_the_round_back_with_the_reason(
+    stocked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    round_id = open_round(stocked)
+    submit(stocked, round_id)
+
+    def rejected(*_: Any, **__: Any) -> None:
+        raise Rejected("A tier is dearer than the one below.")
+
+    monkeypatch.setattr(purchasing_jobs.plans, "load_problem", rejected)
+    assert solve(stocked, round_id).status == "locked"
+    last = max(stocked.all(PurchasingStep), key=lambda step: step.number)
+    assert (last.step, last.why) == ("stop_solving", "A tier is dearer than the one below.")

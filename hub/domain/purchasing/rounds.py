@@ -59,7 +59,7 @@ _BEFORE_APPROVAL = _PLANNABLE | {RoundStatus.BIDDING}
 
 TRANSITIONS: Mapping[Step, tuple[frozenset[RoundStatus], RoundStatus]] = {
     Step.LOCK: (frozenset({RoundStatus.OPEN}), RoundStatus.LOCKED),
-    Step.INVITE_BIDS: (_BEFORE_APPROVAL, RoundStatus.BIDDING),
+    Step.INVITE_BIDS: (_PLANNABLE, RoundStatus.BIDDING),
     Step.CLOSE_BIDDING: (frozenset({RoundStatus.BIDDING}), RoundStatus.LOCKED),
     Step.SOLVE: (_PLANNABLE, RoundStatus.SOLVING),
     Step.KEEP_PLAN: (frozenset({RoundStatus.SOLVING}), RoundStatus.SOLVED),

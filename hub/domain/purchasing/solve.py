@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hub.domain.purchasing.baseline import Alone, alone
-from hub.domain.purchasing.check import check, reprice
+from hub.domain.purchasing.check import Line, Source, check, reprice
 from hub.domain.purchasing.explain import explain
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.highs import Outcome, run
@@ -35,12 +35,16 @@ _EXACT = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a solve stands: cents, None while unknown; `seconds` since its start."""
+    """Where a solve stands: cents, None while unknown; `seconds` since its start.
+
+    `choices` are those of the best plan, if a cheaper one was found since the last report.
+    """
 
     phase: Phase
     seconds: float
     cost: Cents | None = None
     lower_bound: Cents | None = None
+    choices: Mapping[Line, Source] | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class _Search:
     best: State | None = None
     bound: Cents = 0
     stopped: bool = False
+    told_cost: Cents | None = None
 
     @property
     def seconds(self) -> float:
@@ -80,14 +85,41 @@ class _Search:
         return None if state.violation else state.cost
 
     def tell(self, phase: Phase) -> None:
-        cost = self.best.cost if self.best else None
-        self.report(Progress(phase, self.seconds, cost, self.bound))
+        cost, choices = None, None
+        if self.best is not None:
+            cost = self.best.cost
+            if self.told_cost is None or cost < self.told_cost:
+                choices = self.problem.choices(self.best.chosen)
+        self.told_cost = cost
+        self.report(Progress(phase, self.seconds, cost, self.bound, choices))
+
+    def resume(self, start: Mapping[Line, Source], otherwise: State) -> None:
+        """Keep what an earlier solve chose, improved; where it cannot stand, `otherwise` does."""
+        chosen = [
+            next(
+                (
+                    k
+                    for k, option in enumerate(options)
+                    if (
+                        self.problem.offers[option.offer].vendor,
+                        self.problem.offers[option.offer].item,
+                    )
+                    == start.get(line)
+                ),
+                instead,
+            )
+            for line, options, instead in zip(
+                self.problem.lines, self.problem.options, otherwise.chosen, strict=True
+            )
+        ]
+        self.keep(improve(State(self.problem, chosen), self.stop))
 
 
 def solve(
     instance: Instance,
     progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    start: Mapping[Line, Source] | None = None,
 ) -> Plan:
     """The cheapest allowed plan found, with a proven lower bound, baselines and shares.
 
@@ -95,7 +127,8 @@ def solve(
     (polled several times a second, from this thread) is true; the best plan so far is kept with
     the bound proven so far. Status: "optimal" (no plan is cheaper), "gap_reached", "time_limit"
     (also after a stop; `interrupted` tells; cost None if nothing allowed was met) or
-    "infeasible" with its reasons. The plan has passed `check`. Not for use by several threads
+    "infeasible" with its reasons. `start` is an earlier plan of these or similar lines to begin
+    from. The plan has passed `check`. Not for use by several threads
     on the same arguments; each call stands alone.
     """
     problem = compile_instance(instance)
@@ -110,6 +143,8 @@ def solve(
     baselines = Baselines(greedy=search.cost_of(state))
     search.tell("local_search")
     baselines = replace(baselines, local_search=search.cost_of(improve(state, search.stop)))
+    if start is not None:
+        search.resume(start, state)
     search.tell("alone")
     single = alone(
         instance,

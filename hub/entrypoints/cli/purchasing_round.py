@@ -9,11 +9,12 @@ import typer
 
 from hub.domain.agreements import practice_scope
 from hub.domain.purchasing.requisition_file import read_requisition
+from hub.domain.supply_bids import read_bid
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit
 from hub.errors import NotFound
-from hub.services import normalise, operators
-from hub.storage import purchasing, requisitions, rounds
+from hub.services import bids, normalise, operators
+from hub.storage import purchasing, requisitions, rounds, scenarios
 from hub.storage.session import ScopedSession
 from hub.storage.tables import PurchasingRound
 
@@ -27,6 +28,8 @@ def register(app: typer.Typer) -> None:
     app.command("rounds")(list_rounds)
     app.command("show")(show)
     app.command("requisition")(requisition)
+    app.command("bid")(bid)
+    app.command("scenarios")(list_scenarios)
 
 
 def list_rounds(limit: Limit = 50, as_json: AsJson = False) -> None:
@@ -75,11 +78,7 @@ def requisition(
 
     Takes the place of what the practice stated before. Audited.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(f"cannot be read: {error.strerror}.", param_hint="FILE") from None
-    lines = read_requisition(content)
+    lines = read_requisition(_content(file))
     with common.opened() as hub:
         who, now, scope = common.operator(), hub.now(), practice_scope(practice_id)
 
@@ -124,6 +123,66 @@ def requisition(
     common.print_facts(figures)
     if waiting:
         common.print_rows(waiting, {"line": "number", "state": "state", "why": "issue"})
+
+
+def list_scenarios(named: Named, as_json: AsJson = False) -> None:
+    """Show the scenarios of a round beside its plan: cost, difference, bound and what each
+    changes."""
+    with common.opened() as hub, hub.database.read(SCOPE) as session:
+        row = round_named(session, named)
+        facts = ("name", "state", "suppliers", "orders", "plan_version", "summary", "explanation")
+        rows = [
+            {
+                **common.fields_of(each, *facts),
+                **_texts(each, ("pooled_cost", "difference", "lower_bound", "gap")),
+            }
+            for each in scenarios.of_round(session, row.id)
+        ]
+        plan = {"name": row.name, **_texts(row, _MONEY), "plan_version": row.plan_version}
+    if as_json:
+        common.print_json({"plan": plan, "scenarios": rows})
+        return
+    common.print_facts(plan)
+    _print(
+        rows, "name", "state", "pooled_cost", "difference", "gap", "suppliers", "orders", "summary"
+    )
+
+
+def bid(
+    file: Annotated[Path, typer.Argument(help="A bid, a JSON file; see the how-to on bids.")],
+    as_json: AsJson = False,
+) -> None:
+    """Keep a supplier's bid from a file, sealed until the deadline of its invitation. Audited."""
+    content = _content(file)
+    with common.opened() as hub:
+        who, now = common.operator(), hub.now()
+
+        def work(session: ScopedSession) -> str:
+            found = read_bid(content)
+            outcome = bids.receive(session, hub.crypto, found, channel="file", by=who.name, now=now)
+            operators.record(
+                session,
+                who,
+                action="write",
+                operation="purchasing bid",
+                entity="Bid",
+                count=1,
+                now=now,
+            )
+            return outcome.value
+
+        outcome = hub.database.transaction(SCOPE, work)
+    if as_json:
+        common.print_json({"outcome": outcome})
+    else:
+        typer.echo("The bid is sealed." if outcome != "unchanged" else "The bid was there already.")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be read: {error.strerror}.", param_hint="FILE") from None
 
 
 def round_named(session: ScopedSession, named: str) -> PurchasingRound:

@@ -2,6 +2,10 @@
 
 from hub.storage.tables import triggers
 from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
+from hub.storage.tables.bids import (
+    Bid,
+    BidInvitation,
+)
 from hub.storage.tables.clinical import (
     ClinicalDocument,
     ClinicalOrder,
@@ -71,6 +75,11 @@ from hub.storage.tables.rounds import (
     PurchasingPlan,
     PurchasingStep,
 )
+from hub.storage.tables.scenarios import (
+    PurchasingScenario,
+    ScenarioShare,
+    SolveCheckpoint,
+)
 from hub.storage.tables.supply import (
     Item,
     Offer,
@@ -104,20 +113,20 @@ from hub.storage.tables.visits import (
 )
 
 __all__ = [
-    "Allergy", "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base", "Charge",
-    "Client", "ClientDocument", "ClinicalDocument", "ClinicalOrder", "Connection",
-    "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret", "CostBucket",
-    "Coverage", "DataIssue", "Diagnosis", "DocumentPart", "EligibilityBenefit", "EligibilityCheck",
-    "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export",
-    "Guarantor", "Immunization", "InboundMessage", "Item", "ItemMatch", "ItemPack", "ItemUsage",
-    "JobRow", "Lane", "ListedOfPatient", "MatchSuggestion", "MutationOutcome", "Observation",
-    "ObservationVersion", "Offer", "OfferTier", "OrderDocument", "OutboundMessage", "ParLevel",
-    "Patient", "PatientAddress", "PatientContact", "PatientIdentifier", "PatientMerge",
-    "PatientName", "PatientTelecom", "Payer", "PayerControlNumber", "PayPeriod", "PayrollRun",
-    "PayStatement", "PayStatementLine", "PlanAward", "PlanShare", "PolicyVersion", "Practice",
+    "Allergy", "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base", "Bid",
+    "BidInvitation", "Charge", "Client", "ClientDocument", "ClinicalDocument", "ClinicalOrder",
+    "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret",
+    "CostBucket", "Coverage", "DataIssue", "Diagnosis", "DocumentPart", "EligibilityBenefit",
+    "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead",
+    "Export", "Guarantor", "Immunization", "InboundMessage", "Item", "ItemMatch", "ItemPack",
+    "ItemUsage", "JobRow", "Lane", "ListedOfPatient", "MatchSuggestion", "MutationOutcome",
+    "Observation", "ObservationVersion", "Offer", "OfferTier", "OrderDocument", "OutboundMessage",
+    "ParLevel", "Patient", "PatientAddress", "PatientContact", "PatientIdentifier", "PatientMerge",
+    "PatientName", "PatientTelecom", "PayPeriod", "PayStatement", "PayStatementLine", "Payer",
+    "PayerControlNumber", "PayrollRun", "PlanAward", "PlanShare", "PolicyVersion", "Practice",
     "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision",
     "PurchasingExclusion", "PurchasingParticipation", "PurchasingPlan", "PurchasingRound",
-    "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry", "RequisitionLine",
-    "Schedule", "ServiceAgreement", "Sourced", "StreamState", "Supplier", "SyncCursor", "SyncRun",
-    "Worker", "new_id", "triggers",
+    "PurchasingScenario", "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry",
+    "RequisitionLine", "ScenarioShare", "Schedule", "ServiceAgreement", "SolveCheckpoint",
+    "Sourced", "StreamState", "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

@@ -56,7 +56,10 @@ class Item(Base):
 
 
 class Offer(Base):
-    """What a supplier sells an item for, with volume tiers on packs pooled over practices."""
+    """What a supplier sells an item for, with volume tiers on packs pooled over practices.
+
+    One that came as a bid holds for its round only; `contract` is the supplier's contract number.
+    """
 
     __tablename__ = "offers"
 
@@ -76,6 +79,8 @@ class Offer(Base):
     max_packs: Mapped[int | None]
     multiple: Mapped[int] = mapped_column(default=1)
     updated_at: Mapped[datetime]
+    contract: Mapped[str] = mapped_column(default="", server_default="")
+    round_id: Mapped[str | None] = mapped_column(ForeignKey("purchasing_rounds.id"))
 
     __table_args__ = (
         UniqueConstraint("supplier_id", "external_id"),
