@@ -34,7 +34,7 @@ from connectors.sdk.hl7v2.client import MllpClient
 port, first, count = map(int, sys.argv[1:])
 head = "MSH|^~\\\\&|DESKEHR|NORTH|HUB|HUB|20260302091500-0600||ADT^A04^ADT_A01|S{0}|P|2.5.1\\r"
 taken = {}
-again = {"attempts": 200, "pause": lambda _: time.sleep(0.05)}
+again = {"attempts": 5000, "pause": lambda _: time.sleep(0.05)}
 with MllpClient("127.0.0.1", port, timeout=5, **again) as client:
     for number in range(first, first + count):
         body = "PID|1||M{0}^^^NORTH^MR||Testperson^Number{0}||19790412|F\\r"
