@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hl7v2.caps import Caps
@@ -86,7 +86,17 @@ class Receiving(ConnectorConfig):
         le=3600,
         description="How long a message continued by DSC waits for its rest; 0 refuses them",
     )
+    sequence_numbers: bool = Field(
+        default=False,
+        description="MSH-13 must count up by one; MSA-4 says which number is expected next",
+    )
     mllp_release_2: bool = Field(
         default=False,
         description="Answer each frame by 06 after the commit or 15 where it failed (MLLP 2)",
     )
+
+    @model_validator(mode="after")
+    def _numbers_are_answered_at_once(self) -> Receiving:
+        if self.sequence_numbers and self.ack_after == "applied":
+            raise ValueError("sequence_numbers needs ack_after to be stored")
+        return self

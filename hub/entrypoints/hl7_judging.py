@@ -56,6 +56,15 @@ class Judgement:
         return later and accept_code(*wishes(self.header), None) == "AA"
 
     @property
+    def sequence_number(self) -> int | None:
+        """MSH-13, where the sender numbers its messages and this one may come in."""
+        if self.connection is None or self.header is None or self.fault or self.silent:
+            return None
+        text = self.header.first(13)
+        numbers = self.connection.config.receiving.sequence_numbers
+        return int(text) if numbers and text.isascii() and text.isdigit() else None
+
+    @property
     def wants_commit_block(self) -> bool:
         return self.connection is not None and self.connection.config.receiving.mllp_release_2
 
@@ -163,8 +172,9 @@ def _check(
     """The table of faults behind a readable MSH; the first that applies."""
     if header.delimiters is None or b"\0" in content:
         return Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.", "AE")
+    opens_link = _opens_link(header, connection)
     for number in (9, 10, 11, 12):
-        if not header.raw(number):
+        if not header.raw(number) and not (opens_link and number == 9):
             return Fault(
                 101,
                 f"MSH-{number}",
@@ -182,7 +192,15 @@ def _check(
     if expected is not None and header.receiving_facility != expected:
         return Fault(207, "MSH-6", _WRONG_PRACTICE, "AR")
     caps = connection.config.receiving.limits.caps
-    return _check_kind(header, connection) or exceeded(content, header.delimiters, caps)
+    kind = None if opens_link else _check_kind(header, connection)
+    return kind or exceeded(content, header.delimiters, caps)
+
+
+def _opens_link(header: Header, connection: Hl7Connection | None) -> bool:
+    """A message without content by which a sender that numbers its messages begins: number 0, type
+    and event unused (HL7 v2.5.1 §2.10.1)."""
+    numbers = connection is not None and connection.config.receiving.sequence_numbers
+    return numbers and header.first(13) == "0"
 
 
 def _check_kind(header: Header, connection: Hl7Connection) -> Fault | None:
@@ -227,7 +245,7 @@ def _state(
 ) -> State:
     if fault is not None:
         return "refused" if fault.answer == "AR" else "quarantined"
-    if is_ack:
+    if is_ack or _opens_link(header, connection):
         return "ignored"
     if connection and is_ignored(connection.config, header.message_type):
         # One that is to be told so after processing is marked by its job.

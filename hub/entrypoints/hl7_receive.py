@@ -24,11 +24,12 @@ from hub.entrypoints.committed import Committed
 from hub.entrypoints.hl7_batches import judge_batch
 from hub.entrypoints.hl7_judging import Judgement, judge, wishes
 from hub.entrypoints.hl7_routes import Peer, Routes
-from hub.services.intake import Arrival, Stored
+from hub.services.intake import Arrival, Numbered, Stored
 
 STORE_TIMEOUT = 30.0
 _STORAGE = Fault(207, "", "The message could not be stored; send it again.", "AE")
 _REUSED = Fault(205, "MSH-10", "The control id was used for another message.", "AE")
+_OUT_OF_ORDER = Fault(207, "MSH-13", "The sequence number is not the next one.", "AE")
 _LATE = Fault(207, "", "The message is stored, but not processed in time.", "AE")
 _NOTHING = Arrival("hl7v2", None, None, "", "", "", b"")
 
@@ -146,8 +147,16 @@ class Receiver:
         """What is stored, with the answer that repetitions will get."""
         if judgement.waits_for_processing:
             return judgement.arrival
-        answer = _acknowledge(judgement, judgement.fault, self._now())
-        return replace(judgement.arrival, answer=answer)
+        now = self._now()
+        answer = _acknowledge(judgement, judgement.fault, now)
+        number = judgement.sequence_number
+        if number is None:
+            return replace(judgement.arrival, answer=answer)
+
+        def answered(fits: bool, expected: int) -> bytes:
+            return _acknowledge(judgement, None if fits else _OUT_OF_ORDER, now, str(expected))
+
+        return replace(judgement.arrival, answer=answer, numbered=Numbered(number, answered))
 
     async def _durable(self, future: Future[T]) -> T:
         if self._committed is None:
@@ -217,7 +226,9 @@ class Receiver:
         return Reply(answer, close or not told, False, judgement.wants_commit_block)
 
 
-def _acknowledge(judgement: Judgement, fault: Fault | None, now: datetime) -> bytes:
+def _acknowledge(
+    judgement: Judgement, fault: Fault | None, now: datetime, expected: str = ""
+) -> bytes:
     """The acknowledgement, or nothing where the sender's MSH-15 and MSH-16 ask for none."""
     if judgement.silent:
         return b""
@@ -225,4 +236,7 @@ def _acknowledge(judgement: Judgement, fault: Fault | None, now: datetime) -> by
     if code is None:
         return b""
     faults = [fault] if fault else []
-    return build_ack(judgement.header, code, faults, now=now, control_id=new_control_id())
+    control_id = new_control_id()
+    return build_ack(
+        judgement.header, code, faults, now=now, control_id=control_id, expected=expected
+    )

@@ -7,13 +7,14 @@ because a setting may have changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
+from hub.services import sequences
 from hub.storage import audit, bulk, inbox, outbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.inbox import Key
@@ -30,6 +31,20 @@ REUSED = Issue(
 )
 
 
+OUT_OF_ORDER = Issue(
+    "sequence_number", "MSH-13", "The sequence number is not the next one; send those missing."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A message with a sequence number. `answer` writes what its sender gets, from whether the
+    number is in order and which is expected next."""
+
+    number: int
+    answer: Callable[[bool, int], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One message at the door.
@@ -42,7 +57,8 @@ class Arrival:
     `denied` is a fixed text for the audit trail where the sender claims to be another.
     `identity` stands for the content where repetitions are told by less than all of it;
     `accepts_reuse` takes a control id used for another body before, and marks it; `wait` is how
-    long the message is left unread, for one whose rest is still to come.
+    long the message is left unread, for one whose rest is still to come; `numbered` refuses it
+    where its number is not the next one.
     """
 
     kind: Literal["hl7v2", "webhook", "x12"]
@@ -64,6 +80,7 @@ class Arrival:
     identity: bytes = b""
     accepts_reuse: bool = False
     wait: timedelta = timedelta(0)
+    numbered: Numbered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +121,9 @@ def store(
             continue
         if number in blocked and not conflict:
             marked = {**entry.arrival.headers, "control-id": "reused"}
-            entry.arrival = replace(entry.arrival, headers=marked)
+            entry = Keyed(replace(entry.arrival, headers=marked), entry.digest)
+        if not conflict:
+            entry = Keyed(_in_order(session, entry.arrival, now), entry.digest)
         inbox_id = new_id()
         new.append((entry, inbox_id, conflict))
         answer = entry.arrival.answer
@@ -185,6 +204,32 @@ def _audit_denied(session: ScopedSession, arrival: Arrival, now: datetime) -> No
     )
 
 
+def _in_order(session: ScopedSession, arrival: Arrival, now: datetime) -> Arrival:
+    """The arrival with the answer that names the number to come next; refused where its own is not
+    that."""
+    if arrival.numbered is None or arrival.connection_id is None:
+        return arrival
+    fits, expected = sequences.take(
+        session,
+        connection_id=arrival.connection_id,
+        source=arrival.source,
+        number=arrival.numbered.number,
+        now=now,
+    )
+    answer = arrival.numbered.answer(fits, expected)
+    if fits:
+        return replace(arrival, answer=answer)
+    return replace(
+        arrival,
+        answer=answer,
+        state="refused",
+        fault=OUT_OF_ORDER,
+        lanes=(),
+        destinations=(),
+        patients=(),
+    )
+
+
 def _again(
     session: ScopedSession,
     crypto: Crypto,
@@ -197,6 +242,10 @@ def _again(
     same = session.get_one(InboundMessage, inbox_id, with_for_update=True)
     at_the_door = same.state in {"refused", "quarantined"} and same.processed_at is None
     if at_the_door and arrival.state == "received" and not conflict:
+        arrival = _in_order(session, arrival, now)
+        if arrival.state != "received":
+            same.duplicates += 1
+            return Stored(same.id, duplicate=True, conflict=False, answer=arrival.answer)
         _judge_again(crypto, same, arrival)
         same.answer = crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
         queue.add_many(session, [_job(crypto, same.id, arrival, now)], now=now)

@@ -23,13 +23,13 @@ from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import HubError
-from hub.services.arrivals import REUSED, Arrival, Keyed, State, Stored, store
+from hub.services.arrivals import REUSED, Arrival, Keyed, Numbered, State, Stored, store
 from hub.storage import inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import InboundMessage
 
-__all__ = ["REUSED", "Arrival", "Busy", "Intake", "State", "Stored", "finish", "replay"]
+__all__ = ["REUSED", "Arrival", "Busy", "Intake", "Numbered", "State", "Stored", "finish", "replay"]
 
 _SCOPE = unrestricted_scope("intake")
 

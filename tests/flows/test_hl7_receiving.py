@@ -474,3 +474,44 @@ def test_what_was_quarantined_at_the_door_is_judged_anew_when_it_is_sent_again(
     again.send(adt("C1", f11="T"))
     assert again.answer() == ("AA", "C1")
     assert at.states() == {"C1": "received"}
+
+
+def test_numbered_messages_are_taken_in_their_order_only(desk: Callable[..., Desk]) -> None:
+    at = desk(sequence_numbers=True)
+    sender = at.connect()
+
+    def said(control_id: str, number: str, **fields: str) -> tuple[str | None, str | None]:
+        sender.send(adt(control_id, f13=number, **fields))
+        answer = lex(sender.receive())
+        assert answer.value("MSA-2") == control_id
+        return answer.value("MSA-1"), answer.value("MSA-4")
+
+    assert said("L1", "0", f9="") == ("AA", "-1")
+    assert said("C7", "7") == ("AA", "8")
+    assert said("C9", "9") == ("AE", "8")
+    assert said("C8", "8") == ("AA", "9")
+    assert said("C8", "8") == ("AA", "9")  # the same again: its stored answer
+    assert said("C9", "9") == ("AA", "10")
+    assert said("L2", "0", f9="") == ("AA", "10")
+    assert said("OLD", "3") == ("AE", "10")
+    assert said("FREE", "") == ("AA", None)
+    assert said("BAD", "10", f9="XXX^Q01") == ("AR", None)
+    assert said("C10", "10") == ("AA", "11")
+    at.service.stop()
+    at.service.start()
+    sender = at.connect()
+    assert said("C12", "12") == ("AE", "11")
+    assert said("C11", "11") == ("AA", "12")
+    kept = {row.control_id: row.fault_path for row in at.rows(InboundMessage, state="refused")}
+    assert kept == {"OLD": "MSH-13", "BAD": "MSH-9.1", "C12": "MSH-13"}
+    assert len(at.rows(JobRow)) == 6
+
+
+def test_a_second_number_of_one_batch_follows_the_first(desk: Callable[..., Desk]) -> None:
+    at = desk(sequence_numbers=True)
+    sender = at.connect()
+    envelope = b"BHS|^~\\&|DESKEHR|NORTH|HUB|HUB|20260302||||B7\r"
+    sender.send(envelope + adt("C1", f13="1") + adt("C2", f13="2") + adt("C4", f13="4"))
+    said = [lex(one) for one in split_messages(sender.receive())]
+    answers = [(one.value("MSA-1"), one.value("MSA-4")) for one in said]
+    assert answers == [("AA", "2"), ("AA", "3"), ("AE", "3")]

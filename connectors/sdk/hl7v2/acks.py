@@ -35,13 +35,14 @@ def build_ack(
     now: datetime,
     control_id: str,
     accept: str = "",
+    expected: str = "",
 ) -> bytes:
     """The acknowledgement of the message with `header` (None: it had no readable MSH).
 
     `now` must be aware; MSH-7 carries its offset. `accept` is MSH-15 of an acknowledgement that is
     a message of its own; nothing is to be said about processing it (MSH-16 NE). Delimiters,
     version, processing id and character set are the sender's, MSH-3 to MSH-6 change places whole,
-    MSA-2 is MSH-10 byte for byte.
+    MSA-2 is MSH-10 byte for byte. `expected` is MSA-4, the sequence number to come next.
     """
     about = header or _NO_HEADER
     d = about.delimiters or _NO_HEADER.delimiters
@@ -58,6 +59,8 @@ def build_ack(
     msa = [b"MSA", code.encode(), about.raw(10)]
     if faults and before_27:
         msa.append(_plain(faults[0].text, d.encoding_characters + d.field))
+    if expected:
+        msa = [*[*msa, b""][:4], expected.encode()]
     segments = [f.join(msh).rstrip(f), f.join(msa)]
     segments += [_err(fault, version, d.encoding_characters, f) for fault in faults]
     return b"\r".join(segments) + b"\r"
