@@ -31,7 +31,7 @@ from hub.storage.reads.parts import (
     RootPage,
     Source,
 )
-from hub.storage.reads.scoping import Sets
+from hub.storage.reads.scoping import ScopeShape, Sets
 from hub.storage.tables.epochs import COUNTED, NOBODY
 
 _PROGRAM = version("mso-hub")
@@ -52,23 +52,29 @@ def read_nouns(roots: Iterable[Root]) -> ReadNouns:
     return ReadNouns(found - {_NEVER}, found <= COUNTED)
 
 
-def practices_of(sets: Sets) -> tuple[str, ...]:
-    """The practices whose epochs decide what a scope reads."""
-    return tuple(sorted({NOBODY}.union(*sets)))
+@dataclass(frozen=True, slots=True)
+class KeptScope:
+    """What of a scope decides whether an answer still holds: a digest of all of it, and the
+    practices whose epochs count. Made once for many requests."""
+
+    digest: str
+    practices: tuple[str, ...]
 
 
-def entity_tag(
-    asked: str, variables: Mapping[str, Any], scope: Scope, sets: Sets, shape: object, epoch: str
-) -> str:
+def kept_scope(scope: Scope, shape: ScopeShape, sets: Sets) -> KeptScope:
+    """`shape` and `sets` are the scope as reads take it."""
+    granted = sorted(scope.classes), scope.kind, scope.purpose, scope.own_practice_id
+    digest = hashlib.sha256(repr((_PROGRAM, granted, shape, sets)).encode()).hexdigest()
+    return KeptScope(digest, tuple(sorted({NOBODY}.union(*sets))))
+
+
+def entity_tag(asked: str, variables: Mapping[str, Any], scope: KeptScope, epoch: str) -> str:
     """A weak entity tag (RFC 9110 section 8.8.3): two answers of the same tag say the same, though
     their `extensions.cost` may differ. `asked` is the operation's name and its document's digest.
     """
-    digest = hashlib.sha256()
-    granted = sorted(scope.classes), scope.kind, scope.purpose, scope.own_practice_id
-    for part in (_PROGRAM, asked, repr((granted, shape, sets)), epoch):
-        digest.update(f"{len(part)}:{part}".encode())
-    digest.update(orjson.dumps(variables, option=orjson.OPT_SORT_KEYS))
-    return f'W/"{digest.hexdigest()[:43]}"'
+    parts = (asked, variables, scope.digest, epoch)
+    written = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    return f'W/"{hashlib.sha256(written).hexdigest()[:43]}"'
 
 
 def holds(if_none_match: str | None, tag: str) -> bool:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from hub.storage.reads.compile import CompiledPart, compile_epoch
 from hub.storage.reads.text import Writer
-from schema.caching import entity_tag, practices_of
+from schema.caching import entity_tag
 from schema.context import Context
 from schema.execute import Prepared, raw_variables
 
@@ -20,15 +20,19 @@ async def current_tag(context: Context, prepared: Prepared) -> str | None:
     plan = prepared.plan
     if plan is None or not plan.read.kept:
         return None
-    shape, sets = context.scope_parts
     reads = context.database.text_reads
-    asked = (sorted(plan.read.nouns), practices_of(sets))
-    part = _epoch(reads.writer)
+    asked = (_listed(reads.writer, plan.read.nouns), context.kept_practices)
+    part, (_, sets) = _epoch(reads.writer), context.scope_parts
     found = await reads.run(context.scope, sets, part, asked, policy=context.policy)
     variables = raw_variables(prepared.operation)
-    return entity_tag(prepared.name, variables, context.scope, sets, shape, found.texts[0])
+    return entity_tag(prepared.name, variables, context.kept_scope, found.texts[0])
 
 
 @lru_cache(maxsize=4)
 def _epoch(writer: Writer) -> CompiledPart:
     return compile_epoch(writer)
+
+
+@lru_cache(maxsize=1024)
+def _listed(writer: Writer, nouns: frozenset[str]) -> str:
+    return writer.list_text(sorted(nouns))

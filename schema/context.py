@@ -14,6 +14,7 @@ from hub.storage.crypto import Crypto
 from hub.storage.reads.scoping import ScopeShape, Sets, split
 from hub.storage.running import Running
 from hub.storage.session import Database, ScopedSession
+from schema.caching import KeptScope, kept_scope
 from schema.live import AskVendors
 
 
@@ -74,6 +75,16 @@ class Context:
     def scope_parts(self) -> tuple[ScopeShape, Sets]:
         """The scope as reads take it."""
         return split(self.scope)
+
+    @cached_property
+    def kept_scope(self) -> KeptScope:
+        """The scope as the tags of answers take it."""
+        return kept_scope(self.scope, *self.scope_parts)
+
+    @cached_property
+    def kept_practices(self) -> str:
+        """Its practices as the database takes them."""
+        return self.database.text_reads.writer.list_text(self.kept_scope.practices)
 
     def read(self, running: Running | None = None) -> AbstractContextManager[ScopedSession]:
         """A read under the rights of the request. Raises TooSlow when `running` is stopped."""

@@ -61,18 +61,18 @@ def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> C
 
 def compile_epoch(writer: Writer) -> CompiledPart:
     """The sum of the epochs of some nouns over some practices, as text. Its two values are the list
-    of nouns and the list of practices. No epoch ever shrinks, so an equal sum means equal epochs.
+    of nouns and that of practices, as `Writer.list_text` writes them. No epoch ever shrinks, so an
+    equal sum means equal epochs.
     """
-    listed = writer.bound_list
     fills: dict[str, Fill] = {
-        "nouns": lambda values, _, __: listed(values[0]),
-        "practices": lambda values, _, __: listed(values[1]),
+        "nouns": lambda values, _, __: values[0],
+        "practices": lambda values, _, __: values[1],
     }
     epochs = Epoch.__table__.c
     total = cast(func.coalesce(func.sum(epochs.epoch), 0), String)
     statement = select(total, _policy_version()).where(
-        writer.among(epochs.noun, bindparam("nouns", required=False)),
-        writer.among(epochs.practice_id, bindparam("practices", required=False)),
+        writer.among_text(epochs.noun, bindparam("nouns", required=False)),
+        writer.among_text(epochs.practice_id, bindparam("practices", required=False)),
     )
     return _compiled(statement, writer, fills, ())
 

@@ -97,6 +97,14 @@ class Writer(ABC):
     def bound_list(self, values: Sequence[Any]) -> Any:
         """A list as the driver takes it."""
 
+    @abstractmethod
+    def list_text(self, values: Sequence[str]) -> str:
+        """A list as one text, written once for many requests."""
+
+    @abstractmethod
+    def among_text(self, value: Sql, listed: BindParameter[Any]) -> Sql:
+        """True where the value is in a bound list that was written as text."""
+
     def spread(self, listed: BindParameter[Any]) -> Any:
         """A bound list as rows, if the database reads many practices better one by one."""
         return None
@@ -142,6 +150,13 @@ class Postgresql(Writer):
 
     def bound_list(self, values: Sequence[Any]) -> Any:
         return list(values)
+
+    def list_text(self, values: Sequence[str]) -> str:
+        escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+        return "{" + ",".join(f'"{value}"' for value in escaped) + "}"
+
+    def among_text(self, value: Sql, listed: BindParameter[Any]) -> Sql:
+        return value == func.any(cast(listed, ARRAY(Text)))
 
     def spread(self, listed: BindParameter[Any]) -> Any:
         listed_rows = func.unnest(cast(listed, ARRAY(Text))).table_valued("practice_id")
@@ -209,6 +224,12 @@ class Sqlite(Writer):
 
     def bound_list(self, values: Sequence[Any]) -> Any:
         return orjson.dumps(list(values)).decode()
+
+    def list_text(self, values: Sequence[str]) -> str:
+        return str(self.bound_list(values))
+
+    def among_text(self, value: Sql, listed: BindParameter[Any]) -> Sql:
+        return self.among(value, listed)
 
     def text(self, column: Sql) -> Sql:
         return func.json_quote(column, type_=Text())

@@ -40,7 +40,8 @@ def epoch(database: Database, noun: str, practice_id: str = NOBODY) -> int:
     reads = database.text_reads
     part = compile_epoch(reads.writer)
     _, sets = split(SCOPE)
-    found = asyncio.run(reads.run(SCOPE, sets, part, ([noun], [practice_id]), policy=None))
+    asked = [reads.writer.list_text([each]) for each in (noun, practice_id)]
+    found = asyncio.run(reads.run(SCOPE, sets, part, asked, policy=None))
     return int(found.texts[0])
 
 
@@ -148,3 +149,10 @@ def test_the_tables_of_a_practice_are_those_with_a_practice():
         t.class_.__tablename__ for t in Base.registry.mappers if issubclass(t.class_, PracticeOwned)
     }
     assert set(OF_A_PRACTICE) == (COUNTED & owned) - {"purchasing_shares"}
+
+
+@pytest.mark.parametrize("text", ["a", 'quo"te', "back\\slash", "comma,", "{brace}", "", "null"])
+def test_lists_written_as_text_are_the_lists_they_were(database, text):
+    do(database, lambda s: s.add(Epoch(noun=text, practice_id=NOBODY, writer=0, epoch=7)))
+    assert epoch(database, text) == 7
+    assert epoch(database, "other") == 0
