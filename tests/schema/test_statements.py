@@ -1,0 +1,137 @@
+"""How many statements a query takes: as many for ten thousand parents as for ten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import event, insert
+
+from hub.domain.agreements import PrincipalKind, practice_scope, unrestricted_scope
+from hub.storage import tables
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database
+from schema.context import Context
+from schema.execute import Engine
+from schema.mapping import limits
+from schema.root import hub_schema
+
+SCOPE = unrestricted_scope("test")
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PRACTICES = [f"practice{number:03}" for number in range(100)]
+TARGET = """{ practices(first: 100) { nodes { name patients(first: 100) { nodes {
+  familyName birthDate
+  coverages(first: 1) { nodes { memberId status } }
+  appointments(first: 5) { nodes { startsAt status provider { familyName } } }
+} } } } }"""
+
+
+def fill(database: Database, numbers: list[tuple[str, int]]) -> None:
+    """Patients by practice and number, each with a coverage and an appointment."""
+
+    def rows(**facts: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "practice_id": practice,
+                **{k: v(number) if callable(v) else v for k, v in facts.items()},
+            }
+            for practice, number in numbers
+        ]
+
+    def work(session: Any) -> None:
+        name = "p{}".format
+        sourced = {"received_at": NOON}
+        session.execute(
+            insert(tables.Patient), rows(id=name, family_name=name, given_name="", **sourced)
+        )
+        session.execute(
+            insert(tables.Coverage),
+            rows(
+                id=name, patient_id=name, priority=1, member_id=name, status="active",
+                payer_code="1", payer_name="Payer", external_id=name, **sourced,
+            ),
+        )  # fmt: skip
+        session.execute(
+            insert(tables.Appointment),
+            rows(
+                id=name, patient_id=name, provider_id="v", status="booked", starts_at=NOON,
+                external_id=name, **sourced,
+            ),
+        )  # fmt: skip
+
+    database.transaction(SCOPE, work)
+
+
+@contextmanager
+def counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The reading statements sent meanwhile, through SQLAlchemy or past it."""
+    sent: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        if arguments[2].lstrip().upper().startswith(("SELECT", "WITH")):
+            sent.append(arguments[2])
+
+    reads = type(database.text_reads)
+    execute = reads._execute
+
+    def passed(self: Any, part: Any, *others: Any) -> Any:
+        sent.append(part.sql)
+        return execute(self, part, *others)
+
+    engines = {database.read_engine, database.request_engine}
+    with monkeypatch.context() as patch:
+        patch.setattr(reads, "_execute", passed)
+        for engine in engines:
+            event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield sent
+        finally:
+            for engine in engines:
+                event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize(("as_text", "statements"), [(True, 1), (False, 5)])
+def test_ten_thousand_parents_take_as_many_statements_as_ten(
+    database: Database, monkeypatch: pytest.MonkeyPatch, as_text: bool, statements: int
+) -> None:
+    monkeypatch.setattr(limits, "COST", 10**9)
+    monkeypatch.setattr("schema.execute._Run.note_reading", lambda _, reading: None)
+    provider = {"id": "v", "family_name": "Healer", "external_id": "v"}
+    database.transaction(
+        SCOPE,
+        lambda s: (
+            s.execute(
+                insert(tables.Practice),
+                [{"id": p, "name": p, "zone": "UTC", "created_at": NOON} for p in PRACTICES],
+            ),
+            s.execute(insert(tables.Provider), [{"practice_id": p, **provider} for p in PRACTICES]),
+        ),
+    )
+    engine = Engine(hub_schema(), introspection=False, as_text=as_text)
+    everyone = practice_scope(*PRACTICES)
+    scope = replace(everyone, kind=PrincipalKind.MSO_APP, own_practice_id=None)
+    principal: Any = SimpleNamespace(id="p", name="p")
+    context = Context(database, Crypto(bytes(32)), principal, scope, lambda: NOON)
+
+    def ask() -> tuple[int, int, int]:
+        """Statements, patients and answered leaves below them."""
+        with counted(database, monkeypatch) as sent:
+            answer = orjson.loads(engine.answer(context, engine.prepare(context, TARGET, {}, None)))
+        found = [p for one in answer["practices"]["nodes"] for p in one["patients"]["nodes"]]
+        visits = [visit for one in found for visit in one["appointments"]["nodes"]]
+        covered = sum(len(one["coverages"]["nodes"]) for one in found)
+        assert all(visit["provider"] == {"familyName": "Healer"} for visit in visits)
+        assert covered == len(visits)
+        return len(sent), len(found), len(visits)
+
+    all_of_them = [(practice, number) for practice in PRACTICES for number in range(100)]
+    fill(database, all_of_them[:10])
+    assert ask() == (statements, 10, 10)
+    fill(database, all_of_them[10:])
+    assert ask() == (statements, 10_000, 10_000)
