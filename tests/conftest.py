@@ -119,5 +119,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
     if not (shutil.which("node") and shutil.which("npm")):
         terminalreporter.write_line(
-            "NOT COVERED: node and npm are missing, so the audits of GraphQL over HTTP did not run."
+            "NOT COVERED: node and npm are missing, so the audits of GraphQL over HTTP and the "
+            "clients on Node did not run."
         )

@@ -7,6 +7,7 @@ errors, a stored document, an export followed by a subscription and downloaded, 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -14,6 +15,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -152,7 +154,7 @@ def test_the_scenario_with_gql(served: Served) -> None:
             START, input={"query": "{ patients(orderBy: NAME) { nodes { familyName } } }"}
         )
         started = started["startExport"]
-        events = followed(served)
+        events = asyncio.run(followed(served))
         seen["inOrder"] = [int(e["id"]) for e in events] == sorted({int(e["id"]) for e in events})
         seen["export"] = ask(STATE, id=started["export"]["id"])["node"]
     with httpx2.Client(headers=served.headers, timeout=LONGEST, trust_env=False) as plain:
@@ -192,7 +194,7 @@ def mutations(ask: Any) -> dict[str, Any]:
     return seen | {"invalid": errors[0]["extensions"]["code"]}
 
 
-def followed(served: Served) -> list[Any]:
+async def followed(served: Served) -> list[Any]:
     """The events of jobs until the export's is done, over WebSocket."""
     transport = WebsocketsTransport(
         url=served.url.replace("http", "ws"),
@@ -204,10 +206,11 @@ def followed(served: Served) -> list[Any]:
     )
     events = []
     request = GraphQLRequest(JOBS, variable_values={"after": "0"})
-    for data in Client(transport=transport).subscribe(request):
-        events.append(data["jobProgress"])
-        if events[-1]["job"] == {"kind": "exports.run", "state": "DONE"}:
-            break
+    async with Client(transport=transport) as session, aclosing(session.subscribe(request)) as told:
+        async for data in told:
+            events.append(data["jobProgress"])
+            if events[-1]["job"] == {"kind": "exports.run", "state": "DONE"}:
+                break
     return events
 
 
