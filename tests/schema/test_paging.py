@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -44,8 +46,9 @@ FEW = settings(
 class Walk:
     """One practice of its own, read page by page."""
 
-    def __init__(self, database: Database, as_text: bool) -> None:
+    def __init__(self, database: Database, loop: asyncio.Runner, *, as_text: bool) -> None:
         self._database = database
+        self._loop = loop
         self._engine = Engine(hub_schema(), introspection=False, as_text=as_text)
         self.practice = tables.new_id()
         row = tables.Practice(id=self.practice, name=self.practice, zone="UTC", created_at=NOON)
@@ -86,23 +89,32 @@ class Walk:
         context = Context(self._database, Crypto(bytes(32)), principal, scope, lambda: NOON)
         given = {"after": after, "first": first, "order": order}
         prepared = self._engine.prepare(context, PAGE, given, None)
-        return orjson.loads(self._engine.answer(context, prepared))["patients"]
+        return orjson.loads(self._loop.run(self._engine.answer(context, prepared)))["patients"]
 
 
 @pytest.fixture(autouse=True)
 def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schema.execute._Run.note_reading", lambda _, reading: None)
+    async def unaudited(_: object, reading: object) -> None:
+        pass
+
+    monkeypatch.setattr("schema.execute._Run._audited", unaudited)
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
 
 
 @pytest.mark.parametrize("as_text", [True, False])
 @pytest.mark.parametrize("order", ["NAME", "NAME_DESC"])
 def test_what_stays_is_met_once_and_in_order_whatever_happens_between_pages(
-    database: Database, as_text: bool, order: str
+    database: Database, loop: asyncio.Runner, as_text: bool, order: str
 ) -> None:
     @FEW
     @given(st.lists(NAMES, max_size=12), st.integers(1, 4), st.lists(CHANGES, max_size=12))
     def walk(names: list[str], first: int, between: list[Any]) -> None:
-        rows = Walk(database, as_text)
+        rows = Walk(database, loop, as_text=as_text)
         stayed = {rows.insert(name) for name in names}
         seen: list[str] = []
         after, moved = None, set()
@@ -130,9 +142,9 @@ def test_what_stays_is_met_once_and_in_order_whatever_happens_between_pages(
 
 @pytest.mark.parametrize("as_text", [True, False])
 def test_a_cursor_whose_row_is_gone_is_told_so_like_a_foreign_and_an_unknown_one(
-    database: Database, as_text: bool
+    database: Database, loop: asyncio.Runner, as_text: bool
 ) -> None:
-    rows, others = Walk(database, as_text), Walk(database, as_text)
+    rows, others = (Walk(database, loop, as_text=as_text) for _ in range(2))
     gone, kept, foreign = rows.insert("A"), rows.insert("B"), others.insert("C")
     assert [edge["cursor"] for edge in rows.page(gone, 1, "NAME")["edges"]] == [kept]
     rows.delete(gone)
