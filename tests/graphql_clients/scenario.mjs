@@ -91,7 +91,8 @@ const events = [];
 for await (const { data, errors } of socket.iterate({ query: JOBS, variables: { after: '0' } })) {
   if (errors) throw new Error(JSON.stringify(errors));
   events.push(data.jobProgress);
-  if (data.jobProgress.job.kind === 'exports.run' && data.jobProgress.job.state === 'DONE') break;
+  const { kind, state } = data.jobProgress.job; // as it is by now, so the first may be DONE already
+  if (events.length > 1 && kind === 'exports.run' && state === 'DONE') break;
 }
 await socket.dispose();
 seen.events = events.length;

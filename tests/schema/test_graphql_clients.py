@@ -209,7 +209,8 @@ async def followed(served: Served) -> list[Any]:
     async with Client(transport=transport) as session, aclosing(session.subscribe(request)) as told:
         async for data in told:
             events.append(data["jobProgress"])
-            if events[-1]["job"] == {"kind": "exports.run", "state": "DONE"}:
+            done = events[-1]["job"] == {"kind": "exports.run", "state": "DONE"}
+            if done and len(events) > 1:  # the job is told as it is by now: the first may be done
                 break
     return events
 
