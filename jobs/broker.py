@@ -7,6 +7,7 @@ retries.
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
@@ -98,7 +99,9 @@ class TableBroker(Broker):
         context = self.context
         try:
             context.database.transaction(
-                _SCOPE, lambda session: queue.release(session, job, now=context.now())
+                _SCOPE,
+                lambda session: queue.release(session, job, now=context.now()),
+                durable=False,
             )
         except LeaseLost:
             logger.warning("lease lost before release", job_id=job.id)
@@ -138,11 +141,12 @@ class TableConsumer(Consumer):
         self.timeout = timeout / 1000
         self.ready: deque[list[ClaimedJob]] = deque()
         self.in_hand = 0
+        self.bell = broker.context.database.bell.waiter()
         self._counting = threading.Lock()
 
     def __next__(self) -> MessageProxy | None:
         if not self.ready and not self._claim():
-            self.broker.context.database.bell.wait(self.timeout)
+            self.bell.wait(self.timeout * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
             return None
         jobs = self.ready.popleft()
         return MessageProxy(
@@ -158,7 +162,7 @@ class TableConsumer(Consumer):
 
     def _claim(self) -> bool:
         context, broker = self.broker.context, self.broker
-        context.database.bell.clear()
+        self.bell.clear()
         room = self.prefetch - self.in_hand
         if room <= 0 or broker.stopping:
             return False
@@ -178,9 +182,10 @@ class TableConsumer(Consumer):
                 together=broker.together_kinds,
                 together_limit=room * TOGETHER,
             ),
+            durable=False,
         )
         broker.hold(*jobs)
-        parts = _parts(jobs, broker.together_kinds)
+        parts = parts_of(jobs, broker.together_kinds)
         self._count(len(parts))
         self.ready.extend(parts)
         return bool(jobs)
@@ -192,7 +197,7 @@ class TableConsumer(Consumer):
     def ack(self, message: MessageProxy) -> None:
         self.broker.drop(*message.args)
         self._count(-1)
-        self.broker.context.database.bell.set()
+        self.bell.set()
 
     def nack(self, message: MessageProxy) -> None:
         self.ack(message)
@@ -212,7 +217,7 @@ class TableConsumer(Consumer):
         self.requeue([])
 
 
-def _parts(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list[ClaimedJob]]:
+def parts_of(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list[ClaimedJob]]:
     """What is run at once: single jobs, and some of one kind and practice that are run together. A
     job stays with the one it follows."""
     parts: list[list[ClaimedJob]] = []

@@ -77,7 +77,7 @@ class RunningJob:
             result = effects(session)
             session.flush()
             queue.finish(session, self.claimed, now=self.context.now())
-            session.after_commit.append(self.context.database.bell.set)
+            session.after_commit.append(self.context.database.bell.ring_here)
             return result
 
         result = self.context.database.transaction(scope, work)

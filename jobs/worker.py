@@ -93,7 +93,9 @@ class JobWorker:
     def _extend(self) -> None:
         jobs, lease, now = self.broker.claimed(), self.broker.lease, self.context.now()
         asked = self.context.database.transaction(
-            _SCOPE, lambda session: leases.heartbeat(session, jobs, lease=lease, now=now)
+            _SCOPE,
+            lambda session: leases.heartbeat(session, jobs, lease=lease, now=now),
+            durable=False,
         )
         for token in asked:
             running = self.broker.held.get(token)
@@ -103,7 +105,7 @@ class JobWorker:
     def _rescue(self) -> None:
         now = self.context.now()
         rescued = self.context.database.transaction(
-            _SCOPE, lambda session: leases.rescue(session, now=now)
+            _SCOPE, lambda session: leases.rescue(session, now=now), durable=False
         )
         if rescued:
             self.context.database.bell.set()

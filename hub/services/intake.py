@@ -34,6 +34,7 @@ __all__ = ["REUSED", "Arrival", "Busy", "Intake", "Numbered", "State", "Stored",
 _SCOPE = unrestricted_scope("intake")
 
 BATCH_LIMIT = 256
+BATCH_BYTES = 8 * 1024 * 1024
 MOST_WAITING = 4096
 MOST_BYTES = 64 * 1024 * 1024
 
@@ -97,7 +98,6 @@ class Intake:
         def stored(future: Future[list[Stored]], *, again: bool = False) -> None:
             error = future.exception()
             if error is None:
-                self._database.bell.set()
                 result.set_result(future.result())
             elif isinstance(error, IntegrityError) and not again:
                 # Another process stored one of them at the same moment: now it is found.
@@ -124,7 +124,6 @@ class Intake:
         def stored(future: Future[list[Stored]]) -> None:
             error = future.exception()
             if error is None:
-                self._database.bell.set()
                 for entry, outcome in zip(batch, future.result(), strict=True):
                     entry.future.set_result(outcome)
             else:
@@ -147,12 +146,14 @@ class Intake:
     def _take(self) -> list[_Waiting]:
         """The next batch: no two of it have the same key, for the second must see the first."""
         batch: dict[tuple[str, str], _Waiting] = {}
+        size = 0
         with self._lock:
-            while self._waiting and len(batch) < BATCH_LIMIT:
+            while self._waiting and len(batch) < BATCH_LIMIT and size < BATCH_BYTES:
                 if self._waiting[0].key in batch:
                     break
                 entry = self._waiting.popleft()
                 self._bytes -= len(entry.arrival.content)
+                size += len(entry.arrival.content)
                 if entry.future.set_running_or_notify_cancel():
                     batch[entry.key] = entry
         return list(batch.values())
@@ -172,7 +173,6 @@ class Intake:
             if error is not None:
                 entry.future.set_exception(error)
             else:
-                self._database.bell.set()
                 entry.future.set_result(future.result()[0])
 
         try:

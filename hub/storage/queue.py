@@ -100,6 +100,7 @@ def add(
     also when two transactions add it at once.
     """
     job = NewJob(kind, args, practice_id, lanes, priority, run_at, unique_key, max_attempts, queue)
+    session.added_jobs = True
     lane_rows.touch(session, dict.fromkeys(job.lanes, job.run_at or now), queue=job.queue)
     values, connection = _values(job, now), session.connection()
     while True:  # the job in the way may end between the two statements
@@ -125,6 +126,7 @@ def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -
     """Write many jobs of one queue at once, in their order; their unique keys must be new."""
     if not jobs:
         return
+    session.added_jobs = True
     due: dict[str, datetime] = {}
     for job in jobs:
         for lane in job.lanes:

@@ -13,7 +13,7 @@ import queue
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -28,6 +28,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from hub import log
 from hub.domain.agreements import Domain, Scope, unrestricted_scope
 from hub.errors import BadSetting, Forbidden
+from hub.storage.doorbell import Doorbell
 from hub.storage.gathering import Gathering
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import STATEMENT_SECONDS, Running
@@ -57,6 +58,7 @@ class ScopedSession(Session):
         super().__init__(bind=connection, autoflush=True, expire_on_commit=False, **options)
         self.scope = scope
         self.after_commit: list[Callable[[], None]] = []
+        self.added_jobs = False
         self.criteria = _criteria(scope)
 
 
@@ -108,15 +110,14 @@ def _refuse_foreign_rows(session: Session, *_: object) -> None:
 class Database:
     """One database: `transaction` and `submit` write, `read` reads.
 
-    `url` is a SQLAlchemy URL. `bell` is set after each commit that added a job, `committed` after
-    every one.
+    `url` is a SQLAlchemy URL. `bell` is rung after each commit that added a job, `committed` is set
+    after every one.
     """
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.url = url
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.bell = threading.Event()
         self.committed = threading.Event()
         if self.is_sqlite:
             if not parsed.database or parsed.database == ":memory:":
@@ -127,16 +128,19 @@ class Database:
         else:
             self.write_engine = self.read_engine = _postgresql_engine(url)
             self.request_engine = _postgresql_engine(url, requests=True)
-        self._committer = _Committer(self.write_engine, self.committed)
+        self.bell = Doorbell(None if self.is_sqlite else self.write_engine)
+        self._committer = _Committer(self.write_engine, self._done)
         # PostgreSQL has more than one writer: what is gathered waits for nobody else's work.
         self._gatherer = (
-            self._committer if self.is_sqlite else _Committer(self.write_engine, self.committed)
+            self._committer if self.is_sqlite else _Committer(self.write_engine, self._done)
         )
         self._gathering = Gathering(lambda work: self._gatherer.submit(_GATHERED, work))
         self.text_reads = text_reads(url)
 
-    def transaction(self, scope: Scope, work: Work[T]) -> T:
+    def transaction(self, scope: Scope, work: Work[T], *, durable: bool = True) -> T:
         """Run `work(session)` and commit; whatever it raises rolls everything back and is raised.
+
+        With `durable` False a crash of PostgreSQL may undo it: for what is only repeated then.
 
         `work` must not call the network and may be run again: if a commit shared with others fails,
         or if PostgreSQL ended it in favour of another transaction.
@@ -147,24 +151,33 @@ class Database:
             return self.submit(scope, work).result()
         for attempt in range(1, COLLISION_ATTEMPTS):
             try:
-                return self._transaction(scope, work)
+                return self._transaction(scope, work, durable)
             except DBAPIError as error:
                 if not _may_be_run_again(error):
                     raise
                 time.sleep(0.01 * attempt)
-        return self._transaction(scope, work)
+        return self._transaction(scope, work, durable)
 
-    def _transaction(self, scope: Scope, work: Work[T]) -> T:
+    def _transaction(self, scope: Scope, work: Work[T], durable: bool) -> T:
         with self.write_engine.connect() as connection, connection.begin() as outer:
+            if not durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
             session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
             with session:
                 result = work(session)
                 session.flush()
             with _committing():
                 outer.commit()
-        self.committed.set()
-        _run_hooks(session)
+        self._done([session])
         return result
+
+    def _done(self, sessions: Sequence[ScopedSession]) -> None:
+        """What was done in `sessions` is durable."""
+        self.committed.set()
+        if any(session.added_jobs for session in sessions):
+            self.bell.set()
+        for session in sessions:
+            _run_hooks(session)
 
     def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
         """Like `transaction`, sharing one commit with whoever submits meanwhile; the future
@@ -192,6 +205,7 @@ class Database:
 
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
+        self.bell.close()
         self._committer.close()
         self._gatherer.close()
         self.text_reads.close()
@@ -207,10 +221,10 @@ class _Committer:
     """One thread, one connection: each round runs the waiting work in savepoints and commits
     once. The connection is kept until something goes wrong with it."""
 
-    def __init__(self, engine: Engine, committed: threading.Event) -> None:
+    def __init__(self, engine: Engine, done: Callable[[Sequence[ScopedSession]], None]) -> None:
         self._engine = engine
         self._connection: Connection | None = None
-        self._committed = committed
+        self._done = done
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -286,10 +300,9 @@ class _Committer:
                 for future, _, _ in batch:
                     future.set_exception(error)
             return
-        self._committed.set()
-        for entry, (session, result, failure) in zip(batch, outcomes, strict=True):
+        self._done([session for session, _, failure in outcomes if failure is None])
+        for entry, (_, result, failure) in zip(batch, outcomes, strict=True):
             if failure is None:
-                _run_hooks(session)
                 entry[0].set_result(result)
             elif _may_be_run_again(failure) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together([entry], attempt + 1)

@@ -395,3 +395,63 @@ def test_no_step_of_a_job_reads_the_whole_table(tmp_path: Path, now: datetime) -
     database.close()
     assert len(plans) > 8
     assert [plan for plan in plans if plan.startswith(("SCAN jobs", "SCAN lanes"))] == []
+
+
+TOGETHER = frozenset({Job.PRUNE})
+
+
+def claim_together(database: Database, now: datetime) -> list[queue.ClaimedJob]:
+    return database.transaction(
+        SCOPE,
+        lambda s: claiming.claim(
+            s, limit=4, lease=LEASE, now=now, together=TOGETHER, together_limit=64
+        ),
+    )
+
+
+def test_jobs_behind_a_head_are_claimed_with_it_in_their_order(
+    database: Database, now: datetime
+) -> None:
+    ids = [add(database, now, lanes=["a"]) for _ in range(20)]
+    jobs = claim_together(database, now)
+    assert [job.id for job in jobs] == ids[: claiming.MOST_OF_A_LANE]
+    assert [job.follows for job in jobs] == [False] + [True] * (len(jobs) - 1)
+    assert claim_together(database, now) == []
+    database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=now))
+    assert [job.id for job in claim_together(database, now)] == ids[claiming.MOST_OF_A_LANE :]
+
+
+def test_what_may_not_run_with_the_head_ends_what_follows_it(
+    database: Database, now: datetime
+) -> None:
+    first = [add(database, now, lanes=["a"]) for _ in range(2)]
+    merge = add(database, now, lanes=["b", "a"])
+    add(database, now, lanes=["a"])
+    other = add(database, now, lanes=["c"])
+    add(database, now, lanes=["c"], run_at=now + LEASE)
+    assert {job.id for job in claim_together(database, now)} == {*first, other}
+    assert merge not in first
+
+
+def test_while_a_head_is_tried_again_its_lane_goes_on_one_by_one(
+    database: Database, now: datetime
+) -> None:
+    ids = [add(database, now, lanes=["a"]) for _ in range(3)]
+    jobs = claim_together(database, now)
+    assert [job.id for job in jobs] == ids
+    later = now + LEASE + timedelta(seconds=1)
+    assert database.transaction(SCOPE, lambda s: leases.rescue(s, now=later)) == 3
+    (head,) = claim_together(database, later)
+    assert (head.id, head.attempt) == (ids[0], 2)
+    with pytest.raises(LeaseLost):
+        database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=later))
+    assert state(database, ids[1]).state == "ready"
+
+
+def test_of_several_jobs_all_end_or_none(database: Database, now: datetime) -> None:
+    ids = [add(database, now) for _ in range(3)]
+    jobs = claim_together(database, now)
+    finish(database, jobs[1], now)
+    with pytest.raises(LeaseLost):
+        database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=now))
+    assert Counter(state(database, job_id).state for job_id in ids) == {"done": 1, "running": 2}

@@ -1,0 +1,101 @@
+"""The bell that wakes who waits for jobs: at once in this process, through PostgreSQL's NOTIFY in
+others. Losing a ring costs time only: whoever waits also looks each second."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from sqlalchemy import Engine
+
+from hub import log
+
+logger = log.get(__name__)
+REST_SECONDS = 0.005
+"""Between two notifications: one stands for all that was committed meanwhile."""
+LOOK_SECONDS = 1.0
+
+
+class Doorbell:
+    """Rung by `set`; each that waits has an event of its own, so that none takes another's ring."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        """`engine` of a database that tells other processes; none where there are no others."""
+        self._engine = engine
+        self._waiters: list[threading.Event] = []
+        self._lock = threading.Lock()
+        self._rung = threading.Event()
+        self._closed = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+
+    def set(self) -> None:
+        """Ring, here and elsewhere; call it after the commit."""
+        self.ring_here()
+        if self._engine is not None:
+            self._start(self._tell)
+            self._rung.set()
+
+    def waiter(self) -> threading.Event:
+        """An event that is set at each ring; whoever waits clears it before looking."""
+        event = threading.Event()
+        with self._lock:
+            self._waiters.append(event)
+        if self._engine is not None:
+            self._start(self._hear)
+        return event
+
+    def close(self) -> None:
+        self._closed.set()
+        self._rung.set()
+        for thread in self._threads.values():
+            thread.join(timeout=2 * LOOK_SECONDS)
+
+    def ring_here(self) -> None:
+        """For what this process will do itself."""
+        for event in self._waiters:
+            event.set()
+
+    def _start(self, run: Any) -> None:
+        if run.__name__ in self._threads:
+            return
+        with self._lock:
+            if run.__name__ not in self._threads and not self._closed.is_set():
+                thread = threading.Thread(
+                    target=self._keep_running, args=(run,), name="doorbell", daemon=True
+                )
+                self._threads[run.__name__] = thread
+                thread.start()
+
+    def _keep_running(self, run: Any) -> None:
+        while not self._closed.is_set():
+            try:
+                run()
+            except Exception as error:
+                if not self._closed.wait(LOOK_SECONDS):
+                    logger.warning("doorbell is out of order", error_type=type(error).__name__)
+
+    def _connect(self) -> Any:
+        assert self._engine is not None  # noqa: S101 - threads run only where there is one
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    def _tell(self) -> None:
+        with self._connect() as connection:
+            connection.exec_driver_sql("SET synchronous_commit TO off")
+            while not self._closed.is_set():
+                self._rung.wait()
+                self._rung.clear()
+                connection.exec_driver_sql("NOTIFY hub_jobs")
+                self._closed.wait(REST_SECONDS)
+            connection.invalidate()  # its settings must not return to the pool
+
+    def _hear(self) -> None:
+        with self._connect() as connection:
+            connection.exec_driver_sql("LISTEN hub_jobs")
+            self.ring_here()  # what was told before anybody listened
+            driver = connection.connection.driver_connection
+            try:
+                while not self._closed.is_set():
+                    for _ in driver.notifies(timeout=LOOK_SECONDS, stop_after=1):
+                        self.ring_here()
+            finally:
+                connection.invalidate()

@@ -1,0 +1,152 @@
+"""Messages of a practice applied in one transaction: as if they had been read one by one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hub.domain.agreements import unrestricted_scope
+from hub.domain.jobs import Job
+from hub.services import intake
+from hub.storage import claiming
+from hub.storage.tables import (
+    Appointment,
+    Charge,
+    Coverage,
+    DataIssue,
+    Encounter,
+    InboundMessage,
+    JobRow,
+    Observation,
+    Patient,
+    PatientIdentifier,
+)
+from jobs import ingest_together
+from jobs.actors import ACTORS
+from jobs.broker import parts_of
+from jobs.running import bound
+
+ALL = unrestricted_scope("test")
+TOGETHER = frozenset({Job.PROCESS_MESSAGE})
+TABLES = (Patient, PatientIdentifier, Coverage, Appointment, Encounter, Observation, Charge)
+
+
+class Message:
+    def __init__(self, *args: str) -> None:
+        self.args = args
+
+
+def drain_together(office: Any) -> list[int]:
+    """Run all due jobs as a worker does; how many were run at once, each time."""
+    sizes: list[int] = []
+    office.broker.together_kinds = TOGETHER
+    while claimed := office.hub.database.transaction(
+        ALL,
+        lambda s: claiming.claim(
+            s,
+            limit=4,
+            lease=timedelta(minutes=1),
+            now=office.clock(),
+            together=TOGETHER,
+            together_limit=64,
+        ),
+    ):
+        office.broker.hold(*claimed)
+        for part in parts_of(claimed, TOGETHER):
+            tokens = [job.token for job in part]
+            bound(office.broker, ACTORS[part[0].kind])(*tokens)
+            office.broker.outcome.after_process_message(office.broker, Message(*tokens))
+            office.broker.drop(*tokens)
+            sizes.append(len(part))
+        office.clock.forward(seconds=1)
+    return sizes
+
+
+def picture(office: Any) -> dict[str, list[str]]:
+    found = {}
+    for table in (
+        Patient,
+        PatientIdentifier,
+        Coverage,
+        Appointment,
+        Encounter,
+        Observation,
+        Charge,
+    ):
+        columns = [c.key for c in table.__mapper__.columns if c.key != "inbox_id"]
+        rows = ([getattr(row, key) for key in columns] for row in office.all(table))
+        found[table.__tablename__] = sorted(map(str, rows))
+    return found
+
+
+def first(office: Any, event: str) -> bytes:
+    content: bytes = next(m for m in office.traffic() if m.event == event).content
+    return content
+
+
+def with_field(content: bytes, segment: bytes, number: int, value: bytes) -> bytes:
+    lines = content.split(b"\r")
+    place = next(n for n, line in enumerate(lines) if line.startswith(segment))
+    fields = lines[place].split(b"|")
+    fields[number] = value
+    lines[place] = b"|".join(fields)
+    return b"\r".join(lines)
+
+
+def test_a_day_read_together_reads_the_same_one_by_one(office: Any) -> None:
+    for message in office.traffic():
+        office.receive(message)
+    assert max(drain_together(office)) > 4
+    assert {row.state for row in office.all(JobRow)} == {"done"}
+    assert {row.state for row in office.all(InboundMessage)} == {"processed"}
+    together, issues = picture(office), len(office.all(DataIssue))
+    assert all(together.values())
+    ids = [row.id for row in office.all(InboundMessage)]
+    office.hub.database.transaction(
+        ALL, lambda s: intake.replay(s, inbox_ids=ids, now=office.clock())
+    )
+    assert len(office.drain()) == len(ids)
+    assert picture(office) == together
+    assert len(office.all(DataIssue)) == issues
+
+
+def test_a_refused_message_takes_nobody_with_it(office: Any) -> None:
+    good = first(office, "A04")
+    numbered = [
+        with_field(with_field(good, b"MSH", 9, b"T%04d" % n), b"PID", 3, b"T%04d^^^FAC^MR" % n)
+        for n in range(6)
+    ]
+    numbered[2] = with_field(numbered[2], b"PID", 3, b"900-55-0101^^^USA^SS")
+    ids = [office.receive(content) for content in numbered]
+    assert max(drain_together(office)) == 6
+    states = {row.id: row.state for row in office.all(InboundMessage)}
+    assert [states[inbox_id] for inbox_id in ids] == [
+        "processed",
+        "processed",
+        "quarantined",
+        *["processed"] * 3,
+    ]
+    assert {row.state for row in office.all(JobRow)} == {"done"}
+    values = {row.value for row in office.all(PatientIdentifier)}
+    assert {f"T{n:04}" for n in (0, 1, 3, 4, 5)} <= values
+
+
+def test_what_fails_together_is_run_one_by_one(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the updates of one patient, which are given back and come in their order."""
+    good = first(office, "A04")
+    for n in range(4):
+        numbered = with_field(good, b"MSH", 9, b"T%04d" % n)
+        office.receive(with_field(numbered, b"PID", 5, b"Name%d^Ada" % n))
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(ingest_together, "_read_ahead", broken)
+    drain_together(office)
+    rows = office.all(JobRow)
+    assert {(row.state, row.attempt) for row in rows} == {("done", 1)}
+    assert "Name3" in {row.family_name for row in office.all(Patient)}
