@@ -2,10 +2,14 @@
 rate.
 
     python bench/jobs.py [--json] [--database URL] [--seconds N] [--directory PATH]
+                         [--only accepting|jobs] [--full]
 
-F is the disk's fdatasync rate, measured just before in the same directory. The load comes from
-another process over loopback; listener, database and load share the cores, so compare ratios, not
-rates. Without --database a new SQLite file is used; a PostgreSQL URL must name an empty database.
+E is the same listener storing nothing, the floor the same rows and group commit with nothing read;
+python-hl7 and hl7apy insert each message before they answer. Jobs that do nothing are compared with
+dramatiq's stub, which keeps nothing. F is the disk's fdatasync rate, measured just before in the
+same directory. The load comes from another process over loopback; listener, database and load share
+the cores, so compare ratios, not rates. Without --database a new SQLite file is used; a PostgreSQL
+URL must name an empty database.
 """
 
 # ruff: noqa: E402
@@ -20,17 +24,22 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 # This script's directory comes first on the path, and this file has the name of a package.
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+
+import dramatiq
+import uvloop
+from dramatiq.brokers.stub import StubBroker
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.sdk.hl7v2.framing import wrap
@@ -48,8 +57,11 @@ from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Base, Connection, JobRow, Practice
 from jobs import actors
 from jobs.actors import ActorSpec
-from jobs.context import JobContext
+from jobs.context import JobContext, RunningJob
 from jobs.worker import JobWorker
+
+sys.path.append(str(HERE))
+from mllp_peers import floor, hl7apy_server, python_hl7
 
 SCOPE = unrestricted_scope("bench")
 ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
@@ -123,37 +135,57 @@ class NoStore:
         raise NotImplementedError("no batches here")
 
 
-def accepted(intake: Any, connections: int, seconds: float, first: int) -> dict[str, float]:
-    """What a load of another process got acknowledged: count, rate and milliseconds to an answer.
-
-    `first` is the number of the first message, so that no two runs send the same.
-    """
+@contextmanager
+def listening(intake: Any) -> Iterator[int]:
     receiver = Receiver(intake, lambda: ROUTES, now)
     with MllpThread(MllpServer(receiver, port=0)) as thread:
-        load = [sys.executable, __file__, "--load", str(thread.server.port)]
-        more = [str(number) for number in (connections, seconds, first)]
-        done = subprocess.run([*load, *more], capture_output=True, text=True, check=True)
+        yield thread.server.port
+
+
+def loaded(port: int, connections: int, **options: float) -> dict[str, float]:
+    """What a load of another process got acknowledged: count, rate and milliseconds to an answer.
+
+    Options: `seconds` or `count` end it; `first` numbers its messages, so that no two runs send the
+    same; `pace` is messages per second in all; `fresh` opens a connection for each message.
+    """
+    told = json.dumps({"port": port, "connections": connections, **options})
+    command = [sys.executable, __file__, "--load", told]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
 
-async def load(port: int, connections: int, seconds: float, first: int) -> dict[str, float]:
+async def load(
+    port: int,
+    connections: int,
+    seconds: float = 600.0,
+    count: float = 1e9,
+    first: int = 0,
+    pace: float = 0.0,
+    fresh: bool = False,
+) -> dict[str, float]:
     waited: list[float] = []
-    until = time.perf_counter() + seconds
+    started = time.perf_counter()
+    until = started + seconds
 
     async def one(place: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        number = first + place
-        while time.perf_counter() < until:
-            started = time.perf_counter()
+        number, due = first + place, time.perf_counter()
+        while time.perf_counter() < until and len(waited) < count:
+            if pace:
+                due += connections / pace
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            sent = time.perf_counter()
             writer.write(wrap(message(number, number % 5000)))
             answer = await reader.readuntil(b"\x1c\r")
-            waited.append(time.perf_counter() - started)
+            waited.append(time.perf_counter() - sent)
             assert b"MSA|AA|" in answer, answer
             number += connections
+            if fresh:
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
 
-    started = time.perf_counter()
     await asyncio.gather(*(one(place) for place in range(connections)))
     spent = time.perf_counter() - started
     waited.sort()
@@ -170,74 +202,211 @@ def jobs_left(database: Database) -> int:
         return queue.due_count(session, now=now())
 
 
-def drained(database: Database, directory: Path, threads: int = 4) -> float:
-    """Jobs per second of one worker process until none is due."""
-    settings = Settings(data_dir=directory, worker_threads=threads)
+def worked(url: str, directory: Path, stop: threading.Event) -> None:
+    """A worker of this process until told to stop."""
+    with closing(Database(url)) as database:
+        settings = Settings(data_dir=directory, worker_threads=4)
+        context = JobContext(database, Crypto(bytes(range(32))), settings, now)
+        worker = JobWorker(context, run_schedules=False)
+        worker.start()
+        stop.wait()
+        worker.stop()
+
+
+def drained(database: Database, directory: Path, processes: int = 1) -> float:
+    """Jobs per second until none is due: of a worker in this process, or of some in their own."""
     count = jobs_left(database)
-    worker = JobWorker(
-        JobContext(database, Crypto(bytes(range(32))), settings, now), run_schedules=False
-    )
-    started = time.perf_counter()
-    worker.start()
+    if processes == 1:
+        settings = Settings(data_dir=directory, worker_threads=4)
+        context = JobContext(database, Crypto(bytes(range(32))), settings, now)
+        worker = JobWorker(context, run_schedules=False)
+        started = time.perf_counter()
+        worker.start()
+        while jobs_left(database):
+            time.sleep(0.05)
+        spent = time.perf_counter() - started
+        worker.stop()
+        return count / spent
+    command = [sys.executable, __file__, "--work", database.url, str(directory)]
+    workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(processes)]
+    while jobs_left(database) > count * 0.9:  # they have begun
+        time.sleep(0.02)
+    begun, started = jobs_left(database), time.perf_counter()
     while jobs_left(database):
         time.sleep(0.05)
     spent = time.perf_counter() - started
-    worker.stop()
-    return count / spent
+    for worker_process in workers:
+        worker_process.communicate()
+    return begun / spent
 
 
-def add_jobs(database: Database, count: int, lanes: int) -> float:
+def add_jobs(database: Database, count: int, lanes: int, run_at: datetime | None = None) -> float:
     """Rows per second, 500 in a transaction; `lanes` 0 means jobs without one."""
     started = time.perf_counter()
+    name = "stuck" if run_at else "lane"
     for first in range(0, count, 500):
         jobs = [
-            queue.NewJob(Job.PRUNE, {"n": n}, lanes=[f"l{n % lanes}"] if lanes else [])
+            queue.NewJob(
+                Job.PRUNE, {"n": n}, lanes=[f"{name}{n % lanes}"] if lanes else [], run_at=run_at
+            )
             for n in range(first, first + 500)
         ]
         database.transaction(SCOPE, lambda s, jobs=jobs: queue.add_many(s, jobs, now=now()))
     return count / (time.perf_counter() - started)
 
 
-def measure(url: str, directory: Path, seconds: float) -> list[dict[str, object]]:
-    claims: list[dict[str, object]] = []
-    with opened(url) as database:
-        intake = Intake(database, Crypto(bytes(range(32))), now)
-        bare = accepted(NoStore(), 64, seconds, 0)["rate"]
-        print(f"     64 connections, nothing stored (E): {bare:.0f}/s")
+def finish_together(jobs: Sequence[RunningJob]) -> Sequence[RunningJob]:
+    """Jobs that do nothing, done in one transaction."""
+    context = jobs[0].context
+    claimed = [job.claimed for job in jobs]
+    context.database.transaction(SCOPE, lambda s: queue.finish_many(s, claimed, now=now()))
+    for job in jobs:
+        job.finished = True
+    context.database.bell.ring_here()
+    return ()
+
+
+def stub_rate(count: int) -> float:
+    """Jobs that do nothing, per second, through dramatiq's own broker in memory, which keeps
+    nothing."""
+    broker = StubBroker()
+    actor = dramatiq.actor(lambda number: None, actor_name="nothing", broker=broker)
+    worker = dramatiq.Worker(broker, worker_threads=4)
+    for number in range(count):
+        actor.send(number)
+    started = time.perf_counter()
+    worker.start()
+    broker.join("default")
+    spent = time.perf_counter() - started
+    worker.stop()
+    return count / spent
+
+
+def wake_ups(database: Database, adder: Database, directory: Path, count: int = 30) -> float:
+    """Median milliseconds from the call that adds a job to its actor, with all threads idle."""
+    begun: list[float] = []
+    actors.ACTORS[Job.PRUNE] = ActorSpec(lambda job: begun.append(time.perf_counter()), 60_000)
+    settings = Settings(data_dir=directory, worker_threads=4)
+    context = JobContext(database, Crypto(bytes(range(32))), settings, now)
+    worker = JobWorker(context, run_schedules=False)
+    worker.start()
+    waits: list[float] = []
+    for number in range(count):
+        time.sleep(0.1)
+        added = time.perf_counter()
+        adder.transaction(SCOPE, lambda s: queue.add(s, Job.PRUNE, {"n": 1}, now=now()))
+        while len(begun) <= number:
+            time.sleep(0.001)
+        waits.append((begun[-1] - added) * 1000)
+    worker.stop()
+    return statistics.median(waits)
+
+
+def resident() -> float:
+    """Megabytes of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+Claims = list[dict[str, object]]
+
+
+def measure_accepting(url: str, directory: Path, seconds: float, messages: int) -> Claims:
+    claims: Claims = []
+    with listening(NoStore()) as port:
+        bare = loaded(port, 64, seconds=seconds)["rate"]
+    print(f"     64 connections, nothing stored (E): {bare:.0f}/s")
+    with opened(url) as database, ExitStack() as peers:
+        port = peers.enter_context(listening(Intake(database, Crypto(bytes(range(32))), now)))
         first = acknowledged = 0
+
+        def ours(connections: int, **options: float) -> dict[str, float]:
+            nonlocal first, acknowledged
+            found = loaded(port, connections, first=first, **options)
+            first, acknowledged = first + 1_000_000, acknowledged + int(found["count"])
+            return found
+
+        alone = 0.0
         for connections, goal in ((1, 0.30), (8, 1.0), (64, 2.5)):
             syncs = fdatasync_rate(directory)
-            found = accepted(intake, connections, seconds, first)
-            first, acknowledged = first + 1_000_000, acknowledged + int(found["count"])
-            ratio = found["rate"] / syncs
+            found = ours(connections, seconds=seconds)
+            alone = alone or found["p50"]
             print(
                 f"     {connections} connections: {found['rate']:.0f}/s, F {syncs:.0f}/s, "
                 f"p50 {found['p50']:.1f} ms, p99 {found['p99']:.1f} ms"
             )
             text = f"durable MLLP, {connections} connections, messages / fdatasync"
-            claims.append(at_least(text, ratio, goal))
-        claims.append(
-            at_least("64 connections, durable / nothing stored", found["rate"] / bare, 0.4)
+            claims.append(at_least(text, found["rate"] / syncs, goal))
+        rates = [found["rate"]]
+        claims.append(at_least("64 connections, durable / nothing stored", rates[0] / bare, 0.4))
+        floors = []
+        for _ in range(2):
+            with floor(database.url) as floor_port:
+                floors.append(loaded(floor_port, 64, seconds=seconds)["rate"])
+            rates.append(ours(64, seconds=seconds)["rate"])
+        print(f"     floor (same rows and group commit, nothing read): {max(floors):.0f}/s")
+        claims.append(at_least("64 connections, ours / floor", max(rates) / max(floors), 0.8))
+        with python_hl7(directory) as rival:
+            theirs = loaded(rival, 8, seconds=seconds)["rate"]
+        with hl7apy_server(directory) as rival:
+            slower = loaded(rival, 8, seconds=seconds, fresh=True)["rate"]
+        mine = ours(8, seconds=seconds)["rate"]
+        print(
+            f"     8 connections: ours {mine:.0f}/s, python-hl7 {theirs:.0f}/s, "
+            f"hl7apy {slower:.0f}/s"
         )
+        claims.append(at_least("8 connections, ours / python-hl7 + insert", mine / theirs, 1.0))
+        claims.append(at_least("8 connections, ours / hl7apy + insert", mine / slower, 1.0))
+        half = ours(64, seconds=seconds, pace=max(rates) / 2)
+        claims.append(
+            at_most("p99 at half the rate / p50 of one connection", half["p99"] / alone, "x", 5)
+        )
+        ours(64, count=messages / 4)
+        before = resident()
+        ours(64, count=messages)
+        text = f"memory after {messages} messages / after a quarter"
+        claims.append(at_most(text, resident() / before, "x", 1.1))
         with database.read(SCOPE) as session:
-            stored = session.query(JobRow).count()
+            stored = session.query(JobRow).where(JobRow.queue != "floor").count()
         claims.append(at_most("acknowledged and not stored", acknowledged - stored, "messages", 0))
-        rate = drained(database, directory)
-        print(f"     messages read and applied: {rate:.0f}/s")
-        actors.ACTORS[Job.PRUNE] = ActorSpec(lambda job: None, 60_000)
-        added = add_jobs(database, 5_000, 0)
-        print(f"     jobs added, 500 in a transaction: {added:.0f}/s")
-        free = drained(database, directory)
-        add_jobs(database, 5_000, 100)
-        laned = drained(database, directory)
-        print(f"     jobs that do nothing: {free:.0f}/s, in 100 lanes {laned:.0f}/s")
-        claims.append(at_least("jobs in 100 lanes / jobs without one", laned / free, 0.5))
     return claims
 
 
-def at_least(text: str, value: float, goal: float) -> dict[str, object]:
-    """A ratio that should not be smaller."""
-    found = {"claim": text, "value": round(value, 2), "unit": "x", "goal": f">= {goal}"}
+def measure_jobs(url: str, directory: Path, seconds: float) -> Claims:
+    claims: Claims = []
+    with opened(url) as database:
+        with listening(Intake(database, Crypto(bytes(range(32))), now)) as port:
+            loaded(port, 64, count=3_000, first=900_000_000)
+        processes = 1 if database.is_sqlite else 2
+        rate = drained(database, directory, processes)
+        claims.append(at_least(f"messages applied, {processes} process(es)", rate, 400, "/s"))
+        actors.ACTORS[Job.PRUNE] = ActorSpec(lambda job: None, 60_000, together=finish_together)
+        added = add_jobs(database, 5_000, 0)
+        print(f"     jobs added, 500 in a transaction: {added:.0f}/s")
+        free, stub = drained(database, directory), stub_rate(5_000)
+        goal = 0.6 if database.is_sqlite else 0.35
+        print(f"     jobs that do nothing: {free:.0f}/s; dramatiq's stub: {stub:.0f}/s")
+        claims.append(at_least("jobs that do nothing / dramatiq's stub", free / stub, goal))
+        add_jobs(database, 5_000, 100)
+        laned = drained(database, directory)
+        claims.append(at_least("jobs in 100 lanes", laned, 5_000, "/s"))
+        add_jobs(database, 20_000, 2, now() + timedelta(days=1))
+        add_jobs(database, 5_000, 100)
+        beside = drained(database, directory)
+        text = "jobs in lanes beside 20,000 stuck / without"
+        claims.append(at_least(text, beside / laned, 0.9))
+        idle = wake_ups(database, database, directory)
+        claims.append(at_most("wake-up in the process, median", idle, "ms", 5))
+        if not database.is_sqlite:
+            with closing(Database(database.url)) as other:
+                heard = wake_ups(database, other, directory)
+            claims.append(at_most("wake-up across processes, median", heard, "ms", 50))
+    return claims
+
+
+def at_least(text: str, value: float, goal: float, unit: str = "x") -> dict[str, object]:
+    """A ratio, or a rate, that should not be smaller."""
+    found = {"claim": text, "value": round(value, 2), "unit": unit, "goal": f">= {goal}"}
     return {**found, "ok": value >= goal}
 
 
@@ -253,17 +422,30 @@ def main() -> None:
     parser.add_argument("--database", default="", help="an empty PostgreSQL database's URL")
     parser.add_argument("--directory", type=Path, help="where SQLite and the probe of F lie")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each load")
-    parser.add_argument("--load", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--full", action="store_true", help="200,000 messages for the memory")
+    parser.add_argument("--only", choices=("accepting", "jobs"), help="one half")
+    parser.add_argument("--load", help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.load:
-        port, connections, seconds, first = options.load
-        found = asyncio.run(load(int(port), int(connections), float(seconds), int(first)))
-        print(json.dumps(found))
-        return
     log.configure("error")
-    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
-        url = options.database or f"sqlite:///{directory}/hub.db"
-        claims = measure(url, Path(directory), options.seconds)
+    if options.load:
+        print(json.dumps(uvloop.run(load(**json.loads(options.load)))))
+        return
+    if options.work:
+        stop = threading.Event()
+        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+        worked(options.work[0], Path(options.work[1]), stop)
+        return
+    claims: Claims = []
+    messages = 200_000 if options.full else 20_000
+    with tempfile.TemporaryDirectory(dir=options.directory) as name:
+        directory, seconds = Path(name), options.seconds
+        if options.only != "jobs":
+            url = options.database or f"sqlite:///{directory}/accepting.db"
+            claims += measure_accepting(url, directory, seconds, messages)
+        if options.only != "accepting":
+            url = options.database or f"sqlite:///{directory}/jobs.db"
+            claims += measure_jobs(url, directory, seconds)
     for claim in claims:
         mark = "ok  " if claim["ok"] else "MISS"
         print(f"{mark} {claim['claim']}: {claim['value']} {claim['unit']} (goal {claim['goal']})")
