@@ -87,10 +87,11 @@ def refuse_stale(sources: Sequence[Freshness], max_age_seconds: int) -> None:
     for item in sources:
         if item.lag_seconds is None:
             raise Stale(
-                f"The source {item.source} was never read completely; `syncConnection` reads it."
+                f"The source {item.source} was never read completely; `syncConnection` reads one "
+                "in streams."
             )
         if item.lag_seconds > max_age_seconds:
             raise Stale(
                 f"The data of the source {item.source} is {item.lag_seconds} seconds old; "
-                "`syncConnection` reads it anew."
+                "`syncConnection` reads one in streams anew."
             )

@@ -34,7 +34,7 @@ from hub.entrypoints.graphql_answer import Answer, failed, not_modified, succeed
 from hub.entrypoints.graphql_extensions import asked_beside
 from hub.entrypoints.graphql_request import Question
 from hub.entrypoints.live import LiveAnswers
-from hub.errors import Forbidden, NotFound, Rejected
+from hub.errors import Forbidden, NotFound, Rejected, Stale
 from hub.settings import Settings
 from hub.storage import audit, policy
 from hub.storage.crypto import Crypto
@@ -200,6 +200,8 @@ class Operations:
         except _Again:
             raise
         except Exception as error:
+            if isinstance(error, Stale) and cost is not None:
+                cost.settle(1)  # nothing was read
             return failed(error, cost)
 
     async def _open(self, access: Access, question: Question) -> Opened:

@@ -223,6 +223,7 @@ def test_data_older_than_asked_for_is_refused_and_not_read(world, practice):
     assert error["extensions"]["code"] == "UPSTREAM"
     assert gid(source) in error["message"]
     assert "3600 seconds old" in error["message"]
+    assert answer["extensions"]["cost"]["actualQueryCost"] == 1
     run(world, source, "offers", world.now)
     assert "data" in asked(mso, OFFERS, maxAgeSeconds=0)
 
