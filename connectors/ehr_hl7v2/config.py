@@ -17,7 +17,9 @@ from connectors.sdk.hl7v2.paths import parse_path
 from hub.domain.clinical_documents import DocumentCompletion
 from hub.domain.clinical_orders import ClinicalOrderStatus
 from hub.domain.encounters import EncounterClass
+from hub.domain.observations import ObservationStatus
 from hub.domain.patients import Sex
+from hub.domain.scheduling import AppointmentStatus
 
 DEFAULT_VERSIONS = (
     "2.1",
@@ -81,6 +83,12 @@ class ValueMaps(ConnectorConfig):
     sex: dict[str, Sex] = Field(default={}, description="PID-8 to female, male, other, unknown")
     encounter_class: dict[str, EncounterClass] = Field(
         default={}, description="PV1-2 to inpatient, outpatient, emergency, preadmit, other"
+    )
+    appointment_status: dict[str, AppointmentStatus] = Field(
+        default={}, description="SCH-25 to booked, cancelled, no_show, completed and so on"
+    )
+    observation_status: dict[str, ObservationStatus] = Field(
+        default={}, description="OBX-11 to preliminary, final, corrected and so on"
     )
     order_status: dict[str, ClinicalOrderStatus] = Field(
         default={}, description="ORC-5 to active, on_hold, completed, cancelled and so on"

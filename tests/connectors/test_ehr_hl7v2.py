@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from connectors.ehr_hl7v2 import events, parse
 from connectors.ehr_hl7v2.config import Config, EventRules, ValueMaps
 from connectors.ehr_hl7v2.connector import connector
+from connectors.ehr_hl7v2.fields import FIELDS
 from connectors.ehr_hl7v2.simulator import (
     FacilityFeed,
     Member,
@@ -27,6 +29,7 @@ from connectors.ehr_hl7v2.simulator import (
 from connectors.sdk.base import DocumentParser, ParsedDocument, RawDocument
 from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
+from hub.domain.observations import ObservationReport
 from hub.domain.patients import Patient
 from hub.domain.scheduling import Appointment
 from hub.errors import Rejected
@@ -285,3 +288,42 @@ def test_simulated_appointments_lie_on_the_next_day_or_later() -> None:
 def test_every_member_offered_is_used_when_there_are_patients_enough() -> None:
     body = b"".join(message.content for message in traffic())
     assert all(member.member_id.encode() in body for member in MEMBERS)
+
+
+def test_the_reference_names_every_field_with_its_places_and_every_event() -> None:
+    page = (FIXTURES.parents[1] / "docs" / "reference" / "hl7-messages.md").read_text()
+    for name, places in FIELDS.items():
+        assert f"| `{name}` | {', '.join(places)} |" in page
+    rows = [line for line in page.splitlines() if re.match(r"\| [A-Z]{3} ", line)]
+    named = set()
+    for row in rows:
+        for kind, listed in re.findall(
+            r"([A-Z]{3}) ((?:[A-Z]\d\d(?: to |, )?)+)", row.split("|")[1]
+        ):
+            codes = re.findall(r"[A-Z]\d\d", listed)
+            if " to " in listed:
+                first, last = re.findall(r"([A-Z]\d\d) to ([A-Z]\d\d)", listed)[0]
+                codes += [f"{first[0]}{n:02}" for n in range(int(first[1:]), int(last[1:]) + 1)]
+            named |= {f"{kind}^{code}" for code in codes}
+    assert named == events.EVENTS
+
+
+def test_the_senders_own_codes_go_before_the_tables() -> None:
+    config = Config(
+        values=ValueMaps(
+            encounter_class={"I": "outpatient"},
+            observation_status={"F": "preliminary"},
+            appointment_status={"Booked": "completed"},
+        )
+    )
+    visit = of(read(raw("adt_a02"), config), Encounter)
+    assert visit.encounter_class == "outpatient"
+    assert of(read(raw("siu_s14"), config), Appointment).status == "completed"
+    (report, *_) = read(raw("oru_r01"), config).records
+    assert isinstance(report.data, ObservationReport)
+    assert report.data.observations[0].status == "preliminary"
+
+
+def test_a_dialect_that_names_no_field_says_which_was_meant() -> None:
+    with pytest.raises(ValidationError, match=r"did you mean patient\.language\?"):
+        Config(field={"patient.languages": ("PID-15",)})

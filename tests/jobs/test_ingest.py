@@ -10,11 +10,13 @@ from sqlalchemy import select
 from hub.domain.agreements import unrestricted_scope
 from hub.services import intake
 from hub.storage import inbox
+from hub.storage.clinical_documents import part_identity
 from hub.storage.tables import (
     Appointment,
     Charge,
     Coverage,
     DataIssue,
+    DocumentPart,
     Encounter,
     InboundMessage,
     Observation,
@@ -145,3 +147,22 @@ def test_two_practices_of_one_feed_keep_their_patients_apart(
     assert {patient.practice_id for patient in patients} == {own.id, other.id}
     with office.hub.database.read(ALL) as session:
         assert len(session.scalars(select(Patient.id)).all()) == 2
+
+
+def test_an_embedded_file_is_decoded_and_stored_encrypted(office: Any, messages: list[Any]) -> None:
+    header, *_ = first(messages, "A04").content.split(b"\r")
+    patient = next(
+        line for line in first(messages, "A04").content.split(b"\r") if line.startswith(b"PID")
+    )
+    body = [
+        header.replace(b"ADT^A04^ADT_A01", b"MDM^T02^MDM_T02").replace(b"ADT^A04", b"MDM^T02"),
+        patient,
+        b"TXA|1|HP|TX|20260302100000||||||||DOC-41|||||AU",
+        b"OBX|1|ED|11502-2^Report^LN||^AP^PDF^Base64^JVBERi0xLjQK||||||F",
+    ]
+    office.receive(b"\r".join(body) + b"\r")
+    office.drain()
+    (part,) = office.all(DocumentPart)
+    assert b"%PDF" not in part.content
+    crypto = office.hub.crypto
+    assert crypto.decrypt(part.content, part_identity(part.id)) == b"%PDF-1.4\n"

@@ -9,6 +9,7 @@ from typing import Literal
 
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
 from connectors.ehr_hl7v2.mapping.people import practitioner
+from connectors.ehr_hl7v2.mapping.texts import coded
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.claims import Charge
@@ -31,22 +32,22 @@ def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, 
         if kind is None:
             reading.issue("unknown_code", "FT1-6", "The transaction type is not in table 0017.")
             continue
-        service_date = reading.date(ft1, "4.1")
+        service_date = reading.date_of("charge.service_date", ft1)
         if service_date is None:
             reading.issue("date_missing", "FT1-4", "A transaction has no date; it was left out.")
             continue
         quantity = reading.number(ft1, "10")
-        performer = practitioner(ft1, "20[1]")
-        procedure = "25" if ft1.value("25.1") else "7"
+        performer = practitioner(*reading.part("charge.performer", ft1))
+        code, _, system = coded(*reading.part("charge.procedure", ft1))
         amount, currency = _amount(reading, ft1, quantity)
         yield (
-            _key(ft1),
+            _key(reading, ft1),
             Charge(
                 patient=patient,
                 kind=kind,
                 service_date=service_date,
-                procedure_code=ft1.value(f"{procedure}.1") or "",
-                procedure_system=ft1.value(f"{procedure}.3") or "",
+                procedure_code=code or "",
+                procedure_system=system or "",
                 modifiers=_codes(ft1, 26),
                 quantity=quantity if quantity is not None else Decimal(1),
                 amount=amount,
@@ -58,9 +59,9 @@ def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, 
         )
 
 
-def _key(ft1: Segment) -> str:
+def _key(reading: Reading, ft1: Segment) -> str:
     """FT1-2, else batch, set id and a digest, so that the same segment again is the same charge."""
-    number = ft1.value("2")
+    number = reading.text("charge.number", ft1)
     if number:
         return number
     digest = hashlib.sha256(ft1.text.encode()).hexdigest()[:16]

@@ -42,19 +42,20 @@ def _pairs(reading: Reading) -> list[tuple[Segment, Segment]]:
 
 
 def _coverage(reading: Reading, in1: Segment, in2: Segment, order: int) -> Coverage:
-    priority = in1.value("22") or ""
+    at = (in1, in2)
+    priority = reading.text("coverage.priority", *at) or ""
     return Coverage(
         priority=int(priority) if priority.isascii() and priority.isdigit() else order,
-        payer_code=in1.value("3.1") or "",
-        payer_name=in1.value("4.1") or "",
-        plan_name=in1.value("2.2") or in1.value("2.1") or "",
-        group_number=in1.value("8") or "",
+        payer_code=reading.text("coverage.payer_code", *at) or "",
+        payer_name=reading.text("coverage.payer_name", *at) or "",
+        plan_name=reading.text("coverage.plan_name", *at) or "",
+        group_number=reading.text("coverage.group_number", *at) or "",
         member_id=_member_id(reading, in1, in2),
         relationship=_relationship(reading, in1, in2),
-        subscriber_name=person_name(in1, "16[1]"),
-        subscriber_birth_date=reading.date(in1, "18"),
-        starts_on=reading.date(in1, "12"),
-        ends_on=reading.date(in1, "13"),
+        subscriber_name=person_name(*reading.part("coverage.subscriber_name", *at)),
+        subscriber_birth_date=reading.date_of("coverage.subscriber_birth_date", *at),
+        starts_on=reading.date_of("coverage.starts_on", *at),
+        ends_on=reading.date_of("coverage.ends_on", *at),
     )
 
 
@@ -67,7 +68,7 @@ def _member_id(reading: Reading, in1: Segment, in2: Segment) -> str:
 
 
 def _relationship(reading: Reading, in1: Segment, in2: Segment) -> str:
-    sent = in1.value("17.1")
+    sent = reading.text("coverage.relationship", in1, in2)
     if sent:
         own: str | None = reading.config.values.relationship.get(sent)
         return own or _RELATIONSHIP_0063.get(sent.upper(), "other")

@@ -58,32 +58,32 @@ def encounter(
     if key is None:
         reading.issue("visit_number_missing", "PV1-19", "The visit has no number; it was left out.")
         return None
-    expected = reading.time_of("visit.expected_at") if event == "A05" else None
-    prior = reading.text("visit.prior_number") if event in _CLASS_BY_EVENT else None
+    expected = reading.time_of("visit.expected_at", pv1) if event == "A05" else None
+    prior = reading.text("visit.prior_number", pv1) if event in _CLASS_BY_EVENT else None
     return key, Encounter(
         patient=patient,
         status=STATUS.get(event),
-        encounter_class=_class(reading, event),
-        location=location(*reading.part("visit.location")),
-        attending=practitioner(*reading.part("visit.attending")),
-        starts_at=expected or reading.time_of("visit.starts_at"),
-        ends_at=None if event == "A13" else reading.time_of("visit.ends_at"),
+        encounter_class=_class(reading, pv1, event),
+        location=location(*reading.part("visit.location", pv1)),
+        attending=practitioner(*reading.part("visit.attending", pv1)),
+        starts_at=expected or reading.time_of("visit.starts_at", pv1),
+        ends_at=None if event == "A13" else reading.time_of("visit.ends_at", pv1),
         discharge_disposition=(
-            None if event == "A13" else reading.text("visit.discharge_disposition")
+            None if event == "A13" else reading.text("visit.discharge_disposition", pv1)
         ),
-        admission_type=reading.text("visit.admission_type"),
-        hospital_service=reading.text("visit.hospital_service"),
-        admit_source=reading.text("visit.admit_source"),
-        reason=reading.text("visit.reason"),
+        admission_type=reading.text("visit.admission_type", pv1),
+        hospital_service=reading.text("visit.hospital_service", pv1),
+        admit_source=reading.text("visit.admit_source", pv1),
+        reason=reading.text("visit.reason", pv1),
         movement=_MOVEMENT.get(event),
         prior_visit_number=prior if prior != key else None,
         diagnoses=diagnoses(reading),
     )
 
 
-def _class(reading: Reading, event: str) -> EncounterClass | None:
+def _class(reading: Reading, pv1: Segment, event: str) -> EncounterClass | None:
     """PV1-2; a change of class (A06, A07) whose PV1-2 is missing says it by its event."""
-    sent = reading.text("visit.class")
+    sent = reading.text("visit.class", pv1)
     if not sent:
         return _CLASS_BY_EVENT.get(event)
     own: EncounterClass | None = reading.config.values.encounter_class.get(sent)

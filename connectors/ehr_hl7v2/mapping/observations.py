@@ -46,7 +46,7 @@ def reports(
     visit = visit_number(reading)
     for group in _groups(reading):
         obr = group.obr
-        key = obr.value("3.1") or _placer_key(obr)
+        key = reading.text("report.number", obr) or _placer_key(obr)
         if not key:
             reading.issue("key_missing", "OBR-3", "A report has no number; it was left out.")
             continue
@@ -131,7 +131,9 @@ def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
     if any(other.key == key for other in group.observations):
         reading.issue("key_repeated", "OBX-4", "Two results of one report have the same key.")
         key = f"{key}|{len(group.observations) + 1}"
-    status = _STATUS.get((obx.value("11") or "").upper())
+    sent = reading.text("observation.status", obx) or ""
+    own: ObservationStatus | None = reading.config.values.observation_status.get(sent)
+    status = own or _STATUS.get(sent.upper())
     if status is None:
         reading.issue("unknown_code", "OBX-11", "The result status is not in HL7 table 0085.")
     return Observation(
@@ -146,11 +148,11 @@ def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
         reference_range=obx.text_at("7") or "",
         abnormal_flags=obx.text_at("8") or "",
         status=status or "registered",
-        observed_at=reading.time(obx, "14") or reading.time(group.obr, "7"),
+        observed_at=reading.time_of("observation.observed_at", obx, group.obr),
         value_code=obx.value("5.1") or "" if kind in _CODED else "",
         value_code_system=obx.value("5.3") or "" if kind in _CODED else "",
         method=obx.value("17[1].2") or obx.value("17[1].1") or "",
-        performer=obx.value("23.1") or obx.value("15.2") or obx.value("15.1") or "",
+        performer=reading.text("observation.performer", obx) or "",
     )
 
 

@@ -42,6 +42,8 @@ def details(reading: Reading, patient: PatientReference) -> PatientDetails | Non
 
 def is_cleared(segment: Segment) -> bool:
     """Whether a segment has nothing but nulls behind its set id: it empties its list."""
+    if NULL not in segment.text:
+        return False
     stated = [part for part in segment.fields[2:] if part]
     return bool(stated or segment.value("1") == "") and all(part == NULL for part in stated)
 
@@ -89,10 +91,11 @@ def _telecoms(pid: Segment) -> tuple[Telecom, ...] | None:
 def _reached(segment: Segment, field: int, use: str) -> Iterator[Telecom]:
     for position in range(1, segment.repetitions(field) + 1):
         at = f"{field}[{position}]"
-        used_for = segment.value(f"{at}.2") or use
-        if email := segment.value(f"{at}.4"):
-            yield Telecom("email", email, used_for)
-        elif segment.value(f"{at}.3") != "Internet" and (phone := number(segment, at)):
+        parts = segment.values(at, 12)
+        used_for = parts[1] or use
+        if parts[3]:
+            yield Telecom("email", parts[3], used_for)
+        elif parts[2] != "Internet" and (phone := number(parts)):
             yield Telecom("phone", phone, used_for)
 
 

@@ -139,17 +139,14 @@ def person_name(segment: Segment, at: str) -> PersonName | None:
     """One XPN (components from the first); None if the sender says nothing."""
     if not segment.raw(at):
         return None
-    family, given, middle, suffix, prefix = (
-        segment.value(f"{at}.{position}") or "" for position in range(1, 6)
-    )
-    return PersonName(family, given, middle, suffix, prefix)
+    return PersonName(*(part or "" for part in segment.values(at, 5)))
 
 
 def address(segment: Segment, at: str) -> Address | None:
     """One XAD; None if the sender says nothing."""
     if not segment.raw(at):
         return None
-    return Address(*(segment.value(f"{at}.{position}") or "" for position in range(1, 7)))
+    return Address(*(part or "" for part in segment.values(at, 6)))
 
 
 def _legal_name(reading: Reading, pid: Segment) -> PersonName | None:

@@ -10,14 +10,10 @@ _NPI_AUTHORITIES = frozenset({"NPI", "2.16.840.1.113883.4.6"})
 
 def practitioner(segment: Segment, at: str) -> Practitioner | None:
     """One XCN; the NPI is recognised by its type (table 0203) or authority, never by its look."""
-    number = segment.value(f"{at}.1") or ""
-    family = segment.value(f"{at}.2")
+    number, family, *rest = segment.values(at, 6)
     if not number and not family:
         return None
     authority = {segment.value(f"{at}.9.1"), segment.value(f"{at}.9.2")}
     is_npi = segment.value(f"{at}.13") == "NPI" or bool(authority & _NPI_AUTHORITIES)
-    name = PersonName(
-        family or "",
-        *(segment.value(f"{at}.{position}") or "" for position in range(3, 7)),
-    )
-    return Practitioner(number, name if family else None, number if is_npi else "")
+    name = PersonName(family or "", *(part or "" for part in rest)) if family else None
+    return Practitioner(number or "", name, number or "" if is_npi else "")

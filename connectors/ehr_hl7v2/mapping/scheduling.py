@@ -42,7 +42,7 @@ def appointment(reading: Reading, event: str, patient: PatientReference) -> tupl
             reason="key_missing",
             path="SCH-2",
         )
-    status = _BY_EVENT.get(event) or _TABLE_0278.get((sch.value("25.1") or "").upper(), "booked")
+    status = _BY_EVENT.get(event) or _stated(reading, sch)
     resources, dropped = appointment_resources(reading)
     starts_at = _starts_at(reading, dropped)
     if starts_at is None and status == "booked":
@@ -61,6 +61,13 @@ def appointment(reading: Reading, event: str, patient: PatientReference) -> tupl
         note="\n".join(lines(note, 3) for note in reading.message.all("NTE")) or None,
         resources=resources,
     )
+
+
+def _stated(reading: Reading, sch: Segment) -> AppointmentStatus:
+    """SCH-25 (table 0278); what is in neither table nor dialect counts as booked."""
+    sent = sch.value("25.1") or ""
+    own: AppointmentStatus | None = reading.config.values.appointment_status.get(sent)
+    return own or _TABLE_0278.get(sent.upper(), "booked")
 
 
 def _first(reading: Reading, name: str, dropped: frozenset[int]) -> Segment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from connectors.sdk.hl7v2.lexer import NULL, Segment
 
 
@@ -16,14 +18,13 @@ def telecom(segment: Segment, field: int) -> tuple[str | None, str | None]:
         at = f"{field}[{repetition}]"
         if segment.raw(at) == NULL:
             return "", ""
-        email = segment.value(f"{at}.4") if email is None else email
-        if phone is None and segment.value(f"{at}.3") != "Internet":
-            phone = number(segment, at)
+        parts = segment.values(at, 12)
+        email = parts[3] if email is None else email
+        if phone is None and parts[2] != "Internet":
+            phone = number(parts)
     return phone, email
 
 
-def number(segment: Segment, at: str) -> str | None:
-    """The phone number of one XTN."""
-    parts = [segment.value(f"{at}.{position}") for position in range(5, 9)]
-    digits = " ".join(part for part in parts if part)
-    return segment.value(f"{at}.12") or digits or segment.value(f"{at}.1")
+def number(parts: Sequence[str | None]) -> str | None:
+    """The phone number among the twelve components of an XTN."""
+    return parts[11] or " ".join(part for part in parts[4:8] if part) or parts[0]

@@ -10,11 +10,11 @@ Coded = tuple[str | None, str | None, str | None]
 def coded(segment: Segment, at: str) -> Coded:
     """Code, text and coding system of a CE or CWE; of its alternates (4 to 6) where there is no
     code. None where the sender says nothing."""
-    code, text, system = (segment.value(f"{at}.{position}") for position in (1, 2, 3))
-    if code is None and (alternate := segment.value(f"{at}.4")) is not None:
-        return alternate, segment.value(f"{at}.5") or text, segment.value(f"{at}.6")
+    code, text, system, other_code, other_text, other_system, *_, original = segment.values(at, 9)
+    if code is None and other_code is not None:
+        return other_code, other_text or text, other_system
     if code is None:
-        return None, text or segment.value(f"{at}.9"), None
+        return None, text or original, None
     return code, text, system
 
 

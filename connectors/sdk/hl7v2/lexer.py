@@ -71,6 +71,23 @@ class Segment:
         """The text at `path` as sent: None if absent, "" if empty, two double quotes if null."""
         return self._part(parse_path(path))
 
+    def values(self, path: str, count: int) -> list[str | None]:
+        """`value` of the first `count` components of the repetition at `path`, read in one go."""
+        part = self._part(parse_path(path))
+        if not part:
+            return [None] * count
+        if part == NULL:
+            return [""] * count
+        marks = self._delimiters
+        found: list[str | None] = []
+        for piece in part.split(marks.component, count)[:count]:
+            leaf = piece
+            if marks.subcomponent and marks.subcomponent in leaf:
+                leaf = leaf.partition(marks.subcomponent)[0]
+            found.append("" if leaf == NULL else self._unescape(leaf) or None)
+        found.extend([None] * (count - len(found)))
+        return found
+
     def repetitions(self, field: int) -> int:
         """How many repetitions the field has, empty ones counted; 0 if it is absent or empty."""
         part = self._field(field)

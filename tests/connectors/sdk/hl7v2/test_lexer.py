@@ -204,3 +204,13 @@ def test_the_lexer_and_two_other_parsers_agree_on_fixtures(path: Path) -> None:
             fields = [field.to_er7() for field in tree.children if field.name == child.name]
             if ours.id != "MSH" or number > 2:
                 assert (ours.raw(str(number)) or "") == "~".join(fields), child.name
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
+def test_components_read_in_one_go_are_those_read_one_by_one(path: Path) -> None:
+    for segment in lex(path.read_bytes()):
+        for field in range(3, len(segment.fields) + 1):
+            for repetition in range(1, segment.repetitions(field) + 1):
+                at = f"{field}[{repetition}]"
+                singly = [segment.value(f"{at}.{number}") for number in range(1, 10)]
+                assert segment.values(at, 9) == singly, f"{segment.id}-{at}"
