@@ -3,12 +3,14 @@
     python bench/graphql.py [--json] [--rounds N] [--seconds S] [--full] [--peer DIRECTORY]
 
 One server process under uvicorn, the load from another process, 16 connections, practices at
-random. Every server answers the same query over the same rows; answers are compared first. CPU is
-that of the server and of all PostgreSQL backends of the database, per request. Figures are medians
-over interleaved rounds; compare ratios, not milliseconds. Credentials, agreements and the cost
-bucket are left out on all sides, scope, data classes, limits and price are on; audit is a server of
-its own. `--full` loads 200 000 patients. PostGraphile is installed from npm into a temporary
-directory, or taken from `--peer`; without Node its claims are missing.
+random. Every server answers the same query over the same rows; answers are compared first. "hub" is
+the application as it is served: credential, agreements, scope, limits, cost bucket and audit on;
+"hub unaudited" leaves the audit out, "engine" credential and bucket as well. CPU is that of the
+server and of all PostgreSQL backends of the database, per request; it is the figure to trust on a
+machine that does other things too, rates and p99 are not. Figures are medians of the ratios of
+interleaved rounds. A cold document has a name never seen before (known shape), or fields in an
+order never seen before (new shape). `--full` loads 200 000 patients. PostGraphile is installed from npm
+into a temporary directory, or taken from `--peer`; without Node its claims are missing.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -44,17 +47,24 @@ import uvicorn  # noqa: E402
 from psycopg_pool import AsyncConnectionPool  # noqa: E402
 from sqlalchemy import create_engine, insert, select, text  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
-from starlette.concurrency import run_in_threadpool  # noqa: E402
 from starlette.requests import Request  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
+from hub import log  # noqa: E402
+from hub.auth.credentials import create_client  # noqa: E402
+from hub.auth.documents import add_document  # noqa: E402
 from hub.domain.agreements import (  # noqa: E402
     READABLE_CLASSES,
+    DataClass,
     Domain,
     PrincipalKind,
+    Purpose,
     practice_scope,
+    unrestricted_scope,
 )
+from hub.entrypoints.web import create_app  # noqa: E402
+from hub.settings import Settings  # noqa: E402
 from hub.storage import tables  # noqa: E402
 from hub.storage.crypto import Crypto  # noqa: E402
 from hub.storage.reads.write import global_id  # noqa: E402
@@ -79,6 +89,12 @@ TARGET = """query Target($id: ID!) { node(id: $id) { ... on Practice { id name
     coverages(first: 1) { nodes { payerName planName memberId status } }
     appointments(first: 5) { nodes { startsAt status minutes provider { familyName } } }
   } } } } }"""
+ROWS = TARGET.replace("birthDate sex", "birthDate age sex")
+RELAY = """query Target($id: ID!) { node(id: $id) { ... on Practice { id name
+  patients(first: 50) { edges { cursor node { id familyName givenName birthDate sex status
+    coverages(first: 1) { edges { node { payerName planName memberId status } } }
+    appointments(first: 5) { edges { node { startsAt status minutes provider { familyName } } } }
+  } } pageInfo { hasNextPage } } } } }"""
 SMALL = "query Small($id: ID!) { node(id: $id) { ... on Practice { id name } } }"
 
 _ID = "replace(encode(convert_to('{}:' || {}, 'UTF8'), 'base64'), E'\\n', '')"
@@ -104,6 +120,38 @@ SELECT json_build_object('node', json_build_object('id', {_ID.format("Practice",
   FROM (SELECT * FROM patients c WHERE c.practice_id = p.id
         ORDER BY c.family_name, c.given_name, c.id LIMIT 50) c))))::text
 FROM practices p WHERE p.id = $1"""
+FLOOR_ROWS = FLOOR_TARGET.replace(
+    "'birthDate', c.birth_date,",
+    "'birthDate', c.birth_date, "
+    "'age', date_part('year', age((now() AT TIME ZONE 'UTC')::date, c.birth_date))::int,",
+)
+FLOOR_RELAY = f"""
+SELECT json_build_object('node', json_build_object('id', {_ID.format("Practice", "p.id")},
+ 'name', p.name, 'patients', (
+  SELECT json_build_object('edges', coalesce(json_agg(json_build_object('cursor', c.id, 'node',
+   json_build_object(
+    'id', {_ID.format("Patient", "c.id")}, 'familyName', c.family_name, 'givenName', c.given_name,
+    'birthDate', c.birth_date, 'sex', upper(c.sex), 'status', upper(c.status),
+    'coverages', json_build_object('edges', (
+      SELECT coalesce(json_agg(json_build_object('node', json_build_object(
+        'payerName', v.payer_name, 'planName', v.plan_name,
+        'memberId', v.member_id, 'status', v.status))), '[]')
+      FROM (SELECT * FROM coverages v WHERE v.practice_id = c.practice_id AND v.patient_id = c.id
+            ORDER BY v.priority, v.id LIMIT 1) v)),
+    'appointments', json_build_object('edges', (
+      SELECT coalesce(json_agg(json_build_object('node', json_build_object(
+        'startsAt', to_char(a.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'status', upper(a.status), 'minutes', a.minutes,
+        'provider', (SELECT json_build_object('familyName', d.family_name) FROM providers d
+                     WHERE d.practice_id = a.practice_id AND d.id = a.provider_id)))), '[]')
+      FROM (SELECT * FROM appointments a WHERE a.practice_id = c.practice_id
+            AND a.patient_id = c.id ORDER BY a.starts_at, a.id LIMIT 5) a))
+   )) ORDER BY c.place) FILTER (WHERE c.place <= 50), '[]'),
+   'pageInfo', json_build_object('hasNextPage', count(*) > 50))
+  FROM (SELECT c.*, row_number() OVER (ORDER BY c.family_name, c.given_name, c.id) place
+        FROM (SELECT * FROM patients c WHERE c.practice_id = p.id
+              ORDER BY c.family_name, c.given_name, c.id LIMIT 51) c) c)))::text
+FROM practices p WHERE p.id = $1"""
 FLOOR_SMALL = f"""SELECT json_build_object('node', json_build_object(
   'id', {_ID.format("Practice", "p.id")}, 'name', p.name))::text
 FROM practices p WHERE p.id = $1"""
@@ -116,9 +164,20 @@ PEER_TARGET = """query Target($id: String!) { practiceByRowId(rowId: $id) { id n
     appointmentsByPracticeIdAndPatientIdList(first: 5, orderBy: [STARTS_AT_ASC, ROW_ID_ASC]) {
       startsAt status minutes providerByPracticeIdAndProviderId { familyName } } } } }"""
 PEER_SMALL = "query Small($id: String!) { practiceByRowId(rowId: $id) { id name } }"
-QUERIES = {"target": TARGET, "practice": SMALL}
-FLOORS = {"target": FLOOR_TARGET, "practice": FLOOR_SMALL}
-PEERS = {"target": PEER_TARGET, "practice": PEER_SMALL}
+QUERIES = {"target": TARGET, "practice": SMALL, "rows": ROWS, "relay": RELAY}
+FLOORS = {"target": FLOOR_TARGET, "practice": FLOOR_SMALL, "rows": FLOOR_ROWS, "relay": FLOOR_RELAY}
+PEERS = {"target": PEER_TARGET, "practice": PEER_SMALL, "rows": PEER_TARGET}
+STORED, COLD, NEW = "stored document", "known shape", "new shape"
+ASKED = {
+    "target": ("hub", "hub unaudited", "engine", "floor", "PostGraphile"),
+    "practice": ("hub", "engine", "floor", "PostGraphile"),
+    "rows": ("hub", "floor", "PostGraphile"),
+    "relay": ("hub", "floor"),
+    STORED: ("hub", "hub unaudited"),
+    COLD: ("hub", "PostGraphile"),
+    NEW: ("hub", "PostGraphile"),
+}
+"""Who is asked for each kind of request."""
 
 
 # Data
@@ -146,6 +205,9 @@ def _load_practice(connection: Any, drawn: random.Random, number: int, patients:
     common = {"practice_id": practice, "external_id": "", "content_hash": ""}
     row = {"id": practice, "name": f"Practice {number:04d}", "zone": "America/Chicago"}
     connection.execute(insert(tables.Practice), [{**row, "created_at": NOW}])
+    terms = {"granularity": "ROW", "purposes": ["OPERATIONS"], "starts_on": date(2026, 1, 1)}
+    agreed = [{"id": new(), "practice_id": practice, "domain": d.value, **terms} for d in Domain]
+    connection.execute(insert(tables.ServiceAgreement), agreed)
     providers = [
         {"practice_id": practice, "id": new(), "npi": f"{n:010d}", "family_name": f"Healer {n}"}
         for n in range(10)
@@ -213,16 +275,68 @@ def prepare_postgresql(practices: int, patients: int) -> list[str]:
 # Servers
 
 
-def engine_and_context(url: str, *, audit: bool) -> tuple[Engine, Context]:
-    """The engine as an MSO app with full rows of every practice uses it."""
+@contextlib.contextmanager
+def hub_on(url: str) -> Iterator[Any]:
+    """What an entry point needs of a hub, without jobs and listeners."""
+    points = 10**9
+    settings = Settings(_env_file=None, graphql_cost_maximum=points, graphql_restore_rate=points)
+    database = Database(url)
+    yield SimpleNamespace(
+        settings=settings,
+        database=database,
+        crypto=Crypto(bytes(32)),
+        now=lambda: datetime.now(UTC),
+    )
+    database.close()
+
+
+def grant(url: str) -> str:
+    """A new credential of an MSO app that reads every row of every practice under agreements, with
+    the target query stored for it; returns its key."""
+    name = f"bench {uuid.uuid4().hex}"
+
+    def work(session: Any) -> str:
+        client, key = create_client(session, name, PrincipalKind.MSO_APP, now=NOW, developer=True)
+        digest = hashlib.sha256(TARGET.encode()).hexdigest()
+        add_document(
+            session, client, digest=digest, name="target", text=TARGET, cost=652, now=NOW,
+            purpose=Purpose.OPERATIONS,
+        )  # fmt: skip
+        return key
+
+    with hub_on(url) as hub:
+        return str(hub.database.transaction(unrestricted_scope("bench"), work))
+
+
+def hub_app(*, audit: bool, url: str = URL) -> Starlette:
+    """The application as it is served."""
     if not audit:
-        _Run.note_reading = lambda *_: None  # type: ignore[method-assign]
+        _leave_out_audit()
+    hub = contextlib.ExitStack().enter_context(hub_on(url))
+    return create_app(hub, connectors=[])
+
+
+def engine_app() -> Starlette:
+    """The engine alone: who asks and what they may spend is known beforehand."""
+    _leave_out_audit()
+    engine, context = engine_and_context(URL)
+
+    async def handle(request: Request) -> Response:
+        sent = orjson.loads(await request.body())
+        prepared = engine.prepare(context, sent["query"], sent["variables"], None)
+        body = b'{"data":' + await engine.answer(context, prepared) + b"}"
+        return Response(body, media_type="application/json")
+
+    return Starlette(routes=[Route("/graphql", handle, methods=["POST"])])
+
+
+def engine_and_context(url: str) -> tuple[Engine, Context]:
     ids = frozenset(practice_ids(url))
     scope = replace(
         practice_scope(),
         principal_id="bench",
         kind=PrincipalKind.MSO_APP,
-        classes=READABLE_CLASSES,
+        classes=READABLE_CLASSES - {DataClass.PHI_SENSITIVE},
         rows=MappingProxyType(dict.fromkeys(Domain, ids)),
     )
     principal: Any = SimpleNamespace(id="bench", name="bench")
@@ -230,20 +344,11 @@ def engine_and_context(url: str, *, audit: bool) -> tuple[Engine, Context]:
     return Engine(hub_schema(), introspection=False), context
 
 
-def hub_app(*, audit: bool) -> Starlette:
-    engine, context = engine_and_context(URL, audit=audit)
+def _leave_out_audit() -> None:
+    async def nothing(*_: object) -> None:
+        return None
 
-    def answer(body: bytes) -> bytes:
-        sent = orjson.loads(body)
-        prepared = engine.prepare(context, sent["query"], sent["variables"], None)
-        data = orjson.Fragment(engine.answer(context, prepared))
-        return orjson.dumps({"data": data})
-
-    async def handle(request: Request) -> Response:
-        body = await run_in_threadpool(answer, await request.body())
-        return Response(body, media_type="application/json")
-
-    return Starlette(routes=[Route("/graphql", handle, methods=["POST"])])
+    _Run._audited = nothing  # type: ignore[assignment,method-assign]
 
 
 def floor_app() -> Starlette:
@@ -275,9 +380,11 @@ def floor_app() -> Starlette:
 
 
 APPS: dict[str, Callable[[], Starlette]] = {
-    "hub": lambda: hub_app(audit=False),
-    "hub, audited": lambda: hub_app(audit=True),
+    "hub": lambda: hub_app(audit=True),
+    "hub unaudited": lambda: hub_app(audit=False),
+    "engine": engine_app,
     "floor": floor_app,
+    "SQLite": lambda: hub_app(audit=True, url=os.environ["BENCH_SQLITE_URL"]),
 }
 PEER_SERVER = """
 import { createServer } from "node:http";
@@ -299,6 +406,9 @@ server.listen(Number(process.env.PORT), "127.0.0.1");
 """
 
 
+Body = Callable[[random.Random], bytes]
+
+
 @dataclass
 class Running:
     """A server under load: its process and how it is asked."""
@@ -306,26 +416,69 @@ class Running:
     name: str
     process: subprocess.Popen[bytes]
     port: int
-    bodies: dict[str, list[bytes]]
+    bodies: dict[str, Body]
+    key: str
+
+    def asked(self, kind: str) -> Callable[[random.Random], bytes]:
+        """Makes whole HTTP requests of one kind."""
+        body = self.bodies[kind]
+        fixed = f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.key}\r\n"
+
+        def make(drawn: random.Random) -> bytes:
+            sent = body(drawn)
+            head = f"{fixed}Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
+            return head.encode() + sent
+
+        return make
 
 
-def bodies(name: str, ids: list[str]) -> dict[str, list[bytes]]:
-    def body(query: str, row_id: str) -> bytes:
-        return orjson.dumps({"query": query, "variables": {"id": row_id}})
-
-    found = {}
-    for kind in QUERIES:
-        if name == "floor":
-            found[kind] = [body(kind, row_id) for row_id in ids]
-        elif name == "PostGraphile":
-            found[kind] = [body(PEERS[kind], row_id) for row_id in ids]
-        else:
-            found[kind] = [body(QUERIES[kind], global_id("Practice", i)) for i in ids]
+def bodies(name: str, ids: list[str]) -> dict[str, Body]:
+    """What a server is sent for each kind of request."""
+    if name == "floor":
+        return {kind: _one_of([_body(kind, row_id) for row_id in ids]) for kind in FLOORS}
+    queries = PEERS if name == "PostGraphile" else QUERIES
+    asked = ids if name == "PostGraphile" else [global_id("Practice", row_id) for row_id in ids]
+    found = {
+        kind: _one_of([_body(query, row_id) for row_id in asked]) for kind, query in queries.items()
+    }
+    target = queries["target"]
+    found[COLD] = lambda drawn: _body(_renamed(target, drawn), drawn.choice(asked))
+    found[NEW] = lambda drawn: _body(
+        _reordered(_renamed(target, drawn), drawn), drawn.choice(asked)
+    )
+    digest = hashlib.sha256(TARGET.encode()).hexdigest()
+    stored = [{"documentId": f"sha256:{digest}", "variables": {"id": row_id}} for row_id in asked]
+    found[STORED] = _one_of([orjson.dumps(each) for each in stored])
     return found
 
 
+def _body(query: str, row_id: str) -> bytes:
+    return orjson.dumps({"query": query, "variables": {"id": row_id}})
+
+
+def _one_of(made: list[bytes]) -> Body:
+    return lambda drawn: drawn.choice(made)
+
+
+def _renamed(query: str, drawn: random.Random) -> str:
+    return query.replace("Target", f"T{drawn.getrandbits(64):x}", 1)
+
+
+def _reordered(query: str, drawn: random.Random) -> str:
+    for fields in (
+        "familyName givenName birthDate sex status",
+        "payerName planName memberId status",
+    ):
+        order = fields.split()
+        drawn.shuffle(order)
+        query = query.replace(fields, " ".join(order), 1)
+    return query
+
+
 @contextlib.contextmanager
-def serving(name: str, port: int, ids: list[str], peer: Path | None) -> Iterator[Running]:
+def serving(
+    name: str, port: int, ids: list[str], peer: Path | None, key: str, sqlite: str = ""
+) -> Iterator[Running]:
     if name == "PostGraphile":
         assert peer is not None
         (peer / "server.mjs").write_text(PEER_SERVER)
@@ -339,9 +492,9 @@ def serving(name: str, port: int, ids: list[str], peer: Path | None) -> Iterator
         environment["NODE_ENV"] = "production"
     else:
         command = [sys.executable, __file__, "--serve", name, "--port", str(port)]
-        environment, peer = dict(os.environ), None
+        environment, peer = {**os.environ, "BENCH_SQLITE_URL": sqlite}, None
     process = subprocess.Popen(command, env=environment, cwd=peer)
-    running = Running(name, process, port, bodies(name, ids))
+    running = Running(name, process, port, bodies(name, ids), key)
     try:
         _wait_until_it_answers(running)
         yield running
@@ -353,7 +506,7 @@ def serving(name: str, port: int, ids: list[str], peer: Path | None) -> Iterator
 def _wait_until_it_answers(running: Running) -> None:
     for _ in range(300):
         with contextlib.suppress(OSError):
-            asyncio.run(ask(running.port, running.bodies["practice"][0]))
+            ask(running, "practice")
             return
         time.sleep(0.1)
     raise RuntimeError(f"{running.name} does not answer")
@@ -362,36 +515,43 @@ def _wait_until_it_answers(running: Running) -> None:
 # Load
 
 
-async def ask(port: int, body: bytes) -> Any:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    answer = await _request(reader, writer, body)
-    writer.close()
-    return orjson.loads(answer)
+def ask(running: Running, kind: str, seed: int = 0) -> Any:
+    """One answer, read."""
+
+    async def once() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        answer = await _request(reader, writer, running.asked(kind)(random.Random(seed)))
+        writer.close()
+        return answer
+
+    return orjson.loads(asyncio.run(once()))
 
 
-async def _request(reader: asyncio.StreamReader, writer: Any, body: bytes) -> bytes:
-    head = f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-    writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+async def _request(reader: asyncio.StreamReader, writer: Any, sent: bytes) -> bytes:
+    writer.write(sent)
     answered = (await reader.readuntil(b"\r\n\r\n")).lower()
-    if b" 200 " not in answered.partition(b"\r\n")[0]:
-        raise RuntimeError(answered.decode())
     size = int(answered.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    return await reader.readexactly(size)
+    body = await reader.readexactly(size)
+    if b" 200 " not in answered.partition(b"\r\n")[0] or body.startswith(b'{"errors"'):
+        raise RuntimeError((answered + body[:500]).decode())
+    return body
 
 
-async def load_for(port: int, sent: list[bytes], seconds: float, connections: int) -> list[float]:
+async def load_for(running: Running, kind: str, seconds: float, connections: int) -> list[float]:
     """The latency of each request made in that time."""
-    until, latencies = time.perf_counter() + seconds, []
+    until, latencies, make = time.perf_counter() + seconds, [], running.asked(kind)
 
-    async def one(number: int) -> None:
-        drawn = random.Random(number)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while (start := time.perf_counter()) < until:
-            await _request(reader, writer, drawn.choice(sent))
+    async def one() -> None:
+        drawn = random.Random()
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        while time.perf_counter() < until:
+            sent = make(drawn)
+            start = time.perf_counter()
+            await _request(reader, writer, sent)
             latencies.append(time.perf_counter() - start)
         writer.close()
 
-    await asyncio.gather(*(one(number) for number in range(connections)))
+    await asyncio.gather(*(one() for _ in range(connections)))
     return latencies
 
 
@@ -409,12 +569,11 @@ class Sample:
 
 def measure(running: Running, kind: str, seconds: float) -> Sample:
     """One round: requests a second, CPU milliseconds a request of server and PostgreSQL, p99."""
-    sent = running.bodies[kind]
-    asyncio.run(load_for(running.port, sent, 0.5, CONNECTIONS))
+    asyncio.run(load_for(running, kind, 0.5, CONNECTIONS))
     backends = _backends()
     before = _cpu([running.process.pid]), _cpu(backends)
     start = time.perf_counter()
-    latencies = asyncio.run(load_for(running.port, sent, seconds, CONNECTIONS))
+    latencies = asyncio.run(load_for(running, kind, seconds, CONNECTIONS))
     took = time.perf_counter() - start
     after = _cpu([running.process.pid]), _cpu(backends)
     count = len(latencies)
@@ -430,6 +589,12 @@ def _cpu(pids: list[int]) -> float:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             total += int(fields[11]) + int(fields[12])
     return total / TICKS
+
+
+def resident(running: Running) -> float:
+    """Resident memory of a server, in MB."""
+    text = Path(f"/proc/{running.process.pid}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def _backends() -> list[int]:
@@ -463,55 +628,89 @@ def find_peer(given: str | None) -> Path | None:
     return peer if done.returncode == 0 else None
 
 
-# SQLite
+# In this process and on SQLite
 
 
-def sqlite_milliseconds(rounds: int, patients: int) -> float:
-    """CPU of one target query in process, from document text to answer bytes."""
+def plain_microseconds(url: str, rounds: int) -> float:
+    """CPU of one leaf of an answer made by graphql-core: introspection, which is nothing stored."""
+    _, context = engine_and_context(url)
+    engine = Engine(hub_schema(), introspection=True)
+    text = "{ __schema { types { name kind description fields { name description } } } }"
+    found = []
+
+    async def once() -> int:
+        prepared = engine.prepare(context, text, {}, None)
+        return _leaves(orjson.loads(await engine.answer(context, prepared)))
+
+    with asyncio.Runner() as loop:
+        for _ in range(rounds + 1):
+            start = time.process_time()
+            leaves = sum(loop.run(once()) for _ in range(5))
+            found.append((time.process_time() - start) / leaves * 1e6)
+    context.database.close()
+    return statistics.median(found[1:])
+
+
+def _leaves(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(map(_leaves, value.values()))
+    return sum(map(_leaves, value)) if isinstance(value, list) else 1
+
+
+def sqlite_milliseconds(options: argparse.Namespace, patients: int) -> float:
+    """CPU of one target query over HTTP on SQLite, everything on."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/hub.db"
         load(url, 5, patients)
-        engine, context = engine_and_context(url, audit=False)
-        ids = [global_id("Practice", row_id) for row_id in practice_ids(url)]
-        found = []
-        for _ in range(rounds + 1):
-            start = time.process_time()
-            for turn in range(200):
-                variables = {"id": ids[turn % len(ids)]}
-                engine.answer(context, engine.prepare(context, TARGET, variables, None))
-            found.append((time.process_time() - start) / 200 * 1000)
-        context.database.close()
-    return statistics.median(found[1:])
+        key, ids = grant(url), practice_ids(url)
+        with serving("SQLite", 8799, ids, None, key, url) as running:
+            taken = [measure(running, "target", options.seconds) for _ in range(options.rounds)]
+    return statistics.median(sample.server for sample in taken)
 
 
 # Claims
 
-
-def ratios(samples: dict[str, list[Sample]], over: str, of: Callable[[Sample], float]) -> float:
-    pairs = zip(samples["hub"], samples[over], strict=True)
-    return statistics.median(of(ours) / of(theirs) for ours, theirs in pairs)
+Of = Callable[[Sample], float]
 
 
-def claims(kind: str, samples: dict[str, list[Sample]]) -> list[dict[str, Any]]:
-    cpu: Callable[[Sample], float] = lambda sample: sample.cpu  # noqa: E731
-    rate: Callable[[Sample], float] = lambda sample: sample.rate  # noqa: E731
+def ratio(ours: list[Sample], theirs: list[Sample], of: Of) -> float:
+    return statistics.median(of(a) / of(b) for a, b in zip(ours, theirs, strict=True))
+
+
+def claims(taken: dict[str, dict[str, list[Sample]]]) -> list[dict[str, Any]]:
+    """What was claimed, from the samples by kind of request and server."""
+    cpu: Of = lambda sample: sample.cpu  # noqa: E731
+    rate: Of = lambda sample: sample.rate  # noqa: E731
+    p99: Of = lambda sample: sample.p99  # noqa: E731
+    database: Of = lambda sample: sample.database  # noqa: E731
     found = []
 
-    def add(claim: str, over: str, of: Callable[[Sample], float], goal: float, up: bool) -> None:
-        value = ratios(samples, over, of) if over in samples else None
+    def add(claim: str, kind: str, over: str, of: Of, goal: float, *, up: bool = False) -> None:
+        ours, theirs = taken[kind]["hub"], taken[kind].get(over)
+        value = None if theirs is None else ratio(ours, theirs, of)
         found.append(_claim(f"{claim} / {over}", value, "ratio", goal, up=up))
 
-    if kind == "target":
-        add("G1 target query: requests a second", "floor", rate, 0.95, True)
-        add("G1 target query: requests a second", "PostGraphile", rate, 2.2, True)
-        add("G1 target query: p99", "floor", lambda sample: sample.p99, 1.2, False)
-        add("G2 target query: CPU", "floor", cpu, 1.05, False)
-        add("G2 target query: CPU", "PostGraphile", cpu, 0.6, False)
-        server = statistics.median(sample.server for sample in samples["hub"])
-        found.append(_claim("G2 target query: CPU of the server", server, "ms", 0.4, up=False))
-    else:
-        add("G4 practice{id name}: CPU", "floor", cpu, 1.3, False)
-        add("G4 practice{id name}: CPU", "PostGraphile", cpu, 0.8, False)
+    add("G1 target query: requests a second", "target", "floor", rate, 0.95, up=True)
+    add("G1 target query: requests a second", "target", "PostGraphile", rate, 2.2, up=True)
+    add("G1 target query: p99", "target", "floor", p99, 1.2)
+    add("G2 target query: CPU", "target", "floor", cpu, 1.05)
+    add("G2 target query: CPU", "target", "PostGraphile", cpu, 0.6)
+    server = statistics.median(sample.server for sample in taken["target"]["hub"])
+    found.append(_claim("G2 target query: CPU of the server", server, "ms", 0.4, up=False))
+    add("G3 with a computed field: CPU", "rows", "PostGraphile", cpu, 1.0)
+    add("G3 with a computed field: CPU", "rows", "floor", cpu, 1.7)
+    add("G4 practice{id name}: CPU", "practice", "floor", cpu, 1.3)
+    add("G4 practice{id name}: CPU", "practice", "PostGraphile", cpu, 0.8)
+    add("G5 never seen, known shape: CPU", COLD, "PostGraphile", cpu, 0.65)
+    add("G5 never seen, new shape: CPU", NEW, "PostGraphile", cpu, 0.85)
+    stored = ratio(taken[STORED]["hub"], taken["target"]["hub"], cpu)
+    found.append(_claim("G5 stored document: CPU / warm text", stored, "ratio", 1.05, up=False))
+    bare = ratio(taken["target"]["hub unaudited"], taken["target"]["engine"], cpu)
+    found.append(_claim("G7 target query: CPU / engine alone", bare, "ratio", 1.05, up=False))
+    add("G7 practice{id name}: CPU", "practice", "engine", cpu, 1.05)
+    add("G13 Relay form: CPU", "relay", "floor", cpu, 1.1)
+    audited = ratio(taken["target"]["hub"], taken["target"]["hub unaudited"], database)
+    print(f"PostgreSQL's CPU with audit / without: {audited:.2f}", file=sys.stderr)
     return found
 
 
@@ -521,22 +720,17 @@ def _claim(claim: str, value: float | None, unit: str, goal: float, *, up: bool)
     return {"claim": claim, "value": shown, "unit": unit, "goal": goal, "ok": ok}
 
 
-def compare_answers(servers: list[Running]) -> None:
-    """Raises if the hub and the floor differ, or the peer has other names in it."""
-    for kind in QUERIES:
-        for place in range(3):
-            answers = {
-                server.name: asyncio.run(ask(server.port, server.bodies[kind][place]))
-                for server in servers
-            }
-            own = answers["hub"]
-            if own != answers["floor"] or own != answers["hub, audited"]:
+def compare_answers(servers: dict[str, Running]) -> None:
+    """Raises if the servers differ in their answers, or the peer has other names in it."""
+    for kind, names in ASKED.items():
+        for seed in range(3):
+            answers = {n: ask(servers[n], kind, seed) for n in names if n in servers}
+            own = answers["hub"]["data"]
+            peer = answers.pop("PostGraphile", None)
+            if any(answer["data"] != own for answer in answers.values()):
                 raise RuntimeError(f"the answers to {kind} differ")
-            peer = answers.get("PostGraphile")
-            if peer is not None and _names(peer) != _names(own):
-                raise RuntimeError(
-                    f"PostGraphile answers {kind} with other rows: {str(peer)[:500]}"
-                )
+            if peer is not None and sorted(_names(peer)) != sorted(_names(own)):
+                raise RuntimeError(f"PostGraphile answers {kind} with other rows")
 
 
 def _names(value: Any) -> list[Any]:
@@ -550,34 +744,39 @@ def _names(value: Any) -> list[Any]:
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     practices, patients = (50, 4000) if options.full else (20, 200)
     ids = prepare_postgresql(practices, patients)
-    peer = find_peer(options.peer)
-    found = []
+    peer, key = find_peer(options.peer), grant(URL)
+    taken: dict[str, dict[str, list[Sample]]] = {}
     with contextlib.ExitStack() as stack:
-        names = [*APPS, *(["PostGraphile"] if peer else [])]
-        servers = [
-            stack.enter_context(serving(name, 8790 + number, ids, peer))
+        names = [name for name in APPS if name != "SQLite"] + (["PostGraphile"] if peer else [])
+        servers = {
+            name: stack.enter_context(serving(name, 8790 + number, ids, peer, key))
             for number, name in enumerate(names)
-        ]
+        }
         compare_answers(servers)
-        for kind in QUERIES:
-            samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
+        for kind, asked in ASKED.items():
+            taken[kind] = {name: [] for name in asked if name in servers}
             for _ in range(options.rounds):
-                for server in servers:
-                    samples[server.name].append(measure(server, kind, options.seconds))
-            for name, taken in samples.items():
-                middle = [
-                    statistics.median(getattr(sample, figure) for sample in taken)
-                    for figure in ("rate", "server", "database", "p99")
-                ]
-                print(
-                    f"{kind}: {name}: {middle[0]:.0f} req/s, CPU {middle[1]:.2f} + "
-                    f"{middle[2]:.2f} ms, p99 {middle[3] * 1000:.1f} ms",
-                    file=sys.stderr,
-                )
-            found += claims(kind, samples)
-    in_process = sqlite_milliseconds(options.rounds, patients)
-    found.append(_claim("G8 SQLite, target query in process: CPU", in_process, "ms", 1.2, up=False))
+                for name, samples in taken[kind].items():
+                    samples.append(measure(servers[name], kind, options.seconds))
+            for name, samples in taken[kind].items():
+                _show(kind, name, samples)
+        memory = resident(servers["hub"])
+    found = claims(taken)
+    plain = plain_microseconds(URL, options.rounds)
+    found.append(_claim("G6 plain: CPU per leaf", plain, "µs", 3, up=False))
+    on_sqlite = sqlite_milliseconds(options, patients)
+    found.append(_claim("G8 SQLite, target query: CPU", on_sqlite, "ms", 1.2, up=False))
+    found.append(_claim("G10 resident memory of the server", memory, "MB", 100, up=False))
     return found
+
+
+def _show(kind: str, name: str, samples: list[Sample]) -> None:
+    rate, server, database, p99 = (
+        statistics.median(getattr(sample, figure) for sample in samples)
+        for figure in ("rate", "server", "database", "p99")
+    )
+    cpu = f"CPU {server:.2f} + {database:.2f} ms"
+    print(f"{kind}: {name}: {rate:.0f} req/s, {cpu}, p99 {p99 * 1000:.1f} ms", file=sys.stderr)
 
 
 def main() -> int:
@@ -590,6 +789,7 @@ def main() -> int:
     parser.add_argument("--serve", choices=sorted(APPS), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    log.configure()
     if options.serve:
         uvicorn.run(
             APPS[options.serve](), host="127.0.0.1", port=options.port,

@@ -15,15 +15,22 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import insert as plain_insert
 
 from hub.storage.session import ScopedSession
 from hub.storage.tables import AuditEvent, AuditHead, new_id
+from hub.storage.upsert import insert
 
 PARTITION = "main"
 GENESIS = "0" * 64
 _PAGE = 1000
+_HEAD = select(AuditHead.digest, AuditHead.count).where(AuditHead.partition == PARTITION)
+_HEAD = _HEAD.with_for_update()
+_MOVE_HEAD = update(AuditHead).where(AuditHead.partition == PARTITION)
+_MOVE_HEAD = _MOVE_HEAD.values(digest=bindparam("to_digest"), count=bindparam("to_count"))
+_APPEND = plain_insert(AuditEvent)
+# Made once: making a statement costs more than running it.
 _DIGESTED = tuple(c.key for c in AuditEvent.__mapper__.columns if c.key != "digest")
 
 
@@ -68,15 +75,16 @@ def append(session: ScopedSession, **facts: Any) -> None:
 
 def append_all(session: ScopedSession, events: Sequence[Event]) -> None:
     """Add events to the chain in their order; its head is held until the caller commits."""
-    head = _locked_head(session)
+    connection = session.connection()
+    digest, count = _locked_head(connection)
     rows = []
     for event in events:
-        row = _row(event, head.count + 1)
-        row["digest"] = _digest(head.digest, row)
-        head.digest, head.count = row["digest"], row["sequence"]
+        count += 1
+        row = _row(event, count)
+        row["digest"] = digest = _digest(digest, row)
         rows.append(row)
-    session.execute(insert(AuditEvent), rows)
-    session.flush()
+    connection.execute(_APPEND, rows)
+    connection.execute(_MOVE_HEAD, {"to_digest": digest, "to_count": count})
 
 
 def _row(event: Event, sequence: int) -> dict[str, Any]:
@@ -128,22 +136,16 @@ def verify(session: ScopedSession) -> Verdict:
     return Verdict(last)
 
 
-def _locked_head(session: ScopedSession) -> AuditHead:
-    statement = (
-        select(AuditHead)
-        .where(AuditHead.partition == PARTITION)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    head = session.scalar(statement)
-    if head is None:
-        try:
-            with session.begin_nested():
-                session.add(AuditHead(partition=PARTITION, digest=GENESIS, count=0))
-        except IntegrityError:
-            pass  # another process began the chain meanwhile
-        head = session.scalars(statement).one()
-    return head
+def _locked_head(connection: Connection) -> tuple[str, int]:
+    """The last digest and how many events there are."""
+    head = connection.execute(_HEAD).first()
+    if head is None:  # perhaps another process begins the chain at this moment
+        begin = insert(connection.dialect.name, AuditHead).on_conflict_do_nothing()
+        first = {"partition": PARTITION, "digest": GENESIS, "count": 0}
+        connection.execute(begin, first)
+        head = connection.execute(_HEAD).one()
+    digest, count = head
+    return digest, count
 
 
 def _digest(previous: str, row: Mapping[str, Any]) -> str:

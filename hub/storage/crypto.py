@@ -64,7 +64,7 @@ class Crypto:
         """A keyed digest (HMAC-SHA-256, hex): equal inputs match, nobody without the key can
         guess."""
         data = text.encode() if isinstance(text, str) else text
-        return hmac.new(self._digest_key, data, hashlib.sha256).hexdigest()
+        return hmac.digest(self._digest_key, data, "sha256").hex()
 
 
 def _derive(key: bytes, label: bytes) -> bytes:
