@@ -9,8 +9,8 @@ the application as it is served: credential, agreements, scope, limits, cost buc
 server and of all PostgreSQL backends of the database, per request; it is the figure to trust on a
 machine that does other things too, rates and p99 are not. Figures are medians of the ratios of
 interleaved rounds. A cold document has a name never seen before (known shape), or fields in an
-order never seen before (new shape). `--full` loads 200 000 patients. PostGraphile is installed from npm
-into a temporary directory, or taken from `--peer`; without Node its claims are missing.
+order never seen before (new shape). `--full` loads 200 000 patients. PostGraphile is installed from
+npm into a temporary directory, or taken from `--peer`; without Node its claims are missing.
 """
 
 from __future__ import annotations

@@ -15,22 +15,25 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import select
 
+from hub.storage.bulk import insert_rows, pipelined, run
 from hub.storage.session import ScopedSession
 from hub.storage.tables import AuditEvent, AuditHead, new_id
-from hub.storage.upsert import insert
+from hub.storage.upsert import insert_once
 
 PARTITION = "main"
 GENESIS = "0" * 64
 _PAGE = 1000
-_HEAD = select(AuditHead.digest, AuditHead.count).where(AuditHead.partition == PARTITION)
-_HEAD = _HEAD.with_for_update()
-_MOVE_HEAD = update(AuditHead).where(AuditHead.partition == PARTITION)
-_MOVE_HEAD = _MOVE_HEAD.values(digest=bindparam("to_digest"), count=bindparam("to_count"))
-_APPEND = plain_insert(AuditEvent)
-# Made once: making a statement costs more than running it.
+_EVENTS: Any = AuditEvent.__table__
+_HEAD = {
+    "sqlite": "SELECT digest, count FROM audit_heads WHERE partition = ?",
+    "postgresql": "SELECT digest, count FROM audit_heads WHERE partition = %s FOR UPDATE",
+}
+_MOVE_HEAD = {
+    "sqlite": "UPDATE audit_heads SET digest = ?, count = ? WHERE partition = ?",
+    "postgresql": "UPDATE audit_heads SET digest = %s, count = %s WHERE partition = %s",
+}
 _DIGESTED = tuple(c.key for c in AuditEvent.__mapper__.columns if c.key != "digest")
 
 
@@ -75,16 +78,17 @@ def append(session: ScopedSession, **facts: Any) -> None:
 
 def append_all(session: ScopedSession, events: Sequence[Event]) -> None:
     """Add events to the chain in their order; its head is held until the caller commits."""
-    connection = session.connection()
-    digest, count = _locked_head(connection)
+    digest, count = _locked_head(session)
     rows = []
     for event in events:
         count += 1
         row = _row(event, count)
         row["digest"] = digest = _digest(digest, row)
         rows.append(row)
-    connection.execute(_APPEND, rows)
-    connection.execute(_MOVE_HEAD, {"to_digest": digest, "to_count": count})
+    dialect = session.get_bind().dialect.name
+    with pipelined(session):
+        insert_rows(session, _EVENTS, rows)
+        run(session, _MOVE_HEAD[dialect], (digest, count, PARTITION))
 
 
 def _row(event: Event, sequence: int) -> dict[str, Any]:
@@ -136,15 +140,14 @@ def verify(session: ScopedSession) -> Verdict:
     return Verdict(last)
 
 
-def _locked_head(connection: Connection) -> tuple[str, int]:
+def _locked_head(session: ScopedSession) -> tuple[str, int]:
     """The last digest and how many events there are."""
-    head = connection.execute(_HEAD).first()
-    if head is None:  # perhaps another process begins the chain at this moment
-        begin = insert(connection.dialect.name, AuditHead).on_conflict_do_nothing()
-        first = {"partition": PARTITION, "digest": GENESIS, "count": 0}
-        connection.execute(begin, first)
-        head = connection.execute(_HEAD).one()
-    digest, count = head
+    statement = _HEAD[session.get_bind().dialect.name]
+    found = run(session, statement, (PARTITION,)).fetchone()
+    if found is None:  # perhaps another process begins the chain at this moment
+        insert_once(session, AuditHead, {"partition": PARTITION, "digest": GENESIS, "count": 0})
+        found = run(session, statement, (PARTITION,)).fetchone()
+    digest, count = found
     return digest, count
 
 
