@@ -24,6 +24,7 @@ from connectors.sdk.base import (
     Connector,
     DocumentParser,
     EligibilityClient,
+    MessageAuthor,
     MessageSender,
     OrderPlacer,
     Source,
@@ -60,6 +61,7 @@ _PROTOCOLS: Mapping[str, type] = {
     "eligibility": EligibilityClient,
     "order_placer": OrderPlacer,
     "message_sender": MessageSender,
+    "message_author": MessageAuthor,
 }
 
 

@@ -9,6 +9,7 @@ from hub.domain.jobs import Job
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
 from jobs import (
     acknowledging,
+    authoring,
     bids,
     connections,
     eligibility,
@@ -66,6 +67,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.RELEASE_ORDERS: ActorSpec(purchasing.release_orders, 1 * MINUTE),
     Job.PLACE_ORDER: ActorSpec(orders.place, 2 * MINUTE),
     Job.SEND_REPLY: ActorSpec(orders.send_reply, 2 * MINUTE),
+    Job.WRITE_APPOINTMENT: ActorSpec(authoring.write_appointment, 2 * MINUTE, SENDING_QUEUE),
     Job.SEND_MESSAGE: ActorSpec(sending.send_message, 3 * MINUTE, SENDING_QUEUE),
     Job.RUN_EXPORT: ActorSpec(exports.run, 60 * MINUTE),
     Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),

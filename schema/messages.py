@@ -7,7 +7,7 @@ import strawberry
 
 from hub.domain.agreements import DataClass
 from hub.errors import Forbidden, Rejected
-from hub.services import intake, issues, outbound
+from hub.services import appointment_notices, intake, issues, outbound
 from hub.services import messages as message_service
 from hub.services.messages import Wanted
 from hub.storage.reads.write import read_global_id
@@ -115,6 +115,18 @@ def resend(call: Call) -> Payload:
     _check_count(ids)
     outbound_ids = [row_id(item, "OutboundMessage") for item in ids]
     return {"resentCount": outbound.resend(call.session, outbound_ids, now=call.now)}
+
+
+def send_appointment(call: Call) -> Payload:
+    """Tell another system of an appointment."""
+    job_id = appointment_notices.request(
+        call.session,
+        appointment_id=row_id(call.input["appointmentId"], "Appointment"),
+        destination=row_id(call.input["destinationId"], "Connection"),
+        is_new=bool(call.input.get("isNew")),
+        now=call.now,
+    )
+    return {"job": str(job_id)}
 
 
 def _wanted(where: object) -> Wanted:

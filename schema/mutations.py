@@ -298,6 +298,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         "audited, so it names no patient.",
     ),
     Mutation(
+        "sendAppointment",
+        {"appointmentId": "ID", "destinationId": "ID", "isNew": "bool | None"},
+        {"job": "Job"},
+        messages.send_appointment,
+        mso_only=True,
+        help="Tell another system of an appointment as it stands now (SIU): as a new one if "
+        "`isNew`, else as a change; a cancellation is told as such.",
+    ),
+    Mutation(
         "resendMessages",
         {"messageIds": "list[ID]", "reason": "str"},
         {"resentCount": "int"},

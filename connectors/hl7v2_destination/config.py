@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from connectors.sdk.config import ConnectorConfig, Secret
@@ -43,6 +45,18 @@ class Config(ConnectorConfig):
         title="Pause when refused",
         description="Hold everything behind a message that was refused, until a person resumes; "
         "otherwise the next one goes out.",
+    )
+
+    sending_application: str = Field(
+        "MSOHUB", title="Our application", description="MSH-3 of messages the hub writes."
+    )
+    sending_facility: str = Field(
+        "MSO", title="Our facility", description="MSH-4 of messages the hub writes."
+    )
+    receiving_application: str = Field("", title="Their application", description="MSH-5.")
+    receiving_facility: str = Field("", title="Their facility", description="MSH-6.")
+    processing_id: Literal["P", "T", "D"] = Field(
+        "P", title="Processing id", description="MSH-11: production, training or debugging."
     )
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.ctx import Ctx
 from hub.domain.eligibility import EligibilityQuery, EligibilityResult
 from hub.domain.records import Cursor, Issue, Page, Record
+from hub.domain.scheduling import Appointment
 from hub.domain.supply import OrderToPlace, SubmitReceipt
 
 ConnectorKind = Literal["ehr", "payer", "payroll", "supply"]
@@ -217,4 +218,36 @@ class MessageSender(Protocol):
     def open(self, ctx: Ctx) -> Link:
         """Connect. Raises Unreachable while nobody takes the connection, ConfigError for settings
         or secrets that cannot be used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An HL7 v2 message to be built: structure of table 0354, version, and segments (with the path
+    of their group) with encoded fields by position, as `connectors.sdk.hl7v2.builder` takes them.
+    """
+
+    structure: str
+    version: str
+    segments: tuple[tuple[str, Mapping[int, str]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentNotice:
+    """An appointment another system is told of. `key` is our stable key of it, `is_new` whether the
+    receiver hears of it for the first time; `control_id` and `sent_at` go into the header."""
+
+    key: str
+    appointment: Appointment
+    is_new: bool
+    control_id: str
+    sent_at: datetime
+
+
+@runtime_checkable
+class MessageAuthor(Protocol):
+    """Writes messages of our own for a destination; pure."""
+
+    def draft_appointment(self, config: ConnectorConfig, notice: AppointmentNotice) -> Draft:
+        """Raises Rejected if the notice lacks what the message needs."""
         ...

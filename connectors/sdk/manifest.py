@@ -18,7 +18,9 @@ CONTRACT = "1"
 
 MANIFEST = "connector.toml"
 
-Capability = Literal["source", "document_parser", "eligibility", "order_placer", "message_sender"]
+Capability = Literal[
+    "source", "document_parser", "eligibility", "order_placer", "message_sender", "message_author"
+]
 Word = Annotated[str, Field(min_length=1)]
 Host = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 

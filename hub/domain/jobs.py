@@ -22,6 +22,7 @@ class Job(StrEnum):
     RELEASE_ORDERS = "purchasing.release_orders"
     PLACE_ORDER = "orders.place"
     SEND_REPLY = "orders.send_reply"
+    WRITE_APPOINTMENT = "authoring.write_appointment"
     SEND_MESSAGE = "sending.send_message"
     RUN_EXPORT = "exports.run"
     PRUNE = "maintenance.prune"

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import Domain, unrestricted_scope
 from hub.services import outbound
 from hub.storage import tables
 from hub.storage.reads.write import global_id
@@ -71,3 +71,31 @@ def test_the_mso_sends_parked_messages_again_once(world):
     assert job.state == "ready"
     events = world.read(lambda s: s.scalars(select(tables.AuditEvent)).all())
     assert "resendMessages: fixed" in {event.reason for event in events}
+
+
+SEND = """mutation($input: SendAppointmentInput!) { sendAppointment(input: $input) {
+  ... on SendAppointmentPayload { job { kind state } } ... on UserErrors { errors { code } } } }"""
+
+
+def test_the_mso_tells_a_destination_of_an_appointment_it_may_read(world):
+    practice, foreign = world.practice("Mine"), world.practice("Closed")
+    world.agreement(practice, Domain.SCHEDULE)
+    lab = tables.Connection(
+        name="Lab", connector_id="hl7v2_destination", config={}, created_at=world.now
+    )
+    world.add(lab)
+    for one in (practice, foreign):
+        world.visits(one, world.patients(one, 1), each=1)
+    ids = {
+        row.practice_id: global_id("Appointment", row.id)
+        for row in world.read(lambda s: s.scalars(select(tables.Appointment)).all())
+    }
+    given = {"destinationId": global_id("Connection", lab.id), "isNew": True}
+    mso = world.mso()
+    sent = mso.data(SEND, input={"appointmentId": ids[practice], **given})["sendAppointment"]
+    assert sent["job"] == {"kind": "authoring.write_appointment", "state": "READY"}
+    hidden = mso.data(SEND, input={"appointmentId": ids[foreign], **given})["sendAppointment"]
+    assert hidden["errors"] == [{"code": "NOT_FOUND"}]
+    assert world.app(practice).code(SEND, input={"appointmentId": ids[practice], **given}) == (
+        "FORBIDDEN"
+    )

@@ -19,7 +19,8 @@ def build_message(
 
     `structure` is of table 0354 (``ADT_A05``); a segment that belongs to a group carries the
     group's path (``SIU_S12_PATIENT.PID``). Returns bytes with CR ends in UTF-8. Raises `Rejected`
-    without values if the standard does not allow the message, or if hl7apy lost a segment of it.
+    without values if the standard does not allow the message, or if hl7apy lost or changed
+    anything of it.
     """
     from hl7apy.consts import VALIDATION_LEVEL
     from hl7apy.core import Message
@@ -37,10 +38,22 @@ def build_message(
         ) from None
     if not content.endswith(b"\r"):
         content += b"\r"
-    wanted = [name.rsplit(".", 1)[-1] for name, _ in segments]
-    if [segment.id for segment in lex(content)] != wanted:
-        raise Rejected("The built message lost or moved a segment.", reason="hl7_unfaithful")
+    if not _is_faithful(content, segments):
+        raise Rejected("The built message lost or changed a value.", reason="hl7_unfaithful")
     return content
+
+
+def _is_faithful(content: bytes, segments: Sequence[tuple[str, Mapping[int, str]]]) -> bool:
+    """Whether our own lexer finds every segment in its place, with every field as it was given."""
+    built = list(lex(content))
+    if [segment.id for segment in built] != [name.rpartition(".")[2] for name, _ in segments]:
+        return False
+    return all(
+        segment.raw(str(position)) == text
+        for segment, (_, fields) in zip(built, segments, strict=True)
+        for position, text in fields.items()
+        if text
+    )
 
 
 def _add(message: object, groups: dict[str, object], name: str, fields: Mapping[int, str]) -> None:

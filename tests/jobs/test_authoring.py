@@ -1,0 +1,141 @@
+"""Appointments written for another system: valid, faithful, in order; refused without values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from connectors.hl7v2_destination.simulator import FakeReceiver
+from connectors.sdk.hl7v2.lexer import lex
+from hub.domain.agreements import unrestricted_scope
+from hub.errors import NotFound, Rejected
+from hub.services import appointment_notices, connections
+from hub.storage.tables import (
+    Appointment,
+    OutboundMessage,
+    Patient,
+    PatientIdentifier,
+    Practice,
+    Provider,
+)
+
+ALL = unrestricted_scope("test")
+BEGINS = datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def office(bare_office: Any) -> Iterator[Any]:
+    yield bare_office
+    bare_office.broker.context.links.close()
+
+
+@pytest.fixture
+def receiver(office: Any) -> Iterator[FakeReceiver]:
+    """A destination, and a practice with one appointment."""
+    with FakeReceiver() as receiver:
+
+        def seed(session: Any) -> None:
+            session.add(Practice(id="p", name="North", zone="UTC", created_at=office.clock()))
+            session.flush()
+            connections.add(
+                session, office.hub.crypto, connection_id="lab", name="Lab",
+                connector_id="hl7v2_destination", now=office.clock(),
+                config={
+                    "host": "127.0.0.1", "port": receiver.port, "tls": False,
+                    "receiving_application": "LAB", "receiving_facility": "MAIN & EAST",
+                },
+            )  # fmt: skip
+            session.add(
+                Patient(
+                    practice_id="p", id="pat", family_name="O'Quill & Sons", given_name="Cora",
+                    birth_date=date(1970, 1, 2), sex="female",
+                )
+            )  # fmt: skip
+            session.add(Provider(practice_id="p", id="doc", npi="1234567893", family_name="Reyes"))
+            session.flush()
+            for type, value in (("MR", "00477"), ("SS", "999999999")):
+                session.add(
+                    PatientIdentifier(
+                        practice_id="p", patient_id="pat", authority="EHR", type=type, value=value
+                    )
+                )
+            session.add(
+                Appointment(
+                    practice_id="p", id="apt", patient_id="pat", provider_id="doc",
+                    status="booked", starts_at=BEGINS, minutes=30, location="Room 1",
+                    service_code="99213", reason="Follow-up",
+                )
+            )  # fmt: skip
+
+        office.hub.database.transaction(ALL, seed)
+        yield receiver
+
+
+def ask(office: Any, *, is_new: bool = False, **changed: Any) -> None:
+    def work(session: Any) -> None:
+        row = session.get_one(Appointment, ("p", "apt"))
+        for name, value in changed.items():
+            setattr(row, name, value)
+        session.flush()
+        appointment_notices.request(
+            session, appointment_id="apt", destination="Lab", is_new=is_new, now=office.clock()
+        )
+
+    office.hub.database.transaction(ALL, work)
+
+
+def test_an_appointment_is_told_as_new_changed_and_cancelled_in_that_order(
+    office: Any, receiver: FakeReceiver
+) -> None:
+    ask(office, is_new=True)
+    office.drain()
+    ask(office, minutes=45)
+    office.drain()
+    ask(office, status="cancelled")
+    office.drain()
+    messages = [lex(content) for content in receiver.received]
+    assert [message.value("MSH-9.2") for message in messages] == ["S12", "S14", "S15"]
+    assert [message.value("SCH-9") for message in messages] == ["30", "45", "45"]
+    assert [message.value("SCH-25") for message in messages] == ["Booked", "Booked", "Cancelled"]
+    assert {row.state for row in office.all(OutboundMessage)} == {"accepted"}
+    first = messages[0]
+    expected = {
+        "MSH-5": "LAB", "MSH-6": "MAIN & EAST", "SCH-2": "apt", "PID-3": "00477",
+        "PID-5.1": "O'Quill & Sons", "PID-7": "19700102", "PID-8": "F", "AIS-3": "99213",
+        "AIL-3": "Room 1", "AIP-3": "1234567893", "AIS-4": "20260309143000+0000",
+    }  # fmt: skip
+    assert {path: first.value(path) for path in expected} == expected
+    assert b"999999999" not in b"".join(receiver.received)
+    assert len({message.value("MSH-10") for message in messages}) == 3
+
+
+def test_an_appointment_that_cannot_be_told_ends_the_job_without_a_value(
+    office: Any, receiver: FakeReceiver
+) -> None:
+    def forget(session: Any) -> None:
+        session.query(PatientIdentifier).delete()
+
+    office.hub.database.transaction(ALL, forget)
+    ask(office)
+    job = office.step()
+    assert (job.state, job.error_code) == ("dead", "BAD_INPUT")
+    assert "Quill" not in job.error_text
+    assert office.all(OutboundMessage) == []
+
+
+def test_only_a_known_appointment_goes_to_a_destination(office: Any, receiver: Any) -> None:
+    for appointment_id, destination, error in (
+        ("other", "Lab", NotFound),
+        ("apt", "Nobody", NotFound),
+    ):
+        with pytest.raises((NotFound, Rejected)) as caught:
+            office.hub.database.transaction(
+                ALL,
+                lambda session, a=appointment_id, d=destination: appointment_notices.request(
+                    session, appointment_id=a, destination=d, is_new=True, now=office.clock()
+                ),
+            )
+        assert isinstance(caught.value, error)
