@@ -46,7 +46,7 @@ def write_appointment(job: RunningJob) -> None:
     content = Content(raw, message_type, notice.control_id)
     job.finish(
         _SCOPE,
-        lambda session: outbound.send(
+        lambda session: outbound.add(
             session,
             job.context.crypto,
             connection_id=connection.id,

@@ -54,7 +54,7 @@ def destination(session: ScopedSession, name: str) -> Connection:
     return row
 
 
-def send(
+def add(
     session: ScopedSession,
     crypto: Crypto,
     *,

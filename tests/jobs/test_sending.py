@@ -69,7 +69,7 @@ def content(number: int = 1) -> Content:
 def queue_up(office: Any, *messages: Content) -> list[str]:
     found: list[str] = office.hub.database.transaction(
         ALL,
-        lambda session: outbound.send(
+        lambda session: outbound.add(
             session,
             office.hub.crypto,
             connection_id=LAB,

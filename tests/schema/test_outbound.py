@@ -26,7 +26,7 @@ def queued(world: Any, practice_id: str) -> str:
     world.add(connection)
 
     def work(session: Any) -> str:
-        (found,) = outbound.send(
+        (found,) = outbound.add(
             session,
             world.crypto,
             connection_id=connection.id,

@@ -109,7 +109,7 @@ def add(
 
         def work(session: ScopedSession) -> list[str]:
             row = outbound.destination(session, to)
-            ids = outbound.send(
+            ids = outbound.add(
                 session, hub.crypto, connection_id=row.id, messages=contents, now=now
             )
             _record(session, "outbound add", len(ids), "", now)
