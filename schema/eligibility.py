@@ -38,6 +38,7 @@ coverage = stored(
         "payerCode": col(PHI),
         "payerName": col(PHI),
         "planName": col(PHI),
+        "planType": col(PHI, help="HL7 table 0086 or as sent (IN1-15)."),
         "groupNumber": col(PHI, identifier=True),
         "memberId": col(PHI, identifier=True),
         "relationship": col(PHI),

@@ -130,7 +130,7 @@ class Config(ConnectorConfig):
         default=("99991231", "00000000"), description="Dates that mean no date"
     )
     member_id: Paths = Field(
-        default=("IN1-49.1", "IN1-36.1", "IN2-61.1"),
+        default=FIELDS["coverage.member_id"],
         description="Where the member id stands; the first that has a value",
     )
     field: Annotated[dict[str, tuple[str, ...]], AfterValidator(_field)] = Field(

@@ -102,6 +102,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "coverage.payer_code": ("IN1-3.1",),
     "coverage.payer_name": ("IN1-4.1",),
     "coverage.plan_name": ("IN1-2.2", "IN1-2.1"),
+    "coverage.plan_type": ("IN1-15.1",),
     "coverage.group_number": ("IN1-8",),
     "coverage.starts_on": ("IN1-12",),
     "coverage.ends_on": ("IN1-13",),
@@ -117,7 +118,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "charge.service_date": ("FT1-4.1",),
     "charge.procedure": ("FT1-25", "FT1-7"),
     "charge.performer": ("FT1-20[1]",),
-    "coverage.member_id": ("IN1-49.1", "IN1-36.1", "IN2-61.1"),
+    "coverage.member_id": ("IN1-49.1", "IN1-36.1", "IN2-61.1", "IN2-6.1", "IN2-8.1"),
 }
 """By the name a dialect uses in its ``field`` table."""
 

@@ -19,6 +19,7 @@ class Coverage:
     payer_code: str
     payer_name: str = ""
     plan_name: str = ""
+    plan_type: str = ""
     group_number: str = ""
     member_id: str = ""
     relationship: str = "self"

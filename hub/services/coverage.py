@@ -18,6 +18,7 @@ COPIED = (
     "payer_code",
     "payer_name",
     "plan_name",
+    "plan_type",
     "group_number",
     "member_id",
     "relationship",

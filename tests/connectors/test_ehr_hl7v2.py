@@ -327,3 +327,13 @@ def test_the_senders_own_codes_go_before_the_tables() -> None:
 def test_a_dialect_that_names_no_field_says_which_was_meant() -> None:
     with pytest.raises(ValidationError, match=r"did you mean patient\.language\?"):
         Config(field={"patient.languages": ("PID-15",)})
+
+
+@pytest.mark.parametrize(("field", "member_id"), [(6, "1EG4TE5MK73"), (8, "MCD-0042")])
+def test_medicare_and_medicaid_numbers_stand_in_for_a_missing_member_id(
+    field: int, member_id: str
+) -> None:
+    in2 = "IN2|" + "|" * (field - 1) + member_id
+    insurance = f"IN1|1|MCR|00431|Federal Program\r{in2}\r".encode()
+    insured = of(read(raw("adt_a01") + insurance), CoverageList)
+    assert [one.member_id for one in insured.coverages] == [member_id]

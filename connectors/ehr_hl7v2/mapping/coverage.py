@@ -49,6 +49,7 @@ def _coverage(reading: Reading, in1: Segment, in2: Segment, order: int) -> Cover
         payer_code=reading.text("coverage.payer_code", *at) or "",
         payer_name=reading.text("coverage.payer_name", *at) or "",
         plan_name=reading.text("coverage.plan_name", *at) or "",
+        plan_type=reading.text("coverage.plan_type", *at) or "",
         group_number=reading.text("coverage.group_number", *at) or "",
         member_id=_member_id(reading, in1, in2),
         relationship=_relationship(reading, in1, in2),

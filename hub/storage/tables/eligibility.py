@@ -55,6 +55,7 @@ class Coverage(PracticeOwned, Sourced, Base):
     payer_code: Mapped[str]
     payer_name: Mapped[str] = mapped_column(default="")
     plan_name: Mapped[str] = mapped_column(default="")
+    plan_type: Mapped[str] = mapped_column(default="", server_default="")
     group_number: Mapped[str] = mapped_column(default="")
     member_id: Mapped[str] = mapped_column(default="")
     relationship: Mapped[str] = mapped_column(default="self")

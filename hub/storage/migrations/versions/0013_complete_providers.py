@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from hub.storage.tables import base as types
+from hub.storage.tables import epochs
 
 revision = "0013"
 down_revision = "0012"
@@ -40,3 +41,7 @@ def downgrade() -> None:
         batch_op.drop_column("specialties")
         batch_op.drop_column("role")
         batch_op.drop_column("status")
+    # SQLite made the table anew, without the triggers that count its epochs.
+    connection = op.get_bind()
+    for statement in epochs.statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)
