@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import random
@@ -168,6 +169,7 @@ QUERIES = {"target": TARGET, "practice": SMALL, "rows": ROWS, "relay": RELAY}
 FLOORS = {"target": FLOOR_TARGET, "practice": FLOOR_SMALL, "rows": FLOOR_ROWS, "relay": FLOOR_RELAY}
 PEERS = {"target": PEER_TARGET, "practice": PEER_SMALL, "rows": PEER_TARGET}
 STORED, COLD, NEW = "stored document", "known shape", "new shape"
+KEPT = "not modified"
 ASKED = {
     "target": ("hub", "hub unaudited", "engine", "floor", "PostGraphile"),
     "practice": ("hub", "engine", "floor", "PostGraphile"),
@@ -176,6 +178,7 @@ ASKED = {
     STORED: ("hub", "hub unaudited"),
     COLD: ("hub", "PostGraphile"),
     NEW: ("hub", "PostGraphile"),
+    KEPT: ("hub", "floor"),
 }
 """Who is asked for each kind of request."""
 
@@ -421,6 +424,8 @@ class Running:
 
     def asked(self, kind: str) -> Callable[[random.Random], bytes]:
         """Makes whole HTTP requests of one kind."""
+        if kind == KEPT and self.name == "hub":
+            return _one_of(conditional_requests(self))
         body = self.bodies[kind]
         fixed = f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.key}\r\n"
 
@@ -435,7 +440,8 @@ class Running:
 def bodies(name: str, ids: list[str]) -> dict[str, Body]:
     """What a server is sent for each kind of request."""
     if name == "floor":
-        return {kind: _one_of([_body(kind, row_id) for row_id in ids]) for kind in FLOORS}
+        found = {kind: _one_of([_body(kind, row_id) for row_id in ids]) for kind in FLOORS}
+        return {**found, KEPT: found["target"]}
     queries = PEERS if name == "PostGraphile" else QUERIES
     asked = ids if name == "PostGraphile" else [global_id("Practice", row_id) for row_id in ids]
     found = {
@@ -454,6 +460,23 @@ def bodies(name: str, ids: list[str]) -> dict[str, Body]:
 
 def _body(query: str, row_id: str) -> bytes:
     return orjson.dumps({"query": query, "variables": {"id": row_id}})
+
+
+def conditional_requests(running: Running) -> list[bytes]:
+    """QUERY for a practice's name, each with the tag of its answer: all are answered 304."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.port)
+    bearer = {"Authorization": f"Bearer {running.key}", "Content-Type": "application/json"}
+    found = []
+    for sent in sorted({running.bodies["practice"](random.Random(seed)) for seed in range(50)}):
+        connection.request("QUERY", "/graphql", sent, bearer)
+        answer = connection.getresponse()
+        answer.read()
+        headers = {**bearer, "If-None-Match": answer.headers["ETag"], "Host": "localhost"}
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        head = f"QUERY /graphql HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(sent)}\r\n\r\n"
+        found.append(head.encode() + sent)
+    connection.close()
+    return found
 
 
 def _one_of(made: list[bytes]) -> Body:
@@ -530,6 +553,8 @@ def ask(running: Running, kind: str, seed: int = 0) -> Any:
 async def _request(reader: asyncio.StreamReader, writer: Any, sent: bytes) -> bytes:
     writer.write(sent)
     answered = (await reader.readuntil(b"\r\n\r\n")).lower()
+    if answered.startswith(b"http/1.1 304 "):
+        return b""
     size = int(answered.partition(b"content-length:")[2].partition(b"\r\n")[0])
     body = await reader.readexactly(size)
     if b" 200 " not in answered.partition(b"\r\n")[0] or body.startswith(b'{"errors"'):
@@ -708,6 +733,7 @@ def claims(taken: dict[str, dict[str, list[Sample]]]) -> list[dict[str, Any]]:
     bare = ratio(taken["target"]["hub unaudited"], taken["target"]["engine"], cpu)
     found.append(_claim("G7 target query: CPU / engine alone", bare, "ratio", 1.05, up=False))
     add("G7 practice{id name}: CPU", "practice", "engine", cpu, 1.05)
+    add("G9 304 / target query: requests a second", KEPT, "floor", rate, 5, up=True)
     add("G13 Relay form: CPU", "relay", "floor", cpu, 1.1)
     audited = ratio(taken["target"]["hub"], taken["target"]["hub unaudited"], database)
     print(f"PostgreSQL's CPU with audit / without: {audited:.2f}", file=sys.stderr)
@@ -723,6 +749,8 @@ def _claim(claim: str, value: float | None, unit: str, goal: float, *, up: bool)
 def compare_answers(servers: dict[str, Running]) -> None:
     """Raises if the servers differ in their answers, or the peer has other names in it."""
     for kind, names in ASKED.items():
+        if kind == KEPT:
+            continue
         for seed in range(3):
             answers = {n: ask(servers[n], kind, seed) for n in names if n in servers}
             own = answers["hub"]["data"]
