@@ -19,7 +19,6 @@ class Coverage:
     payer_code: str
     payer_name: str = ""
     plan_name: str = ""
-    plan_type: str = ""
     group_number: str = ""
     member_id: str = ""
     relationship: str = "self"
@@ -27,6 +26,7 @@ class Coverage:
     subscriber_birth_date: date | None = None
     starts_on: date | None = None
     ends_on: date | None = None
+    plan_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
