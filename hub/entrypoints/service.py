@@ -204,6 +204,7 @@ class _WebThread:
             log_level="critical",
             access_log=False,
             server_header=False,
+            http="httptools",
             ws="websockets-sansio",
             ws_max_size=LARGEST_BODY,
             ws_per_message_deflate=False,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
-from sqlalchemy import FromClause, Select, Text, case, cast, false, func, select
+from sqlalchemy import FromClause, Select, Table, Text, case, cast, false, func, select
 
 from hub.domain.agreements import DataClass
 from hub.storage.reads import select as sql
@@ -36,6 +36,12 @@ from hub.storage.reads.scoping import ScopeShape
 from hub.storage.reads.text import Piece, Sql, Writer, constant
 
 ABOUT_PATIENTS = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE})
+
+
+@lru_cache(maxsize=1_000)
+def _alias(table: Table, name: str) -> Any:
+    """Kept, because giving an alias all columns of its table is a large part of compiling."""
+    return table.alias(name)
 
 
 class Compiler:
@@ -84,7 +90,7 @@ class Compiler:
     # Rows
 
     def alias(self, source: Source) -> Any:
-        return sql.table_of(source).alias(f"t{self.count()}")
+        return _alias(sql.table_of(source), f"t{self.count()}")
 
     def count(self) -> int:
         """A number for another alias."""
