@@ -22,6 +22,7 @@ from schema import (
     bid_mutations,
     exporting,
     messages,
+    receiving_mutations,
     requisition_mutations,
     round_mutations,
     scenario_mutations,
@@ -194,6 +195,7 @@ INPUTS = {
     **requisition_mutations.INPUTS,
     **bid_mutations.INPUTS,
     **scenario_mutations.INPUTS,
+    **receiving_mutations.INPUTS,
     "ConnectionPracticeInput": {"code": "str", "practiceId": "ID"},
     "ConnectionSecretInput": {"name": "str", "value": "str"},
 }
@@ -319,4 +321,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *round_mutations.MUTATIONS,
     *bid_mutations.MUTATIONS,
     *scenario_mutations.MUTATIONS,
+    *receiving_mutations.MUTATIONS,
 )

@@ -125,6 +125,9 @@ purchase_order = stored(
         "total": col(FINANCIAL),
         "createdAt": col(OPERATIONAL),
         "sentAt": col(OPERATIONAL),
+        "replan": col(
+            OPERATIONAL, help="0 for an order of the plan, else it makes up for another."
+        ),
         "cancelRequestedAt": col(
             OPERATIONAL,
             help="Since when the practice no longer wants an order that the supplier may hold; it "
@@ -137,6 +140,8 @@ purchase_order = stored(
         "supplier": one("Supplier", "supplier_id"),
         "lines": many("PurchaseOrderLine", "order_id", order="number"),
         "documents": many("OrderDocument", "order_id"),
+        "invoiceMatches": many("InvoiceMatch", "order_id"),
+        "shortfalls": many("Shortfall", "order_id"),
     },
     computed={
         "vendorHoldsAs": live(
@@ -173,7 +178,10 @@ purchase_order_line = stored(
         "status": col(OPERATIONAL),
         "accepted": col(OPERATIONAL),
         "backordered": col(OPERATIONAL),
+        "rejected": col(OPERATIONAL),
+        "cancelled": col(OPERATIONAL),
         "shipped": col(OPERATIONAL),
+        "received": col(OPERATIONAL),
         "invoiced": col(OPERATIONAL),
     },
     links={
@@ -187,7 +195,7 @@ purchase_order_line = stored(
 order_document = stored(
     "OrderDocument",
     table=tables.OrderDocument,
-    help="A supplier's document about an order: acknowledgment, shipment or invoice.",
+    help="A document about an order: acknowledgment, shipment, receipt, invoice or credit note.",
     fields={
         "kind": col(OPERATIONAL),
         "document": col(OPERATIONAL, help="The supplier's own number."),

@@ -18,7 +18,7 @@ requisition_entry = stored(
     "for a person.",
     fields={
         "number": col(OPERATIONAL, help="The line of the file."),
-        "source": enum(OPERATIONAL, "RequisitionSource", ("file", "par_level")),
+        "source": enum(OPERATIONAL, "RequisitionSource", ("hand", "file", "par_level", "carried")),
         "gtin": col(OPERATIONAL),
         "manufacturer": col(OPERATIONAL),
         "part": col(OPERATIONAL),

@@ -44,6 +44,10 @@ supplier = stored(
         "shippingFee": col(FINANCIAL),
         "freeShippingFrom": col(FINANCIAL),
         "currency": col(FINANCIAL),
+        "matchPricePercent": col(
+            OPERATIONAL, help="How much above the ordered price its invoices may be."
+        ),
+        "matchTotal": col(FINANCIAL, help="How far freight and totals of its invoices may differ."),
         "relatedParty": col(OPERATIONAL, help="True if the MSO or an owner has an interest in it."),
     },
     links={"offers": many("Offer", "supplier_id")},

@@ -9,14 +9,22 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.sdk.base import InboundEvent, ParsedDocument, RawDocument
 from connectors.sdk.rows import Issues
-from connectors.supply_rest.payloads import BidSubmitted, Confirmed, Invoiced, Shipped
+from connectors.supply_rest.payloads import (
+    BidSubmitted,
+    Confirmed,
+    Credited,
+    Invoiced,
+    Shipped,
+)
 from connectors.supply_rest.webhook import IGNORED, route
 from hub.domain.records import Record
 from hub.domain.supply import (
     AckLine,
+    CreditLine,
     InvoiceLine,
     LineStatus,
     OrderAcknowledged,
+    OrderCredited,
     OrderInvoiced,
     OrderShipped,
     PriceTier,
@@ -125,6 +133,20 @@ def _invoiced(event: InboundEvent) -> Record:
     return _record(event, data, payload.invoice_number, Issues("$.data"))
 
 
+def _credited(event: InboundEvent) -> Record:
+    payload = _payload(event, Credited)
+    data = OrderCredited(
+        order_number=payload.purchase_order_number,
+        document=payload.credit_number,
+        invoice=payload.invoice_number,
+        credited_on=payload.credited_on,
+        lines=tuple(CreditLine(line.line_number, line.quantity) for line in payload.lines),
+        total=payload.total,
+        currency=payload.currency,
+    )
+    return _record(event, data, payload.credit_number, Issues("$.data"))
+
+
 def _bid(event: InboundEvent) -> Record:
     payload = _payload(event, BidSubmitted)
     data = Bid(
@@ -152,5 +174,6 @@ _READERS: Mapping[str, Callable[[InboundEvent], Record]] = {
     "order.confirmed": _confirmed,
     "order.shipped": _shipped,
     "order.invoiced": _invoiced,
+    "order.credited": _credited,
     "bid.submitted": _bid,
 }

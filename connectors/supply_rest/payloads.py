@@ -126,6 +126,21 @@ class Invoiced(Part):
     currency: str
 
 
+class CreditedLine(Part):
+    line_number: int = Field(ge=1)
+    quantity: Packs
+
+
+class Credited(Part):
+    purchase_order_number: Number
+    credit_number: Number
+    invoice_number: Number
+    credited_on: date
+    lines: tuple[CreditedLine, ...] = ()
+    total: Price
+    currency: str
+
+
 class BidLineRow(Part):
     gtin: Number
     item_number: Number

@@ -181,3 +181,23 @@ class OrderInvoiced:
     tax: Decimal = Decimal("0.00")
     currency: str = "USD"
     other_charges: Decimal = Decimal("0.00")
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLine:
+    number: int
+    packs: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCredited:
+    """A credit note: `total` (positive) is given back on the invoice it names; `lines` are the
+    packs it speaks of, none where it only corrects money."""
+
+    order_number: str
+    document: str
+    invoice: str
+    credited_on: date
+    lines: tuple[CreditLine, ...]
+    total: Decimal
+    currency: str = "USD"

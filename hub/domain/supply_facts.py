@@ -13,10 +13,23 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from hub.domain.supply import OrderAcknowledged, OrderInvoiced, OrderShipped, OrderToPlace
+from hub.domain.supply import (
+    OrderAcknowledged,
+    OrderCredited,
+    OrderInvoiced,
+    OrderShipped,
+    OrderToPlace,
+)
 
 FactKind = Literal[
-    "sent", "transport_acked", "acknowledged", "shipped", "received", "invoiced", "cancelled"
+    "sent",
+    "transport_acked",
+    "acknowledged",
+    "shipped",
+    "received",
+    "invoiced",
+    "credited",
+    "cancelled",
 ]
 WHOLE_ORDER = 0
 
@@ -94,6 +107,16 @@ def facts_invoiced(document: OrderInvoiced, stated_at: datetime) -> tuple[Fact, 
     return _facts("invoiced", document.document, by_line, stated_at)
 
 
+def facts_credited(document: OrderCredited, stated_at: datetime) -> tuple[Fact, ...]:
+    """The facts of a credit note; its total names the invoice it is for."""
+    by_line: dict[int, list[Entry]] = {
+        WHOLE_ORDER: [Entry("credit", amount=document.total, note=document.invoice)]
+    }
+    for line in document.lines:
+        by_line.setdefault(line.number, []).append(Entry("credited", line.packs))
+    return _facts("credited", document.document, by_line, stated_at)
+
+
 def facts_received(
     document: str, packs: Mapping[int, int], stated_at: datetime
 ) -> tuple[Fact, ...]:
@@ -150,5 +173,6 @@ FACTS_OF: Mapping[type, Callable[..., tuple[Fact, ...]]] = {
     OrderAcknowledged: facts_acknowledged,
     OrderShipped: facts_shipped,
     OrderInvoiced: facts_invoiced,
+    OrderCredited: facts_credited,
 }
 """Record type to the function that reads its facts: ``FACTS_OF[type(data)](data, stated_at)``."""

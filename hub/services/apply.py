@@ -23,6 +23,7 @@ from hub.domain.supply import (
     Item,
     Offer,
     OrderAcknowledged,
+    OrderCredited,
     OrderInvoiced,
     OrderShipped,
     SupplierTerms,
@@ -84,6 +85,7 @@ HANDLERS: Mapping[type, Handler] = {
     OrderAcknowledged: orders.apply_order_event,
     OrderShipped: orders.apply_order_event,
     OrderInvoiced: orders.apply_order_event,
+    OrderCredited: orders.apply_order_event,
     Bid: bids.apply_bid,
 }
 """Type of the data of a record to the function that applies it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from hub.domain.content import content_hash
 from hub.domain.records import Record
 from hub.domain.supply import (
     OrderAcknowledged,
+    OrderCredited,
     OrderInvoiced,
     OrderLine,
     OrderShipped,
@@ -18,16 +20,18 @@ from hub.domain.supply import (
 from hub.domain.supply_facts import FACTS_OF, Fact, facts_sent, merge
 from hub.domain.supply_ledger import OrderLedger, derive
 from hub.errors import Rejected
+from hub.services import receiving
 from hub.services.records import ApplyContext, Outcome, money, refuse_delete
 from hub.storage import orders as store
 from hub.storage.session import ScopedSession
 from hub.storage.tables import OrderDocument, PurchaseOrder, PurchaseOrderLine
 
-OrderEvent = OrderAcknowledged | OrderShipped | OrderInvoiced
+OrderEvent = OrderAcknowledged | OrderShipped | OrderInvoiced | OrderCredited
 
 
 def apply_order_event(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
-    """Keep the facts of an acknowledgement, shipment or invoice; derive the order's status anew.
+    """Keep the facts of an acknowledgement, shipment, invoice or credit note; derive the order's
+    status anew.
 
     The same document again adds nothing, a corrected one (same number, stated later) replaces what
     it said; any order of arrival ends in the same state. Rejected where the number is not that of
@@ -40,6 +44,8 @@ def apply_order_event(session: ScopedSession, context: ApplyContext, record: Rec
         raise TypeError("an order event was expected")
     if isinstance(event, OrderInvoiced):
         _check_money(event)
+    elif isinstance(event, OrderCredited):
+        money(event.total, "total")
     order = store.by_number(session, event.order_number, context.connection_id)
     if order is None:
         raise Rejected(
@@ -50,6 +56,7 @@ def apply_order_event(session: ScopedSession, context: ApplyContext, record: Rec
     outcome = _keep(session, context, record, event, order)
     if outcome in (Outcome.CREATED, Outcome.CHANGED):
         ledger = refresh_ledger(session, order)
+        follow(session, order, context.received_at)
         _report(context, event, ledger)
     return outcome
 
@@ -107,7 +114,7 @@ def _keep(
         "facts": store.facts_to_json(merged),
     }
     if outcome is not Outcome.STALE:
-        row.total = event.total if isinstance(event, OrderInvoiced) else None
+        row.total = event.total if isinstance(event, OrderInvoiced | OrderCredited) else None
         row.inbox_id, row.recorded_at = context.inbox_id, context.received_at
     session.flush()
     return outcome
@@ -142,6 +149,41 @@ def refresh_ledger(session: ScopedSession, order: PurchaseOrder) -> OrderLedger:
     order.status = ledger.status
     session.flush()
     return ledger
+
+
+def record_facts(
+    session: ScopedSession,
+    order: PurchaseOrder,
+    document: str,
+    facts: Sequence[Fact],
+    *,
+    total: Decimal | None = None,
+    now: datetime,
+) -> None:
+    """Keep what a person states about an order (a receipt, a credit note) and follow it up; the
+    same document again replaces what it said of the same lines."""
+    kind = facts[0].kind
+    row = next(
+        (d for d in store.documents_of(session, order) if (d.kind, d.document) == (kind, document)),
+        None,
+    )
+    known = store.facts_from_json(row.facts["facts"]) if row else []
+    if row is None:
+        row = OrderDocument(
+            practice_id=order.practice_id, order_id=order.id, kind=kind, document=document
+        )
+        session.add(row)
+    row.facts = {"seen": [], "facts": store.facts_to_json(merge([*known, *facts]))}
+    row.total, row.recorded_at = total, now
+    session.flush()
+    refresh_ledger(session, order)
+    follow(session, order, now)
+
+
+def follow(session: ScopedSession, order: PurchaseOrder, now: datetime) -> None:
+    """Match invoices, note what will not come, and tell the round that goods move."""
+    placed = _as_placed(order, store.lines_of(session, order))
+    receiving.follow_up(session, order, placed, _facts(session, order, placed), now)
 
 
 def _facts(session: ScopedSession, order: PurchaseOrder, placed: OrderToPlace) -> list[Fact]:

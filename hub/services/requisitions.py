@@ -10,9 +10,15 @@ from sqlalchemy import delete
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services.rounds import locked_round, terms_of
 from hub.storage import purchasing
-from hub.storage.requisitions import drop_entries
+from hub.storage.requisitions import drop_entries, entries
 from hub.storage.session import ScopedSession
-from hub.storage.tables import PurchasingRound, Requisition, RequisitionLine, new_id
+from hub.storage.tables import (
+    PurchasingRound,
+    Requisition,
+    RequisitionEntry,
+    RequisitionLine,
+    new_id,
+)
 
 
 def submit_requisition(
@@ -49,6 +55,47 @@ def submit_requisition(
     drop_entries(session, practice_id, row.id)
     replace_lines(session, row, lines)
     return row.id
+
+
+def add_units(
+    session: ScopedSession,
+    *,
+    practice_id: str,
+    round_id: str,
+    item_id: str,
+    more: int,
+    why: str,
+    by: str,
+    now: datetime,
+) -> None:
+    """Add `more` base units of an item to what a practice needs from an open round, as an entry
+    that says why. Demand stated by hand before becomes entries too, so that a later reading of the
+    entries keeps it."""
+    row = purchasing.requisition(session, practice_id, round_id)
+    known = entries(session, practice_id, row.id) if row else []
+    lines = purchasing.lines_of(session, practice_id, row.id) if row else []
+    row = requisition_of(session, practice_id, round_id, by=by, now=now)
+    number = max((entry.number for entry in known), default=0)
+    stated = [] if known else [(line.item_id, line.units, "hand", "") for line in lines]
+    for item, units, source, reason in [*stated, (item_id, more, "carried", why)]:
+        number += 1
+        session.add(
+            RequisitionEntry(
+                practice_id=practice_id,
+                requisition_id=row.id,
+                number=number,
+                source=source,
+                description=reason,
+                quantity=str(units),
+                state="matched",
+                matched_by=source,
+                item_id=item,
+                units=units,
+            )
+        )
+    wanted = {line.item_id: line.units for line in lines}
+    wanted[item_id] = wanted.get(item_id, 0) + more
+    replace_lines(session, row, sorted(wanted.items()))
 
 
 def round_taking_demand(session: ScopedSession, round_id: str, now: datetime) -> PurchasingRound:

@@ -62,6 +62,19 @@ def demand(session: ScopedSession, round_id: str) -> Sequence[tuple[str, str, in
     return [(practice, item, units) for practice, item, units in rows]
 
 
+def lines_of(
+    session: ScopedSession, practice_id: str, requisition_id: str
+) -> Sequence[RequisitionLine]:
+    return session.scalars(
+        select(RequisitionLine)
+        .where(
+            RequisitionLine.practice_id == practice_id,
+            RequisitionLine.requisition_id == requisition_id,
+        )
+        .order_by(RequisitionLine.item_id)
+    ).all()
+
+
 def practices(session: ScopedSession, ids: Sequence[str]) -> Sequence[Practice]:
     return session.scalars(select(Practice).where(Practice.id.in_(ids)).order_by(Practice.id)).all()
 

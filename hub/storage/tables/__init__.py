@@ -58,6 +58,11 @@ from hub.storage.tables.payroll import (
     Worker,
 )
 from hub.storage.tables.policy import PolicyVersion
+from hub.storage.tables.receiving import (
+    InvoiceMatch,
+    MatchFinding,
+    Shortfall,
+)
 from hub.storage.tables.requisitions import (
     ItemMatch,
     ItemPack,
@@ -118,15 +123,16 @@ __all__ = [
     "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret",
     "CostBucket", "Coverage", "DataIssue", "Diagnosis", "DocumentPart", "EligibilityBenefit",
     "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead",
-    "Export", "Guarantor", "Immunization", "InboundMessage", "Item", "ItemMatch", "ItemPack",
-    "ItemUsage", "JobRow", "Lane", "ListedOfPatient", "MatchSuggestion", "MutationOutcome",
-    "Observation", "ObservationVersion", "Offer", "OfferTier", "OrderDocument", "OutboundMessage",
-    "ParLevel", "Patient", "PatientAddress", "PatientContact", "PatientIdentifier", "PatientMerge",
-    "PatientName", "PatientTelecom", "PayPeriod", "PayStatement", "PayStatementLine", "Payer",
-    "PayerControlNumber", "PayrollRun", "PlanAward", "PlanShare", "PolicyVersion", "Practice",
-    "PracticeOwned", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision",
-    "PurchasingExclusion", "PurchasingParticipation", "PurchasingPlan", "PurchasingRound",
-    "PurchasingScenario", "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry",
-    "RequisitionLine", "ScenarioShare", "Schedule", "ServiceAgreement", "SolveCheckpoint",
-    "Sourced", "StreamState", "Supplier", "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
+    "Export", "Guarantor", "Immunization", "InboundMessage", "InvoiceMatch", "Item", "ItemMatch",
+    "ItemPack", "ItemUsage", "JobRow", "Lane", "ListedOfPatient", "MatchFinding", "MatchSuggestion",
+    "MutationOutcome", "Observation", "ObservationVersion", "Offer", "OfferTier", "OrderDocument",
+    "OutboundMessage", "ParLevel", "Patient", "PatientAddress", "PatientContact",
+    "PatientIdentifier", "PatientMerge", "PatientName", "PatientTelecom", "PayPeriod",
+    "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "PlanAward",
+    "PlanShare", "PolicyVersion", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
+    "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion", "PurchasingParticipation",
+    "PurchasingPlan", "PurchasingRound", "PurchasingScenario", "PurchasingShare", "PurchasingStep",
+    "Requisition", "RequisitionEntry", "RequisitionLine", "ScenarioShare", "Schedule",
+    "ServiceAgreement", "Shortfall", "SolveCheckpoint", "Sourced", "StreamState", "Supplier",
+    "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

@@ -30,8 +30,9 @@ class ItemPack(Base):
 class RequisitionEntry(PracticeOwned, Base):
     """A line as a practice stated it, and what became of it; lines of a requisition are made of it.
 
-    `source`: hand, file, par_level. `state`: received, matched, needs_match (no certain item),
-    needs_units (no certain quantity in base units), rejected; `issue` says why in a sentence.
+    `source`: hand, file, par_level, carried (not delivered in an earlier round). `state`: received,
+    matched, needs_match (no certain item), needs_units (no certain quantity in base units),
+    rejected; `issue` says why in a sentence.
     """
 
     __tablename__ = "requisition_entries"

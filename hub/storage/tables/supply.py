@@ -21,7 +21,11 @@ from hub.storage.tables.base import (
 
 
 class Supplier(Base):
-    """A vendor of supplies and its terms per ship-to; one connection each."""
+    """A vendor of supplies and its terms per ship-to; one connection each.
+
+    `match_price_percent` and `match_total` are what the three-way match of its invoices lets
+    through (`hub/domain/supply_three_way.py`).
+    """
 
     __tablename__ = "suppliers"
 
@@ -34,6 +38,10 @@ class Supplier(Base):
     currency: Mapped[str] = mapped_column(default="USD")
     rebates: Mapped[dict[str, Any]] = mapped_column(default=dict)
     related_party: Mapped[bool] = mapped_column(default=False)
+    match_price_percent: Mapped[Decimal] = mapped_column(
+        ExactDecimal, default=Decimal("0.5"), server_default="0.5"
+    )
+    match_total: Mapped[Decimal] = mapped_column(Money, default=Decimal(1), server_default="100")
 
     __table_args__ = (Index(None, "name", "id"),)
 
@@ -195,7 +203,8 @@ class PurchaseOrder(PracticeOwned, Base):
     `status` follows the ledgers of its lines (`hub/domain/supply_ledger.py`); `send_state`:
     pending, sending, sent, refused. The intent (sending) is committed before the vendor is called.
     `cancel_requested_at` says that the practice no longer wants an order the vendor may hold; only
-    the vendor's documents make it cancelled.
+    the vendor's documents make it cancelled. `replan` is 0 for orders of the plan; those that make
+    up for what a supplier did not deliver count from 1.
     """
 
     __tablename__ = "purchase_orders"
@@ -217,9 +226,10 @@ class PurchaseOrder(PracticeOwned, Base):
     sent_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
     cancel_requested_by: Mapped[str] = mapped_column(default="", server_default="")
+    replan: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (
-        UniqueConstraint("practice_id", "round_id", "supplier_id"),
+        UniqueConstraint("practice_id", "round_id", "supplier_id", "replan"),
         Index(None, "practice_id", "created_at", "id"),
         Index(None, "practice_id", "round_id", "id"),
     )
