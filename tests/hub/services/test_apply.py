@@ -24,6 +24,7 @@ from hub.domain import (
     practitioners,
     scheduling,
     supply,
+    supply_bids,
     workforce,
 )
 from hub.domain.agreements import practice_scope, unrestricted_scope
@@ -51,6 +52,7 @@ MODULES: tuple[ModuleType, ...] = (
     practitioners,
     scheduling,
     supply,
+    supply_bids,
     workforce,
 )
 PARTS = {
@@ -72,6 +74,7 @@ PARTS = {
     workforce.Compensation,
     payroll.PayStatementLine,
     supply.PriceTier,
+    supply_bids.BidLine,
     supply.AckLine,
     supply.ShipmentLine,
     supply.InvoiceLine,
