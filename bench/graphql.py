@@ -64,6 +64,7 @@ from hub.domain.agreements import (  # noqa: E402
     practice_scope,
     unrestricted_scope,
 )
+from hub.entrypoints.service import SWITCH_SECONDS  # noqa: E402
 from hub.entrypoints.web import create_app  # noqa: E402
 from hub.settings import Settings  # noqa: E402
 from hub.storage import tables  # noqa: E402
@@ -819,6 +820,7 @@ def main() -> int:
     options = parser.parse_args()
     log.configure()
     if options.serve:
+        sys.setswitchinterval(SWITCH_SECONDS)
         uvicorn.run(
             APPS[options.serve](), host="127.0.0.1", port=options.port,
             log_level="error", access_log=False,

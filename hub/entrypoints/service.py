@@ -6,6 +6,7 @@ web is HTTP (GraphQL, webhooks, health), mllp the HL7 listener, jobs the workers
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Collection
@@ -39,6 +40,9 @@ from jobs.worker import JobWorker
 logger = log.get(__name__)
 ROLES = ("web", "mllp", "jobs")
 ROUTES_SECONDS = 5.0
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter from another. A commit gives the interpreter up at each
+statement, and with the usual 5 ms waits that long to get it back from a busy event loop."""
 _SCOPE = unrestricted_scope("service")
 
 
@@ -75,6 +79,7 @@ class Service:
 
     def start(self) -> None:
         settings = self.hub.settings
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
             if "web" in self.roles:
                 routes = [
