@@ -41,8 +41,8 @@ logger = log.get(__name__)
 ROLES = ("web", "mllp", "jobs")
 ROUTES_SECONDS = 5.0
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter from another. A commit gives the interpreter up at each
-statement, and with the usual 5 ms waits that long to get it back from a busy event loop."""
+"""How long a thread may keep the interpreter from another. A commit gives it up at each statement,
+and with the usual 5 ms waits that long to get it back from a busy event loop."""
 _SCOPE = unrestricted_scope("service")
 
 
