@@ -7,11 +7,10 @@ How a connection comes to be: `mllp_doors`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import uvloop
@@ -239,8 +238,11 @@ class MllpServer:
         """Store and answer one frame; False where the connection must end."""
         if frame.content in {COMMITTED, NOT_COMMITTED}:
             return True  # MLLP release 2: what the sender says to our acknowledgement
-        async with self._room.taken(len(frame.content)):
+        await self._room.take(len(frame.content))
+        try:
             reply = await self._receiver.receive(frame, streams.peer)
+        finally:
+            self._room.free(len(frame.content))
         if answer := _on_the_wire(reply):
             await streams.write(answer)
         if self._replies is not None and reply.source:
@@ -294,17 +296,15 @@ class _Room:
         self._used = 0
         self._freed = asyncio.Event()
 
-    @contextlib.asynccontextmanager
-    async def taken(self, size: int) -> AsyncIterator[None]:
+    async def take(self, size: int) -> None:
         while self._used and self._used + size > self._limit:
             self._freed.clear()
             await self._freed.wait()
         self._used += size
-        try:
-            yield
-        finally:
-            self._used -= size
-            self._freed.set()
+
+    def free(self, size: int) -> None:
+        self._used -= size
+        self._freed.set()
 
 
 class MllpThread:

@@ -41,6 +41,9 @@ class Closures(Counter[str]):
             _log.warning("mllp_closed", reason=reason, peer=peer, count=self[reason])
 
 
+_MOST_UNSENT = 16 * 1024
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Streams:
     """A peer's connection, ready for frames. `write_seconds` is how long one may take to leave."""
@@ -58,7 +61,9 @@ class Streams:
         if self.writer.is_closing():
             raise ConnectionError("the connection is closing")
         self.writer.write(data)
-        await asyncio.wait_for(self.writer.drain(), self.write_seconds)
+        # Waiting costs a task; there is nothing to wait for while the peer takes what it is sent.
+        if self.writer.transport.get_write_buffer_size() > _MOST_UNSENT:
+            await asyncio.wait_for(self.writer.drain(), self.write_seconds)
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
