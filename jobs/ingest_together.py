@@ -129,12 +129,8 @@ def _apply(context: JobContext, practice_id: str, zone: ZoneInfo, read: Sequence
             except Rejected as error:
                 raise _Refused(each.job) from error
             issues += applying.unsaved
-            inbox.add_issues(
-                session,
-                each.parsed.issues,
-                now=now,
-                practice_id=practice_id,
-                inbox_id=each.message.id,
+            issues += inbox.issue_rows(
+                each.parsed.issues, now=now, practice_id=practice_id, inbox_id=each.message.id
             )
             count = len(each.parsed.issues) + len(applying.issues)
             ended = {"id": each.message.id, "state": "processed", "processed_at": now}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -182,6 +182,7 @@ def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, room: int, a
     heads = lane_rows.heads(session, keys) if keys else {}
     wanted = {"heads": sorted(set(heads.values()))}
     jobs = {row.id: row for row in connection.execute(_READY_HEADS, wanted)} if heads else {}
+    followed = _followed(session, [row for row in jobs.values() if row.kind in round_.together])
     for key in keys:
         if key in round_.lanes:  # taken a moment ago as the second lane of another job
             continue
@@ -197,7 +198,8 @@ def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, room: int, a
             round_.wait(key, now + UNKNOWN_KIND_DELAY)
         elif head.kind in round_.together:
             round_.take(head)
-            _take_followers(session, round_, head)
+            if head.id in followed:
+                _take_followers(session, round_, head)
         elif round_.alone < alone:
             round_.take(head)
 
@@ -210,6 +212,24 @@ _FOLLOWERS = (
     .with_for_update()
 )
 _SECOND = select(func.min(JOBS.c.id)).where(JOBS.c.lane2 == bindparam("lane"), LIVE)
+
+
+def _followed(session: ScopedSession, heads: Sequence[Any]) -> set[int]:
+    """Those of `heads` behind which another job waits, as few do."""
+    rows = [{"id": head.id, "lane": head.lane} for head in heads if head.lane is not None]
+    if not rows:
+        return set()
+    found = bulk.run(session, _following(dialect_of(session)), [bulk.as_json(session, rows)])
+    return {head_id for (head_id,) in found.fetchall()}
+
+
+@cache
+def _following(dialect: str) -> str:
+    heads = bulk.given(dialect, "heads", {"id": "bigint", "lane": "text"})
+    return f"""
+        SELECT heads.id FROM {heads} WHERE EXISTS (SELECT 1 FROM jobs
+        WHERE jobs.lane = heads.lane AND jobs.state IN ('ready', 'running') AND jobs.id > heads.id)
+    """  # noqa: S608 - constants
 
 
 def _take_followers(session: ScopedSession, round_: _Claim, head: Any) -> None:

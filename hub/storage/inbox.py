@@ -126,7 +126,8 @@ def _read(dialect: str) -> str:
 
 def save_issues(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert issues with every column given; those that are there already stay as they are."""
-    session.flush()
+    if rows:
+        session.flush()
     bulk.insert_rows(session, ISSUES, rows, conflict="ON CONFLICT (id) DO NOTHING")
 
 
@@ -170,18 +171,34 @@ def add_issues(
     sync_run_id: str | None = None,
 ) -> None:
     """Keep what was not understood where an operator sees it."""
-    session.add_all(
-        DataIssue(
-            inbox_id=inbox_id,
-            sync_run_id=sync_run_id,
-            practice_id=practice_id,
-            code=issue.code,
-            path=issue.path,
-            text=issue.text,
-            recorded_at=now,
-        )
-        for issue in issues
+    rows = issue_rows(
+        issues, now=now, practice_id=practice_id, inbox_id=inbox_id, sync_run_id=sync_run_id
     )
+    save_issues(session, rows)
+
+
+def issue_rows(
+    issues: Sequence[Issue],
+    *,
+    now: datetime,
+    practice_id: str | None,
+    inbox_id: str | None = None,
+    sync_run_id: str | None = None,
+) -> list[dict[str, Any]]:
+    """Rows for `save_issues`."""
+    return [
+        {
+            "id": new_id(),
+            "inbox_id": inbox_id,
+            "sync_run_id": sync_run_id,
+            "practice_id": practice_id,
+            "code": issue.code,
+            "path": issue.path,
+            "text": issue.text,
+            "recorded_at": now,
+        }
+        for issue in issues
+    ]
 
 
 def quarantine_record(
