@@ -30,9 +30,13 @@ def apply_details(session: ScopedSession, context: ApplyContext, record: Record)
     content = content_hash(details)
     if row.details_hash == content:
         return Outcome.UNCHANGED
+    none_held = not row.details_hash and store.is_new(session, row)
     row.details_hash = content
     owner = {"practice_id": row.practice_id, "patient_id": row.id}
-    changed = [replace_list(session, table, owner, rows) for table, rows in _stated(details)]
+    changed = [
+        replace_list(session, table, owner, rows, none_held=none_held)
+        for table, rows in _stated(details)
+    ]
     return Outcome.CHANGED if any(changed) else Outcome.UNCHANGED
 
 

@@ -263,7 +263,7 @@ def _create(session: ScopedSession, context: ApplyContext) -> PatientRow:
         received_at=context.received_at,
         inbox_id=context.inbox_id,
     )
-    session.add(row)
+    store.add(session, row)
     return row
 
 

@@ -16,13 +16,15 @@ def replace_list(
     table: type[ListedOfPatient] | type[Any],
     owner: Mapping[str, str],
     stated: Sequence[Mapping[str, Any]],
+    *,
+    none_held: bool = False,
 ) -> bool:
     """Make `stated` the rows of `table` that belong to `owner` (``practice_id`` and the column that
-    points there); rows that say the same stay. True if anything changed."""
+    points there); rows that say the same stay. True if anything changed. `none_held`: the owner is
+    known to have no rows."""
     listed: Any = table
-    held = list(
-        session.scalars(select(listed).filter_by(**owner).order_by(listed.position, listed.id))
-    )
+    mine = select(listed).filter_by(**owner).order_by(listed.position, listed.id)
+    held = [] if none_held else list(session.scalars(mine))
     wanted = [dict(values, position=number) for number, values in enumerate(stated, start=1)]
     changed = len(held) > len(wanted)
     for row in held[len(wanted) :]:

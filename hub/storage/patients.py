@@ -61,6 +61,7 @@ DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
 """Tables whose rows stay with the patient they were stated for."""
 
 CHUNK = 500
+_NEW = "new patients"
 
 
 def find_holders(
@@ -88,6 +89,17 @@ def find_holders(
 def get(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
     """A patient that is known to exist."""
     return session.get_one(Patient, (practice_id, patient_id))
+
+
+def add(session: ScopedSession, patient: Patient) -> None:
+    """Add a patient, whose id is given."""
+    session.add(patient)
+    session.info.setdefault(_NEW, set()).add((patient.practice_id, patient.id))
+
+
+def is_new(session: ScopedSession, patient: Patient) -> bool:
+    """Added in this transaction, and no merge gave rows to it."""
+    return (patient.practice_id, patient.id) in session.info.get(_NEW, ())
 
 
 def live(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
@@ -182,6 +194,7 @@ def _move(
     only: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, list[str]]:
     """Give rows of one patient to another (`only`: those ids by table); returns what was moved."""
+    session.info.get(_NEW, set()).discard((practice_id, to_id))
     moved = {}
     for table in OF_A_PATIENT:
         held = select(table.id).where(table.practice_id == practice_id, table.patient_id == from_id)
