@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BindParameter, Column, Integer, and_, bindparam
@@ -41,11 +42,11 @@ class Binds:
         """True where `value` is one of the practices of a set."""
         if self._shape.single[number]:
             return value == self._bind(f"set_{number}", lambda _, sets, __: sets[number][0])
-        return self._writer.among(value, self.set(number))
+        return self._writer.among_text(value, self.set(number))
 
     def set(self, number: int) -> BindParameter[Any]:
-        listed = self._writer.bound_list
-        return self._bind(f"set_{number}", lambda _, sets, __: listed(sets[number]))
+        writer = self._writer
+        return self._bind(f"set_{number}", lambda _, sets, __: _listed(writer, sets[number]))
 
     def key(self, bound: Bound, column: Column[Any]) -> BindParameter[Any]:
         """An id from outside; null where it cannot be one, which matches no row."""
@@ -80,6 +81,12 @@ class Binds:
             "lt": column.__lt__,
             "lte": column.__le__,
         }[item.op](value)
+
+
+@lru_cache(maxsize=256)
+def _listed(writer: Writer, practices: tuple[str, ...]) -> str:
+    """A set of practices as one text; drivers write a list element by element."""
+    return writer.list_text(practices)
 
 
 def _whole(text: str) -> int | None:
