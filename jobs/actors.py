@@ -21,6 +21,7 @@ from jobs import (
     pull,
     purchasing,
     requisitions,
+    savings,
     sending,
 )
 from jobs.context import RunningJob
@@ -62,6 +63,8 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.CHECK_ELIGIBILITY: ActorSpec(eligibility.check, 2 * MINUTE),
     Job.NORMALISE_REQUISITION: ActorSpec(requisitions.normalise_entries, 10 * MINUTE),
     Job.OPEN_BIDS: ActorSpec(bids.open_bids, 10 * MINUTE),
+    Job.ISSUE_STATEMENTS: ActorSpec(savings.issue_statements, 10 * MINUTE),
+    Job.PUBLISH_BENCHMARKS: ActorSpec(savings.publish_benchmarks, 10 * MINUTE),
     Job.SOLVE_ROUND: ActorSpec(purchasing.solve_round, 45 * MINUTE),
     Job.SOLVE_SCENARIO: ActorSpec(purchasing.solve_scenario, 45 * MINUTE),
     Job.RELEASE_ORDERS: ActorSpec(purchasing.release_orders, 1 * MINUTE),

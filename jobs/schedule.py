@@ -8,5 +8,6 @@ from hub.storage.schedules import ScheduleSpec
 SCHEDULES = (
     ScheduleSpec("eligibility.nightly", "0 3 * * *", "America/New_York", Job.PLAN_ELIGIBILITY),
     ScheduleSpec("pull.sync_all", "7 * * * *", "UTC", Job.SYNC_ALL),
+    ScheduleSpec("savings.publish_benchmarks", "15 5 * * *", "UTC", Job.PUBLISH_BENCHMARKS),
     ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),
 )

@@ -145,7 +145,7 @@ class _Effect:
         if self.key is None:
             return None
         crypto = self._context.crypto
-        digest = crypto.digest(orjson.dumps(self._given, option=orjson.OPT_SORT_KEYS))
+        digest = crypto.digest(orjson.dumps(self._given, default=str, option=orjson.OPT_SORT_KEYS))
         identity = {
             "principal_id": self._context.principal.id,
             "mutation": self.mutation.name,

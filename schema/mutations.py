@@ -25,6 +25,7 @@ from schema import (
     receiving_mutations,
     requisition_mutations,
     round_mutations,
+    savings_mutations,
     scenario_mutations,
 )
 from schema.context import Context
@@ -322,4 +323,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *bid_mutations.MUTATIONS,
     *scenario_mutations.MUTATIONS,
     *receiving_mutations.MUTATIONS,
+    *savings_mutations.MUTATIONS,
 )

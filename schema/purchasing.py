@@ -55,6 +55,7 @@ purchasing_round = stored(
         "exclusions": many("PurchasingExclusion", "round_id"),
         "invitations": many("BidInvitation", "round_id"),
         "scenarios": many("PurchasingScenario", "round_id", order="name"),
+        "savings": many("Saving", "round_id"),
     },
     filters={"name": PREFIX, "status": EQ, "openedAt": RANGE},
     orders={"openedAt": ("opened_at",)},
@@ -142,6 +143,7 @@ purchase_order = stored(
         "documents": many("OrderDocument", "order_id"),
         "invoiceMatches": many("InvoiceMatch", "order_id"),
         "shortfalls": many("Shortfall", "order_id"),
+        "savingLines": many("SavingLine", "order_id"),
     },
     computed={
         "vendorHoldsAs": live(

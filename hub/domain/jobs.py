@@ -17,6 +17,8 @@ class Job(StrEnum):
     CHECK_ELIGIBILITY = "eligibility.check"
     NORMALISE_REQUISITION = "requisitions.normalise_entries"
     OPEN_BIDS = "bids.open_bids"
+    ISSUE_STATEMENTS = "savings.issue_statements"
+    PUBLISH_BENCHMARKS = "savings.publish_benchmarks"
     SOLVE_ROUND = "purchasing.solve_round"
     SOLVE_SCENARIO = "purchasing.solve_scenario"
     RELEASE_ORDERS = "purchasing.release_orders"

@@ -22,6 +22,7 @@ from hub.domain.purchasing.rounds import RoundStatus, Step
 from hub.errors import Conflict
 from hub.services.approvals import carry_over
 from hub.services.rounds import locked_round, take, terms_of
+from hub.services.savings import fix_baselines
 from hub.storage import purchasing, queue
 from hub.storage import rounds as store
 from hub.storage.scenarios import save_checkpoint
@@ -313,6 +314,7 @@ def release_orders(session: ScopedSession, *, round_id: str, now: datetime) -> i
             lanes=[f"supplier:{order.supplier_id}"],
             unique_key=f"order:{order.id}",
         )
+    fix_baselines(session, orders, now)
     take(session, row, Step.RELEASE_ORDERS, now=now)
     return len(orders)
 

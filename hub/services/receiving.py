@@ -16,6 +16,7 @@ from hub.domain.supply import OrderToPlace
 from hub.domain.supply_facts import Fact
 from hub.domain.supply_three_way import InvoiceMatch, Tolerance, match_all
 from hub.errors import Conflict, Forbidden, NotFound, Rejected
+from hub.services import savings
 from hub.services.rounds import stated, take
 from hub.storage import orders, purchasing
 from hub.storage import receiving as store
@@ -38,6 +39,8 @@ def follow_up(
     for match in match_all(placed, order.shipping, facts, tolerance):
         _keep_match(session, order, known.get(match.document), match)
     _note_shortfalls(session, order)
+    if any(fact.kind in {"invoiced", "credited"} for fact in facts):
+        savings.realise(session, order, facts, now)
     if any(fact.kind in {"shipped", "received"} for fact in facts):
         round_ = purchasing.get_round(session, order.round_id, locked=True)
         if round_ is not None and round_.status == RoundStatus.ORDERED:

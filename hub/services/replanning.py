@@ -17,6 +17,7 @@ from hub.errors import Conflict, NotFound, Rejected
 from hub.services.receiving import require_decision
 from hub.services.requisitions import add_units, round_taking_demand
 from hub.services.rounds import LONGEST_WHY, terms_of
+from hub.services.savings import fix_baselines
 from hub.storage import purchasing, queue
 from hub.storage import receiving as store
 from hub.storage import rounds as history
@@ -158,6 +159,7 @@ def _order(
 
 def _release(session: ScopedSession, row: Shortfall, new: PurchaseOrder, now: datetime) -> None:
     row.state, new.status = "ordered", "requested"
+    fix_baselines(session, [new], now)
     queue.add(
         session,
         Job.PLACE_ORDER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,14 @@ from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit
 from hub.errors import NotFound
 from hub.services import bids, normalise, operators
-from hub.storage import purchasing, requisitions, rounds, scenarios
+from hub.storage import purchasing, requisitions, rounds, savings, scenarios
 from hub.storage.session import ScopedSession
 from hub.storage.tables import PurchasingRound
 
 Named = Annotated[str, typer.Argument(metavar="ROUND", help="The round's name or id.")]
 _LISTED = ("id", "name", "status", "opened_at", "locked_at", "plan_version", "plan_digest")
+_GROUPS = {"practice": "practice_id", "category": "category", "supplier": "supplier_id"}
+_SAVED = ("baseline", "planned", "planned_saving", "invoiced", "realised_saving")
 _MONEY = ("standalone_cost", "pooled_cost", "lower_bound", "gap")
 
 
@@ -30,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command("requisition")(requisition)
     app.command("bid")(bid)
     app.command("scenarios")(list_scenarios)
+    app.command("savings")(show_savings)
 
 
 def list_rounds(limit: Limit = 50, as_json: AsJson = False) -> None:
@@ -146,6 +150,33 @@ def list_scenarios(named: Named, as_json: AsJson = False) -> None:
     _print(
         rows, "name", "state", "pooled_cost", "difference", "gap", "suppliers", "orders", "summary"
     )
+
+
+def show_savings(
+    named: Named,
+    by: Annotated[str, typer.Option(help="practice, category or supplier.")] = "practice",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a round saves: planned against each practice's own earlier price, and realised by
+    invoices. Goods only."""
+    common.one_of(by, list(_GROUPS), "--by")
+    with common.opened() as hub, hub.database.read(SCOPE) as session:
+        row = round_named(session, named)
+        names = {each.id: each.name for each in purchasing.suppliers(session)}
+        sums: dict[str, list[Decimal]] = {}
+        for each in savings.savings_of_round(session, row.id):
+            key = getattr(each, _GROUPS[by])
+            amounts = [getattr(each, name) for name in _SAVED]
+            total = sums.setdefault(names.get(key, key), [Decimal("0.00")] * len(amounts))
+            sums[names.get(key, key)] = [a + b for a, b in zip(total, amounts, strict=True)]
+    rows = [
+        {by: key, **{name: str(v) for name, v in zip(_SAVED, values, strict=True)}}
+        for key, values in sorted(sums.items())
+    ]
+    if as_json:
+        common.print_json({"round": row.name, "savings": rows})
+    else:
+        _print(rows, by, *_SAVED)
 
 
 def bid(

@@ -80,6 +80,16 @@ from hub.storage.tables.rounds import (
     PurchasingPlan,
     PurchasingStep,
 )
+from hub.storage.tables.savings import (
+    BenchmarkQuarter,
+    FeeAgreement,
+    MemberStatement,
+    PriceBenchmark,
+    PricePoint,
+    Saving,
+    SavingLine,
+    SupplierPayment,
+)
 from hub.storage.tables.scenarios import (
     PurchasingScenario,
     ScenarioShare,
@@ -118,21 +128,23 @@ from hub.storage.tables.visits import (
 )
 
 __all__ = [
-    "Allergy", "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base", "Bid",
-    "BidInvitation", "Charge", "Client", "ClientDocument", "ClinicalDocument", "ClinicalOrder",
-    "Connection", "ConnectionCheck", "ConnectionPractice", "ConnectionProbe", "ConnectionSecret",
-    "CostBucket", "Coverage", "DataIssue", "Diagnosis", "DocumentPart", "EligibilityBenefit",
-    "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead",
-    "Export", "Guarantor", "Immunization", "InboundMessage", "InvoiceMatch", "Item", "ItemMatch",
-    "ItemPack", "ItemUsage", "JobRow", "Lane", "ListedOfPatient", "MatchFinding", "MatchSuggestion",
+    "Allergy", "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base",
+    "BenchmarkQuarter", "Bid", "BidInvitation", "Charge", "Client", "ClientDocument",
+    "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice",
+    "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "Diagnosis",
+    "DocumentPart", "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter",
+    "EncounterStay", "Epoch", "Event", "EventHead", "Export", "FeeAgreement", "Guarantor",
+    "Immunization", "InboundMessage", "InvoiceMatch", "Item", "ItemMatch", "ItemPack", "ItemUsage",
+    "JobRow", "Lane", "ListedOfPatient", "MatchFinding", "MatchSuggestion", "MemberStatement",
     "MutationOutcome", "Observation", "ObservationVersion", "Offer", "OfferTier", "OrderDocument",
     "OutboundMessage", "ParLevel", "Patient", "PatientAddress", "PatientContact",
     "PatientIdentifier", "PatientMerge", "PatientName", "PatientTelecom", "PayPeriod",
     "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "PlanAward",
-    "PlanShare", "PolicyVersion", "Practice", "PracticeOwned", "Provider", "PurchaseOrder",
-    "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion", "PurchasingParticipation",
-    "PurchasingPlan", "PurchasingRound", "PurchasingScenario", "PurchasingShare", "PurchasingStep",
-    "Requisition", "RequisitionEntry", "RequisitionLine", "ScenarioShare", "Schedule",
-    "ServiceAgreement", "Shortfall", "SolveCheckpoint", "Sourced", "StreamState", "Supplier",
-    "SyncCursor", "SyncRun", "Worker", "new_id", "triggers",
+    "PlanShare", "PolicyVersion", "Practice", "PracticeOwned", "PriceBenchmark", "PricePoint",
+    "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion",
+    "PurchasingParticipation", "PurchasingPlan", "PurchasingRound", "PurchasingScenario",
+    "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry", "RequisitionLine",
+    "Saving", "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement", "Shortfall",
+    "SolveCheckpoint", "Sourced", "StreamState", "Supplier", "SupplierPayment", "SyncCursor",
+    "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

@@ -1,0 +1,144 @@
+"""Purchasing through GraphQL: each practice its own part, the MSO the rest, money in inputs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.domain.agreements import Domain
+from hub.storage import tables
+from hub.storage.reads.write import global_id as gid
+
+OPEN = """mutation($input: OpenPurchasingRoundInput!) { openPurchasingRound(input: $input) {
+  ... on OpenPurchasingRoundPayload { round { id status categories requisitionsUntil
+    steps(first: 10) { nodes { step takenBy } } } }
+  ... on UserErrors { errors { code field message } } } }"""
+UPLOAD = """mutation($input: UploadRequisitionInput!) { uploadRequisition(input: $input) {
+  ... on UploadRequisitionPayload { lineCount job { kind } requisition { id
+    entries(first: 10) { nodes { number state issue } } } }
+  ... on UserErrors { errors { code field message } } } }"""
+INVITE = """mutation($input: InviteBidsInput!) { inviteBids(input: $input) {
+  ... on InviteBidsPayload { invitedCount round { status invitations(first: 5) { nodes { id } } } }
+  ... on UserErrors { errors { code message } } } }"""
+BID = """mutation($input: SubmitBidInput!) { submitBid(input: $input) {
+  ... on SubmitBidPayload { changed invitation { state bids(first: 5) {
+    nodes { document lineCount state channel } } } }
+  ... on UserErrors { errors { code field message } } } }"""
+LOCK = """mutation($input: LockPurchasingRoundInput!) { lockPurchasingRound(input: $input) {
+  ... on LockPurchasingRoundPayload { round { status } }
+  ... on UserErrors { errors { code message } } } }"""
+AGREE = """mutation($input: AddFeeAgreementInput!) { addFeeAgreement(input: $input) {
+  ... on AddFeeAgreementPayload { agreement { maximumRate } }
+  ... on UserErrors { errors { code message } } } }"""
+PAY = """mutation($input: RecordSupplierPaymentInput!) { recordSupplierPayment(input: $input) {
+  ... on RecordSupplierPaymentPayload { payment { kind amount } }
+  ... on UserErrors { errors { code message } } } }"""
+
+
+@pytest.fixture
+def market(world: Any) -> Any:
+    """Two practices, a supplier and an item."""
+    world.north, world.south = world.practice("North"), world.practice("South")
+    for practice in (world.north, world.south):
+        world.agreement(practice, Domain.SUPPLY)
+    world.add(
+        tables.Connection(
+            id="c", name="c", connector_id="supply_rest", config={}, created_at=world.now
+        ),
+        tables.Item(id="gloves", gtin="00012345678905", name="Gloves", category="gloves"),
+        tables.Supplier(id="acme", name="Acme", connection_id="c", rebates={}),
+    )
+    world.office = world.mso(write=True, approve=True)
+    answer = world.office.data(OPEN, input={"name": "March", "categories": ["gloves"]})
+    world.round = answer["openPurchasingRound"]["round"]
+    return world
+
+
+def test_a_round_is_opened_with_its_terms_and_first_step(market: Any) -> None:
+    assert market.round["categories"] == ["gloves"]
+    assert market.round["steps"]["nodes"] == [{"step": "open", "takenBy": "mso"}]
+
+
+def test_a_file_is_uploaded_by_the_practice_and_seen_by_nobody_else(market: Any) -> None:
+    north, south = market.app(market.north, write=True), market.app(market.south, write=True)
+    given = {"roundId": market.round["id"], "csv": "gtin,quantity,unit\n012345678905,3,EA\n,1,EA\n"}
+    answer = north.data(UPLOAD, input=given)["uploadRequisition"]
+    assert (answer["lineCount"], answer["job"]["kind"]) == (2, "requisitions.normalise_entries")
+    states = [entry["state"] for entry in answer["requisition"]["entries"]["nodes"]]
+    assert states == ["RECEIVED", "REJECTED"]
+    assert answer["requisition"]["entries"]["nodes"][1]["issue"] == "The line names no item."
+    listed = "{ requisitionEntries(first: 10) { totalCount } }"
+    assert north.data(listed)["requisitionEntries"]["totalCount"] == 2
+    assert south.data(listed)["requisitionEntries"]["totalCount"] == 0
+    foreign = {**given, "practiceId": gid("Practice", market.north)}
+    errors = south.data(UPLOAD, input=foreign)["uploadRequisition"]["errors"]
+    assert errors[0]["code"] == "NOT_FOUND"
+
+
+def test_a_bid_is_taken_once_per_key_and_practices_do_not_see_it(market: Any) -> None:
+    office, practice = market.office, market.app(market.north, write=True)
+    office.data(LOCK, input={"roundId": market.round["id"]})
+    deadline = (market.now + timedelta(days=2)).isoformat()
+    invited = office.data(
+        INVITE,
+        input={
+            "roundId": market.round["id"],
+            "supplierIds": [gid("Supplier", "acme")],
+            "deadline": deadline,
+        },
+    )["inviteBids"]
+    assert (invited["invitedCount"], invited["round"]["status"]) == (1, "bidding")
+    line = {
+        "gtin": "012345678905",
+        "vendorPart": "G-1",
+        "packUnits": 10,
+        "unit": "box",
+        "tiers": [{"fromPacks": 0, "price": "9.50"}],
+    }
+    given = {
+        "invitationId": invited["round"]["invitations"]["nodes"][0]["id"],
+        "document": "B-1",
+        "lines": [line],
+        "idempotencyKey": "k1",
+    }
+    first = office.data(BID, input=given)["submitBid"]
+    assert first == office.data(BID, input=given)["submitBid"]
+    assert first["invitation"] == {
+        "state": "BID",
+        "bids": {
+            "nodes": [{"document": "B-1", "lineCount": 1, "state": "SEALED", "channel": "api"}]
+        },
+    }
+    read = "{ purchasingRounds(first: 1) { nodes { invitations(first: 1) { totalCount } } } }"
+    assert practice.code(read) == "BAD_INPUT"
+    worse = {**given, "idempotencyKey": "k2", "lines": [{**line, "packUnits": 0}]}
+    assert office.data(BID, input=worse)["submitBid"]["errors"][0]["field"] == "lines[0]"
+
+
+def test_fees_need_an_agreement_that_members_can_read(market: Any) -> None:
+    office, supplier = market.office, gid("Supplier", "acme")
+    fee = {
+        "supplierId": supplier,
+        "kind": "FEE",
+        "reference": "F-1",
+        "receivedOn": market.now.date().isoformat(),
+        "amount": "12.50",
+    }
+    refused = office.data(PAY, input=fee)["recordSupplierPayment"]
+    assert "1001.952(j)" in refused["errors"][0]["message"]
+    terms = {"supplierId": supplier, "writtenOn": "2026-01-01", "startsOn": "2026-01-01"}
+    agreed = office.data(AGREE, input={**terms, "maximumRate": "0.02"})["addFeeAgreement"]
+    assert agreed["agreement"]["maximumRate"] == "0.02"
+    paid = office.data(PAY, input=fee)["recordSupplierPayment"]
+    assert paid["payment"] == {"kind": "FEE", "amount": "12.50"}
+    stored = market.read(lambda s: s.scalars(select(tables.SupplierPayment)).one())
+    assert (stored.kind, stored.amount) == ("fee", Decimal("12.50"))
+    member = market.app(market.north)
+    assert member.data("{ feeAgreements(first: 5) { totalCount } }") == {
+        "feeAgreements": {"totalCount": 1}
+    }
+    assert member.code("{ supplierPayments(first: 5) { totalCount } }") == "BAD_INPUT"
