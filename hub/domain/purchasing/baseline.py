@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from hub.domain.purchasing.check import Line, Priced, Source, reprice
+from hub.domain.purchasing.check import faults_of_rules
 from hub.domain.purchasing.highs import run
 from hub.domain.purchasing.instance import Cents, Demand, Instance, Item, Offer
 from hub.domain.purchasing.model import build
+from hub.domain.purchasing.pricing import Line, Priced, Source, price, reprice
 from hub.domain.purchasing.problem import compile_instance
 from hub.domain.purchasing.search import Stop, improve, never
 from hub.domain.purchasing.search import greedy as greedy_state
@@ -69,8 +70,8 @@ def alone(
     proven = True
     for practice, own in one_by_one(instance):
         left = 0.0 if stop() else min(SECONDS_ALONE, deadline - time.monotonic())
-        state, best = _buy(own, left, stop)
-        costs[practice] = None if state is None else state.cost
+        state, cost, best = _buy(own, left, stop)
+        costs[practice] = cost
         proven = proven and best
         if state is not None:
             choices.update(state.problem.choices(state.chosen))
@@ -126,11 +127,13 @@ def _only(
     )
 
 
-def _buy(own: Instance, seconds: float, stop: Stop) -> tuple[State | None, bool]:
-    """The best plan of one practice and whether it is proven the best."""
+def _buy(own: Instance, seconds: float, stop: Stop) -> tuple[State | None, Cents | None, bool]:
+    """The best plan of one practice with lines bought whole; the least cost, parts included;
+    whether that is proven.
+    """
     problem = compile_instance(own)
     if problem.unfillable:
-        return None, True
+        return None, None, True
     found = improve(greedy_state(problem))
     state = None if found.violation else found
     outcome = run(
@@ -144,7 +147,12 @@ def _buy(own: Instance, seconds: float, stop: Stop) -> tuple[State | None, bool]
         solved = State(problem, outcome.chosen)
         if not solved.violation and (state is None or solved.cost < state.cost):
             state = solved
-    return state, outcome.ended != "limit"
+    costs = [] if state is None else [state.cost]
+    if outcome.purchases is not None:
+        split = price(own, outcome.purchases)
+        if not faults_of_rules(own, split.awards):
+            costs.append(split.cost)
+    return state, min(costs, default=None), outcome.ended != "limit"
 
 
 def _priced(state: State) -> Priced | None:

@@ -12,12 +12,13 @@ from hub.domain.purchasing.problem import Ints, Problem
 def tiers(builder: Builder, problem: Problem, uses: Uses) -> dict[tuple[int, int], int]:
     """At most one tier of an offer holds, and pooled packs lie within it.
 
-    The first tier needs no column: it holds when no other does.
+    The first tier needs no column: it holds when no other does. An incremental tier costs what
+    the packs before it cost more than at its price.
     """
     keys = [(o, t) for o, breaks in enumerate(problem.breaks) for t in range(1, len(breaks))]
     if not keys:
         return {}
-    columns = builder.add_columns(np.zeros(len(keys)))
+    columns = builder.add_columns(tier_costs(problem))
     widest = max(map(len, problem.breaks))
     lookup = np.full((len(problem.breaks), widest), -1, dtype=np.int64)
     least = np.ones((len(problem.breaks), widest))
@@ -30,7 +31,9 @@ def tiers(builder: Builder, problem: Problem, uses: Uses) -> dict[tuple[int, int
     upper = uses.tier > 0
     count = int(upper.sum())
     link = np.arange(count)
-    builder.add_rows(count, (link, x[upper], 1.0), (link, y[upper], -1.0), upper=0.0)
+    builder.add_rows(
+        count, (link, x[upper], 1.0), (link, y[upper], -uses.most[upper].astype(float)), upper=0.0
+    )
     base = columns[0]
     reach = uses.packs / least[uses.offer, uses.tier]
     own = np.arange(len(keys))
@@ -39,6 +42,22 @@ def tiers(builder: Builder, problem: Problem, uses: Uses) -> dict[tuple[int, int
     )
     _tier_caps(builder, np.array(keys, dtype=np.int64), columns, most, uses)
     return dict(zip(keys, columns.tolist(), strict=True))
+
+
+def tier_costs(problem: Problem) -> Floats:
+    """Per (offer, tier from the second on): its fixed cost; 0 with all-units tiers."""
+    costs = [cost for offer in range(len(problem.offers)) for cost in tier_costs_of(problem, offer)]
+    return np.array(costs, dtype=float)
+
+
+def tier_costs_of(problem: Problem, offer: int) -> list[int]:
+    """The fixed cost of each tier of the offer from the second on."""
+    breaks, prices, fixed, costs = problem.breaks[offer], problem.prices[offer], 0, []
+    for tier in range(1, len(breaks)):
+        if problem.offers[offer].incremental:
+            fixed += (prices[tier - 1] - prices[tier]) * max(0, breaks[tier] - 1)
+        costs.append(fixed)
+    return costs
 
 
 def _tier_caps(builder: Builder, keys: Ints, columns: Ints, most: Floats, uses: Uses) -> None:
@@ -71,6 +90,14 @@ def pack_limits(builder: Builder, problem: Problem, uses: Uses) -> None:
     builder.add_rows(len(limits), (uses.offer[x], x, share), upper=1.0)
 
 
+def _bought(builder: Builder, uses: Uses, among: Bools, used: Ints) -> None:
+    """Whatever a line buys of a vendor, the column `used` of each x among these is 1."""
+    count, row, x, first = _by_line(uses, among)
+    split = bool((uses.most > 1).any())  # of a line bought whole at most one x is 1
+    size = np.bincount(row, uses.most[x], count).astype(float) if split else np.ones(count)
+    builder.add_rows(count, (row, x, 1.0), (np.arange(count), used[first], -size), upper=0.0)
+
+
 def _by_line(uses: Uses, among: Bools) -> tuple[int, Ints, Ints, Ints]:
     """Group columns by (line, vendor): number of groups, row and column of each, first column."""
     x = np.flatnonzero(among)
@@ -98,9 +125,7 @@ def orders(builder: Builder, problem: Problem, uses: Uses) -> tuple[Ints, Ints]:
         return order, free
     needed = np.unique(pairs[(fee > 0)[uses.vendor] | (least > 0)[uses.vendor] | counted])
     order[needed] = builder.add_columns(fee[needed % width])
-    count, row, x, first = _by_line(uses, order[pairs] >= 0)
-    opened = order[pairs[first]]
-    builder.add_rows(count, (row, x, 1.0), (np.arange(count), opened, -1.0), upper=0.0)
+    _bought(builder, uses, order[pairs] >= 0, order[pairs])
     _goods_reach(builder, uses, pairs, order, np.tile(least, len(problem.practices)))
     waived = needed[np.isfinite(free_from[needed % width]) & (fee[needed % width] > 0)]
     free[waived] = builder.add_columns(-fee[waived % width].astype(float))
@@ -113,12 +138,13 @@ def orders(builder: Builder, problem: Problem, uses: Uses) -> tuple[Ints, Ints]:
 def _goods_reach(
     builder: Builder, uses: Uses, pairs: Ints, columns: Ints, threshold: Floats
 ) -> None:
-    """Where a pair's column is 1, its goods reach the threshold (no line counts for more)."""
+    """Where a pair's column is 1, its goods reach the threshold (no x counts for more)."""
     among = np.flatnonzero((columns >= 0) & (threshold > 0))
     row = np.full(len(columns), -1, dtype=np.int64)
     row[among] = np.arange(len(among))
     x = np.flatnonzero(row[pairs] >= 0)
-    part = np.minimum(uses.amount[x] / threshold[pairs[x]], 1.0)
+    part = uses.goods[x] / threshold[pairs[x]]
+    part = np.where(uses.most[x] == 1, np.minimum(part, 1.0), part)
     builder.add_rows(
         len(among),
         (row[pairs[x]], x, part),
@@ -151,9 +177,7 @@ def counts(
 def _limit(builder: Builder, uses: Uses, among: Bools, width: int, most: int) -> Ints:
     """Columns "vendor is used among these", at most `most` of them 1."""
     columns = builder.add_columns(np.zeros(width))
-    count, row, x, first = _by_line(uses, among)
-    used = columns[uses.vendor[first]]
-    builder.add_rows(count, (row, x, 1.0), (np.arange(count), used, -1.0), upper=0.0)
+    _bought(builder, uses, among, columns[uses.vendor])
     builder.add_rows(1, (np.zeros(width, dtype=np.int64), columns, 1.0), upper=float(most))
     return columns
 
@@ -165,6 +189,6 @@ def commitments(builder: Builder, problem: Problem, uses: Uses) -> None:
         vendor = problem.vendors.index(promise.vendor)
         x = np.flatnonzero(of_line[uses.line] == number) if len(uses) else np.arange(0)
         weight = (uses.vendor[x] == vendor) - promise.share / RATE_UNIT
-        value = uses.amount[x] * weight
+        value = uses.goods[x] * weight
         scale = float(np.abs(value).max(initial=1.0))
         builder.add_rows(1, (np.zeros(len(x), dtype=np.int64), x, value / scale), lower=0.0)

@@ -1,4 +1,4 @@
-"""The independent checker: exact price of a set of awards, and every fault of a plan in words.
+"""The independent checker: every fault of a plan in words.
 
 Nothing here looks at the optimisation model or the local search. Integers only.
 """
@@ -7,61 +7,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import TypeVar
 
 from hub.domain.purchasing.fields import RATE_UNIT
-from hub.domain.purchasing.instance import Cents, Instance, Offer, Vendor
-from hub.domain.purchasing.plan import Award, Order, Plan, Rebate, money
+from hub.domain.purchasing.instance import Instance, Offer
+from hub.domain.purchasing.plan import Award, Credit, Order, Plan, Rebate, money
+from hub.domain.purchasing.pricing import Line, Purchases, Source, orders_of, price
 
-Line = tuple[str, str]
-"""(practice, item)"""
-Source = tuple[str, str]
-"""(vendor, item offered)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Priced:
-    """Awards with everything that follows from them. `cost` as in Plan."""
-
-    awards: tuple[Award, ...]
-    orders: tuple[Order, ...]
-    rebates: tuple[Rebate, ...]
-    switching: Cents
-    cost: Cents
-
-
-def reprice(instance: Instance, choices: Mapping[Line, Source]) -> Priced:
-    """Price `choices` exactly: pooled tiers, shipping per order, rebates on pooled spend.
-
-    Every line of the demand must be chosen, at an offer that exists. The outcome may break
-    rules: see `faults_of_rules`. Awards keep the order of the demand.
-    """
-    offers = {(offer.vendor, offer.item): offer for offer in instance.offers}
-    packs = {
-        (line.practice, line.item): offers[choices[line.practice, line.item]].packs_for(line.units)
-        for line in instance.demand
-    }
-    pooled: Counter[Source] = Counter()
-    for line, count in packs.items():
-        pooled[choices[line]] += count
-    awards = tuple(_award(line, offers[choices[line]], packs[line], pooled) for line in packs)
-    orders = _orders(instance, awards)
-    rebates = _rebates(instance, awards)
-    switching = sum(switching_costs(instance, awards).values())
-    bills = sum(order.goods + order.shipping for order in orders)
-    cost = bills - sum(rebate.amount for rebate in rebates) + switching
-    return Priced(awards, orders, rebates, switching, cost)
-
-
-def switching_costs(instance: Instance, awards: Iterable[Award]) -> Counter[str]:
-    """Switching cost incurred, by practice."""
-    costs: Counter[str] = Counter()
-    vendor_of = {(award.practice, award.item): award.vendor for award in awards}
-    for switch in instance.rules.switching_cost:
-        vendor = vendor_of.get((switch.practice, switch.item))
-        if vendor is not None and vendor != switch.incumbent:
-            costs[switch.practice] += switch.cost
-    return costs
+Row = TypeVar("Row", Order, Credit, Rebate)
 
 
 def faults_of_rules(instance: Instance, awards: Iterable[Award]) -> list[str]:
@@ -82,14 +35,14 @@ def check(instance: Instance, plan: Plan) -> list[str]:
     faults = _faults_of_lines(instance, plan.awards)
     if faults:
         return faults
-    choices = {(a.practice, a.item): (a.vendor, a.offer_item) for a in plan.awards}
-    true = reprice(instance, choices)
+    true = price(instance, _purchases(instance, plan.awards))
     faults = [
         f"The award of item {ours.item} to practice {ours.practice} should read {_terms(ours)}."
         for ours, theirs in zip(true.awards, _sorted_like(true.awards, plan.awards), strict=True)
         if ours != theirs
     ]
     faults += _differences("order", true.orders, plan.orders)
+    faults += _differences("credit", true.credits, plan.credits)
     faults += _differences("rebate", true.rebates, plan.rebates)
     if true.switching != plan.switching:
         faults.append(f"The switching costs should be {money(true.switching)}.")
@@ -100,87 +53,90 @@ def check(instance: Instance, plan: Plan) -> list[str]:
     return faults + faults_of_rules(instance, true.awards) + _faults_of_shares(instance, plan)
 
 
-def _award(line: Line, offer: Offer, packs: int, pooled: Mapping[Source, int]) -> Award:
-    price = offer.price_at(pooled[offer.vendor, offer.item])
-    return Award(
-        practice=line[0],
-        item=line[1],
-        offer_item=offer.item,
-        vendor=offer.vendor,
-        packs=packs,
-        units=packs * offer.pack_units,
-        price=price,
-        amount=packs * price,
-    )
-
-
-def _orders(instance: Instance, awards: Iterable[Award]) -> tuple[Order, ...]:
-    vendors = {vendor.id: vendor for vendor in instance.vendors}
-    goods: Counter[tuple[str, str]] = Counter()
+def _purchases(instance: Instance, awards: Iterable[Award]) -> Purchases:
+    """Packs as awarded where lines may be split, else as many as the line needs."""
+    offers = {(offer.vendor, offer.key): offer for offer in instance.offers}
+    units = {(line.practice, line.item): line.units for line in instance.demand}
+    found: defaultdict[Line, dict[Source, int]] = defaultdict(dict)
     for award in awards:
-        goods[award.practice, award.vendor] += award.amount
-    return tuple(
-        Order(practice, vendor, amount, _shipping(vendors[vendor], amount))
-        for (practice, vendor), amount in sorted(goods.items())
-    )
-
-
-def _shipping(vendor: Vendor, goods: Cents) -> Cents:
-    free_from = vendor.shipping.free_from
-    return 0 if free_from is not None and goods >= free_from else vendor.shipping.fee
-
-
-def _rebates(instance: Instance, awards: Iterable[Award]) -> tuple[Rebate, ...]:
-    spend: Counter[str] = Counter()
-    for award in awards:
-        spend[award.vendor] += award.amount
-    earned = []
-    for vendor in sorted(instance.vendors, key=lambda v: v.id):
-        reached = [r.rate for r in vendor.spend_rebates if r.from_spend <= spend[vendor.id]]
-        if reached and spend[vendor.id]:
-            amount = spend[vendor.id] * reached[-1] // RATE_UNIT
-            earned.append(Rebate(vendor.id, spend[vendor.id], reached[-1], amount))
-    return tuple(earned)
+        line = award.practice, award.item
+        whole = offers[award.source].packs_for(units[line])
+        found[line][award.source] = award.packs if instance.rules.split_lines else whole
+    return found
 
 
 def _faults_of_lines(instance: Instance, awards: tuple[Award, ...]) -> list[str]:
     """Lines missing, bought twice, never asked for, or at an offer that does not serve them."""
-    offers = {(offer.vendor, offer.item): offer for offer in instance.offers}
+    offers = {(offer.vendor, offer.key): offer for offer in instance.offers}
     serves = {item.id: {item.id, *item.equivalents} for item in instance.items}
     wanted = {(line.practice, line.item) for line in instance.demand}
-    times = Counter((award.practice, award.item) for award in awards)
+    parts: defaultdict[Line, list[Source]] = defaultdict(list)
     faults = []
-    for practice, item in sorted(wanted - times.keys()):
-        faults.append(f"Practice {practice} gets no award of item {item}.")
-    for (practice, item), count in sorted(times.items()):
-        if (practice, item) not in wanted:
-            faults.append(f"Practice {practice} never asked for item {item}.")
-        elif count > 1:
-            faults.append(f"Practice {practice} gets item {item} more than once.")
     for award in awards:
-        if (award.vendor, award.offer_item) not in offers:
+        line = award.practice, award.item
+        parts[line].append(award.source)
+        offer = offers.get(award.source)
+        if line not in wanted:
+            faults.append(f"Practice {line[0]} never asked for item {line[1]}.")
+        elif offer is None or offer.item != award.offer_item:
             faults.append(f"Vendor {award.vendor} does not offer item {award.offer_item}.")
-        elif award.offer_item not in serves.get(award.item, ()):
+        elif award.offer_item not in serves[award.item]:
             faults.append(f"Item {award.offer_item} may not replace item {award.item}.")
-    return faults
+    for practice, item in sorted(wanted):
+        sources = parts[practice, item]
+        once = set(sources) if instance.rules.split_lines else sources[:1]
+        if not sources:
+            faults.append(f"Practice {practice} gets no award of item {item}.")
+        elif len(sources) > len(once):
+            faults.append(f"Practice {practice} gets item {item} more than once.")
+    return faults or _faults_of_parts(instance, awards, offers)
+
+
+def _faults_of_parts(
+    instance: Instance, awards: tuple[Award, ...], offers: Mapping[Source, Offer]
+) -> list[str]:
+    """Split lines whose parts are not the line's units, each rounded up to whole packs."""
+    if not instance.rules.split_lines:
+        return []
+    units = {(line.practice, line.item): line.units for line in instance.demand}
+    most: Counter[Line] = Counter()
+    least: Counter[Line] = Counter()
+    broken = set()
+    for award in awards:
+        line, offer = (award.practice, award.item), offers[award.source]
+        most[line] += award.packs * offer.pack_units
+        least[line] += award.packs * offer.pack_units - offer.step + 1
+        if award.packs < 1 or award.packs % offer.multiple:
+            broken.add(line)
+    return [
+        f"The parts of item {item} for practice {practice} do not make up its "
+        f"{units[practice, item]} units."
+        for practice, item in sorted(units)
+        if (practice, item) in broken
+        or not least[practice, item] <= units[practice, item] <= most[practice, item]
+    ]
 
 
 def _faults_of_offers(instance: Instance, awards: tuple[Award, ...]) -> list[str]:
     pooled: Counter[Source] = Counter()
     for award in awards:
-        pooled[award.vendor, award.offer_item] += award.packs
+        pooled[award.source] += award.packs
     return [
-        f"Vendor {offer.vendor} sells at most {offer.max_packs} packs of item {offer.item}."
+        f"Vendor {offer.vendor} sells at most {offer.max_packs} packs of {_named(offer)}."
         for offer in instance.offers
-        if offer.max_packs is not None and pooled[offer.vendor, offer.item] > offer.max_packs
+        if offer.max_packs is not None and pooled[offer.vendor, offer.key] > offer.max_packs
     ]
+
+
+def _named(offer: Offer) -> str:
+    return f"offer {offer.id} of item {offer.item}" if offer.id else f"item {offer.item}"
 
 
 def _faults_of_orders(instance: Instance, awards: tuple[Award, ...]) -> list[str]:
     least = {vendor.id: vendor.min_order for vendor in instance.vendors}
     forbidden = {(ban.practice, ban.vendor) for ban in instance.rules.forbid}
     faults = []
-    for order in _orders(instance, awards):
+    for order in orders_of(instance, awards):
         if order.goods < least[order.vendor]:
             faults.append(
                 f"The order of practice {order.practice} at vendor {order.vendor} is below the "
@@ -242,8 +198,8 @@ def _faults_of_shares(instance: Instance, plan: Plan) -> list[str]:
 
 
 def _sorted_like(model: Iterable[Award], awards: Iterable[Award]) -> list[Award]:
-    by_line = {(award.practice, award.item): award for award in awards}
-    return [by_line[award.practice, award.item] for award in model]
+    by_part = {(award.practice, award.item, award.source): award for award in awards}
+    return [by_part[award.practice, award.item, award.source] for award in model]
 
 
 def _terms(award: Award) -> str:
@@ -253,11 +209,8 @@ def _terms(award: Award) -> str:
     )
 
 
-def _differences(
-    kind: str, true: tuple[Order, ...] | tuple[Rebate, ...], stated: tuple[Order | Rebate, ...]
-) -> list[str]:
-    before: set[Order | Rebate] = set(true)
-    wrong = before.symmetric_difference(stated)
+def _differences(kind: str, true: tuple[Row, ...], stated: tuple[Row, ...]) -> list[str]:
+    wrong = set(true).symmetric_difference(stated)
     parties = sorted({(getattr(row, "practice", ""), row.vendor) for row in wrong})
     faults = [
         f"The {kind} of practice {practice} at vendor {vendor} is wrong."

@@ -16,7 +16,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """The columns x, one entry each: a line buys `packs` of an offer at a tier for `amount`."""
+    """The columns x, one entry each: a line buys `packs` of an offer at a tier.
+
+    `amount` is what they cost, `goods` what the order counts for them: the same, but with
+    incremental tiers. `most` is 1, or where lines may be split, how many times `packs` the line
+    may buy there.
+    """
 
     line: Ints
     option: Ints
@@ -26,7 +31,9 @@ class Uses:
     practice: Ints
     packs: Ints
     amount: Ints
+    goods: Ints
     switching: Ints
+    most: Ints
 
     def __len__(self) -> int:
         return len(self.line)
@@ -37,6 +44,7 @@ class Builder:
 
     def __init__(self, uses: Uses) -> None:
         self.cost = [(uses.amount + uses.switching).astype(float)]
+        self.most = [uses.most.astype(float)]
         self.integral = [np.ones(len(uses), dtype=bool)]
         self.columns = len(uses)
         self.rows = 0
@@ -49,6 +57,7 @@ class Builder:
         count = len(cost)
         numbers = np.arange(self.columns, self.columns + count)
         self.cost.append(np.asarray(cost, dtype=float))
+        self.most.append(np.ones(count))
         self.integral.append(np.full(count, integral))
         self.columns += count
         return numbers
@@ -84,22 +93,19 @@ def uses_of(problem: Problem) -> Uses:
     tiers = np.array([len(prices) for prices in problem.prices], dtype=np.int64)
     start = np.concatenate(([0], np.cumsum(tiers)[:-1])).astype(np.int64)
     price = np.array([price for prices in problem.prices for price in prices], dtype=np.int64)
-    most = np.array(
-        [
-            cap
-            for breaks, limit in zip(problem.breaks, problem.reachable, strict=True)
-            for cap in (*(nxt - 1 for nxt in breaks[1:]), limit)
-        ],
-        dtype=np.int64,
-    )
     repeats = tiers[table[:, 2]]
     line, option, offer, packs, switching = np.repeat(table, repeats, axis=0).T
     tier = np.arange(len(line)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     place = start[offer] + tier
-    keep = packs <= most[place]  # a line too big for a tier lifts the offer above it
-    line, option, offer, packs, switching, tier, place = (
-        part[keep] for part in (line, option, offer, packs, switching, tier, place)
+    step = np.array([o.multiple if problem.split else 0 for o in problem.offers], dtype=np.int64)
+    widest = _largest_packs(problem)[place]
+    whole = packs if not problem.split else step[offer]
+    most = np.minimum(packs, widest) // np.maximum(whole, 1)
+    keep = most > 0  # a line too big for a tier lifts the offer above it
+    line, option, offer, tier, place, whole, most, switching = (
+        part[keep] for part in (line, option, offer, tier, place, whole, most, switching)
     )
+    listed = np.array([o.incremental for o in problem.offers], dtype=bool)[offer]
     return Uses(
         line=line,
         option=option,
@@ -107,7 +113,21 @@ def uses_of(problem: Problem) -> Uses:
         tier=tier,
         vendor=np.array(problem.vendor_of, dtype=np.int64)[offer],
         practice=np.array(problem.practice_of, dtype=np.int64)[line],
-        packs=packs,
-        amount=packs * price[place],
-        switching=switching,
+        packs=whole,
+        amount=whole * price[place],
+        goods=whole * price[np.where(listed, start[offer], place)],
+        switching=np.zeros_like(switching) if problem.split else switching,
+        most=most,
+    )
+
+
+def _largest_packs(problem: Problem) -> Ints:
+    """The most pooled packs at which each tier of each offer holds."""
+    return np.array(
+        [
+            cap
+            for breaks, limit in zip(problem.breaks, problem.reachable, strict=True)
+            for cap in (*(after - 1 for after in breaks[1:]), limit)
+        ],
+        dtype=np.int64,
     )

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from hub.domain.purchasing.check import Line
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.highs import run
 from hub.domain.purchasing.instance import Instance
 from hub.domain.purchasing.model import build
 from hub.domain.purchasing.plan import money
+from hub.domain.purchasing.pricing import Line
 from hub.domain.purchasing.problem import compile_instance
 from hub.domain.purchasing.search import Stop, never
 

@@ -11,6 +11,7 @@ import highspy
 import numpy as np
 
 from hub.domain.purchasing.model import Model
+from hub.domain.purchasing.pricing import Purchases
 
 Watch = Callable[[float], bool]
 """Called with the bound in cents, −inf while unknown; True asks to stop."""
@@ -24,11 +25,15 @@ _CLOSE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`bound` is in cents, −inf while nothing is proven; `chosen` is None without a solution."""
+    """`bound` is in cents, −inf while nothing is proven; `chosen` is None without a solution.
+
+    Where lines may be split, `purchases` says what is bought and `chosen` only where most is.
+    """
 
     ended: Literal["solved", "limit", "infeasible"]
     chosen: list[int] | None
     bound: float
+    purchases: Purchases | None = None
 
 
 def run(
@@ -69,7 +74,7 @@ def _pass(solver: Any, model: Model) -> None:
     lp.num_col_, lp.num_row_ = len(model.cost), len(model.lower)
     lp.col_cost_ = model.cost
     lp.col_lower_ = np.zeros(len(model.cost))
-    lp.col_upper_ = np.ones(len(model.cost))
+    lp.col_upper_ = model.most
     lp.row_lower_, lp.row_upper_ = model.lower, model.upper
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     lp.a_matrix_.start_ = model.matrix.indptr.astype(np.int32)
@@ -115,6 +120,8 @@ def _outcome(solver: Any, model: Model) -> Outcome:
     if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):
         return Outcome("infeasible", None, math.inf)
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    chosen = model.decode(np.array(solver.getSolution().col_value)) if found else None
+    values = np.array(solver.getSolution().col_value)
+    chosen = model.decode(values) if found else None
+    purchases = model.purchases(values) if found and model.problem.split else None
     bound = info.mip_dual_bound if math.isfinite(info.mip_dual_bound) else -math.inf
-    return Outcome("solved" if status == kinds.kOptimal else "limit", chosen, bound)
+    return Outcome("solved" if status == kinds.kOptimal else "limit", chosen, bound, purchases)

@@ -18,14 +18,16 @@ from scipy.sparse import csc_array
 
 from hub.domain.purchasing.blocks import commitments, counts, orders, pack_limits, tiers
 from hub.domain.purchasing.columns import Bools, Builder, Floats, Uses, uses_of
+from hub.domain.purchasing.pricing import Line, Purchases, Source
 from hub.domain.purchasing.problem import Ints, Problem
 from hub.domain.purchasing.rebates import RebateColumns, rebates
+from hub.domain.purchasing.splits import Parts, split_lines, whole_lines
 from hub.domain.purchasing.state import State
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Minimise cost · z subject to lower ≤ matrix · z ≤ upper and 0 ≤ z ≤ 1.
+    """Minimise cost · z subject to lower ≤ matrix · z ≤ upper and 0 ≤ z ≤ most.
 
     `integral` marks the binaries. The first `len(uses)` columns are x; the fields after `upper`
     give the numbers of the others (−1 or absent where there is none).
@@ -34,6 +36,7 @@ class Model:
     problem: Problem
     uses: Uses
     cost: Floats
+    most: Floats
     integral: Bools
     matrix: csc_array
     lower: Floats
@@ -44,6 +47,8 @@ class Model:
     used: Ints
     used_in: dict[tuple[int, int], int]
     rebate: RebateColumns
+    parts: Parts
+    switch: dict[int, int]
 
     def decode(self, values: Floats) -> list[int]:
         """The option of each line that carries most weight in a solution."""
@@ -52,6 +57,17 @@ class Model:
         chosen = np.zeros(len(self.problem.lines), dtype=np.int64)
         chosen[self.uses.line[ranked]] = self.uses.option[ranked]  # the heaviest is written last
         return [int(k) for k in chosen]
+
+    def purchases(self, values: Floats) -> Purchases:
+        """What a solution buys, the parts of split lines included."""
+        counts = np.rint(values[: len(self.uses)]).astype(np.int64)
+        found: dict[Line, dict[Source, int]] = {line: {} for line in self.problem.lines}
+        for x in np.flatnonzero(counts).tolist():
+            bought = found[self.problem.lines[self.uses.line[x]]]
+            source = self.problem.source(int(self.uses.offer[x]))
+            packs = int(counts[x] * self.uses.packs[x])
+            bought[source] = bought.get(source, 0) + packs
+        return found
 
     def encode(self, chosen: Sequence[int]) -> Floats:
         """The column values of an allowed plan, to start the solver from."""
@@ -65,13 +81,23 @@ class Model:
             dtype=np.int64,
         )
         bought = self.uses.option == np.asarray(chosen, dtype=np.int64)[self.uses.line]
-        values[: len(self.uses)] = bought & (self.uses.tier == tier[self.uses.offer])
+        here = bought & (self.uses.tier == tier[self.uses.offer])
+        values[: len(self.uses)] = here * self._times(chosen)
+        for line, k in enumerate(chosen if self.parts else ()):
+            values[self.parts[line, k]] = 1.0
+            if self.problem.options[line][k].switching:
+                values[self.switch[line]] = 1.0
         for offer, level in enumerate(tier.tolist()):
             if level:
                 values[self.tier[offer, level]] = 1.0
         self._encode_orders(state, values)
         self._encode_rebates(state, values)
         return values
+
+    def _times(self, chosen: Sequence[int]) -> Ints:
+        """The value of each x where its line buys all it needs there."""
+        packs = [options[k].packs for options, k in zip(self.problem.options, chosen, strict=True)]
+        return np.array(packs, dtype=np.int64)[self.uses.line] // self.uses.packs
 
     def _encode_orders(self, state: State, values: Floats) -> None:
         count, goods = np.array(state.count), np.array(state.goods)
@@ -99,7 +125,7 @@ class Model:
             values[self.rebate.level[vendor, level]] = 1.0
         for (offer, level), column in self.rebate.rebated.items():
             if holds.get(self.problem.vendor_of[offer]) == level:
-                spend = state.packs[offer] * state.price[offer]
+                spend = self.problem.offers[offer].goods_at(state.packs[offer])
                 values[column] = spend / self.rebate.most[offer]
 
 
@@ -107,18 +133,23 @@ def build(problem: Problem) -> Model:
     """The whole model of a problem that has lines, each with an option."""
     uses = uses_of(problem)
     builder = Builder(uses)
-    everything = np.arange(len(uses))
-    builder.add_rows(len(problem.lines), (uses.line, everything, 1.0), lower=1.0, upper=1.0)
+    parts: Parts = {}
+    switch: dict[int, int] = {}
+    if problem.split:
+        parts, switch = split_lines(builder, problem, uses)
+    else:
+        whole_lines(builder, problem, uses)
     tier = tiers(builder, problem, uses)
     pack_limits(builder, problem, uses)
     order, free = orders(builder, problem, uses)
     used, used_in = counts(builder, problem, uses, order)
     commitments(builder, problem, uses)
-    rebate = rebates(builder, problem, uses)
+    rebate = rebates(builder, problem, uses, tier)
     return Model(
         problem=problem,
         uses=uses,
         cost=np.concatenate(builder.cost),
+        most=np.concatenate(builder.most),
         integral=np.concatenate(builder.integral),
         matrix=builder.matrix(),
         lower=np.concatenate(builder.lower),
@@ -129,4 +160,6 @@ def build(problem: Problem) -> Model:
         used=used,
         used_in=used_in,
         rebate=rebate,
+        parts=parts,
+        switch=switch,
     )

@@ -18,7 +18,8 @@ Status = Literal["optimal", "gap_reached", "time_limit", "infeasible"]
 class Award:
     """The practice's line of `item` goes to `vendor`, as `offer_item` (the item or an equivalent).
 
-    `units` are the base units delivered, `price` is per pack at the pooled tier.
+    `units` are the base units delivered, `price` is per pack as invoiced: at the pooled tier, or
+    the first price where tiers are incremental. `offer` is the offer's id, if it has one.
     """
 
     practice: str
@@ -29,6 +30,12 @@ class Award:
     units: int
     price: Cents
     amount: Cents
+    offer: str = ""
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """(vendor, offer key)"""
+        return self.vendor, self.offer or self.offer_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,16 @@ class Rebate:
     vendor: str
     spend: Cents
     rate: int
+    amount: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What the incremental tiers of a vendor's offer give back on the pooled packs."""
+
+    vendor: str
+    offer: str
+    packs: int
     amount: Cents
 
 
@@ -80,7 +97,7 @@ class Baselines:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`cost` = goods + shipping − rebates + switching costs; None without a feasible plan.
+    """`cost` = goods + shipping − credits − rebates + switching costs; None without a plan.
 
     `lower_bound` is proven: no allowed plan costs less. `interrupted` tells that the solve was
     asked to stop.
@@ -94,6 +111,7 @@ class Plan:
     awards: tuple[Award, ...] = ()
     orders: tuple[Order, ...] = ()
     rebates: tuple[Rebate, ...] = ()
+    credits: tuple[Credit, ...] = ()
     switching: Cents = 0
     shares: tuple[Share, ...] = ()
     infeasible_because: tuple[str, ...] = ()
@@ -108,9 +126,10 @@ class Plan:
 
     @property
     def invoiced(self) -> Cents:
-        """Goods and shipping less rebates: what leaves the practices' accounts."""
+        """Goods and shipping less credits and rebates: what leaves the practices' accounts."""
         bills = sum(order.goods + order.shipping for order in self.orders)
-        return bills - sum(rebate.amount for rebate in self.rebates)
+        credits = sum(credit.amount for credit in self.credits)
+        return bills - credits - sum(rebate.amount for rebate in self.rebates)
 
 
 def money(cents: Cents) -> str:
@@ -127,7 +146,7 @@ def share_of_one(millionths: int) -> str:
 
 
 def to_result(plan: Plan) -> dict[str, Any]:
-    """The JSON result; `switching` appears only where switching costs were incurred."""
+    """The JSON result; `credits`, `switching` and an award's `offer` only where there are any."""
     result: dict[str, Any] = {
         "status": plan.status,
         "cost": _money(plan.cost),
@@ -161,13 +180,23 @@ def to_result(plan: Plan) -> dict[str, Any]:
         "shares": [_share(share) for share in plan.shares],
         "infeasible_because": list(plan.infeasible_because),
     }
+    if plan.credits:
+        result["credits"] = [
+            {
+                "vendor": credit.vendor,
+                "offer": credit.offer,
+                "packs": credit.packs,
+                "amount": money(credit.amount),
+            }
+            for credit in plan.credits
+        ]
     if plan.switching:
         result["switching"] = money(plan.switching)
     return result
 
 
 def _award(award: Award) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "practice": award.practice,
         "item": award.item,
         "offer_item": award.offer_item,
@@ -177,6 +206,9 @@ def _award(award: Award) -> dict[str, Any]:
         "price": money(award.price),
         "amount": money(award.amount),
     }
+    if award.offer:
+        row["offer"] = award.offer
+    return row
 
 
 def _share(share: Share) -> dict[str, Any]:

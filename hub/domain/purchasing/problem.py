@@ -11,15 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hub.domain.purchasing.check import Line, Source
 from hub.domain.purchasing.instance import Cents, Demand, Instance, Offer
+from hub.domain.purchasing.pricing import Line, Source
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to fill a line: `packs` of the offer; `switching` is the cost of leaving."""
+    """One way to fill a line: `packs` of the offer; `switching` is the cost of leaving.
+
+    Where lines may be split, a part of the line may be bought there: up to `packs`.
+    """
 
     offer: int
     packs: int
@@ -39,6 +42,7 @@ class Problem:
     vendors: tuple[str, ...]
     categories: tuple[str, ...]
     lines: tuple[Line, ...]
+    units_of: tuple[int, ...]
     practice_of: tuple[int, ...]
     category_of: tuple[int, ...]
     options: tuple[tuple[Option, ...], ...]
@@ -48,12 +52,19 @@ class Problem:
     prices: tuple[tuple[Cents, ...], ...]
     reachable: tuple[int, ...]
 
+    @property
+    def split(self) -> bool:
+        """A line's units may be divided over several offers."""
+        return self.instance.rules.split_lines
+
+    def source(self, offer: int) -> Source:
+        return self.offers[offer].vendor, self.offers[offer].key
+
     def choices(self, chosen: Sequence[int]) -> dict[Line, Source]:
-        """Option indices by line as (vendor, item offered) by (practice, item)."""
+        """Option indices by line as (vendor, offer key) by (practice, item)."""
         picked = (self.options[n][k] for n, k in enumerate(chosen))
         return {
-            line: (self.offers[option.offer].vendor, self.offers[option.offer].item)
-            for line, option in zip(self.lines, picked, strict=True)
+            line: self.source(option.offer) for line, option in zip(self.lines, picked, strict=True)
         }
 
     def chosen(self, choices: Mapping[Line, Source]) -> list[int]:
@@ -62,8 +73,7 @@ class Problem:
             next(
                 k
                 for k, option in enumerate(self.options[n])
-                if (self.offers[option.offer].vendor, self.offers[option.offer].item)
-                == choices[line]
+                if self.source(option.offer) == choices[line]
             )
             for n, line in enumerate(self.lines)
         ]
@@ -77,7 +87,7 @@ class Problem:
 
 def compile_instance(instance: Instance) -> Problem:
     """Compile; never fails on a validated instance."""
-    offers = tuple(sorted(instance.offers, key=lambda o: (o.vendor, o.item)))
+    offers = tuple(sorted(instance.offers, key=lambda o: (o.vendor, o.key)))
     demand = sorted(instance.demand, key=lambda d: (d.practice, d.item))
     practices = tuple(sorted(p.id for p in instance.practices))
     vendors = tuple(sorted(v.id for v in instance.vendors))
@@ -94,6 +104,7 @@ def compile_instance(instance: Instance) -> Problem:
         vendors=vendors,
         categories=categories,
         lines=tuple((line.practice, line.item) for line in demand),
+        units_of=tuple(line.units for line in demand),
         practice_of=tuple(practice_index[line.practice] for line in demand),
         category_of=tuple(category[line.item] for line in demand),
         options=options,
@@ -121,7 +132,8 @@ def _options(
         for n in sorted({n for i in sources[line.item] for n in by_item.get(i, ())}):
             offer = offers[n]
             packs = offer.packs_for(line.units)
-            too_many = offer.max_packs is not None and packs > offer.max_packs
+            least = offer.multiple if instance.rules.split_lines else packs
+            too_many = offer.max_packs is not None and least > offer.max_packs
             if too_many or (line.practice, offer.vendor) in forbidden:
                 continue
             leaves = switch is not None and switch.incumbent != offer.vendor

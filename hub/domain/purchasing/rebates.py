@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hub.domain.purchasing.blocks import tier_costs_of
 from hub.domain.purchasing.columns import Builder, Floats, Uses
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.instance import SpendRebate
@@ -24,7 +25,9 @@ class RebateColumns:
     rebated: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
-def rebates(builder: Builder, problem: Problem, uses: Uses) -> RebateColumns:
+def rebates(
+    builder: Builder, problem: Problem, uses: Uses, tier: dict[tuple[int, int], int]
+) -> RebateColumns:
     """Per vendor one level at most holds, earned by spend; counted per offer, which is tighter."""
     columns = RebateColumns(_largest_spend(problem, uses))
     terms = {vendor.id: vendor for vendor in problem.instance.vendors}
@@ -38,7 +41,7 @@ def rebates(builder: Builder, problem: Problem, uses: Uses) -> RebateColumns:
             if step.rate and step.from_spend <= reach
         }
         if steps and len(offers):
-            _vendor(builder, uses, vendor, offers, steps, columns)
+            _vendor(builder, uses, vendor, offers, steps, columns, _fixed(problem, tier, offers))
     return columns
 
 
@@ -49,6 +52,7 @@ def _vendor(
     offers: Ints,
     steps: dict[int, SpendRebate],
     columns: RebateColumns,
+    fixed: tuple[Ints, Ints, Floats],
 ) -> None:
     x = np.flatnonzero((uses.vendor == vendor) & (columns.most[uses.offer] > 0))
     most, row = columns.most[offers], np.searchsorted(offers, uses.offer[x])
@@ -56,6 +60,8 @@ def _vendor(
     holds = builder.add_columns(np.zeros(len(steps)))
     builder.add_rows(1, (np.zeros(len(steps), dtype=np.int64), holds, 1.0), upper=1.0)
     spent = (row, x, -uses.amount[x] / most[row])
+    fixed_row, fixed_column, fixed_cost = fixed
+    nothing = np.zeros(len(fixed_row), dtype=np.int64)
     terms = []
     for (n, step), hold in zip(steps.items(), holds, strict=True):
         part = builder.add_columns(-most * step.rate / RATE_UNIT, integral=False)
@@ -64,11 +70,33 @@ def _vendor(
         )
         terms.append((own, part, 1.0))
         if step.from_spend:
-            reach = (zeros, x, np.minimum(uses.amount[x] / step.from_spend, 1.0))
-            builder.add_rows(1, reach, (zeros[:1], np.array([hold]), -1.0), lower=0.0)
+            part_of = uses.amount[x] / step.from_spend
+            part_of = np.where(uses.most[x] == 1, np.minimum(part_of, 1.0), part_of)
+            builder.add_rows(
+                1,
+                (zeros, x, part_of),
+                (nothing, fixed_column, np.minimum(fixed_cost / step.from_spend, 1.0)),
+                (zeros[:1], np.array([hold]), -1.0),
+                lower=0.0,
+            )
         columns.level[vendor, n] = int(hold)
         columns.rebated.update({(int(o), n): int(c) for o, c in zip(offers, part, strict=True)})
-    builder.add_rows(len(offers), *terms, spent, upper=0.0)
+    charged = (fixed_row, fixed_column, -fixed_cost / most[fixed_row])
+    builder.add_rows(len(offers), *terms, spent, charged, upper=0.0)
+
+
+def _fixed(
+    problem: Problem, tier: dict[tuple[int, int], int], offers: Ints
+) -> tuple[Ints, Ints, Floats]:
+    """The fixed costs of incremental tiers: row of the offer, column, cents."""
+    found = [
+        (row, tier[offer, level], cost)
+        for row, offer in enumerate(offers.tolist())
+        if problem.offers[offer].incremental
+        for level, cost in enumerate(tier_costs_of(problem, offer), start=1)
+    ]
+    table = np.array(found, dtype=np.int64).reshape(-1, 3)
+    return table[:, 0], table[:, 1], table[:, 2].astype(float)
 
 
 def _largest_spend(problem: Problem, uses: Uses) -> Floats:
@@ -76,5 +104,10 @@ def _largest_spend(problem: Problem, uses: Uses) -> Floats:
     keys = uses.line * (int(uses.option.max(initial=0)) + 1) + uses.option
     _, first = np.unique(keys, return_index=True)
     most = np.zeros(len(problem.offers))
-    np.add.at(most, uses.offer[first], uses.amount[first].astype(float))
+    if problem.split:
+        for options in problem.options:
+            for option in options:
+                most[option.offer] += option.packs * problem.prices[option.offer][0]
+        return most
+    np.add.at(most, uses.offer[first], uses.goods[first].astype(float))
     return most

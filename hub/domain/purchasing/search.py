@@ -25,12 +25,12 @@ def greedy(problem: Problem, stop: Stop = never) -> State:
     be by moves of the local search. Every line must have an option.
     """
     chosen = []
+    pooled = [
+        offer.goods_at(packs) / max(1, packs)
+        for offer, packs in zip(problem.offers, problem.reachable, strict=True)
+    ]
     for options in problem.options:
-        costs = [
-            option.packs * problem.offers[option.offer].price_at(problem.reachable[option.offer])
-            + option.switching
-            for option in options
-        ]
+        costs = [option.packs * pooled[option.offer] + option.switching for option in options]
         chosen.append(costs.index(min(costs)))
     state = State(problem, chosen)
     while state.violation and not stop() and _pass(state, stop, mend=True):

@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping
 from fractions import Fraction
 
-from hub.domain.purchasing.check import Priced, switching_costs
 from hub.domain.purchasing.instance import Cents, Instance
 from hub.domain.purchasing.plan import Share
+from hub.domain.purchasing.pricing import Priced, switching_costs
 
 
 def compute_shares(
@@ -24,16 +24,14 @@ def compute_shares(
 
     `alone` gives each practice's standalone cost, switching costs included; None where it
     cannot buy alone: it then weighs as its own goods and shipping, which also cap its share.
-    The shares add up exactly to goods and shipping less rebates. Practices with the same demand
-    and rules pay the same, up to the one cent that rounding needs. Where the plan costs more
-    than all pay alone, nobody can be kept below it: the excess is shared in proportion to
+    The shares add up exactly to what is invoiced. Practices with the same demand and rules pay
+    the same, up to the one cent that rounding needs. Where the plan costs more than all pay alone, nobody can be kept below it: the excess is shared in proportion to
     standalone cost (see `nobody_worse`).
     """
     names = sorted(practice.id for practice in instance.practices)
     own = _own_bills(instance, priced)
     switching = switching_costs(instance, priced.awards)
-    bills = sum(order.goods + order.shipping for order in priced.orders)
-    total = bills - sum(rebate.amount for rebate in priced.rebates)
+    total = priced.invoiced
     weight: dict[str, Fraction] = {}
     cap: dict[str, Fraction] = {}
     for name in names:
@@ -59,13 +57,13 @@ def nobody_worse(shares: tuple[Share, ...]) -> bool:
 
 def _own_bills(instance: Instance, priced: Priced) -> dict[str, Cents]:
     """Goods at the tier of each practice's own packs, plus its own shipping."""
-    offers = {(offer.vendor, offer.item): offer for offer in instance.offers}
+    offers = {(offer.vendor, offer.key): offer for offer in instance.offers}
     packs: Counter[tuple[str, str, str]] = Counter()
     for award in priced.awards:
-        packs[award.practice, award.vendor, award.offer_item] += award.packs
+        packs[award.practice, *award.source] += award.packs
     bills = {practice.id: 0 for practice in instance.practices}
-    for (practice, vendor, item), count in packs.items():
-        bills[practice] += count * offers[vendor, item].price_at(count)
+    for (practice, vendor, offer), count in packs.items():
+        bills[practice] += offers[vendor, offer].goods_at(count)
     for order in priced.orders:
         bills[order.practice] += order.shipping
     return bills

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hub.domain.purchasing.baseline import Alone, alone
-from hub.domain.purchasing.check import Line, Source, check, reprice
+from hub.domain.purchasing.check import check, faults_of_rules
 from hub.domain.purchasing.explain import explain
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.highs import Outcome, run
 from hub.domain.purchasing.instance import Cents, Instance
 from hub.domain.purchasing.model import build
 from hub.domain.purchasing.plan import Baselines, Plan, Status
+from hub.domain.purchasing.pricing import Line, Priced, Purchases, Source, price, reprice
 from hub.domain.purchasing.problem import Problem, compile_instance
 from hub.domain.purchasing.search import Stop, greedy, improve, never
 from hub.domain.purchasing.shares import compute_shares
@@ -57,6 +58,7 @@ class _Search:
     should_stop: Stop
     started: float = field(default_factory=time.monotonic)
     best: State | None = None
+    split: Priced | None = None
     bound: Cents = 0
     stopped: bool = False
     told_cost: Cents | None = None
@@ -78,6 +80,26 @@ class _Search:
         """Remember `state` if it is allowed and the cheapest yet."""
         if not state.violation and (self.best is None or state.cost < self.best.cost):
             self.best = State(self.problem, state.chosen)
+
+    def keep_split(self, purchases: Purchases) -> None:
+        """Remember a plan that splits lines if it is allowed and cheaper than every other."""
+        priced = price(self.instance, purchases)
+        if not faults_of_rules(self.instance, priced.awards) and (
+            self.best_cost is None or priced.cost < self.best_cost
+        ):
+            self.split = priced
+
+    @property
+    def best_cost(self) -> Cents | None:
+        if self.split is not None:
+            return self.split.cost
+        return None if self.best is None else self.best.cost
+
+    def priced(self) -> Priced | None:
+        """The best plan so far."""
+        if self.split is not None or self.best is None:
+            return self.split
+        return reprice(self.instance, self.problem.choices(self.best.chosen))
 
     def cost_of(self, state: State) -> Cents | None:
         """Keep `state`; its cost if it is allowed."""
@@ -156,13 +178,15 @@ def solve(
     if single.choices.keys() == set(problem.lines):
         search.keep(improve(State(problem, problem.chosen(single.choices)), search.stop))
     outcome = _run_solver(search)
-    if outcome.ended == "infeasible" and search.best is None:
+    if outcome.ended == "infeasible" and search.best_cost is None:
         return replace(_no_plan(search), baselines=baselines)
     return _plan(search, outcome, baselines, single)
 
 
 def easy_bound(problem: Problem) -> Cents:
     """A bound without a solver: every line at its lowest price and its vendor's highest rebate."""
+    if problem.split:
+        return 0
     vendors = {vendor.id: vendor for vendor in problem.instance.vendors}
     paid = [
         RATE_UNIT - max((step.rate for step in vendors[offer.vendor].spend_rebates), default=0)
@@ -210,16 +234,17 @@ def _run_solver(search: _Search) -> Outcome:
             mended = time.monotonic() + _MENDING
             improve(state, lambda: time.monotonic() > mended)
         search.keep(state)
+    if outcome.purchases is not None:
+        search.keep_split(outcome.purchases)
     return outcome
 
 
 def _plan(search: _Search, outcome: Outcome, baselines: Baselines, single: Alone) -> Plan:
-    if search.best is None:
+    priced = search.priced()
+    if priced is None:
         return Plan(
             "time_limit", None, search.bound, search.seconds, baselines, interrupted=search.stopped
         )
-    choices = search.problem.choices(search.best.chosen)
-    priced = reprice(search.instance, choices)
     bound = _proven(search, outcome, priced.cost)
     plan = Plan(
         status=_status(search, outcome, bound, priced.cost),
@@ -229,6 +254,7 @@ def _plan(search: _Search, outcome: Outcome, baselines: Baselines, single: Alone
         baselines=baselines,
         awards=priced.awards,
         orders=priced.orders,
+        credits=priced.credits,
         rebates=priced.rebates,
         switching=priced.switching,
         shares=compute_shares(search.instance, priced, single.costs),

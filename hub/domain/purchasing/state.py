@@ -35,6 +35,7 @@ class State:
         self._shipping = [0] * len(self.goods)
         self._below = [0] * len(self.goods)
         self._rebate = [0] * vendors
+        self._credit = [0] * len(problem.offers)
         self._categories = {name: n for n, name in enumerate(problem.categories)}
         self._category_limits = [
             (self._categories[n], k) for n, k in rules.max_vendors_per_category
@@ -115,6 +116,9 @@ class State:
 
     def _reprice(self, offer: int, pairs: set[int]) -> None:
         problem = self.problem
+        if problem.offers[offer].incremental:
+            self._settle_credit(offer)
+            return
         tier = bisect_right(problem.breaks[offer], self.packs[offer]) - 1
         price = problem.prices[offer][tier]
         change = price - self.price[offer]
@@ -126,6 +130,12 @@ class State:
             packs = problem.options[line][self.chosen[line]].packs
             self._spend(line, vendor, packs * change)
             pairs.add(problem.practice_of[line] * self._width + vendor)
+
+    def _settle_credit(self, offer: int) -> None:
+        credit = self.problem.offers[offer].credit_at(self.packs[offer])
+        self.spend[self.problem.vendor_of[offer]] -= credit - self._credit[offer]
+        self.cost -= credit - self._credit[offer]
+        self._credit[offer] = credit
 
     def _settle_order(self, pair: int) -> None:
         terms = self.terms[pair % self._width]

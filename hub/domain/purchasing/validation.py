@@ -38,7 +38,7 @@ def validate(instance: Instance) -> None:
         path = f"offers[{n}]"
         _known(offer.vendor, vendors, f"{path}.vendor", "vendors")
         _known(offer.item, items, f"{path}.item", "items")
-        _once((offer.vendor, offer.item), seen, path, "the same vendor and item")
+        _once((offer.vendor, offer.key), seen, path, "the same vendor and offer")
         _offer(offer, path)
     _rules(instance, practices, items, vendors)
     if instance.limits.seconds <= 0:
@@ -77,13 +77,6 @@ def _offer(offer: Offer, path: str) -> None:
     _amount(offer.multiple, f"{path}.multiple", least=1, most=LARGEST_UNITS)
     if offer.max_packs is not None:
         _amount(offer.max_packs, f"{path}.max_packs", most=LARGEST_UNITS)
-    if offer.tier_type != "all_units":
-        reject(
-            "incremental_tiers",
-            f"{path}.tier_type",
-            "must be all_units, because incremental tiers are not priced; ask the vendor for "
-            "all-units prices.",
-        )
     if not offer.tiers:
         reject("no_tiers", f"{path}.tiers", "must have at least one tier.")
     for n, tier in enumerate(offer.tiers):
@@ -127,10 +120,6 @@ def _rules(instance: Instance, practices: set[str], items: set[str], vendors: se
         _known(switch.incumbent, vendors, f"{path}.incumbent", "vendors")
         _amount(switch.cost, f"{path}.cost")
         _once((switch.practice, switch.item), seen, path, "the same practice and item")
-    if rules.split_lines:
-        reject(
-            "split_lines", "rules.split_lines", "must be false, because a line goes to one vendor."
-        )
 
 
 def _ids(ids: Iterable[str], table: str) -> set[str]:

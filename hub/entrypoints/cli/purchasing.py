@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hub.domain.purchasing import fields
-from hub.domain.purchasing.instance import Instance, load
+from hub.domain.purchasing.instance import Instance
+from hub.domain.purchasing.instance_file import load
 from hub.domain.purchasing.plan import Plan, money, to_result
 from hub.domain.purchasing.solve import Progress, solve
 from hub.entrypoints.cli import purchasing_round

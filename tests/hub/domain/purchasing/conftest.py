@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import strategies as st
 
-from hub.domain.purchasing.check import faults_of_rules, reprice
+from hub.domain.purchasing.check import faults_of_rules
 from hub.domain.purchasing.instance import (
     Commitment,
     Demand,
@@ -25,6 +26,7 @@ from hub.domain.purchasing.instance import (
     Tier,
     Vendor,
 )
+from hub.domain.purchasing.pricing import price
 
 EXACT = Limits(seconds=30.0, gap=0)
 DOLLAR = 100
@@ -48,6 +50,7 @@ def tiny(draw: st.DrawFn, *, rules: bool = True) -> Instance:
     sold = draw(st.sets(st.tuples(st.sampled_from(vendors), st.sampled_from(items)), max_size=6))
     if draw(st.integers(0, 7)):
         sold |= {(draw(st.sampled_from(vendors)), item) for item in items}
+    second = draw(st.sets(st.sampled_from(sorted(sold)), max_size=1)) if sold else set()
     return Instance(
         practices=tuple(map(Practice, practices)),
         items=tuple(
@@ -56,7 +59,10 @@ def tiny(draw: st.DrawFn, *, rules: bool = True) -> Instance:
         ),
         demand=tuple(Demand(p, i, draw(st.integers(1, 40))) for p, i in lines),
         vendors=tuple(draw(vendor(name)) for name in vendors),
-        offers=tuple(draw(offer(v, i)) for v, i in sorted(sold)),
+        offers=(
+            *(draw(offer(v, i)) for v, i in sorted(sold)),
+            *(draw(offer(v, i, f"{i}-large")) for v, i in sorted(second)),
+        ),
         rules=draw(some_rules(practices, lines, vendors, category)) if rules else Rules(),
         limits=EXACT,
     )
@@ -81,7 +87,7 @@ def vendor(draw: st.DrawFn, name: str) -> Vendor:
 
 
 @st.composite
-def offer(draw: st.DrawFn, seller: str, item: str) -> Offer:
+def offer(draw: st.DrawFn, seller: str, item: str, name: str = "") -> Offer:
     starts = [0, *sorted(draw(st.sets(st.integers(1, 30), max_size=2)))]
     prices = sorted(
         draw(st.lists(st.integers(1, 12), min_size=len(starts), max_size=len(starts))),
@@ -94,6 +100,8 @@ def offer(draw: st.DrawFn, seller: str, item: str) -> Offer:
         tuple(Tier(start, price * DOLLAR) for start, price in zip(starts, prices, strict=True)),
         draw(st.sampled_from([None, None, None, 12])),
         draw(st.sampled_from([1, 1, 3])),
+        draw(st.sampled_from(["all_units", "all_units", "incremental"])),
+        name,
     )
 
 
@@ -136,18 +144,34 @@ def some_rules(
 
 
 def cheapest_by_trial(instance: Instance) -> int | None:
-    """The least cost over every way to choose an offer for each line; None if none is allowed."""
-    serves = {item.id: {item.id, *item.equivalents} for item in instance.items}
+    """The least cost over every way to buy each line; None if none is allowed."""
     lines = [(line.practice, line.item) for line in instance.demand]
-    ways = [
-        [(o.vendor, o.item) for o in instance.offers if o.item in serves[item]] for _, item in lines
-    ]
     costs = []
-    for picked in itertools.product(*ways):
-        priced = reprice(instance, dict(zip(lines, picked, strict=True)))
+    for picked in itertools.product(*(ways(instance, line) for line in instance.demand)):
+        priced = price(instance, dict(zip(lines, picked, strict=True)))
         if not faults_of_rules(instance, priced.awards):
             costs.append(priced.cost)
     return min(costs, default=None)
+
+
+def ways(instance: Instance, line: Demand) -> list[dict[tuple[str, str], int]]:
+    """Packs by source: whole at one offer, or every division of the units over offers."""
+    serves = next({i.id, *i.equivalents} for i in instance.items if i.id == line.item)
+    offers = [offer for offer in instance.offers if offer.item in serves]
+    if not instance.rules.split_lines:
+        return [{(o.vendor, o.key): o.packs_for(line.units)} for o in offers]
+    found = [{}]
+    for units in itertools.product(range(line.units + 1), repeat=max(0, len(offers) - 1)):
+        last = line.units - sum(units)
+        if offers and last >= 0:
+            found.append(
+                {
+                    (o.vendor, o.key): o.packs_for(part)
+                    for o, part in zip(offers, (*units, last), strict=True)
+                    if part
+                }
+            )
+    return [dict(way) for way in {tuple(sorted(way.items())) for way in found if way}]
 
 
 @pytest.fixture(scope="session")
@@ -158,3 +182,35 @@ def by_trial() -> Callable[[Instance], int | None]:
 @pytest.fixture(scope="session")
 def tiny_instances() -> st.SearchStrategy[Instance]:
     return tiny()
+
+
+@st.composite
+def tiny_split(draw: st.DrawFn) -> Instance:
+    """Up to three lines of few units that may be divided over up to three offers each."""
+    instance = draw(tiny())
+    sold: dict[str, int] = {}
+    offers = []
+    for each in instance.offers:
+        sold[each.item] = sold.get(each.item, 0) + 1
+        if sold[each.item] <= 2:
+            offers.append(each)
+    return replace(
+        instance,
+        items=tuple(replace(item, equivalents=()) for item in instance.items),
+        demand=tuple(replace(line, units=line.units % 13 + 1) for line in instance.demand[:3]),
+        offers=tuple(offers),
+        rules=replace(
+            instance.rules,
+            split_lines=True,
+            switching_cost=tuple(
+                s
+                for s in instance.rules.switching_cost
+                if any((d.practice, d.item) == (s.practice, s.item) for d in instance.demand[:3])
+            ),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_splits() -> st.SearchStrategy[Instance]:
+    return tiny_split()

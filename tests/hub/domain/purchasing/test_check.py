@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from hub.domain.purchasing.check import check, reprice
+from hub.domain.purchasing.check import check
 from hub.domain.purchasing.instance import (
     Commitment,
     Demand,
@@ -26,6 +26,7 @@ from hub.domain.purchasing.instance import (
     Vendor,
 )
 from hub.domain.purchasing.plan import Plan
+from hub.domain.purchasing.pricing import reprice
 from hub.domain.purchasing.solve import solve
 
 ROUND = Instance(

@@ -20,8 +20,8 @@ from hub.domain.purchasing.instance import (
     SpendRebate,
     Tier,
     Vendor,
-    load,
 )
+from hub.domain.purchasing.instance_file import load
 from hub.errors import Rejected
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "purchasing"
@@ -142,7 +142,7 @@ FAULTS: list[tuple[str, Edit, str, str]] = [
         "offer twice",
         lambda d: d["offers"].append(d["offers"][0]),
         "offers[6]",
-        "repeats the same vendor and item",
+        "repeats the same vendor and offer",
     ),
     (
         "negative price",
@@ -257,22 +257,10 @@ FAULTS: list[tuple[str, Edit, str, str]] = [
         "must be USD",
     ),
     (
-        "incremental tiers",
-        lambda d: d["offers"][1].update(tier_type="incremental"),
-        "offers[1].tier_type",
-        "incremental tiers are not priced",
-    ),
-    (
         "unknown kind of tiers",
         lambda d: d["offers"][1].update(tier_type="stepped"),
         "offers[1].tier_type",
         "must be all_units or incremental",
-    ),
-    (
-        "split lines",
-        lambda d: d["rules"].update(split_lines=True),
-        "rules.split_lines",
-        "must be false",
     ),
     ("empty id", lambda d: d["practices"][0].update(id=" "), "practices[0].id", "not empty"),
     (

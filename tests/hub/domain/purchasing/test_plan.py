@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.domain.purchasing.instance import load
+from hub.domain.purchasing.instance_file import load
 from hub.domain.purchasing.plan import Plan, Share, money, share_of_one, to_result
 from hub.domain.purchasing.solve import solve
 

@@ -8,7 +8,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hub.domain.purchasing.baseline import alone, local_search
-from hub.domain.purchasing.check import Priced, reprice
 from hub.domain.purchasing.instance import (
     Demand,
     Instance,
@@ -21,15 +20,11 @@ from hub.domain.purchasing.instance import (
     Tier,
     Vendor,
 )
+from hub.domain.purchasing.pricing import reprice
 from hub.domain.purchasing.shares import compute_shares, nobody_worse
 from hub.domain.purchasing.solve import solve
 
 Tiny = st.SearchStrategy[Instance]
-
-
-def _invoiced(priced: Priced) -> int:
-    bills = sum(order.goods + order.shipping for order in priced.orders)
-    return bills - sum(rebate.amount for rebate in priced.rebates)
 
 
 @settings(max_examples=80, deadline=None)
@@ -43,7 +38,7 @@ def test_shares_are_exact_and_nobody_pays_more_than_alone(
     assert priced is not None
     single = alone(instance)
     shares = compute_shares(instance, priced, single.costs)
-    assert sum(share.pays for share in shares) == _invoiced(priced)
+    assert sum(share.pays for share in shares) == priced.invoiced
     assert all(share.pays >= 0 for share in shares)
     bearable = all(share.alone is not None and share.alone >= share.switching for share in shares)
     if bearable and single.total is not None and priced.cost <= single.total:

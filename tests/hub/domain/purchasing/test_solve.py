@@ -18,6 +18,7 @@ from hub.domain.purchasing.instance import (
     Limits,
     Offer,
     Practice,
+    Rules,
     Shipping,
     SpendRebate,
     SwitchingCost,
@@ -47,6 +48,20 @@ def test_the_solver_equals_trying_every_plan(
         assert plan.status == "optimal"
         assert plan.lower_bound is not None
         assert plan.lower_bound <= least
+        assert check(instance, plan) == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_with_split_lines_the_solver_equals_trying_every_division(
+    data: st.DataObject, tiny_splits: Tiny, by_trial: Trial
+) -> None:
+    instance = data.draw(tiny_splits)
+    least = by_trial(instance)
+    plan = solve(instance)
+    assert plan.cost == least
+    if least is not None:
+        assert plan.status == "optimal"
         assert check(instance, plan) == []
 
 
@@ -179,6 +194,64 @@ def test_an_equivalent_is_bought_in_its_own_packs() -> None:
     )
     (award,) = solve(instance).awards
     assert (award.offer_item, award.packs, award.units, award.amount) == ("j", 4, 400, 3_600)
+
+
+def test_incremental_tiers_credit_only_the_packs_from_their_break_on() -> None:
+    instance = Instance(
+        practices=(Practice("a"), Practice("b")),
+        items=(Item("i"),),
+        demand=(Demand("a", "i", 6), Demand("b", "i", 6)),
+        vendors=(Vendor("v", shipping=Shipping(500, 6_000)),),
+        offers=(Offer("v", "i", 1, (Tier(0, 1_000), Tier(10, 700)), tier_type="incremental"),),
+        limits=Limits(gap=0),
+    )
+    plan = solve(instance)
+    # Each order reaches free freight at 60.00 invoiced; packs 10 to 12 bring 3.00 back each.
+    assert (plan.cost, plan.status) == (12_000 - 900, "optimal")
+    assert [(c.packs, c.amount) for c in plan.credits] == [(12, 900)]
+    assert [order.shipping for order in plan.orders] == [0, 0]
+    assert [share.pays for share in plan.shares] == [5_550, 5_550]
+    altered = replace(plan, credits=(replace(plan.credits[0], amount=1_200),))
+    assert "The credit of vendor v is wrong." in check(instance, altered)
+
+
+def test_a_split_line_takes_what_one_vendor_has_and_the_rest_elsewhere() -> None:
+    instance = Instance(
+        practices=(Practice("a"),),
+        items=(Item("i"),),
+        demand=(Demand("a", "i", 25),),
+        vendors=(Vendor("v"), Vendor("w")),
+        offers=(
+            Offer("v", "i", 10, (Tier(0, 1_000),), max_packs=2),
+            Offer("w", "i", 1, (Tier(0, 150),)),
+        ),
+        limits=Limits(gap=0),
+    )
+    assert solve(instance).cost == 25 * 150
+    split = replace(instance, rules=Rules(split_lines=True))
+    plan = solve(split)
+    assert (plan.cost, plan.status) == (2 * 1_000 + 5 * 150, "optimal")
+    assert [(a.vendor, a.packs) for a in plan.awards] == [("v", 2), ("w", 5)]
+    more = replace(plan.awards[1], packs=16, units=16, amount=2_400)
+    altered = replace(plan, awards=(plan.awards[0], more))
+    assert check(split, altered) == [
+        "The parts of item i for practice a do not make up its 25 units."
+    ]
+
+
+def test_the_better_of_two_offers_of_one_vendor_is_named() -> None:
+    instance = Instance(
+        practices=(Practice("a"),),
+        items=(Item("i"),),
+        demand=(Demand("a", "i", 100),),
+        vendors=(Vendor("v"),),
+        offers=(
+            Offer("v", "i", 1, (Tier(0, 10),)),
+            Offer("v", "i", 100, (Tier(0, 900),), id="case"),
+        ),
+    )
+    (award,) = solve(instance).awards
+    assert (award.offer, award.offer_item, award.packs, award.amount) == ("case", "i", 1, 900)
 
 
 def test_a_switching_cost_keeps_a_line_where_the_saving_is_smaller() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.domain.purchasing.check import faults_of_rules, reprice
+from hub.domain.purchasing.check import faults_of_rules
 from hub.domain.purchasing.instance import Instance
+from hub.domain.purchasing.pricing import reprice
 from hub.domain.purchasing.problem import compile_instance
 from hub.domain.purchasing.search import greedy, improve
 from hub.domain.purchasing.state import State
