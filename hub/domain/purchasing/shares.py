@@ -25,8 +25,9 @@ def compute_shares(
     `alone` gives each practice's standalone cost, switching costs included; None where it
     cannot buy alone: it then weighs as its own goods and shipping, which also cap its share.
     The shares add up exactly to what is invoiced. Practices with the same demand and rules pay
-    the same, up to the one cent that rounding needs. Where the plan costs more than all pay alone, nobody can be kept below it: the excess is shared in proportion to
-    standalone cost (see `nobody_worse`).
+    the same, up to the one cent that rounding needs. Where the plan costs more than all pay
+    alone, nobody can be kept below it: the excess is shared in proportion to standalone cost
+    (see `nobody_worse`).
     """
     names = sorted(practice.id for practice in instance.practices)
     own = _own_bills(instance, priced)
