@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     mllp_proxies: str = Field(
         "", description="networks (CIDR, by commas) of TCP proxies that send a PROXY header"
     )
+    files_dir: Path | None = Field(
+        None,
+        description="folder with the folders HL7 files are taken from; default: files under"
+        " HUB_DATA_DIR",
+    )
     public_url: str = Field("", description="address vendors reach the hub's webhooks at")
     key_file: Path | None = Field(
         None, description="file with the key-encryption key; default: key.hex under HUB_DATA_DIR"
@@ -126,6 +131,9 @@ class Settings(BaseSettings):
         if not self.database_url:
             return f"sqlite:///{self.data_dir.absolute() / 'hub.db'}"
         return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def resolved_files_dir(self) -> Path:
+        return self.files_dir or self.data_dir / "files"
 
     def resolved_key_file(self) -> Path:
         return self.key_file or self.data_dir / "key.hex"

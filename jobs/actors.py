@@ -14,6 +14,7 @@ from jobs import (
     connections,
     eligibility,
     exports,
+    files,
     ingest,
     ingest_together,
     maintenance,
@@ -56,6 +57,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.PROCESS_MESSAGE: ActorSpec(
         ingest.process_message, 1 * MINUTE, together=ingest_together.process_messages
     ),
+    Job.TAKE_FILES: ActorSpec(files.take, 10 * MINUTE),
     Job.SYNC_ALL: ActorSpec(pull.sync_all, 1 * MINUTE),
     Job.SYNC_STREAMS: ActorSpec(pull.sync_streams, 60 * MINUTE),
     Job.CHECK_CONNECTION: ActorSpec(connections.check, 2 * MINUTE),

@@ -18,17 +18,22 @@ from jobs.links import Links
 
 T = TypeVar("T")
 
+TakeFiles = Callable[[Callable[[], None]], None]
+"""Take in whatever lies in the folders of connections, calling the argument between files."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """The process's services. `now` is an aware clock, `read_chunk` how exports read: planning is
-    above the jobs, so the entry point hands it in. `links` are the open ones to destinations."""
+    above the jobs, so the entry point hands it in; so it does `take_files`, since receiving is.
+    `links` are the open ones to destinations."""
 
     database: Database
     crypto: Crypto
     settings: Settings
     now: Callable[[], datetime]
     read_chunk: ReadChunk | None = None
+    take_files: TakeFiles | None = None
     links: Links = field(default_factory=Links)
 
 

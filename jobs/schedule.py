@@ -9,5 +9,6 @@ SCHEDULES = (
     ScheduleSpec("eligibility.nightly", "0 3 * * *", "America/New_York", Job.PLAN_ELIGIBILITY),
     ScheduleSpec("pull.sync_all", "7 * * * *", "UTC", Job.SYNC_ALL),
     ScheduleSpec("savings.publish_benchmarks", "15 5 * * *", "UTC", Job.PUBLISH_BENCHMARKS),
+    ScheduleSpec("files.take", "* * * * *", "UTC", Job.TAKE_FILES),
     ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),
 )

@@ -95,6 +95,12 @@ class Receiving(ConnectorConfig):
         description="Answer each frame by 06 after the commit or 15 where it failed (MLLP 2)",
     )
 
+    folder: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$",
+        description="Folder under HUB_FILES_DIR whose files are taken in each minute; empty: none",
+    )
+
     @model_validator(mode="after")
     def _numbers_are_answered_at_once(self) -> Receiving:
         if self.sequence_numbers and self.ack_after == "applied":

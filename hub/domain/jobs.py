@@ -9,6 +9,7 @@ class Job(StrEnum):
     """A job's arguments are ids only; its row in the job table is the truth."""
 
     PROCESS_MESSAGE = "ingest.process_message"
+    TAKE_FILES = "files.take"
     SEND_ACKNOWLEDGEMENT = "acknowledging.send"
     SYNC_ALL = "pull.sync_all"
     SYNC_STREAMS = "pull.sync_streams"

@@ -51,7 +51,7 @@ ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
 CurrentRoutes = Callable[[], Routes]
-"""`hub.entrypoints.service.RouteTable`: the routes as stored, read again now and then."""
+"""`hub.entrypoints.hl7_route_table.RouteTable`: the routes as stored, read again now and then."""
 
 
 def hl7_routes(hub: Hub, routes: CurrentRoutes) -> list[Route]:
@@ -123,6 +123,11 @@ class _Endpoint:
         return restricted(found[0], scope.practices(Domain.CLINICAL))
 
 
+def from_anywhere(connection: Hl7Connection) -> Hl7Connection:
+    """The connection for a sender that is known by other means than its address."""
+    return replace(connection, peers=ANYWHERE, certificates=frozenset[str]())
+
+
 def restricted(connection: Hl7Connection, practices: frozenset[str]) -> Hl7Connection:
     """The connection with the facilities of some practices, from any address. Raises NotFound if
     there are none."""
@@ -133,7 +138,7 @@ def restricted(connection: Hl7Connection, practices: frozenset[str]) -> Hl7Conne
     }
     if not facilities:
         raise NotFound
-    return replace(connection, facilities=facilities, peers=ANYWHERE, certificates=frozenset[str]())
+    return from_anywhere(replace(connection, facilities=facilities))
 
 
 def status_of(replies: list[Reply]) -> int:

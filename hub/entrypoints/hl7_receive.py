@@ -27,6 +27,8 @@ from hub.entrypoints.hl7_routes import Peer, Routes
 from hub.services.intake import Arrival, Numbered, Stored
 
 STORE_TIMEOUT = 30.0
+STORED_AT_ONCE = 256
+"""Messages of a file in one commit: the listener waits behind it."""
 _STORAGE = Fault(207, "", "The message could not be stored; send it again.", "AE")
 _REUSED = Fault(205, "MSH-10", "The control id was used for another message.", "AE")
 _OUT_OF_ORDER = Fault(207, "MSH-13", "The sequence number is not the next one.", "AE")
@@ -123,6 +125,18 @@ class Receiver:
             pairs = zip(judgements, stored, strict=True)
             replies = await asyncio.gather(*(self._reply(*pair) for pair in pairs))
         return self._together(batch, judgements, replies)
+
+    async def receive_file(self, batch: Batch, peer: Peer) -> list[tuple[Judgement, Stored]]:
+        """The messages of a file, its envelope last, in commits of at most `STORED_AT_ONCE`; nobody
+        waits for an answer. Raises what kept a part from being stored; the parts before it are, and
+        are recognised when the file is read again."""
+        judgements, found = judge_batch(batch, peer, self.routes()), list[Stored]()
+        for start in range(0, len(judgements), STORED_AT_ONCE):
+            part = judgements[start : start + STORED_AT_ONCE]
+            arrivals = [self._answered(judgement) for judgement in part]
+            stored = await self._durable(self._intake.receive_together(arrivals))
+            found += stored
+        return list(zip(judgements, found, strict=True))
 
     def _together(
         self, batch: Batch, judgements: Sequence[Judgement], replies: Sequence[Reply]

@@ -37,8 +37,16 @@ class Hub:
     def job_context(self) -> JobContext:
         # Here, so that commands that run no jobs need not build the schema.
         from hub.entrypoints.exports import ExportReader
+        from hub.entrypoints.hl7_folders import Folders
 
-        return JobContext(self.database, self.crypto, self.settings, self.now, ExportReader(self))
+        return JobContext(
+            self.database,
+            self.crypto,
+            self.settings,
+            self.now,
+            read_chunk=ExportReader(self),
+            take_files=Folders(self),
+        )
 
     def close(self) -> None:
         self.database.close()

@@ -14,36 +14,27 @@ from types import TracebackType
 
 import uvicorn
 
-from connectors import registry
-from connectors.ehr_hl7v2.config import Config as Hl7Config
 from hub import log
-from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.exports import export_routes
 from hub.entrypoints.graphql_request import LARGEST_BODY
 from hub.entrypoints.hl7_http import hl7_routes
 from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import Receiver
-from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
+from hub.entrypoints.hl7_route_table import RouteTable
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.entrypoints.mllp_replies import Replies
-from hub.entrypoints.mllp_tls import canonical_name, tls_files
+from hub.entrypoints.mllp_tls import tls_files
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
-from hub.services.outbound import DESTINATION
-from hub.storage import connections
-from hub.storage.session import ScopedSession
-from hub.storage.tables import Practice
 from jobs.worker import JobWorker
 
 logger = log.get(__name__)
 ROLES = ("web", "mllp", "jobs")
-ROUTES_SECONDS = 5.0
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter from another. A commit gives it up at each statement,
 and with the usual 5 ms waits that long to get it back from a busy event loop."""
-_SCOPE = unrestricted_scope("service")
 
 
 class Service:
@@ -61,6 +52,7 @@ class Service:
         self.roles = frozenset(roles)
         self.http_port = hub.settings.http_port
         self.mllp_port = hub.settings.mllp_port
+        self._routes = RouteTable(hub)
         self._worker: JobWorker | None = None
         self._mllp: MllpThread | None = None
         self._web: _WebThread | None = None
@@ -80,14 +72,16 @@ class Service:
     def start(self) -> None:
         settings = self.hub.settings
         sys.setswitchinterval(SWITCH_SECONDS)
+        if self.roles & {"web", "mllp"}:
+            self._routes.start()
         try:
             if "web" in self.roles:
                 routes = [
                     *webhook_routes(self.hub),
-                    *hl7_routes(self.hub, RouteTable(self.hub)),
+                    *hl7_routes(self.hub, self._routes),
                     *export_routes(self.hub),
                 ]
-                app = create_app(self.hub, routes=routes)
+                app = create_app(self.hub, routes=routes, ready=self._ready)
                 self._web = _WebThread(app, settings.http_host, settings.http_port)
                 self._web.start()
                 self.http_port = self._web.port
@@ -113,11 +107,16 @@ class Service:
             self._web.stop()
         if self._worker is not None:
             self._worker.stop()
+        self._routes.stop()
         self._mllp = self._web = self._worker = None
+
+    def _ready(self) -> str:
+        """What keeps this process from its work; empty if nothing does."""
+        return "" if self._routes.is_fresh() else "HL7 routes are too old"
 
     def _listener(self) -> MllpThread:
         settings = self.hub.settings
-        routes = RouteTable(self.hub)
+        routes = self._routes
         receiver = Receiver(
             self.hub.intake,
             routes=routes,
@@ -134,62 +133,6 @@ class Service:
             replies=replies,
         )
         return MllpThread(server)
-
-
-class RouteTable:
-    """The HL7 routes as stored, read again every few seconds: call it for the current ones."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._routes = Routes(())
-        self._expires = 0.0
-
-    def __call__(self) -> Routes:
-        if time.monotonic() >= self._expires:
-            self._routes = load_routes(self._hub)
-            self._expires = time.monotonic() + ROUTES_SECONDS
-        return self._routes
-
-
-def load_routes(hub: Hub) -> Routes:
-    """Who may send HL7 for which practices, from the connections of the HL7 connector."""
-    found = []
-    with hub.database.read(_SCOPE) as session:
-        zones = {practice.id: practice.zone for practice in session.query(Practice)}
-        facilities: dict[str, dict[str, Facility]] = {}
-        for row in connections.routing(session):
-            facilities.setdefault(row.connection_id, {})[row.code] = Facility(
-                row.practice_id, zones[row.practice_id], row.receiving_facility or None
-            )
-        forwards = _forwards(session)
-        for connection in connections.by_connector(session, "ehr_hl7v2"):
-            config = registry.validate_config("ehr_hl7v2", connection.config)
-            if not isinstance(config, Hl7Config):
-                continue
-            routing = connection.routing
-            found.append(
-                Hl7Connection(
-                    connection_id=connection.id,
-                    sending_application=routing["sending_application"],
-                    facilities=facilities.get(connection.id, {}),
-                    config=config,
-                    peers=tuple(routing.get("peers", LOOPBACK)),
-                    processing_ids=frozenset(routing.get("processing_ids", ("P",))),
-                    certificates=frozenset(map(canonical_name, routing.get("certificates", ()))),
-                    forwards=tuple(forwards.get(connection.name, ())),
-                )
-            )
-    return Routes(tuple(found))
-
-
-def _forwards(session: ScopedSession) -> dict[str, list[Forward]]:
-    """Name of a connection -> what of it goes on to which destination."""
-    found: dict[str, list[Forward]] = {}
-    for destination in connections.by_connector(session, DESTINATION):
-        for rule in destination.routing.get("forward", ()):
-            types = frozenset(rule.get("types", ()))
-            found.setdefault(rule["from"], []).append(Forward(destination.id, types))
-    return found
 
 
 class _WebThread:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -40,20 +40,23 @@ def create_app(
     routes: Sequence[BaseRoute] = (),
     connectors: Sequence[ConnectorEntry] | None = None,
     allowed_hosts: Sequence[str] | None = None,
+    ready: Callable[[], str] = lambda: "",
 ) -> Starlette:
     """The application of the role `web`.
 
     `routes` are further routes (webhooks, HL7 over HTTP), `connectors` the catalogue GraphQL lists
     (default: the installed ones), `allowed_hosts` the names the hub answers under (default:
-    loopback, HUB_HTTP_HOST and the host of HUB_PUBLIC_URL).
+    loopback, HUB_HTTP_HOST and the host of HUB_PUBLIC_URL); `ready` says what else keeps this
+    process from its work, empty for nothing.
     """
     hosts = list(allowed_hosts if allowed_hosts is not None else hosts_of(hub.settings))
     endpoint = GraphQLEndpoint(hub, catalogue() if connectors is None else connectors)
 
     async def readyz(_: Request) -> Response:
-        if await run_in_threadpool(_database_answers, hub.database):
-            return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "database unreachable"}, 503)
+        if not await run_in_threadpool(_database_answers, hub.database):
+            return JSONResponse({"status": "database unreachable"}, 503)
+        problem = ready()
+        return JSONResponse({"status": problem or "ok"}, 503 if problem else 200)
 
     return Starlette(
         routes=[

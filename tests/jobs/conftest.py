@@ -21,9 +21,9 @@ from hub.entrypoints.demo import seed
 from hub.entrypoints.demo.vendors import Vendors, start_vendors
 from hub.entrypoints.demo.world import World, build_world, members
 from hub.entrypoints.hl7_judging import judge
+from hub.entrypoints.hl7_route_table import load_routes
 from hub.entrypoints.hl7_routes import Peer
 from hub.entrypoints.hub import Hub
-from hub.entrypoints.service import load_routes
 from hub.services.intake import Intake
 from hub.settings import Settings
 from hub.storage import claiming, queue

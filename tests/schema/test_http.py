@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from starlette.testclient import TestClient
 
+from hub.entrypoints.web import create_app
+from hub.settings import Settings
+from hub.storage.crypto import Crypto
 from hub.storage.reads.driver import TextReads
+from hub.storage.session import Database
 from schema.export import sdl
 
 QUERY = {"query": "{ practices { nodes { name } } }"}
@@ -189,3 +196,13 @@ def test_health_is_public(app):
 def test_the_committed_schema_is_the_exported_one(request):
     committed = request.config.rootpath / "schema" / "schema.graphql"
     assert committed.read_text() == sdl()
+
+
+def test_a_process_that_cannot_work_is_not_ready(database: Database, crypto: Crypto):
+    hub = SimpleNamespace(
+        database=database, crypto=crypto, settings=Settings(), now=lambda: datetime.now(UTC)
+    )
+    stale = create_app(hub, connectors=[], ready=lambda: "HL7 routes are too old")
+    with TestClient(stale, base_url="http://localhost") as client:
+        answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "HL7 routes are too old"})

@@ -67,8 +67,9 @@ class Batch:
         return read_header(b"MSH" + lines[0][3:]) if lines else None
 
 
-def read_batch(content: bytes) -> Batch:
-    """The messages of a frame and its envelope, with the counts of BTS-1 and FTS-1 checked.
+def read_batch(content: bytes, *, most: int | None = MOST_MESSAGES) -> Batch:
+    """The messages of a frame or a file and its envelope, with the counts of BTS-1 and FTS-1
+    checked; more than `most` messages are a fault.
 
     Trailers and counts may be missing, as the standard allows; a count that is there must hold.
     """
@@ -90,8 +91,8 @@ def read_batch(content: bytes) -> Batch:
             fault = fault or _miscounted(part, in_batch, "BTS-1", "messages")
         elif name == b"FTS":
             fault = fault or _miscounted(part, batches, "FTS-1", "batches")
-    if len(messages) > MOST_MESSAGES:
-        fault = Fault(207, "", f"A batch has at most {MOST_MESSAGES} messages.", "AR")
+    if most is not None and len(messages) > most:
+        fault = Fault(207, "", f"A batch has at most {most} messages.", "AR")
     return Batch(tuple(messages), b"\r".join(envelope), fault)
 
 

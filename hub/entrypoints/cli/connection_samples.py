@@ -14,11 +14,11 @@ from connectors.sdk.hl7v2.conformance import Finding
 from connectors.sdk.hl7v2.header import read_header
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.connection_file import check_routing, read_file
+from hub.entrypoints.hl7_route_table import load_routes
 from hub.entrypoints.hl7_routes import Hl7Connection
 from hub.entrypoints.onboarding import report
 from hub.entrypoints.onboarding.apart import Conformance
 from hub.entrypoints.onboarding.profile import messages_of, profile, sample_files
-from hub.entrypoints.service import load_routes
 from hub.errors import ConfigError, NotFound
 from hub.services import connections
 

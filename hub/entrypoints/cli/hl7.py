@@ -1,4 +1,4 @@
-"""`mso-hub hl7`: what the hub reads in a file of HL7 v2 messages."""
+"""`mso-hub hl7`: what the hub reads in files of HL7 v2 messages, and taking them in."""
 
 from __future__ import annotations
 
@@ -22,18 +22,22 @@ from connectors.sdk.hl7v2.caps import Caps
 from connectors.sdk.hl7v2.lexer import lex
 from hub.domain.records import Issue
 from hub.entrypoints.cli import common
+from hub.entrypoints.hl7_files import FileReport, files_in, load_file
+from hub.entrypoints.hl7_route_table import load_routes
+from hub.entrypoints.hl7_routes import Hl7Connection
+from hub.entrypoints.hub import Hub
 from hub.errors import Rejected
-from hub.services import connections
+from hub.services import connections, operators
 from hub.storage.tables import Connection
 
-app = typer.Typer(help="Read HL7 v2 files.", no_args_is_help=True)
+app = typer.Typer(help="Read HL7 v2 files and take them in.", no_args_is_help=True)
 
 _FILE_CAPS = Caps(size=16 * 1024 * 1024)
 
 
 @app.callback()
 def hl7() -> None:
-    """Read HL7 v2 files."""
+    """Read HL7 v2 files and take them in."""
 
 
 @app.command()
@@ -60,6 +64,65 @@ def show(
         return
     for message in messages:
         _print(message)
+
+
+@app.command()
+def load(
+    path: Annotated[Path, typer.Argument(exists=True, readable=True, help="File or folder")],
+    connection: Annotated[
+        str, typer.Option(help="Name or id of the connection the messages come over.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+) -> None:
+    """Take messages in from files (framed, bare or in batches) as if they had been sent. Audited.
+
+    Each message is stored once: after an interruption give the same command again. Exits 1 if a
+    message was refused.
+    """
+    reports = []
+    with common.opened() as hub:
+        wanted = _receiving(hub, connection)
+        for file in files_in(path):
+            reports.append(load_file(hub, wanted, file))
+            if not as_json:
+                _print_report(reports[-1])
+        if reports:
+            _record(hub, sum(report.stored for report in reports))
+    if as_json:
+        common.print_json({"files": [asdict(report) for report in reports]})
+    elif not reports:
+        typer.echo("There is no file to load.")
+    if not reports or any(report.refused for report in reports):
+        raise typer.Exit(1)
+
+
+def _receiving(hub: Hub, name: str) -> Hl7Connection:
+    with hub.database.read(common.SCOPE) as session:
+        row = connections.named(session, name)
+        dialect_of(row)
+    return next(one for one in load_routes(hub).connections if one.connection_id == row.id)
+
+
+def _record(hub: Hub, count: int) -> None:
+    hub.database.transaction(
+        common.SCOPE,
+        lambda session: operators.record(
+            session,
+            common.operator(),
+            action="write",
+            operation="hl7 load",
+            entity="InboundMessage",
+            count=count,
+            now=hub.now(),
+        ),
+    )
+
+
+def _print_report(report: FileReport) -> None:
+    counts = f"{report.stored} stored, {report.known} known, {len(report.refused)} refused"
+    typer.echo(f"{report.name}  {counts}")
+    for sentence in report.refused:
+        typer.secho(f"  {sentence}", fg="yellow")
 
 
 def named_dialect(name: str) -> Config:

@@ -13,11 +13,11 @@ import orjson
 import typer
 
 from connectors.sdk.hl7v2.acks import read_ack
-from connectors.sdk.hl7v2.batches import split_messages
+from connectors.sdk.hl7v2.batches import read_batch, split_blocks
 from connectors.sdk.hl7v2.client import MllpClient, Outcome
 from connectors.sdk.hl7v2.header import read_header
-
-_SUFFIXES = {".hl7", ".txt", ".er7", ".dat", ""}
+from hub.entrypoints.hl7_files import files_in
+from hub.errors import Rejected
 
 
 def send(
@@ -33,9 +33,11 @@ def send(
 ) -> None:
     """Send HL7 v2 over MLLP (a file, a batch or a directory) and print the answers and the rate.
 
-    Exits 0 if every message was accepted (AA or CA), else 1.
+    A batch whose counts (BTS-1, FTS-1) do not hold is not sent. Exits 0 if every message was
+    accepted (AA or CA), else 1.
     """
     host, port = _address(to)
+    _require_whole(file)
     context = _tls(tls_ca, tls_cert, tls_key) if tls or tls_ca or tls_cert else None
     outcomes: list[tuple[str, Outcome]] = []
     started = time.perf_counter()
@@ -70,14 +72,18 @@ def _tls(authorities: Path | None, certificate: Path | None, key: Path | None) -
 
 
 def _messages(path: Path) -> Iterator[tuple[str, bytes]]:
-    files = [path]
-    if path.is_dir():
-        files = sorted(
-            one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in _SUFFIXES
-        )
-    for file in files:
-        for content in split_messages(file.read_bytes()):
-            yield file.name, content
+    for file in files_in(path):
+        for block in split_blocks(file.read_bytes()):
+            for content in read_batch(block, most=None).messages:
+                yield file.name, content
+
+
+def _require_whole(path: Path) -> None:
+    """Nothing of a batch is sent whose counts do not hold: part of it is missing."""
+    for file in files_in(path):
+        for block in split_blocks(file.read_bytes()):
+            if fault := read_batch(block, most=None).fault:
+                raise Rejected(f"{file.name}, {fault.path}: {fault.text}", path=fault.path)
 
 
 def _print(name: str, content: bytes, outcome: Outcome) -> None:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from connectors.sdk.hl7v2.framing import wrap
 from hub.entrypoints.cli.hl7 import app
+from hub.storage.tables import InboundMessage
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "ehr_hl7v2"
 KEYS = {"type", "control_id", "version", "charset", "segments", "records", "issues"}
@@ -92,3 +93,39 @@ def test_a_missing_file_or_zone_is_a_usage_error() -> None:
     assert runner.invoke(app, ["show", "no-such-file.hl7"]).exit_code == 2
     path = str(FIXTURES / "adt_a04.hl7")
     assert runner.invoke(app, ["show", path, "--zone", "Central"]).exit_code == 2
+
+
+def loadable(tmp_path: Path, *control_ids: str, facility: str = "NORTH") -> Path:
+    file = tmp_path / f"{facility}.hl7"
+    head = "MSH|^~\\&|EHRA|{}|HUB|MSO|20260302||ADT^A04|{}|P|2.5.1\rPID|1||7^^^EHR^MR\r"
+    file.write_text("".join(head.format(facility, one) for one in control_ids))
+    return file
+
+
+def test_loaded_messages_are_stored_once_and_the_command_is_audited(
+    desk: Any, tmp_path: Path
+) -> None:
+    file = loadable(tmp_path, "F1", "F2")
+    for expected in ("2 stored, 0 known, 0 refused", "0 stored, 2 known, 0 refused"):
+        ended = desk.run("hl7", "load", str(file), "--connection", "EHR A")
+        assert (ended.code, ended.out.strip()) == (0, f"NORTH.hl7  {expected}")
+    assert {row.state for row in desk.rows(InboundMessage, source="mllp:ehr|EHRA|NORTH")} == {
+        "received"
+    }
+    assert [operation for operation, _, _ in desk.audited()] == ["hl7 load", "hl7 load"]
+
+
+def test_a_refused_message_fails_the_command_and_is_told_in_a_sentence(
+    desk: Any, tmp_path: Path
+) -> None:
+    file = loadable(tmp_path, "F1", facility="OTHER")
+    ended = desk.run("hl7", "load", str(file), "--connection", "EHR A")
+    assert ended.code == 1
+    assert "Message 1: MSH-4: The sender may not send for this facility." in ended.out
+
+
+def test_only_a_connection_that_receives_hl7_takes_files(desk: Any, tmp_path: Path) -> None:
+    file = loadable(tmp_path, "F1")
+    ended = desk.run("hl7", "load", str(file), "--connection", "Nobody")
+    assert ended.code == 1
+    assert "Nobody" in ended.err

@@ -15,6 +15,7 @@ from connectors.sdk.hl7v2.acks import build_ack
 from connectors.sdk.hl7v2.framing import Framer, wrap
 from connectors.sdk.hl7v2.header import read_header
 from hub.entrypoints.cli.send import send
+from hub.errors import Rejected
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "ehr_hl7v2"
 app = typer.Typer()
@@ -71,3 +72,12 @@ def test_a_directory_is_sent_in_order_and_a_refusal_fails_the_command(
 def test_an_address_without_host_or_port_is_a_usage_error(to: str) -> None:
     result = CliRunner().invoke(app, [str(FIXTURES / "adt_a04.hl7"), "--to", to])
     assert result.exit_code == 2
+
+
+def test_a_batch_of_which_part_is_missing_is_not_sent(tmp_path: Path) -> None:
+    message = (FIXTURES / "adt_a04.hl7").read_bytes()
+    file = tmp_path / "cut.hl7"
+    file.write_bytes(b"BHS|^~\\&|A|B|C|D\r" + message + b"BTS|2\r")
+    result = CliRunner().invoke(app, [str(file), "--to", "127.0.0.1:9"])
+    assert isinstance(result.exception, Rejected)
+    assert str(result.exception).startswith("cut.hl7, BTS-1: The batch came with 1 messages")

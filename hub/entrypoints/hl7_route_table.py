@@ -1,0 +1,118 @@
+"""The HL7 routes as stored, kept at hand: whoever asks never waits for the database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from connectors import registry
+from connectors.ehr_hl7v2.config import Config as Hl7Config
+from hub import log
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
+from hub.entrypoints.hub import Hub
+from hub.entrypoints.mllp_tls import canonical_name
+from hub.services.outbound import DESTINATION
+from hub.storage import connections
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Practice
+
+_log = log.get(__name__)
+_SCOPE = unrestricted_scope("HL7 routes")
+ROUTES_SECONDS = 5.0
+TOO_OLD_SECONDS = 60.0
+
+
+class RouteTable:
+    """The routes as last read; call it for them. Once started, a thread reads them again every
+    `ROUTES_SECONDS`; while the database does not answer, the last ones hold."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        load: Callable[[Hub], Routes] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._hub = hub
+        self._load = load or load_routes
+        self._clock = clock
+        self._routes = Routes(())
+        self._read_at = float("-inf")
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self) -> Routes:
+        return self._routes
+
+    def is_fresh(self) -> bool:
+        """False when nothing was read for `TOO_OLD_SECONDS`, so that changes are not seen."""
+        return self._clock() - self._read_at < TOO_OLD_SECONDS
+
+    def start(self) -> None:
+        """Read the routes, raising what keeps them from being read, and go on reading."""
+        self.refresh()
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._keep_fresh, name="hl7-routes", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; one that hangs in the database ends with the process."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+            self._thread = None
+
+    def refresh(self) -> None:
+        """Read the routes once, in this thread."""
+        began = self._clock()
+        routes = self._load(self._hub)
+        self._routes, self._read_at = routes, began
+
+    def _keep_fresh(self) -> None:
+        while not self._ended.wait(ROUTES_SECONDS):
+            try:
+                self.refresh()
+            except Exception as error:
+                _log.error("hl7_routes_unreadable", error_type=type(error).__name__)
+
+
+def load_routes(hub: Hub) -> Routes:
+    """Who may send HL7 for which practices, from the connections of the HL7 connector."""
+    found = []
+    with hub.database.read(_SCOPE) as session:
+        zones = {practice.id: practice.zone for practice in session.query(Practice)}
+        facilities: dict[str, dict[str, Facility]] = {}
+        for row in connections.routing(session):
+            facilities.setdefault(row.connection_id, {})[row.code] = Facility(
+                row.practice_id, zones[row.practice_id], row.receiving_facility or None
+            )
+        forwards = _forwards(session)
+        for connection in connections.by_connector(session, "ehr_hl7v2"):
+            config = registry.validate_config("ehr_hl7v2", connection.config)
+            if not isinstance(config, Hl7Config):
+                continue
+            routing = connection.routing
+            found.append(
+                Hl7Connection(
+                    connection_id=connection.id,
+                    sending_application=routing["sending_application"],
+                    facilities=facilities.get(connection.id, {}),
+                    config=config,
+                    peers=tuple(routing.get("peers", LOOPBACK)),
+                    processing_ids=frozenset(routing.get("processing_ids", ("P",))),
+                    certificates=frozenset(map(canonical_name, routing.get("certificates", ()))),
+                    forwards=tuple(forwards.get(connection.name, ())),
+                )
+            )
+    return Routes(tuple(found))
+
+
+def _forwards(session: ScopedSession) -> dict[str, list[Forward]]:
+    """Name of a connection -> what of it goes on to which destination."""
+    found: dict[str, list[Forward]] = {}
+    for destination in connections.by_connector(session, DESTINATION):
+        for rule in destination.routing.get("forward", ()):
+            types = frozenset(rule.get("types", ()))
+            found.setdefault(rule["from"], []).append(Forward(destination.id, types))
+    return found

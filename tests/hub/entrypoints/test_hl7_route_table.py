@@ -1,0 +1,72 @@
+"""The listener's routes: asked for at once, read elsewhere, too old after a while."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from hub.entrypoints import hl7_route_table
+from hub.entrypoints.hl7_route_table import TOO_OLD_SECONDS, RouteTable
+from hub.entrypoints.hl7_routes import Routes
+
+NOBODY: Any = None
+
+
+def test_while_the_database_hangs_the_last_routes_are_given_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hl7_route_table, "ROUTES_SECONDS", 0.001)
+    first, hanging, answers = Routes(()), threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def load(_: Any) -> Routes:
+        calls.append(1)
+        if len(calls) > 1:
+            hanging.set()
+            answers.wait(30)
+        return first if len(calls) == 1 else Routes(())
+
+    table = RouteTable(NOBODY, load)
+    table.start()
+    try:
+        assert hanging.wait(30)
+        assert table() is first
+    finally:
+        answers.set()
+        table.stop()
+
+
+def test_routes_that_cannot_be_read_stay_and_are_too_old_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hl7_route_table, "ROUTES_SECONDS", 0.001)
+    time, failed, read = [100.0], threading.Event(), [Routes(())]
+
+    def load(_: Any) -> Routes:
+        if not read:
+            failed.set()
+            raise RuntimeError
+        return read.pop()
+
+    first = read[0]
+    table = RouteTable(NOBODY, load, lambda: time[0])
+    assert not table.is_fresh()
+    table.start()
+    try:
+        assert failed.wait(30)
+        assert table() is first
+        assert table.is_fresh()
+        time[0] += TOO_OLD_SECONDS
+        assert not table.is_fresh()
+    finally:
+        table.stop()
+
+
+def test_a_table_that_cannot_be_read_at_the_start_says_so() -> None:
+    def load(_: Any) -> Routes:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        RouteTable(NOBODY, load).start()
