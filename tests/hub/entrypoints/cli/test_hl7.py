@@ -29,7 +29,7 @@ def test_a_message_is_shown_with_its_records() -> None:
     assert (message["version"], message["charset"]) == ("2.5.1", "utf-8")
     assert message["segments"] == ["MSH", "EVN", "PID", "PV1", "IN1", "IN2", "IN1"]
     names = [record["record"] for record in message["records"]]
-    assert names == ["Patient", "CoverageList", "Encounter"]
+    assert names == ["Patient", "PatientDetails", "CoverageList", "Encounter"]
     assert message["records"][0]["data"]["birth_date"] == "1979-04-12"
     assert message["issues"] == []
 
