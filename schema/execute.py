@@ -1,7 +1,7 @@
 """Answers one operation: plan, read, write the audit event, and only then let go of the data.
 
-Stored roots never meet a resolver: where all is stored, one SQL statement writes their JSON text;
-else their parts are read level by level. Introspection and the few roots that stand for nothing
+Stored roots never meet a resolver: one SQL statement writes their JSON text, and what is computed
+is filled in; with live fields their parts are read level by level. Introspection and the few roots that stand for nothing
 stored go through graphql-core. Mutations run their use
 case in one transaction and read the payload by plan afterwards.
 """
@@ -30,6 +30,7 @@ from graphql import (
 from hub.domain.agreements import Scope
 from hub.errors import Forbidden, HubError, Rejected
 from hub.storage import audit
+from hub.storage.reads.made import fill_in
 from hub.storage.reads.parts import Edges, Nodes, RootPage
 from hub.storage.reads.run import Reader, Reading
 from hub.storage.running import Running
@@ -210,7 +211,10 @@ class _Run:
             policy=context.policy,
             running=self._running,
         )
-        written = dict(zip(plan.texts, found.texts, strict=True))
+        texts = found.texts
+        if plan.compiled.made:
+            texts = [fill_in(text, plan.compiled.made, context.now()) for text in texts]
+        written = dict(zip(plan.texts, texts, strict=True))
         reading = found.reading
         for place, rows in found.root_rows.items():
             self.rows[plan.texts[place]] = rows
@@ -229,7 +233,7 @@ class _Run:
         return written
 
     def _by_level(self, plan: Plan, values: Sequence[Any], reading: Reading) -> dict[str, str]:
-        """Roots with something computed, read level by level."""
+        """Roots with something live, or that no statement writes, read level by level."""
         with self.context.read(self._running) as session:
             reader = Reader(session, self.context.now())
             found = {key: reader.root(part, values) for key, part in plan.rows.items()}

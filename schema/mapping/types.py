@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import strawberry
-from sqlalchemy import Boolean, Column, Date, Integer
+from sqlalchemy import Boolean, Column, Integer
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.scalars import JSON
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
 
+from hub.storage.reads.made import shape_of_type
 from hub.storage.reads.parts import Shape
-from hub.storage.tables.base import ExactDecimal, Money, Timestamp
 from schema import common
 from schema.mapping.declare import Col, LiveField, OneLink, Stored
 
@@ -41,15 +41,7 @@ _SCALAR_OF_SHAPE = {
 
 def shape_of(column: Column[Any], col: Col) -> Shape:
     """How values of a column are written."""
-    if col.words:
-        return Shape.WORD
-    if isinstance(column.type, Timestamp):
-        return Shape.TIMESTAMP
-    if isinstance(column.type, Money):
-        return Shape.MONEY
-    if isinstance(column.type, ExactDecimal):
-        return Shape.DECIMAL
-    return Shape.DATE if isinstance(column.type, Date) else Shape.PLAIN
+    return Shape.WORD if col.words else shape_of_type(column)
 
 
 def scalar_of(column: Column[Any], col: Col) -> str:

@@ -464,5 +464,7 @@ def test_what_is_stored_is_written_as_text_and_only_the_rest_level_by_level(seed
             stored = [n for n in item.fields if item.column_name(n) not in item.source.suppressed]
             text = f"{{ {item.root} {{ totalCount nodes {{ {' '.join(stored)} }} }} }}"
             assert kinds(text) == ((item.root,), set())
-    mixed = "{ patients { nodes { age } } practices { nodes { name } } }"
-    assert kinds(mixed) == (("practices",), {"patients"})
+    computed = "{ patients { nodes { age } } jobs { nodes { progress } } }"
+    assert kinds(computed) == (("patients", "jobs"), set())
+    mixed = "{ connections { nodes { health } } practices { nodes { name } } }"
+    assert kinds(mixed) == (("practices",), {"connections"})

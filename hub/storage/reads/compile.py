@@ -8,7 +8,7 @@ request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Integer, Select, String, bindparam, cast, func, select
@@ -16,9 +16,11 @@ from sqlalchemy import Integer, Select, String, bindparam, cast, func, select
 from hub.storage.reads.binds import Fill
 from hub.storage.reads.compile_objects import Compiler
 from hub.storage.reads.compile_pages import page_text
+from hub.storage.reads.made import Made
 from hub.storage.reads.marks import Mark
 from hub.storage.reads.parts import (
     ById,
+    Computed,
     Constant,
     GlobalId,
     Leaf,
@@ -40,12 +42,13 @@ OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
 @dataclass(frozen=True, slots=True)
 class CompiledPart:
     """One statement: a column of JSON text per root field and last one of the policy version, and
-    how to fill its parameters from the values of a request and its scope. Only this module makes
-    one."""
+    how to fill its parameters from the values of a request and its scope. `made` fills the holes in
+    the texts. Only this module makes one."""
 
     sql: str
     fills: tuple[Fill, ...]
     marks: tuple[Mark, ...]
+    made: tuple[Made, ...] = ()
 
 
 def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> CompiledPart:
@@ -56,7 +59,8 @@ def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> C
         _root(compiler, number, root).label(f"root_{number}") for number, root in enumerate(roots)
     ]
     statement = select(*columns, _policy_version())
-    return _compiled(statement, writer, compiler.binds.fills, tuple(compiler.marks))
+    compiled = _compiled(statement, writer, compiler.binds.fills, tuple(compiler.marks))
+    return replace(compiled, made=tuple(compiler.made))
 
 
 def compile_epoch(writer: Writer) -> CompiledPart:
@@ -85,7 +89,7 @@ def _policy_version() -> Sql:
 
 def explained(part: CompiledPart, how: str) -> CompiledPart:
     """The statement that tells how a part would be read; `how` is the database's word for that."""
-    return CompiledPart(how + part.sql, part.fills, part.marks)
+    return replace(part, sql=how + part.sql)
 
 
 def _compiled(
@@ -140,7 +144,7 @@ def _objects_fit(objects: Objects, writer: Writer, depth: int) -> bool:
                 return False  # without the practice an id names no row
             if not _objects_fit(output.objects, writer, depth + LINK_DEPTH):
                 return False
-        elif not isinstance(output, Constant | GlobalId | Leaf):
+        elif not isinstance(output, Constant | GlobalId | Leaf | Computed):
             return False
     return True
 

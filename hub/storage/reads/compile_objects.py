@@ -18,12 +18,14 @@ from hub.storage.reads import select as sql
 from hub.storage.reads.binds import Binds
 from hub.storage.reads.compile_base import Row, constant_text, is_nullable, key_text
 from hub.storage.reads.compile_pages import page_text
+from hub.storage.reads.made import HOLE, Made, shape_of_type
 from hub.storage.reads.marks import EDGE, SAME, Mark, is_checked
 from hub.storage.reads.parts import (
     INHERITED,
     SENSITIVE,
     Access,
     ById,
+    Computed,
     Constant,
     GlobalId,
     Leaf,
@@ -52,6 +54,7 @@ class Compiler:
         self.writer = writer
         self.binds = Binds(shape, writer)
         self.marks: list[Mark] = []
+        self.made: list[Made] = []
         self._aliases = 0
 
     # Scope
@@ -216,6 +219,8 @@ class Compiler:
                 pieces += ['"', coded, '"']
             elif isinstance(output, Leaf):
                 pieces.append(self._leaf(output, row))
+            elif isinstance(output, Computed):
+                pieces.append(self._computed(output, row))
             elif isinstance(output, One):
                 pieces.append(self._one(output, row))
             elif isinstance(output, Many):
@@ -225,11 +230,26 @@ class Compiler:
     def _leaf(self, leaf: Leaf, row: Row) -> Sql:
         stored = sql.table_of(row.source).c[leaf.column]
         text = self.writer.value(row.columns[leaf.column], stored, leaf.shape)
-        null = constant("null")
         suppressed = not self.shape.unrestricted and leaf.column in row.source.suppressed
         if stored.nullable or suppressed:
-            text = func.coalesce(text, null)
-        limited = self.shape.limited_set(row.source) if leaf.identifier else None
-        if limited is not None and row.practice is not None:
-            text = case((self.binds.member(row.practice, limited), null), else_=text)
-        return text
+            text = func.coalesce(text, constant("null"))
+        return self._unlimited(text, leaf, row)
+
+    def _computed(self, output: Computed, row: Row) -> Sql:
+        """What the field needs of the row, to make its value of once that is read."""
+        stored = [sql.table_of(row.source).c[name] for name in output.needs]
+        shapes = tuple(map(shape_of_type, stored))
+        self.made.append(Made(output, shapes))
+        pieces: list[Piece] = [f"{HOLE}{len(self.made) - 1}["]
+        for place, (column, shape) in enumerate(zip(stored, shapes, strict=True)):
+            value = row.columns[column.name]
+            text = self.writer.needed(value, column, shape)
+            pieces += ["," if place else "", func.coalesce(text, constant("null"))]
+        return self._unlimited(self.writer.concat([*pieces, f"]{HOLE}"]), output, row)
+
+    def _unlimited(self, text: Sql, output: Leaf | Computed, row: Row) -> Sql:
+        """Null where an identifier is not to be read."""
+        limited = self.shape.limited_set(row.source) if output.identifier else None
+        if limited is None or row.practice is None:
+            return text
+        return case((self.binds.member(row.practice, limited), constant("null")), else_=text)

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BindParameter,
     Boolean,
     Column,
@@ -80,6 +81,12 @@ class Writer(ABC):
         if isinstance(stored.type, Integer):
             return self.number(column)
         return self.text(column) if stored.type.python_type is str else self.texts(column)
+
+    def needed(self, column: Sql, stored: Column[Any], shape: Shape) -> Sql:
+        """Like `value`; a JSON column as it is stored."""
+        if isinstance(stored.type, JSON):
+            return cast(column, Text)
+        return self.value(column, stored, shape)
 
     @abstractmethod
     def concat(self, pieces: Iterable[Piece]) -> Sql:
