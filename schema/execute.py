@@ -1,9 +1,9 @@
 """Answers one operation: plan, read, write the audit event, and only then let go of the data.
 
 Stored roots never meet a resolver: one SQL statement writes their JSON text, and what is computed
-is filled in; with live fields their parts are read level by level. Introspection and the few roots that stand for nothing
-stored go through graphql-core. Mutations run their use
-case in one transaction and read the payload by plan afterwards.
+is filled in; with live fields their parts are read level by level. Introspection and the few roots
+that stand for nothing stored go through graphql-core. Mutations run their use case in one
+transaction and read the payload by plan afterwards.
 """
 
 from __future__ import annotations
