@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
+
+from sqlalchemy import insert
 
 from hub.domain.content import content_hash
 from hub.domain.jobs import Job
@@ -178,8 +180,9 @@ def save_plan(
         }
         session.add(PurchasingShare(practice_id=share.practice, round_id=round_id, **figures))
         session.add(PlanShare(practice_id=share.practice, plan_id=version.id, **figures))
-    session.add_all(_awards(version, plan.awards, problem))
     session.flush()
+    if plan.awards:
+        session.execute(insert(PlanAward), _awards(version, plan.awards, problem))
     choices = {(a.practice, a.item): (a.vendor, a.offer_item) for a in plan.awards}
     save_checkpoint(session, round_id, version.demand_digest, choices, now)
     _propose_orders(session, round_id, plan, problem, now)
@@ -227,19 +230,20 @@ def figures_of(plan: Plan) -> dict[str, Decimal | None]:
 
 def _awards(
     version: PurchasingPlan, awards: Sequence[Award], problem: RoundProblem
-) -> list[PlanAward]:
+) -> list[dict[str, Any]]:
     return [
-        PlanAward(
-            practice_id=award.practice,
-            plan_id=version.id,
-            item_id=award.item,
-            supplier_id=award.vendor,
-            offer_id=problem.offers[award.vendor, award.offer_item].id,
-            packs=award.packs,
-            units=award.units,
-            price=_amount(award.price),
-            amount=_amount(award.amount),
-        )
+        {
+            "practice_id": award.practice,
+            "id": new_id(),
+            "plan_id": version.id,
+            "item_id": award.item,
+            "supplier_id": award.vendor,
+            "offer_id": problem.offers[award.vendor, award.offer_item].id,
+            "packs": award.packs,
+            "units": award.units,
+            "price": _amount(award.price),
+            "amount": _amount(award.amount),
+        }
         for award in awards
     ]
 
@@ -250,46 +254,50 @@ def _propose_orders(
     awards: dict[tuple[str, str], list[Award]] = {}
     for award in plan.awards:
         awards.setdefault((award.practice, award.vendor), []).append(award)
-    for order in plan.orders:
-        row = PurchaseOrder(
-            id=new_id(),
-            practice_id=order.practice,
-            round_id=round_id,
-            supplier_id=order.vendor,
-            number=f"PO{now:%y%m%d}{secrets.token_hex(4).upper()}",
-            status="proposed",
-            ordered_on=now.date(),
-            goods=_amount(order.goods),
-            shipping=_amount(order.shipping),
-            total=_amount(order.goods + order.shipping),
-            created_at=now,
-        )
-        session.add(row)
-        session.flush()
-        session.add_all(_lines(row, awards[order.practice, order.vendor], problem))
+    orders: list[dict[str, Any]] = [
+        {
+            "practice_id": order.practice,
+            "id": new_id(),
+            "round_id": round_id,
+            "supplier_id": order.vendor,
+            "number": f"PO{now:%y%m%d}{secrets.token_hex(4).upper()}",
+            "status": "proposed",
+            "ordered_on": now.date(),
+            "goods": _amount(order.goods),
+            "shipping": _amount(order.shipping),
+            "total": _amount(order.goods + order.shipping),
+            "created_at": now,
+        }
+        for order in plan.orders
+    ]
+    if orders:
+        session.execute(insert(PurchaseOrder), orders)
+        lines = [
+            line
+            for order in orders
+            for line in _lines(order, awards[order["practice_id"], order["supplier_id"]], problem)
+        ]
+        session.execute(insert(PurchaseOrderLine), lines)
 
 
 def _lines(
-    order: PurchaseOrder, awards: Sequence[Award], problem: RoundProblem
-) -> list[PurchaseOrderLine]:
-    rows = []
+    order: Mapping[str, Any], awards: Sequence[Award], problem: RoundProblem
+) -> Iterator[dict[str, Any]]:
     for number, award in enumerate(awards, start=1):
         offer = problem.offers[award.vendor, award.offer_item]
-        rows.append(
-            PurchaseOrderLine(
-                practice_id=order.practice_id,
-                order_id=order.id,
-                number=number,
-                item_id=offer.item_id,
-                offer_id=offer.id,
-                vendor_part=offer.vendor_part,
-                packs=award.packs,
-                units=award.units,
-                price=_amount(award.price),
-                amount=_amount(award.amount),
-            )
-        )
-    return rows
+        yield {
+            "practice_id": order["practice_id"],
+            "id": new_id(),
+            "order_id": order["id"],
+            "number": number,
+            "item_id": offer.item_id,
+            "offer_id": offer.id,
+            "vendor_part": offer.vendor_part,
+            "packs": award.packs,
+            "units": award.units,
+            "price": _amount(award.price),
+            "amount": _amount(award.amount),
+        }
 
 
 def release_orders(session: ScopedSession, *, round_id: str, now: datetime) -> int:
@@ -305,15 +313,18 @@ def release_orders(session: ScopedSession, *, round_id: str, now: datetime) -> i
     row.approved_at = now
     for order in orders:
         order.status = "requested"
-        queue.add(
-            session,
+    session.flush()
+    jobs = [
+        queue.NewJob(
             Job.PLACE_ORDER,
             {"practice_id": order.practice_id, "order_id": order.id},
-            now=now,
             practice_id=order.practice_id,
             lanes=[f"supplier:{order.supplier_id}"],
             unique_key=f"order:{order.id}",
         )
+        for order in orders
+    ]
+    queue.add_many(session, jobs, now=now)
     fix_baselines(session, orders, now)
     take(session, row, Step.RELEASE_ORDERS, now=now)
     return len(orders)

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
-from hub.domain.purchasing.savings import NOTHING, at_baseline, baseline_of, shared_out
+from sqlalchemy import insert
+
+from hub.domain.purchasing.savings import NOTHING, Baseline, at_baseline, baseline_of, shared_out
 from hub.domain.supply_facts import WHOLE_ORDER, Fact, merge
 from hub.storage import orders, purchasing
 from hub.storage import savings as store
@@ -19,45 +22,49 @@ from hub.storage.tables import (
     PurchasingRound,
     Saving,
     SavingLine,
+    new_id,
 )
 
 YEAR = timedelta(days=365)
 
 
 def fix_baselines(session: ScopedSession, placed: Sequence[PurchaseOrder], now: datetime) -> None:
-    """Fix the baseline of each line of orders that leave now; what is fixed stays."""
-    first_prices: dict[str, dict[str, list[Fraction]]] = {}
-    for order in placed:
-        lines = orders.lines_of(session, order)
-        known = store.lines_of_order(session, order)
-        if len(known) == len(lines):
-            continue
-        if order.round_id not in first_prices:
-            first_prices[order.round_id] = _first_prices(session, order)
-        opened = session.get_one(PurchasingRound, order.round_id).opened_at.date()
-        own = store.own_prices(session, order.practice_id, opened - YEAR, opened)
-        categories = {
-            item.id: item.category
-            for item in purchasing.items(session, sorted({line.item_id for line in lines}))
-        }
-        session.add_all(
-            _line(order, line, own, first_prices[order.round_id], categories[line.item_id])
-            for line in lines
-            if line.number not in known
+    """Fix the baseline of each line of orders of one round that leave now; what is fixed stays."""
+    if not placed:
+        return
+    by_id = {order.id: order for order in placed}
+    known = store.fixed_lines(session, list(by_id))
+    lines = [
+        line
+        for line in store.lines_of_orders(session, list(by_id))
+        if (line.order_id, line.number) not in known
+    ]
+    if not lines:
+        return
+    opened = session.get_one(PurchasingRound, placed[0].round_id).opened_at.date()
+    practices = sorted({order.practice_id for order in placed})
+    own = store.own_prices(session, practices, opened - YEAR, opened)
+    items = sorted({line.item_id for line in lines})
+    first = _first_prices(session, items, placed[0])
+    categories = {item.id: item.category for item in purchasing.items(session, items)}
+    rows = [
+        _line(
+            by_id[line.order_id],
+            line,
+            baseline_of(own.get((line.practice_id, line.item_id)), first.get(line.item_id, [])),
+            categories[line.item_id],
         )
-        session.flush()
-        _sum_up(session, order, now)
+        for line in lines
+    ]
+    session.execute(insert(SavingLine), rows)
+    groups = sorted({(order.practice_id, order.supplier_id) for order in placed})
+    _sum_up(session, placed[0].round_id, groups, now)
 
 
-def _first_prices(session: ScopedSession, order: PurchaseOrder) -> dict[str, list[Fraction]]:
+def _first_prices(
+    session: ScopedSession, items: Sequence[str], order: PurchaseOrder
+) -> dict[str, list[Fraction]]:
     """Item → the first prices per base unit of every offer on the day of the order."""
-    items = sorted(
-        {
-            line.item_id
-            for each in purchasing.orders(session, order.round_id)
-            for line in orders.lines_of(session, each)
-        }
-    )
     found: dict[str, list[Fraction]] = {}
     for start in range(0, len(items), 500):
         part = items[start : start + 500]
@@ -68,29 +75,25 @@ def _first_prices(session: ScopedSession, order: PurchaseOrder) -> dict[str, lis
 
 
 def _line(
-    order: PurchaseOrder,
-    line: PurchaseOrderLine,
-    own: dict[str, Fraction],
-    first: dict[str, list[Fraction]],
-    category: str,
-) -> SavingLine:
-    found = baseline_of(own.get(line.item_id), first.get(line.item_id, []))
+    order: PurchaseOrder, line: PurchaseOrderLine, found: Baseline | None, category: str
+) -> dict[str, Any]:
     price = None if found is None else found.unit_price
-    return SavingLine(
-        practice_id=order.practice_id,
-        round_id=order.round_id,
-        order_id=order.id,
-        line=line.number,
-        item_id=line.item_id,
-        supplier_id=order.supplier_id,
-        category=category,
-        basis="none" if found is None else found.basis,
-        baseline_unit=None if price is None else _exact(price),
-        baseline=line.amount if price is None else at_baseline(price, line.units),
-        planned=line.amount,
-        invoiced_baseline=NOTHING,
-        invoiced=NOTHING,
-    )
+    return {
+        "practice_id": order.practice_id,
+        "id": new_id(),
+        "round_id": order.round_id,
+        "order_id": order.id,
+        "line": line.number,
+        "item_id": line.item_id,
+        "supplier_id": order.supplier_id,
+        "category": category,
+        "basis": "none" if found is None else found.basis,
+        "baseline_unit": None if price is None else _exact(price),
+        "baseline": line.amount if price is None else at_baseline(price, line.units),
+        "planned": line.amount,
+        "invoiced_baseline": NOTHING,
+        "invoiced": NOTHING,
+    }
 
 
 def _exact(price: Fraction) -> Decimal:
@@ -140,7 +143,7 @@ def realise(
             else at_baseline(Fraction(row.baseline_unit), units)
         )
     session.flush()
-    _sum_up(session, order, now)
+    _sum_up(session, order.round_id, [(order.practice_id, order.supplier_id)], now)
 
 
 def _point(
@@ -161,29 +164,44 @@ def _point(
     )
 
 
-def _sum_up(session: ScopedSession, order: PurchaseOrder, now: datetime) -> None:
-    """The practice's savings with this supplier in this round, by category."""
-    practice, round_id, supplier = order.practice_id, order.round_id, order.supplier_id
-    sums: dict[str, list[Decimal]] = {}
-    for row in store.lines_of_round(session, practice, round_id, supplier):
+def _sum_up(
+    session: ScopedSession, round_id: str, groups: Sequence[tuple[str, str]], now: datetime
+) -> None:
+    """Savings of (practice, supplier) pairs in a round, by category."""
+    wanted = set(groups)
+    sums: dict[tuple[str, str, str], list[Decimal]] = {}
+    for row in store.lines_of_round(session, round_id, sorted({p for p, _ in groups})):
+        if (row.practice_id, row.supplier_id) not in wanted:
+            continue
         amounts = (row.baseline, row.planned, row.invoiced_baseline, row.invoiced)
-        total = sums.setdefault(row.category, [NOTHING] * len(amounts))
-        sums[row.category] = [a + b for a, b in zip(total, amounts, strict=True)]
-    store.drop_savings(session, practice, round_id, supplier)
-    session.add_all(
-        Saving(
-            practice_id=practice,
-            round_id=round_id,
-            supplier_id=supplier,
-            category=category,
-            baseline=baseline,
-            planned=planned,
-            planned_saving=baseline - planned,
-            invoiced_baseline=invoiced_baseline,
-            invoiced=invoiced,
-            realised_saving=invoiced_baseline - invoiced,
-            reported_at=now,
-        )
-        for category, (baseline, planned, invoiced_baseline, invoiced) in sums.items()
+        key = (row.practice_id, row.supplier_id, row.category)
+        total = sums.get(key, [NOTHING] * len(amounts))
+        sums[key] = [a + b for a, b in zip(total, amounts, strict=True)]
+    store.drop_savings(session, round_id, groups)
+    if not sums:
+        return
+    session.execute(
+        insert(Saving),
+        [
+            {
+                "practice_id": practice,
+                "id": new_id(),
+                "round_id": round_id,
+                "supplier_id": supplier,
+                "category": category,
+                "baseline": baseline,
+                "planned": planned,
+                "planned_saving": baseline - planned,
+                "invoiced_baseline": invoiced_baseline,
+                "invoiced": invoiced,
+                "realised_saving": invoiced_baseline - invoiced,
+                "reported_at": now,
+            }
+            for (practice, supplier, category), (
+                baseline,
+                planned,
+                invoiced_baseline,
+                invoiced,
+            ) in sums.items()
+        ],
     )
-    session.flush()

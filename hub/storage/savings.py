@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, tuple_
 
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
@@ -22,6 +22,8 @@ from hub.storage.tables import (
     SupplierPayment,
 )
 
+CHUNK = 500
+
 
 def lines_of_order(session: ScopedSession, order: PurchaseOrder) -> dict[int, SavingLine]:
     rows = session.scalars(
@@ -33,25 +35,49 @@ def lines_of_order(session: ScopedSession, order: PurchaseOrder) -> dict[int, Sa
 
 
 def lines_of_round(
-    session: ScopedSession, practice_id: str, round_id: str, supplier_id: str
+    session: ScopedSession, round_id: str, practice_ids: Sequence[str]
 ) -> Sequence[SavingLine]:
+    """The lines of some practices as they are now."""
     return session.scalars(
         select(SavingLine).where(
-            SavingLine.practice_id == practice_id,
-            SavingLine.round_id == round_id,
-            SavingLine.supplier_id == supplier_id,
+            SavingLine.round_id == round_id, SavingLine.practice_id.in_(practice_ids)
         )
     ).all()
 
 
-def drop_savings(session: ScopedSession, practice_id: str, round_id: str, supplier_id: str) -> None:
-    session.execute(
-        delete(Saving).where(
-            Saving.practice_id == practice_id,
-            Saving.round_id == round_id,
-            Saving.supplier_id == supplier_id,
+def fixed_lines(session: ScopedSession, order_ids: Sequence[str]) -> set[tuple[str, int]]:
+    """(order, line) of the lines that have a baseline."""
+    found: set[tuple[str, int]] = set()
+    for start in range(0, len(order_ids), CHUNK):
+        part = order_ids[start : start + CHUNK]
+        rows = session.execute(
+            select(SavingLine.order_id, SavingLine.line).where(SavingLine.order_id.in_(part))
         )
-    )
+        found |= {(order, line) for order, line in rows}
+    return found
+
+
+def lines_of_orders(session: ScopedSession, order_ids: Sequence[str]) -> list[PurchaseOrderLine]:
+    found: list[PurchaseOrderLine] = []
+    for start in range(0, len(order_ids), CHUNK):
+        part = order_ids[start : start + CHUNK]
+        found += session.scalars(
+            select(PurchaseOrderLine)
+            .where(PurchaseOrderLine.order_id.in_(part))
+            .order_by(PurchaseOrderLine.order_id, PurchaseOrderLine.number)
+        )
+    return found
+
+
+def drop_savings(session: ScopedSession, round_id: str, groups: Sequence[tuple[str, str]]) -> None:
+    """Remove the savings of (practice, supplier) pairs in a round."""
+    pair = tuple_(Saving.practice_id, Saving.supplier_id)
+    for start in range(0, len(groups), CHUNK):
+        session.execute(
+            delete(Saving)
+            .where(Saving.round_id == round_id, pair.in_(groups[start : start + CHUNK]))
+            .execution_options(synchronize_session=False)
+        )
 
 
 def savings_of_round(session: ScopedSession, round_id: str) -> Sequence[Saving]:
@@ -63,20 +89,20 @@ def savings_of_round(session: ScopedSession, round_id: str) -> Sequence[Saving]:
 
 
 def own_prices(
-    session: ScopedSession, practice_id: str, since: date, before: date
-) -> dict[str, Fraction]:
-    """Item → the practice's last price per base unit in a period."""
+    session: ScopedSession, practice_ids: Sequence[str], since: date, before: date
+) -> dict[tuple[str, str], Fraction]:
+    """(practice, item) → the practice's last price per base unit in a period."""
     rows = session.execute(
-        select(PricePoint.item_id, PricePoint.amount, PricePoint.units)
+        select(PricePoint.practice_id, PricePoint.item_id, PricePoint.amount, PricePoint.units)
         .where(
-            PricePoint.practice_id == practice_id,
+            PricePoint.practice_id.in_(practice_ids),
             PricePoint.paid_on >= since,
             PricePoint.paid_on < before,
             PricePoint.units > 0,
         )
         .order_by(PricePoint.paid_on, PricePoint.id)
     )
-    return {item: Fraction(amount) / units for item, amount, units in rows}
+    return {(practice, item): Fraction(amount) / units for practice, item, amount, units in rows}
 
 
 def drop_points(session: ScopedSession, order: PurchaseOrder) -> None:
