@@ -12,7 +12,8 @@ from hub.entrypoints.demo.client import DemoFailed, GraphQLClient
 from hub.entrypoints.demo.world import DemoPractice, World
 
 LINES_PER_PRACTICE = 24
-OVER = {"ORDERED", "ordered"}
+ORDERED = frozenset({"ordered", "receiving", "closed"})
+"""Where a round is once its orders are released."""
 _ROUND = "id name status planVersion standaloneCost pooledCost lowerBound gap explanation"
 
 

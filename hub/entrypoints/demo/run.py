@@ -155,6 +155,9 @@ def _check_eligibility(demo: Demo) -> None:
     demo.report("payer", "payers asked about the coming days' appointments")
 
 
+OUTCOMES = purchasing.ORDERED | {"solved", "infeasible"}
+
+
 def _purchase(demo: Demo) -> None:
     row = purchasing.open_round(demo.mso, demo.world)
     round_id = row["id"]
@@ -167,14 +170,14 @@ def _purchase(demo: Demo) -> None:
         lines = purchasing.submit_requisitions(demo.apps, demo.mso, demo.world, round_id)
         demo.report("purchasing", f"{lines} lines of {len(demo.world.practices)} practices pooled")
         demo.mso.mutate("runPurchasingRound", "job { id }", {"roundId": round_id})
-    demo.wait_until(lambda: status() in {"solved", "ordered", "infeasible"}, "the round was solved")
+    demo.wait_until(lambda: status() in OUTCOMES, "the round was solved")
     if status() == "infeasible":
         raise DemoFailed("The purchasing round has no feasible plan.")
     plan = purchasing.find_round(demo.mso, demo.world)
     if plan is not None and str(plan["status"]).lower() == "solved":
         demo.report("purchasing", "solved with a proven bound; practices approve their lines")
         purchasing.approve(demo.apps, demo.mso, demo.world, plan)
-    demo.wait_until(lambda: status() == "ordered", "the orders were released")
+    demo.wait_until(lambda: status() in purchasing.ORDERED, "the orders were released")
     demo.wait_until(lambda: _all_invoiced(demo, round_id), "the vendors' events had all come in")
     demo.wait_until_idle()
     demo.report("purchasing", "orders placed, confirmed, shipped and invoiced by webhook")
