@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.errors import BadSetting
@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="address vendors reach the hub's webhooks at")
     key_file: Path | None = Field(
         None, description="file with the key-encryption key; default: key.hex under HUB_DATA_DIR"
+    )
+    key: SecretStr | None = Field(
+        None,
+        description="the key-encryption keys themselves instead of a file: 64 hexadecimal digits"
+        " each, by commas, the last one wraps",
     )
     worker_threads: int = Field(4, ge=1, le=64, description="Dramatiq worker threads per process")
     sender_threads: int = Field(
@@ -168,7 +173,7 @@ def refuse_unsafe(settings: Settings) -> None:
         raise BadSetting("HUB_MLLP_TLS_CLIENT_CA needs HUB_MLLP_TLS_CERTIFICATE beside it.")
     if settings.profile != "production":
         return
-    if settings.key_file is None:
+    if settings.key_file is None and settings.key is None:
         raise BadSetting(
             "HUB_KEY_FILE must be set in production; name a file with 64 hexadecimal digits that "
             "lies apart from the database."

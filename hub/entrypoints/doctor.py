@@ -28,7 +28,7 @@ from hub.domain.agreements import unrestricted_scope
 from hub.errors import BadSetting, HubError
 from hub.settings import Settings
 from hub.storage import health
-from hub.storage.crypto import open_crypto
+from hub.storage.key_encryption import open_keys
 from hub.storage.migrate import current_revision, head_revision
 from hub.storage.session import Database
 
@@ -126,7 +126,7 @@ def key(settings: Settings) -> Finding:
     """The key-encryption key: there, of the right form, readable by its owner only."""
     file = settings.resolved_key_file()
     try:
-        open_crypto(file, create=False)
+        open_keys(settings)
     except (BadSetting, OSError) as error:
         if settings.profile == "demo" and not file.exists():
             return Finding(

@@ -13,7 +13,9 @@ from typing import IO
 from hub.errors import BadSetting
 from hub.services.intake import Intake
 from hub.settings import Settings, refuse_unsafe
-from hub.storage.crypto import Crypto, open_crypto
+from hub.storage.crypto import Crypto
+from hub.storage.key_encryption import open_keys
+from hub.storage.keyring import Keyring
 from hub.storage.migrate import require_current, upgrade
 from hub.storage.session import Database
 from jobs.context import JobContext
@@ -72,12 +74,17 @@ def open_hub(
     database_url = settings.resolved_database_url()
     embedded = database_url.startswith("sqlite")
     lock = _take_lock(settings.data_dir) if exclusive and embedded else None
-    crypto = open_crypto(settings.resolved_key_file(), create=settings.profile == "demo")
+    keys = open_keys(settings, create=settings.profile == "demo")
     if migrate:
         upgrade(database_url)
     else:
         require_current(database_url)
     database = Database(database_url)
+    try:
+        crypto = Crypto(Keyring(keys, database, now))
+    except BaseException:
+        database.close()
+        raise
     return Hub(settings, database, crypto, Intake(database, crypto, now), now, lock)
 
 

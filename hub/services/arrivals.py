@@ -247,7 +247,8 @@ def _again(
             same.duplicates += 1
             return Stored(same.id, duplicate=True, conflict=False, answer=arrival.answer)
         _judge_again(crypto, same, arrival)
-        same.answer = crypto.encrypt(arrival.answer, inbox.answer_identity(same.id))
+        identity = inbox.answer_identity(same.id)
+        same.answer = crypto.encrypt(arrival.answer, identity, arrival.practice_id)
         queue.add_many(session, [_job(crypto, same.id, arrival, now)], now=now)
         outbox.add_all(session, crypto, list(_forwarded(same.id, arrival)), now=now)
         return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
@@ -274,8 +275,10 @@ def _row(
         "size": len(arrival.content),
         "content_type": arrival.content_type,
         "headers": dict(arrival.headers),
-        "raw": crypto.encrypt(arrival.content, inbox.raw_identity(inbox_id)),
-        "answer": crypto.encrypt(arrival.answer, inbox.answer_identity(inbox_id)),
+        "raw": crypto.encrypt(arrival.content, inbox.raw_identity(inbox_id), arrival.practice_id),
+        "answer": crypto.encrypt(
+            arrival.answer, inbox.answer_identity(inbox_id), arrival.practice_id
+        ),
         "state": "refused" if conflict else arrival.state,
         "fault_code": fault.code if fault else "",
         "fault_path": fault.path if fault else "",

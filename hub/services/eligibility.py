@@ -231,7 +231,7 @@ def record(
     check.plan_name, check.insurance_type = result.plan_name, result.insurance_type
     check.coverage_from, check.coverage_to = result.coverage_from, result.coverage_to
     check.as_of = now
-    check.raw = crypto.encrypt(raw, f"eligibility_checks.raw:{check.id}")
+    check.raw = crypto.encrypt(raw, f"eligibility_checks.raw:{check.id}", check.practice_id)
     session.execute(
         delete(EligibilityBenefit).where(
             EligibilityBenefit.practice_id == check.practice_id,

@@ -89,7 +89,7 @@ def start(
             client_id=client_id,
             practice_id=practice_id,
             purpose=purpose.value,
-            request=crypto.encrypt(orjson.dumps(asked), _identity(export_id)),
+            request=crypto.encrypt(orjson.dumps(asked), _identity(export_id), practice_id),
             token_digest=_digest(crypto, token),
             created_at=now,
         )

@@ -98,7 +98,8 @@ def note_attempt(
     values: dict[str, object] = {"state": state}
     values |= dict(zip(("fault_code", "fault_path", "fault_text"), fault, strict=True))
     if answer is not None:
-        sealed = crypto.encrypt(answer, outbox.answer_identity(outbound_id))
+        practice_id = session.get_one(OutboundMessage, outbound_id).practice_id
+        sealed = crypto.encrypt(answer, outbox.answer_identity(outbound_id), practice_id)
         values |= {"answer": sealed, "answer_code": answer_code, "answered_at": now}
     outbox.note_attempt(session, outbound_id, **values)
 

@@ -49,6 +49,8 @@ def replace_parts(
                 size=len(content),
                 digest=crypto.digest(content) if content else "",
                 reference=part.reference,
-                content=crypto.encrypt(content, part_identity(part_id)) if content else None,
+                content=crypto.encrypt(content, part_identity(part_id), document.practice_id)
+                if content
+                else None,
             )
         )

@@ -68,7 +68,8 @@ def set_secret(
 ) -> str:
     """Store a secret encrypted and return the reference that stands for it in a configuration."""
     reference = f"secret://conn/{connection_id}/{name}"
-    ciphertext = crypto.encrypt(value.encode(), reference)
+    owner = session.get_one(Connection, connection_id).practice_id
+    ciphertext = crypto.encrypt(value.encode(), reference, owner)
     insert_or_update(
         session,
         ConnectionSecret,

@@ -1,27 +1,40 @@
 """Encryption of what must not lie readable in the database, and keyed digests of identifiers.
 
-AES-256-GCM with the row's identity as associated data, so that a ciphertext moved to another row
-does not decrypt. The header names version and key, which leaves room for more keys and for data
-keys wrapped by this one.
+AES-256-GCM under a data key of the practice and the class of data (see keyring.py). A ciphertext
+is version, data key id, nonce and body. Practice, table, column and row are associated data, so
+that a ciphertext moved elsewhere does not decrypt. Which key-encryption key wrapped the data key is
+said by the row of the data key alone, because it changes without the ciphertexts.
+
+Ciphertexts of version 1 came before data keys: key-encryption key id, nonce and body.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
-import secrets
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hub.errors import BadSetting, HubError
+from hub.errors import HubError
+from hub.storage.key_encryption import NONCE_BYTES, LocalKey, derive
+from hub.storage.keyring import Keyring
+from hub.storage.session import RunFirst
 
-_VERSION = b"\x01"
-_KEY_BYTES = 32
-_KEY_ID_BYTES = 8
-_NONCE_BYTES = 12
+_DIRECT = b"\x01"
+_ENVELOPE = b"\x02"
+_NONCE_AT = 9
+_BODY_AT = _NONCE_AT + NONCE_BYTES
+
+DATA_CLASSES = {
+    "inbox": "messages",
+    "outbox": "messages",
+    "eligibility_checks": "messages",
+    "document_parts": "documents",
+    "secret": "secrets",
+    "mutation_outcomes": "secrets",
+}
+"""Table -> class of data; a table that is not named is a class of its own."""
 
 
 class Damaged(HubError):
@@ -29,35 +42,71 @@ class Damaged(HubError):
 
 
 class Crypto:
-    """Encrypts, decrypts and digests with one 32-byte key-encryption key."""
+    """Encrypts, decrypts and digests for one database.
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) != _KEY_BYTES:
-            raise BadSetting("HUB_KEY_FILE must hold 64 hexadecimal digits (32 bytes).")
-        self._aead = AESGCM(_derive(key, b"encrypt"))
-        self._digest_key = _derive(key, b"digest")
-        self.key_id = _derive(key, b"id")[:_KEY_ID_BYTES]
+    Without a keyring it encrypts directly under the key given, which is for what has no database.
+    """
+
+    def __init__(self, key: bytes | Keyring) -> None:
+        self._keyring = key if isinstance(key, Keyring) else None
+        self._aeads: dict[bytes, AESGCM] = {}
+        if isinstance(key, Keyring):
+            self._digest_key = key.digest_key()
+        else:
+            local = LocalKey(key)
+            self._key_id = bytes.fromhex(local.key_id)
+            self._aeads[self._key_id] = AESGCM(local.direct_key)
+            self._digest_key = local.digest_key
 
     def subkey(self, label: str) -> bytes:
         """A key for one use, derived from the digest key; the same label gives the same key."""
-        return _derive(self._digest_key, label.encode())
+        return derive(self._digest_key, label.encode())
 
-    def encrypt(self, plaintext: bytes, identity: str) -> bytes:
-        """Ciphertext bound to `identity`, the table, column and row id it will be stored under."""
-        nonce = os.urandom(_NONCE_BYTES)
-        header = _VERSION + self.key_id + nonce
-        return header + self._aead.encrypt(nonce, plaintext, identity.encode())
+    def encrypt(self, plaintext: bytes, identity: str, practice_id: str | None = None) -> bytes:
+        """Ciphertext bound to `identity`, the table, column and row id it will be stored under,
+        and to the practice, None for what is the hub's own.
+
+        In a transaction only: it may have to store a key first and run the work again.
+        """
+        nonce = os.urandom(NONCE_BYTES)
+        if self._keyring is None:
+            aead = self._aeads[self._key_id]
+            return (
+                _DIRECT + self._key_id + nonce + aead.encrypt(nonce, plaintext, identity.encode())
+            )
+        key = self._keyring.for_writing(practice_id, data_class(identity))
+        header = _ENVELOPE + key.id
+        bound = b"%b%b/%b" % (header, key.tenant, identity.encode())
+        return header + nonce + key.aead.encrypt(nonce, plaintext, bound)
+
+    def encrypt_apart(self, plaintext: bytes, identity: str) -> bytes:
+        """`encrypt` of the hub's own outside of any transaction."""
+        while True:
+            try:
+                return self.encrypt(plaintext, identity)
+            except RunFirst as needed:
+                needed.run()
 
     def decrypt(self, ciphertext: bytes, identity: str) -> bytes:
-        """The plaintext; raises Damaged if anything about it is not as it was written."""
-        key_id = ciphertext[1 : 1 + _KEY_ID_BYTES]
-        nonce = ciphertext[1 + _KEY_ID_BYTES : 1 + _KEY_ID_BYTES + _NONCE_BYTES]
-        if ciphertext[:1] != _VERSION or key_id != self.key_id:
-            raise Damaged("The data was encrypted with another key than HUB_KEY_FILE holds.")
-        body = ciphertext[1 + _KEY_ID_BYTES + _NONCE_BYTES :]
+        """The plaintext.
+
+        Raises Damaged if anything about it is not as it was written, Destroyed if its key was
+        destroyed, LostKey if the key-encryption key of its key is missing.
+        """
+        version, key_id = ciphertext[:1], ciphertext[1:_NONCE_AT]
+        nonce, body = ciphertext[_NONCE_AT:_BODY_AT], ciphertext[_BODY_AT:]
+        bound = identity.encode()
+        key = self._keyring.for_reading(key_id) if self._keyring and version == _ENVELOPE else None
+        if key is not None:
+            aead: AESGCM | None = key.aead
+            bound = b"%b%b/%b" % (version + key_id, key.tenant, bound)
+        else:
+            aead = self._direct(key_id) if version == _DIRECT else None
+        if aead is None:
+            raise Damaged("The data was encrypted with a key that this database does not know.")
         try:
-            return self._aead.decrypt(nonce, body, identity.encode())
-        except InvalidTag as error:
+            return aead.decrypt(nonce, body, bound)
+        except (InvalidTag, ValueError) as error:
             raise Damaged("The stored data was changed or moved to another row.") from error
 
     def digest(self, text: str | bytes) -> str:
@@ -66,30 +115,15 @@ class Crypto:
         data = text.encode() if isinstance(text, str) else text
         return hmac.digest(self._digest_key, data, "sha256").hex()
 
+    def _direct(self, key_id: bytes) -> AESGCM | None:
+        if key_id not in self._aeads and self._keyring is not None:
+            found = self._keyring.direct(key_id.hex())
+            if found is not None:
+                self._aeads[key_id] = found
+        return self._aeads.get(key_id)
 
-def _derive(key: bytes, label: bytes) -> bytes:
-    return hmac.new(key, b"mso-hub " + label, hashlib.sha256).digest()
 
-
-def open_crypto(key_file: Path, *, create: bool) -> Crypto:
-    """The crypto of a key file; `create` writes a new random key where there is none (demo).
-
-    Raises BadSetting if the file is missing, readable by others or not 64 hexadecimal digits.
-    """
-    if not key_file.exists():
-        if not create:
-            raise BadSetting(
-                f"HUB_KEY_FILE: there is no key at {key_file}; write 64 hexadecimal digits there, "
-                "readable by the service only."
-            )
-        key_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_hex(_KEY_BYTES))
-    if key_file.stat().st_mode & 0o077:
-        raise BadSetting(f"HUB_KEY_FILE: {key_file} is readable by others; run chmod 600 on it.")
-    try:
-        key = bytes.fromhex(key_file.read_text().strip())
-    except ValueError as error:
-        raise BadSetting(f"HUB_KEY_FILE: {key_file} must hold 64 hexadecimal digits.") from error
-    return Crypto(key)
+def data_class(identity: str) -> str:
+    """The class of data behind a ciphertext's identity."""
+    table = identity.partition(":")[0].partition(".")[0]
+    return DATA_CLASSES.get(table, table)

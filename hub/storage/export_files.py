@@ -59,7 +59,7 @@ class ExportFile:
         disk; returns where it ends."""
         if self._handle is None:
             raise RuntimeError("the file is not open for writing")
-        sealed = self._crypto.encrypt(text, self._identity(number))
+        sealed = self._crypto.encrypt_apart(text, self._identity(number))
         self._handle.seek(start)
         self._handle.truncate()
         self._handle.write(_LENGTH.pack(len(sealed)) + sealed)

@@ -69,16 +69,16 @@ def add_all(
 
 def _row(crypto: Crypto, message: Outgoing, now: datetime) -> dict[str, Any]:
     outbound_id = new_id()
-    raw = message.content
+    raw, practice_id = message.content, message.practice_id
     return {
         "id": outbound_id,
         "connection_id": message.connection_id,
-        "practice_id": message.practice_id,
+        "practice_id": practice_id,
         "inbox_id": message.inbox_id,
         "message_type": message.message_type,
         "control_id": message.control_id,
         "size": message.size,
-        "raw": None if raw is None else crypto.encrypt(raw, raw_identity(outbound_id)),
+        "raw": None if raw is None else crypto.encrypt(raw, raw_identity(outbound_id), practice_id),
         "state": "queued",
         "attempts": 0,
         "answer_code": "",

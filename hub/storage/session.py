@@ -49,6 +49,7 @@ WAL_PAGES = 8_000
 """Pages of the write-ahead log between checkpoints (4 KiB each); each one costs two syncs."""
 CACHE_KIB = 64 * 1024
 _GATHERED = unrestricted_scope("gathered writes")
+_FIRST = unrestricted_scope("what other work needs")
 
 
 class ScopedSession(Session):
@@ -60,6 +61,20 @@ class ScopedSession(Session):
         self.after_commit: list[Callable[[], None]] = []
         self.added_jobs = False
         self.criteria = _criteria(scope)
+
+
+class RunFirst(BaseException):
+    """Raised by work that needs something durable before itself: `work` is committed alone, then
+    the raiser runs again. No Exception, so that no handler inside takes it for a failure."""
+
+    def __init__(self, database: Database, work: Work[None]) -> None:
+        super().__init__()
+        self._database = database
+        self.work = work
+
+    def run(self) -> None:
+        """Commit what is needed; for who raises this outside of a transaction."""
+        self._database.transaction(_FIRST, self.work)
 
 
 def _criteria(scope: Scope) -> tuple[Any, ...]:
@@ -149,14 +164,17 @@ class Database:
             if self._committer.is_current_thread():
                 raise RuntimeError("a transaction cannot be opened inside another one")
             return self.submit(scope, work).result()
-        for attempt in range(1, COLLISION_ATTEMPTS):
+        collisions = 0
+        while True:
             try:
                 return self._transaction(scope, work, durable)
+            except RunFirst as needed:
+                self._transaction(_FIRST, needed.work, True)
             except DBAPIError as error:
-                if not _may_be_run_again(error):
+                collisions += 1
+                if collisions == COLLISION_ATTEMPTS or not _may_be_run_again(error):
                     raise
-                time.sleep(0.01 * attempt)
-        return self._transaction(scope, work, durable)
+                time.sleep(0.01 * collisions)
 
     def _transaction(self, scope: Scope, work: Work[T], durable: bool) -> T:
         with self.write_engine.connect() as connection, connection.begin() as outer:
@@ -294,6 +312,8 @@ class _Committer:
             if outcomes and len(batch) > 1:
                 for entry in batch:
                     self._commit_together([entry])
+            elif isinstance(error, RunFirst):
+                self._commit_after(error, batch)
             elif _may_be_run_again(error) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together(batch, attempt + 1)
             else:  # alone, or not even begun: the database is away
@@ -304,10 +324,23 @@ class _Committer:
         for entry, (_, result, failure) in zip(batch, outcomes, strict=True):
             if failure is None:
                 entry[0].set_result(result)
+            elif isinstance(failure, RunFirst):
+                self._commit_after(failure, [entry])
             elif _may_be_run_again(failure) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together([entry], attempt + 1)
             else:
                 entry[0].set_exception(failure)
+
+    def _commit_after(self, needed: RunFirst, batch: list[_Entry]) -> None:
+        """Commit what the batch needs, then the batch."""
+        first: Future[None] = Future()
+        self._commit_together([(first, _FIRST, needed.work)])
+        error = first.exception()
+        if error is None:
+            self._commit_together(batch)
+            return
+        for future, _, _ in batch:
+            future.set_exception(error)
 
 
 @contextmanager

@@ -28,6 +28,8 @@ from hub.services.intake import Intake
 from hub.settings import Settings
 from hub.storage import claiming, queue
 from hub.storage.crypto import Crypto
+from hub.storage.key_encryption import HeldKeys, LocalKey
+from hub.storage.keyring import Keyring
 from hub.storage.session import Database
 from hub.storage.tables import JobRow
 from jobs.actors import ACTORS
@@ -150,6 +152,13 @@ class _Message:
     @property
     def args(self) -> tuple[str]:
         return (self.token,)
+
+
+@pytest.fixture
+def crypto(database: Database) -> Crypto:
+    """With data keys in the database, as a running hub has them."""
+    keys = HeldKeys([LocalKey(bytes(range(32)))])
+    return Crypto(Keyring(keys, database, lambda: STARTED))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from hub.entrypoints.cli import (
     doctor,
     hl7,
     job,
+    key,
     message,
     outbound,
     purchasing,
@@ -48,6 +49,7 @@ app.add_typer(connection.app, name="connection")
 app.add_typer(message.app, name="message")
 app.add_typer(outbound.app, name="outbound")
 app.add_typer(job.app, name="job")
+app.add_typer(key.app, name="key")
 app.add_typer(connector.app, name="connector")
 app.add_typer(hl7.app, name="hl7")
 app.add_typer(x12.app, name="x12")

@@ -21,6 +21,7 @@ from hub.storage.tables.eligibility import (
 )
 from hub.storage.tables.epochs import Epoch
 from hub.storage.tables.exports import ConnectionCheck, ConnectionProbe, Export
+from hub.storage.tables.keys import DataKey
 from hub.storage.tables.operations import (
     AuditEvent,
     AuditHead,
@@ -131,13 +132,13 @@ __all__ = [
     "Allergy", "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base",
     "BenchmarkQuarter", "Bid", "BidInvitation", "Charge", "Client", "ClientDocument",
     "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice",
-    "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "Diagnosis",
-    "DocumentPart", "EligibilityBenefit", "EligibilityCheck", "Employment", "Encounter",
-    "EncounterStay", "Epoch", "Event", "EventHead", "Export", "FeeAgreement", "Guarantor",
-    "Immunization", "InboundMessage", "InvoiceMatch", "Item", "ItemMatch", "ItemPack", "ItemUsage",
-    "JobRow", "Lane", "ListedOfPatient", "MatchFinding", "MatchSuggestion", "MemberStatement",
-    "MutationOutcome", "Observation", "ObservationVersion", "Offer", "OfferTier", "OrderDocument",
-    "OutboundMessage", "ParLevel", "Patient", "PatientAddress", "PatientContact",
+    "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "DataKey",
+    "Diagnosis", "DocumentPart", "EligibilityBenefit", "EligibilityCheck", "Employment",
+    "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export", "FeeAgreement",
+    "Guarantor", "Immunization", "InboundMessage", "InvoiceMatch", "Item", "ItemMatch", "ItemPack",
+    "ItemUsage", "JobRow", "Lane", "ListedOfPatient", "MatchFinding", "MatchSuggestion",
+    "MemberStatement", "MutationOutcome", "Observation", "ObservationVersion", "Offer", "OfferTier",
+    "OrderDocument", "OutboundMessage", "ParLevel", "Patient", "PatientAddress", "PatientContact",
     "PatientIdentifier", "PatientMerge", "PatientName", "PatientTelecom", "PayPeriod",
     "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "PlanAward",
     "PlanShare", "PolicyVersion", "Practice", "PracticeOwned", "PriceBenchmark", "PricePoint",

@@ -1,0 +1,56 @@
+"""A dump of the database gives away no social security number, secret, bank number or message."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+from hub.domain.agreements import unrestricted_scope
+from hub.storage import connections
+from hub.storage.tables import InboundMessage
+
+ALL = unrestricted_scope("test")
+NUMBER = "219099999"
+BANK = "000123456789"
+SECRET = "a-vendors-client-secret"
+
+
+def dump(office: Any) -> bytes:
+    """All that lies on the disk of SQLite, or what pg_dump writes."""
+    url = make_url(office.hub.database.url)
+    if office.hub.database.is_sqlite:
+        return b"".join(each.read_bytes() for each in Path(url.database).parent.glob("hub.db*"))
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    ran = subprocess.run(["pg_dump", "--inserts", plain], capture_output=True, check=True)
+    return ran.stdout
+
+
+def test_a_dump_holds_no_number_secret_or_message_in_clear(office: Any) -> None:
+    content = next(message for message in office.traffic() if message.event == "A04").content
+    segments = [
+        segment + b"|" * (19 - segment.count(b"|")) + NUMBER.encode()
+        if segment.startswith(b"PID") and segment.count(b"|") < 19
+        else segment
+        for segment in content.split(b"\r")
+    ]
+    segments.insert(-1, f"ZBK|{BANK}".encode())
+    inbox_id = office.receive(b"\r".join(segments))
+    office.drain()
+    connection = office.all(InboundMessage)[0].connection_id
+    office.hub.database.transaction(
+        ALL,
+        lambda session: connections.set_secret(
+            session, office.hub.crypto, connection, "token", SECRET, office.clock()
+        ),
+    )
+
+    found = dump(office)
+
+    assert inbox_id.encode() in found
+    for hidden in (NUMBER, BANK, SECRET):
+        assert hidden.encode() not in found
+        assert hidden.encode().hex().encode() not in found
+    assert b"MSH|^~" not in found
