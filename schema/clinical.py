@@ -9,6 +9,7 @@ from hub.domain.immunizations import ImmunizationStatus
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
+from schema.times import precision
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
 
@@ -119,6 +120,7 @@ immunization = stored(
         "status": enum(PHI, "ImmunizationStatus", ImmunizationStatus),
         "administeredOn": col(PHI),
         "administeredAt": col(PHI, help="Where a time was sent."),
+        "administeredPrecision": precision("administeredOn and administeredAt"),
         "vaccineCode": col(PHI, help="CVX where vaccineSystem says so."),
         "vaccineSystem": col(PHI),
         "vaccineName": col(PHI),

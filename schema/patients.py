@@ -10,6 +10,7 @@ from hub.domain.agreements import DataClass
 from hub.domain.patients import Sex
 from hub.storage import tables
 from schema.mapping.declare import EQ, PREFIX, RANGE, batch, col, enum, many, one, stored
+from schema.times import precision
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
 
@@ -39,6 +40,10 @@ patient = stored(
         "givenName": col(PHI, identifier=True),
         "middleName": col(PHI, identifier=True),
         "birthDate": col(PHI),
+        "birthDateStated": col(
+            PHI,
+            help="The year or month of birth (1950, 1950-07) where no day is known.",
+        ),
         "sex": enum(PHI, "Sex", Sex),
         "phone": col(PHI, identifier=True),
         "email": col(PHI, identifier=True),
@@ -49,6 +54,7 @@ patient = stored(
         "postalCode": col(PHI),
         "language": col(PHI),
         "deceasedAt": col(PHI),
+        "deceasedAtPrecision": precision("deceasedAt"),
         "deceased": col(PHI, help="Known to have died, with or without a time (PID-30)."),
         "race": col(PHI, help="HL7 table 0005 or as sent."),
         "ethnicity": col(PHI, help="HL7 table 0189 or as sent."),

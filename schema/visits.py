@@ -9,6 +9,7 @@ from hub.domain.scheduling import AppointmentStatus, ResourceKind
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
+from schema.times import precision
 
 OPERATIONAL, PHI, FINANCIAL = DataClass.OPERATIONAL, DataClass.PHI, DataClass.FINANCIAL
 
@@ -78,7 +79,9 @@ encounter = stored(
         "encounterClass": enum(PHI, "EncounterClass", EncounterClass),
         "location": col(PHI),
         "startsAt": col(PHI),
+        "startsAtPrecision": precision("startsAt"),
         "endsAt": col(PHI),
+        "endsAtPrecision": precision("endsAt"),
         "dischargeDisposition": col(PHI),
         "admissionType": col(PHI, help="HL7 table 0007."),
         "hospitalService": col(PHI, help="HL7 table 0069."),
@@ -143,6 +146,7 @@ observation = stored(
         "abnormalFlags": col(PHI),
         "status": enum(PHI, "ObservationStatus", ObservationStatus),
         "observedAt": col(PHI),
+        "observedAtPrecision": precision("observedAt"),
         "note": col(PHI, identifier=True),
         "method": col(PHI),
         "specimen": col(PHI, help="What was examined (SPM-4, OBR-15)."),
@@ -185,6 +189,7 @@ observation_version = stored(
         "abnormalFlags": col(PHI),
         "note": col(PHI, identifier=True),
         "observedAt": col(PHI),
+        "observedAtPrecision": precision("observedAt"),
         "receivedAt": col(OPERATIONAL),
         "replacedAt": col(OPERATIONAL),
     },

@@ -7,10 +7,11 @@ from decimal import Decimal, InvalidOperation
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.fields import Spot, parse_place
-from connectors.sdk.hl7v2.datetimes import parse_date, parse_time
+from connectors.sdk.hl7v2.datetimes import Hl7Time, parse_date, parse_time
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.lexer import Message, Segment
 from hub.domain.records import Issue
+from hub.domain.times import TimePrecision
 
 
 class Reading:
@@ -60,6 +61,13 @@ class Reading:
         """`time` of a field of `fields.FIELDS`."""
         return self.time(*self.part(name, *at))
 
+    def precise_of(self, name: str, *at: Segment) -> tuple[datetime | None, TimePrecision | None]:
+        """`time_of` and the smallest part of it that was sent; None for both where none was."""
+        read = self._time(*self.part(name, *at))
+        if read is None:
+            return None, None
+        return read.value, "second" if read.precision == "fraction" else read.precision
+
     def date_of(self, name: str, *at: Segment) -> date | None:
         """`date` of a field of `fields.FIELDS`."""
         return self.date(*self.part(name, *at))
@@ -79,12 +87,16 @@ class Reading:
 
     def time(self, segment: Segment, path: str) -> datetime | None:
         """An aware time; None if absent, null, open by dialect, or bad (with an issue)."""
+        read = self._time(segment, path)
+        return read.value if read else None
+
+    def _time(self, segment: Segment, path: str) -> Hl7Time | None:
         text = segment.value(path)
         if not text or text[:8] in self.config.open_dates:
             return None
         value, issue = parse_time(text, self._zone, f"{segment.id}-{path}")
         self._keep(issue)
-        return value.value if value else None
+        return value
 
     def number(self, segment: Segment, path: str) -> Decimal | None:
         """An exact decimal (HL7 NM); None if absent, null or bad (with an issue)."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 from hub.domain.patients import PatientReference
 from hub.domain.scheduling import Practitioner
+from hub.domain.times import TimePrecision
 
 EncounterStatus = Literal[
     "planned", "registered", "in_progress", "on_leave", "finished", "cancelled"
@@ -53,3 +54,5 @@ class Encounter:
     movement: Movement | None = None
     prior_visit_number: str | None = None
     diagnoses: tuple[Diagnosis, ...] | None = None
+    starts_at_precision: TimePrecision | None = None
+    ends_at_precision: TimePrecision | None = None

@@ -9,6 +9,7 @@ from typing import Literal
 
 from hub.domain.patients import PatientReference
 from hub.domain.scheduling import Practitioner
+from hub.domain.times import TimePrecision
 
 ImmunizationStatus = Literal[
     "completed", "partially_administered", "refused", "not_administered", "deleted"
@@ -17,7 +18,8 @@ ImmunizationStatus = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Immunization:
-    """One RXA. `administered_on` is the date as sent, `administered_at` the aware moment where a
+    """One RXA. `administered_on` is the date as sent, or the first day of the month or year where
+    no more was, as `administered_precision` says; `administered_at` is the aware moment where a
     time was sent too.
 
     `historical` True: reported, not given by the sender; None: not said. `amount` None: unknown
@@ -46,3 +48,4 @@ class Immunization:
     practitioner: Practitioner | None = None
     note: str = ""
     visit_number: str | None = None
+    administered_precision: TimePrecision | None = None

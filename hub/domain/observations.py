@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from hub.domain.patients import PatientReference
+from hub.domain.times import TimePrecision
 
 ObservationStatus = Literal[
     "registered", "preliminary", "final", "corrected", "deleted", "wrong_patient"
@@ -39,6 +40,7 @@ class Observation:
     value_code_system: str = ""
     method: str = ""
     performer: str = ""
+    observed_at_precision: TimePrecision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from hub.domain.times import TimePrecision
+
 Sex = Literal["female", "male", "other", "unknown"]
 
 
@@ -56,8 +58,9 @@ class Patient:
     """A person as one practice's system knows them.
 
     None means the message did not say (no change); an empty string means it was cleared (`""` in
-    HL7). `deceased` may be known without a time; `protected` asks for care with whom the record is
-    shown to (PD1-12).
+    HL7). `birth_date_stated` is the year or month of birth where no day is known (``1950-07``).
+    `deceased` may be known without a time; `protected` asks for care with whom the record is shown
+    to (PD1-12).
     """
 
     identifiers: tuple[Identifier, ...]
@@ -76,6 +79,8 @@ class Patient:
     publicity_code: str | None = None
     protected: bool | None = None
     primary_provider: Practitioner | None = None
+    birth_date_stated: str | None = None
+    deceased_at_precision: TimePrecision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,10 +130,14 @@ def _change(
 ) -> None:
     if status is not None:
         if row.status in CLOSED and status not in CLOSED:
-            row.ends_at, row.discharge_disposition = None, ""
+            row.ends_at, row.ends_at_precision, row.discharge_disposition = None, None, ""
         row.status = status
     if encounter.attending is not None:
         row.provider_id = resolve_practitioner(session, context, encounter.attending)
+    if encounter.starts_at is not None:
+        row.starts_at_precision = encounter.starts_at_precision
+    if encounter.ends_at is not None:
+        row.ends_at_precision = encounter.ends_at_precision
     for name in COPIED:
         value = getattr(encounter, name)
         if value is not None:
@@ -157,7 +161,7 @@ def _continue(
     session.flush()
     row.preceded_by_id = prior.id
     if prior.status not in CLOSED:
-        prior.status, prior.ends_at = "finished", moment
+        prior.status, prior.ends_at, prior.ends_at_precision = "finished", moment, None
         prior.occurred_at = moment
 
 

@@ -24,6 +24,7 @@ from hub.storage.tables import new_id
 COPIED = (
     "administered_on",
     "administered_at",
+    "administered_precision",
     "vaccine_code",
     "vaccine_system",
     "vaccine_name",

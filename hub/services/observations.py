@@ -54,6 +54,7 @@ VERSIONED = (
     "abnormal_flags",
     "note",
     "observed_at",
+    "observed_at_precision",
 )
 
 
@@ -184,6 +185,7 @@ def _copy(
 ) -> None:
     row.report_name, row.specimen = report.name, report.specimen
     row.parent_report_key, row.parent_code = report.parent_number, report.parent_code
+    row.observed_at_precision = observation.observed_at_precision
     row.observed_at = observation.observed_at or record.occurred_at or context.received_at
     for name in COPIED:
         setattr(row, name, getattr(observation, name))

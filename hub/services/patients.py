@@ -294,6 +294,10 @@ def _fill(row: PatientRow, patient: Patient) -> None:
         row.line1, row.line2 = patient.address.line1, patient.address.line2
         row.city, row.state = patient.address.city, patient.address.state
         row.postal_code = patient.address.postal_code
+    if patient.birth_date is not None or (patient.birth_date_stated and row.birth_date is None):
+        row.birth_date_stated = patient.birth_date_stated or ""
+    if patient.deceased_at is not None:
+        row.deceased_at_precision = patient.deceased_at_precision
     for name in (
         "birth_date",
         "sex",

@@ -58,7 +58,11 @@ def encounter(
     if key is None:
         reading.issue("visit_number_missing", "PV1-19", "The visit has no number; it was left out.")
         return None
-    expected = reading.time_of("visit.expected_at", pv1) if event == "A05" else None
+    begins = reading.precise_of("visit.starts_at", pv1)
+    ends = (None, None) if event == "A13" else reading.precise_of("visit.ends_at", pv1)
+    if event == "A05":
+        expected = reading.precise_of("visit.expected_at", pv1)
+        begins = expected if expected[0] is not None else begins
     prior = reading.text("visit.prior_number", pv1) if event in _CLASS_BY_EVENT else None
     return key, Encounter(
         patient=patient,
@@ -66,8 +70,10 @@ def encounter(
         encounter_class=_class(reading, pv1, event),
         location=location(*reading.part("visit.location", pv1)),
         attending=practitioner(*reading.part("visit.attending", pv1)),
-        starts_at=expected or reading.time_of("visit.starts_at", pv1),
-        ends_at=None if event == "A13" else reading.time_of("visit.ends_at", pv1),
+        starts_at=begins[0],
+        starts_at_precision=begins[1],
+        ends_at=ends[0],
+        ends_at_precision=ends[1],
         discharge_disposition=(
             None if event == "A13" else reading.text("visit.discharge_disposition", pv1)
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
@@ -27,6 +26,7 @@ _NOTHING_GIVEN = "998"
 """CVX code of no vaccine administered."""
 _NO_NUMBER = frozenset({"9999"})
 """What the CDC guide has in ORC-3 where there is no order, as of a refusal."""
+_DATES = frozenset({"year", "month", "day"})
 _UNKNOWN_AMOUNT = Decimal(999)
 _FUNDING = "64994-7"
 """LOINC code of the funding programme a patient is eligible for."""
@@ -51,7 +51,8 @@ def immunizations(
         if rxa is None:
             reading.issue("immunization_missing", "RXA", "An ORC has no RXA; it was left out.")
             continue
-        given_on = reading.date_of("immunization.administered_at", rxa)
+        given_at, precision = reading.precise_of("immunization.administered_at", rxa)
+        given_on = given_at.date() if given_at is not None else None
         code, name, system = coded(*reading.part("immunization.vaccine", rxa))
         if given_on is None or not code:
             path = "RXA-3" if given_on is None else "RXA-5"
@@ -69,7 +70,8 @@ def immunizations(
                 patient=patient,
                 status=_status(reading, rxa, code),
                 administered_on=given_on,
-                administered_at=_moment(reading, rxa),
+                administered_at=None if precision in _DATES else given_at,
+                administered_precision=precision,
                 vaccine_code=code,
                 vaccine_system=system or "",
                 vaccine_name=name or "",
@@ -120,12 +122,6 @@ def _historical(reading: Reading, rxa: Segment) -> bool | None:
         if code is not None and len(code) == 2 and code.isdigit():
             return code != "00"
     return None
-
-
-def _moment(reading: Reading, rxa: Segment) -> datetime | None:
-    segment, path = reading.part("immunization.administered_at", rxa)
-    sent = segment.value(path) or ""
-    return reading.time(segment, path) if len(sent) > len("YYYYMMDD") else None
 
 
 def _amount(reading: Reading, rxa: Segment) -> Decimal | None:

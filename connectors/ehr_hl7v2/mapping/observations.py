@@ -136,6 +136,7 @@ def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
     status = own or _STATUS.get(sent.upper())
     if status is None:
         reading.issue("unknown_code", "OBX-11", "The result status is not in HL7 table 0085.")
+    observed_at, precision = reading.precise_of("observation.observed_at", obx, group.obr)
     return Observation(
         key=key,
         code=code,
@@ -148,7 +149,8 @@ def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
         reference_range=obx.text_at("7") or "",
         abnormal_flags=obx.text_at("8") or "",
         status=status or "registered",
-        observed_at=reading.time_of("observation.observed_at", obx, group.obr),
+        observed_at=observed_at,
+        observed_at_precision=precision,
         value_code=obx.value("5.1") or "" if kind in _CODED else "",
         value_code_system=obx.value("5.3") or "" if kind in _CODED else "",
         method=obx.value("17[1].2") or obx.value("17[1].1") or "",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.telecom import telecom
 from connectors.ehr_hl7v2.reading import Reading
+from connectors.sdk.hl7v2.datetimes import parse_month
 from connectors.sdk.hl7v2.lanes import NEVER_KEYS
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.patients import (
@@ -74,16 +77,20 @@ def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
     found = stated_identifiers(reading, pid)
     key = identifier_key(found)
     phone, email = telecom(pid, 13)
+    born, born_stated = _birth(reading, pid)
+    died, died_precision = reading.precise_of("patient.deceased_at", pid)
     described = Patient(
         identifiers=found,
         name=_legal_name(reading, pid),
-        birth_date=reading.date_of("patient.birth_date", pid),
+        birth_date=born,
+        birth_date_stated=born_stated,
         sex=_sex(reading, pid),
         address=address(pid, "11[1]"),
         phone=phone,
         email=email,
         language=reading.text("patient.language", pid),
-        deceased_at=reading.time_of("patient.deceased_at", pid),
+        deceased_at=died,
+        deceased_at_precision=died_precision,
         deceased=_flag(reading, "patient.deceased", pid),
         race=reading.text("patient.race", pid),
         ethnicity=reading.text("patient.ethnicity", pid),
@@ -100,8 +107,17 @@ def reference(reading: Reading) -> PatientReference:
     pid = reading.message.segment("PID")
     found = stated_identifiers(reading, pid)
     identifier_key(found)
-    name, born = _legal_name(reading, pid), reading.date_of("patient.birth_date", pid)
-    return PatientReference(found, name, born, _sex(reading, pid))
+    born, _ = _birth(reading, pid)
+    return PatientReference(found, _legal_name(reading, pid), born, _sex(reading, pid))
+
+
+def _birth(reading: Reading, pid: Segment) -> tuple[date | None, str | None]:
+    """The date of birth, or the year or month where no day was sent: no day is made up."""
+    segment, path = reading.part("patient.birth_date", pid)
+    if stated := parse_month(segment.value(path) or ""):
+        return None, stated
+    born = reading.date(segment, path)
+    return born, "" if born is not None else None
 
 
 def merges(reading: Reading) -> list[tuple[str, PatientMerge]]:

@@ -18,6 +18,7 @@ _TIME = re.compile(
     r"(?:(?P<second>\d{2})(?:\.(?P<fraction>\d{1,6})\d*)?)?)?)?)?)?(?P<offset>[+-]\d{4})?",
     re.ASCII,
 )
+_MONTH = re.compile(r"(?P<year>\d{4})(?P<month>\d{2})?", re.ASCII)
 _PARTS: tuple[Precision, ...] = ("year", "month", "day", "hour", "minute", "second", "fraction")
 
 
@@ -67,6 +68,15 @@ def parse_date(text: str, path: str) -> tuple[date | None, Issue | None]:
     return None, Issue(
         "bad_date", path, "This is not a date of the form YYYYMMDD; it was left out."
     )
+
+
+def parse_month(text: str) -> str | None:
+    """The year or the month of a DT or TS that says no more, as ISO 8601 has it (``1950-07``);
+    None for any other text."""
+    match = _MONTH.fullmatch(text.strip())
+    if match is None or match["year"] == "0000" or not 1 <= int(match["month"] or 1) <= 12:
+        return None
+    return f"{match['year']}-{match['month']}" if match["month"] else match["year"]
 
 
 def _precision(groups: dict[str, str | None]) -> Precision:

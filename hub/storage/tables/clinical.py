@@ -119,6 +119,7 @@ class Immunization(PracticeOwned, Sourced, Base):
     status: Mapped[str]
     administered_on: Mapped[date]
     administered_at: Mapped[datetime | None]
+    administered_precision: Mapped[str | None]
     vaccine_code: Mapped[str]
     vaccine_system: Mapped[str] = mapped_column(default="")
     vaccine_name: Mapped[str] = mapped_column(default="")

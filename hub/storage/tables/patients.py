@@ -22,6 +22,7 @@ class Patient(PracticeOwned, Sourced, Base):
     given_name: Mapped[str] = mapped_column(default="")
     middle_name: Mapped[str] = mapped_column(default="")
     birth_date: Mapped[date | None]
+    birth_date_stated: Mapped[str] = mapped_column(default="", server_default="")
     sex: Mapped[str] = mapped_column(default="unknown")
     phone: Mapped[str] = mapped_column(default="")
     email: Mapped[str] = mapped_column(default="")
@@ -32,6 +33,7 @@ class Patient(PracticeOwned, Sourced, Base):
     postal_code: Mapped[str] = mapped_column(default="")
     language: Mapped[str] = mapped_column(default="")
     deceased_at: Mapped[datetime | None]
+    deceased_at_precision: Mapped[str | None]
     status: Mapped[str] = mapped_column(default="active")
     merged_into_id: Mapped[str | None]
     primary_provider_id: Mapped[str | None]

@@ -77,7 +77,9 @@ class Encounter(PracticeOwned, Sourced, Base):
     encounter_class: Mapped[str] = mapped_column(default="other")
     location: Mapped[str] = mapped_column(default="")
     starts_at: Mapped[datetime]
+    starts_at_precision: Mapped[str | None]
     ends_at: Mapped[datetime | None]
+    ends_at_precision: Mapped[str | None]
     discharge_disposition: Mapped[str] = mapped_column(default="")
     admission_type: Mapped[str] = mapped_column(default="", server_default="")
     hospital_service: Mapped[str] = mapped_column(default="", server_default="")
@@ -138,6 +140,7 @@ class Observation(PracticeOwned, Sourced, Base):
     abnormal_flags: Mapped[str] = mapped_column(default="")
     status: Mapped[str]
     observed_at: Mapped[datetime]
+    observed_at_precision: Mapped[str | None]
     note: Mapped[str] = mapped_column(default="")
     order_id: Mapped[str | None]
     value_code: Mapped[str] = mapped_column(default="", server_default="")
@@ -175,6 +178,7 @@ class ObservationVersion(PracticeOwned, Base):
     abnormal_flags: Mapped[str] = mapped_column(default="")
     note: Mapped[str] = mapped_column(default="")
     observed_at: Mapped[datetime]
+    observed_at_precision: Mapped[str | None]
     received_at: Mapped[datetime | None]
     replaced_at: Mapped[datetime]
     inbox_id: Mapped[str | None]

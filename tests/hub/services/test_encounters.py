@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,3 +109,15 @@ def test_a_continued_visit_that_nobody_knows_is_an_issue(desk: Any) -> None:
     desk.put(Encounter(WHO, None, "outpatient", prior_visit_number="V0"), "V2", minute=5)
     assert desk.codes == ["unknown_visit"]
     assert desk.one(tables.Encounter).preceded_by_id is None
+
+
+def test_a_time_keeps_the_precision_it_was_stated_with_until_another_time_is_stated(
+    desk: Any,
+) -> None:
+    desk.put(replace(ADMITTED, starts_at_precision="day"), minute=1)
+    desk.put(Encounter(WHO, None, location="W2"), minute=2)
+    assert desk.one(tables.Encounter).starts_at_precision == "day"
+    desk.put(replace(DISCHARGED, ends_at_precision="minute"), minute=3)
+    desk.put(Encounter(WHO, "in_progress", starts_at=IN), minute=4)
+    row = desk.one(tables.Encounter)
+    assert (row.starts_at_precision, row.ends_at, row.ends_at_precision) == (None, None, None)

@@ -358,3 +358,14 @@ def test_every_table_of_patient_rows_follows_a_merge() -> None:
 def _id(desk: Any, value: str) -> str:
     """The patient an identifier was stated for, merged or not."""
     return str(desk.one(PatientIdentifier, value=value).patient_id)
+
+
+def test_a_birth_year_stands_until_the_day_is_known_and_is_no_date(desk: Any) -> None:
+    who = (Identifier("HOSP", "MR", "Y1"),)
+    desk.put(Patient(who, birth_date_stated="1950-07"), minute=1)
+    row = desk.one(tables.Patient)
+    assert (row.birth_date, row.birth_date_stated) == (None, "1950-07")
+    desk.put(Patient(who, birth_date=date(1950, 7, 4), birth_date_stated=""), minute=2)
+    desk.put(Patient(who, birth_date_stated="1950"), minute=3)
+    row = desk.one(tables.Patient)
+    assert (row.birth_date, row.birth_date_stated) == (date(1950, 7, 4), "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.sdk.hl7v2.batches import split_messages
 from connectors.sdk.hl7v2.builder import build_message
 from connectors.sdk.hl7v2.charsets import decode
-from connectors.sdk.hl7v2.datetimes import parse_date, parse_time
+from connectors.sdk.hl7v2.datetimes import parse_date, parse_month, parse_time
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.escapes import escape, unescape
 from connectors.sdk.hl7v2.framing import wrap
@@ -194,3 +194,20 @@ def test_the_builder_writes_valid_messages_and_hides_values_in_its_errors() -> N
     with pytest.raises(Rejected) as caught:
         build_message("ADT_A05", "2.5.1", [("MSH", header), ("PID", {5: "Okonkwo^Ada"})])
     assert "Okonkwo" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("1950", "1950"),
+        ("195007", "1950-07"),
+        ("19500704", None),
+        ("195013", None),
+        ("195000", None),
+        ("0000", None),
+        ("", None),
+        ("195", None),
+    ],
+)
+def test_a_year_or_month_is_read_as_no_more_than_that(text: str, stated: str | None) -> None:
+    assert parse_month(text) == stated
