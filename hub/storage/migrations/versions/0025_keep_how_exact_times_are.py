@@ -1,6 +1,6 @@
 """Keep how exactly a source states a time.
 
-Revision 0024, after 0023. Columns are added in place, so that triggers on these tables stay.
+Revision 0025, after 0024. Columns are added in place, so that triggers on these tables stay.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from hub.storage.tables import base as types
 
-revision = "0024"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
