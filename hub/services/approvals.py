@@ -25,6 +25,11 @@ from hub.storage.tables import (
     new_id,
 )
 
+DECIDED = frozenset(
+    {RoundStatus.SOLVED, RoundStatus.APPROVED, RoundStatus.ORDERED, RoundStatus.RECEIVING}
+)
+"""States in which an approval, or the repetition of one, makes sense."""
+
 
 def approve_round(
     session: ScopedSession,
@@ -41,7 +46,7 @@ def approve_round(
     by now, or none to approve. Forbidden if there is nothing this principal may decide on.
     """
     row = locked_round(session, round_id)
-    if row.status not in {RoundStatus.SOLVED, RoundStatus.APPROVED, RoundStatus.ORDERED}:
+    if row.status not in DECIDED:
         raise Conflict("The round has no plan to approve; run it first.")
     if row.plan_version != plan_version or digest not in {None, row.plan_digest}:
         raise Conflict("The round has another plan by now; look at it before you approve.")

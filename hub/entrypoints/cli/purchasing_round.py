@@ -13,6 +13,7 @@ from hub.domain.purchasing.requisition_file import read_requisition
 from hub.domain.supply_bids import read_bid
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit
+from hub.entrypoints.cli.purchasing_page import scenarios_page
 from hub.errors import NotFound
 from hub.services import bids, normalise, operators
 from hub.storage import purchasing, requisitions, rounds, savings, scenarios
@@ -129,7 +130,13 @@ def requisition(
         common.print_rows(waiting, {"line": "number", "state": "state", "why": "issue"})
 
 
-def list_scenarios(named: Named, as_json: AsJson = False) -> None:
+def list_scenarios(
+    named: Named,
+    page: Annotated[
+        Path | None, typer.Option(help="Write them as one HTML page with a chart.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the scenarios of a round beside its plan: cost, difference, bound and what each
     changes."""
     with common.opened() as hub, hub.database.read(SCOPE) as session:
@@ -143,6 +150,8 @@ def list_scenarios(named: Named, as_json: AsJson = False) -> None:
             for each in scenarios.of_round(session, row.id)
         ]
         plan = {"name": row.name, **_texts(row, _MONEY), "plan_version": row.plan_version}
+    if page is not None:
+        page.write_text(scenarios_page(plan, rows), encoding="utf-8")
     if as_json:
         common.print_json({"plan": plan, "scenarios": rows})
         return

@@ -60,6 +60,15 @@ def test_a_file_is_stated_with_a_reason_for_each_line_that_waits(
     hub.close()
 
 
+def test_scenarios_are_written_as_a_page(hub: Database, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    shown = run("scenarios", "March", "--page", str(page), "--json")
+    assert (shown["plan"]["name"], shown["scenarios"]) == ("March", [])
+    assert "<h1>March</h1>" in page.read_text()
+    assert run("savings", "March", "--by", "category", "--json")["savings"] == []
+    hub.close()
+
+
 def test_a_round_is_shown_with_its_steps(hub: Database) -> None:
     [listed] = run("rounds", "--json")["rounds"]
     shown = run("show", "March", "--json")
