@@ -301,7 +301,6 @@ class _Run:
             await asyncio.wrap_future(self.context.database.gather(event, audit.append_all))
 
     def _read_event(self, reading: Reading) -> audit.Event:
-        digest = self.context.crypto.digest
         return event_of(
             self.context,
             self.name,
@@ -309,7 +308,7 @@ class _Run:
             "success",
             entities=reading.entities,
             practice_ids=reading.practice_ids,
-            subjects=[digest(f"subject:{p}:{i}") for p, i in reading.subjects],
+            subjects=self.context.crypto.subjects(reading.subjects),
         )
 
     def append(self, session: ScopedSession, action: str, outcome: str, **facts: Any) -> None:

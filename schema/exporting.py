@@ -62,14 +62,14 @@ def read_chunk(schema: Schema, context: Context, request: Request) -> Chunk:
                 "A row or a right the export had come to is gone; start it again."
             ) from None
     rows, info = written[key], written[f"{key}_"]
-    digest, reading = context.crypto.digest, reader.reading
+    reading = reader.reading
     return Chunk(
         text=b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows),
         rows=len(rows),
         cursor=info["end"] if info["more"] else None,
         entities=dict(reading.entities),
         practice_ids=frozenset(reading.practice_ids),
-        subjects=frozenset(digest(f"subject:{p}:{i}") for p, i in reading.subjects),
+        subjects=frozenset(context.crypto.subjects(reading.subjects)),
     )
 
 

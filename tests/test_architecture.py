@@ -35,6 +35,7 @@ ENGINES = {
 }
 DRIVERS = {
     "hub/storage/reads/driver.py": "runs compiled parts on connections that only read",
+    "hub/storage/reads/wire.py": "sends compiled parts to PostgreSQL and takes their row",
     "hub/storage/reads/explain.py": "asks how compiled parts would be read, and runs none",
     "hub/storage/running.py": "ends a statement on the connection it is told",
 }
@@ -173,10 +174,11 @@ def drivers_run_compiled_parts_only(path: str, tree: ast.Module) -> Iterator[int
         name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
         if name == "CompiledPart" and path != "hub/storage/reads/compile.py":
             yield node.lineno
-        if path in DRIVERS and name in {"execute", "executemany", "executescript"}:
-            said = ast.unparse(node.args[0])
+        runs = {"execute": 0, "executemany": 0, "executescript": 0, "send_prepare": 1}
+        if path in DRIVERS and name in {*runs, "send_query", "send_query_params", "exec_"}:
+            said = ast.unparse(node.args[runs.get(name, 0)])
             if said not in {"part.sql", "part.sql.encode()", "MAP_THE_FILE"} and not isinstance(
-                node.args[0], ast.Constant
+                node.args[runs.get(name, 0)], ast.Constant
             ):
                 yield node.lineno
 
@@ -249,6 +251,7 @@ RULES: dict[Rule, list[tuple[str, str]]] = {
         ("hub/storage/reads/text.py", "part = CompiledPart('SELECT 1', (), ())"),
         ("hub/storage/reads/driver.py", "connection.execute(f'SELECT {name}')"),
         ("hub/storage/reads/driver.py", "connection.execute(text)"),
+        ("hub/storage/reads/wire.py", "libpq.send_prepare(name, text)"),
     ],
     sql_is_never_written_as_text: [
         ("hub/storage/reads/x.py", "from sqlalchemy import text"),

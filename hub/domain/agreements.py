@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -110,7 +111,7 @@ class AgreementTerm:
         return self.starts_on <= today and (self.ends_on is None or today < self.ends_on)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """The practices whose rows may be read, per domain, for one principal and one purpose.
 
@@ -132,11 +133,20 @@ class Scope:
 
     def practices(self, domain: Domain) -> frozenset[str]:
         """Practices with at least limited rows readable in `domain`."""
-        return self.rows.get(domain, frozenset()) | self.limited.get(domain, frozenset())
+        return self._readable[domain]
 
     def all_practices(self) -> frozenset[str]:
         """Practices readable in any domain."""
-        return frozenset().union(*self.rows.values(), *self.limited.values())
+        return self._everywhere
+
+    @cached_property
+    def _readable(self) -> Mapping[Domain, frozenset[str]]:
+        none: frozenset[str] = frozenset()
+        return {d: self.rows.get(d, none) | self.limited.get(d, none) for d in Domain}
+
+    @cached_property
+    def _everywhere(self) -> frozenset[str]:
+        return frozenset().union(*self._readable.values())
 
     @property
     def is_mso(self) -> bool:

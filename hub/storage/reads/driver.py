@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from psycopg import AsyncConnection, AsyncRawCursor, Error, OperationalError
-from psycopg.pq import TransactionStatus
+from psycopg import AsyncConnection, Error, OperationalError
 from sqlalchemy.engine import make_url
 
 from hub.domain.agreements import Scope
@@ -27,11 +26,11 @@ from hub.storage.reads.marks import Marks
 from hub.storage.reads.reading import PolicyChanged, Reading
 from hub.storage.reads.scoping import Sets
 from hub.storage.reads.text import SQLITE_NODE_ID, Postgresql, Sqlite, Writer
+from hub.storage.reads.wire import KEPT_STATEMENTS, Wire
 from hub.storage.reads.write import global_id
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
-KEPT_STATEMENTS = 256
 MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
 _OPTIONS = (
     f"-c default_transaction_read_only=on -c statement_timeout={int(STATEMENT_SECONDS * 1000)} "
@@ -95,17 +94,11 @@ class _Connections:
 
     def __init__(self) -> None:
         self.free = asyncio.Semaphore(CONNECTIONS)
-        self.idle: list[AsyncConnection[Row]] = []
-
-    def put_back(self, connection: AsyncConnection[Row]) -> None:
-        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-            self.idle.append(connection)
-        else:
-            connection.pgconn.finish()
+        self.idle: list[Wire] = []
 
     def close(self) -> None:
-        for connection in self.idle:
-            connection.pgconn.finish()
+        for wire in self.idle:
+            wire.close()
         self.idle.clear()
 
 
@@ -125,15 +118,14 @@ class PostgresqlReads(TextReads):
         connections = self._of_loop.get(loop) or self._begin(loop)
         async with connections.free:
             while connections.idle:
-                connection = connections.idle.pop()
+                wire = connections.idle.pop()
                 try:
-                    return await self._on(connection, connections, part, parameters)
+                    return await self._on(wire, connections, part, parameters)
                 except OperationalError:
-                    if not connection.closed:
+                    if not wire.closed:
                         raise
                     # The server ended it while it was idle; a read may be asked again.
-            connection = await self._connect()
-            return await self._on(connection, connections, part, parameters)
+            return await self._on(await self._connect(), connections, part, parameters)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> _Connections:
         for ended in [other for other in self._of_loop if other.is_closed()]:
@@ -141,32 +133,27 @@ class PostgresqlReads(TextReads):
         return self._of_loop.setdefault(loop, _Connections())
 
     async def _on(
-        self,
-        connection: AsyncConnection[Row],
-        connections: _Connections,
-        part: CompiledPart,
-        parameters: list[Any],
+        self, wire: Wire, connections: _Connections, part: CompiledPart, parameters: list[Any]
     ) -> Row:
-        cursor = AsyncRawCursor(connection)
         try:
-            await cursor.execute(part.sql.encode(), parameters, prepare=True)
-            row = await cursor.fetchone()
+            *texts, version = await wire.row(part, parameters)
         except Error as error:
-            connections.put_back(connection)
             refuse_slow(error)
             raise
-        except BaseException:  # cancelled: the cancel may still be under way to the server
-            connection.pgconn.finish()
-            raise
-        connections.put_back(connection)
-        return row or ()
+        finally:
+            if not wire.closed:
+                connections.idle.append(wire)
+        return *(text.decode() for text in texts), int(version)
 
-    async def _connect(self) -> AsyncConnection[Row]:
+    async def _connect(self) -> Wire:
         connection = await AsyncConnection[Row].connect(
-            self._address, autocommit=True, options=_OPTIONS, connect_timeout=5
+            self._address,
+            autocommit=True,
+            options=_OPTIONS,
+            client_encoding="utf8",
+            connect_timeout=5,
         )
-        connection.prepared_max = KEPT_STATEMENTS
-        return connection
+        return Wire(connection)
 
     def close(self) -> None:
         for connections in self._of_loop.values():

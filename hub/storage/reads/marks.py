@@ -34,6 +34,14 @@ class Mark:
     below: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Patients:
+    """Counted rows of one selection and practice that differ in their patient alone."""
+
+    type_name: str
+    practice_id: str
+
+
 class Marks:
     """The marks found in the texts of one statement, checked and added up."""
 
@@ -47,6 +55,7 @@ class Marks:
             {mark.source.type_name: 0 for mark in marks if mark.counted and not mark.by_id}
         )
         self.root_rows: dict[int, int] = {}
+        self._patients: dict[str, _Patients] = {}
 
     def release(self, text: str) -> str:
         """The text without its marks.
@@ -59,7 +68,14 @@ class Marks:
         if len(pieces) % 2 == 0:
             raise OutOfScope("A read returned a mark without an end.")
         for mark, times in Counter(pieces[1::2]).items():
-            self._take(mark, times)
+            head, _, last = mark.rpartition(",")
+            patients = self._patients.get(head)
+            if patients is None:
+                self._take(mark, times)
+            else:  # all but the patient was checked with an earlier mark
+                self.reading.entities[patients.type_name] += times
+                if last:
+                    self.reading.subjects.add((patients.practice_id, last))
         return "".join(pieces[::2])
 
     def _take(self, text: str, times: int) -> None:
@@ -80,6 +96,9 @@ class Marks:
             self.reading.practice_ids.add(practice)
             if mark.subject and rest[0]:
                 self.reading.subjects.add((practice, rest[0]))
+            if mark.subject and not mark.by_id:
+                head = f"{number},{practice}"
+                self._patients[head] = _Patients(mark.source.type_name, practice)
 
     def _take_other(self, kind: str, text: str, times: int) -> None:
         if kind == NO_CURSOR:

@@ -15,6 +15,7 @@ from hub.storage.policy import version
 from hub.storage.reads.compile import CompiledPart, compile_roots
 from hub.storage.reads.reading import PolicyChanged
 from hub.storage.reads.scoping import split
+from hub.storage.reads.wire import KEPT_STATEMENTS
 from hub.storage.session import Database
 from hub.storage.tables import Practice
 
@@ -107,4 +108,24 @@ def test_connections_the_server_ended_are_replaced_unnoticed(postgresql_with_tab
         assert (await read(database, part)).texts == []
 
     asyncio.run(twice())
+    database.close()
+
+
+def test_long_values_and_long_rows_come_through_whole(postgresql_with_tables):
+    database = Database(postgresql_with_tables)
+    long = "é" * 3_000_000
+    part = CompiledPart("SELECT $1::text || $1, 0", (lambda *_: long,), ())
+    assert asyncio.run(read(database, part)).texts == [long * 2]
+    database.close()
+
+
+def test_a_connection_that_prepared_enough_is_replaced(postgresql_with_tables):
+    database = Database(postgresql_with_tables)
+
+    async def many() -> None:
+        for number in range(KEPT_STATEMENTS + 2):
+            found = await read(database, CompiledPart(f"SELECT '{number}', 0", (), ()))
+            assert found.texts == [str(number)]
+
+    asyncio.run(many())
     database.close()

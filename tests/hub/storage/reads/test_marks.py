@@ -46,6 +46,8 @@ def test_the_text_comes_out_without_its_marks_and_what_was_read_is_added_up():
         marked("1", ""),
         marked("0", "p1"),
         marked("0", "p1", "ada", "more"),
+        marked("0", "p1", "ada") + marked("0", "p1", "ada", "more"),
+        marked("0", "p1", "ada") + marked("0", "p2", "bob"),
         marked("1", "="),
         marked("?", "p1"),
         f"{EDGE}0,p1,ada",
