@@ -88,6 +88,15 @@ class Settings(BaseSettings):
         description="the key-encryption keys themselves instead of a file: 64 hexadecimal digits"
         " each, by commas, the last one wraps",
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="bearer token /metrics wants; without one production does not answer it"
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="loopback port for the metrics of a process without the role web",
+    )
     worker_threads: int = Field(4, ge=1, le=64, description="Dramatiq worker threads per process")
     sender_threads: int = Field(
         4, ge=1, le=64, description="threads per process that send messages to other systems"

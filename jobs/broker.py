@@ -20,7 +20,7 @@ from dramatiq.errors import QueueNotFound
 from dramatiq.middleware import Middleware, ShutdownNotifications, TimeLimit
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from hub import log
+from hub import log, metrics
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job, JobState
 from hub.errors import (
@@ -264,6 +264,7 @@ class RowOutcome(Middleware):
                 self._fail(running, exception)
             running.finished = True
         except LeaseLost:
+            metrics.finishes_fenced.inc()
             logger.warning("lease lost", job_id=running.claimed.id, kind=running.claimed.kind)
 
     def _fail(self, running: RunningJob, exception: BaseException) -> None:
@@ -275,6 +276,7 @@ class RowOutcome(Middleware):
             context.database.transaction(
                 _SCOPE, lambda session: queue.end_cancelled(session, job, now=now)
             )
+            metrics.jobs_ended.labels(job.kind, JobState.CANCELLED).inc()
             return
         failure = classify(exception, job, context)
         state = context.database.transaction(
@@ -289,6 +291,7 @@ class RowOutcome(Middleware):
                 counts=failure.counts,
             ),
         )
+        metrics.jobs_ended.labels(job.kind, state).inc()
         if isinstance(exception, Held):
             return
         level = logger.error if state is JobState.DEAD else logger.warning

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from connectors.sdk.base import Connector
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
+from hub import metrics
 from hub.domain.agreements import unrestricted_scope
-from hub.errors import DataError, Held, NotFound, NotSupported, VendorRefused
+from hub.errors import DataError, Held, HubError, NotFound, NotSupported, VendorRefused
 from hub.services import connections as connection_service
 from hub.storage import connections
 from hub.storage.tables import Connection
@@ -66,7 +68,10 @@ def calling(
     """
     context = job.context
     require_running(context, connection)
-    with opened(context, connection, seconds, lambda: job.cancel_asked) as (connector, ctx):
+    with (
+        _measured(connection.connector_id),
+        opened(context, connection, seconds, lambda: job.cancel_asked) as (connector, ctx),
+    ):
         try:
             yield connector, ctx
         except (DataError, NotSupported):
@@ -78,6 +83,23 @@ def calling(
                 lambda session: connection_service.note_failure(session, connection.id, refused),
             )
             raise
+
+
+@contextmanager
+def _measured(connector_id: str) -> Iterator[None]:
+    """Count a call and its time by connector and outcome."""
+    began, outcome = time.perf_counter(), "ok"
+    try:
+        yield
+    except HubError as error:
+        outcome = error.code
+        raise
+    except BaseException:
+        outcome = "INTERNAL"
+        raise
+    finally:
+        seconds = time.perf_counter() - began
+        metrics.vendor_calls.labels(connector_id, outcome).observe(seconds)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from hub import metrics
 from hub.domain.agreements import Scope, unrestricted_scope
 from hub.errors import Cancelled, DeadlineNear
 from hub.services.exports import ReadChunk
@@ -87,6 +88,7 @@ class RunningJob:
 
         result = self.context.database.transaction(scope, work)
         self.finished = True
+        metrics.jobs_ended.labels(self.claimed.kind, "done").inc()
         return result
 
     def progress(self, **counts: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.sdk.base import ParsedDocument
+from hub import metrics
 from hub.domain.agreements import practice_scope, unrestricted_scope
 from hub.domain.encounters import Encounter
 from hub.domain.observations import ObservationReport
@@ -147,6 +148,7 @@ def _apply(context: JobContext, practice_id: str, zone: ZoneInfo, read: Sequence
     context.database.transaction(practice_scope(practice_id), effects)
     for each in read:
         each.job.finished = True
+        metrics.jobs_ended.labels(each.job.claimed.kind, "done").inc()
 
 
 def _read_ahead(session: ScopedSession, practice_id: str, read: Sequence[_Read]) -> None:

@@ -6,7 +6,7 @@ import threading
 
 import dramatiq
 
-from hub import log
+from hub import log, metrics
 from hub.domain.agreements import unrestricted_scope
 from hub.storage import leases, schedules
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
@@ -108,6 +108,7 @@ class JobWorker:
             _SCOPE, lambda session: leases.rescue(session, now=now), durable=False
         )
         if rescued:
+            metrics.leases_rescued.inc(rescued)
             self.context.database.bell.set()
             logger.warning("expired leases freed", count=rescued)
 

@@ -117,6 +117,12 @@ def failed(error: Exception, cost: Reservation | None = None) -> Answer:
     return Answer(status, content, headers, unprocessable)
 
 
+def outcome_of(answer: Answer) -> str:
+    """One word for how an operation ended: ok, or the code of its first error."""
+    errors = answer.content.get("errors")
+    return str(errors[0]["extensions"]["code"]) if errors else "ok"
+
+
 def refused(refusal: HttpRefusal, media_type: str) -> Response:
     """The answer to a request that is no GraphQL request."""
     body = failed(Rejected(str(refusal))).body

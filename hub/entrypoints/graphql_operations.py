@@ -9,6 +9,7 @@ anything but rights looked up for this very request.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import Protocol
 from graphql import OperationType
 from starlette.concurrency import run_in_threadpool
 
+from hub import metrics
 from hub.auth.buckets import Buckets, Reservation
 from hub.auth.credentials import authenticate
 from hub.auth.documents import find_document
@@ -30,7 +32,7 @@ from hub.domain.agreements import (
     unrestricted_scope,
 )
 from hub.entrypoints.connection_rules import prepare_connection
-from hub.entrypoints.graphql_answer import Answer, failed, not_modified, succeeded
+from hub.entrypoints.graphql_answer import Answer, failed, not_modified, outcome_of, succeeded
 from hub.entrypoints.graphql_extensions import asked_beside
 from hub.entrypoints.graphql_request import Question
 from hub.entrypoints.live import LiveAnswers
@@ -138,7 +140,17 @@ class Operations:
         With the methods GET and QUERY only queries are answered; an answer to QUERY carries its
         tag where it may be kept, and is left out if the client has it (`if_none_match`).
         """
-        asked = Asked(question, method, if_none_match)
+        began = time.perf_counter()
+        answer = await self._answered(
+            Asked(question, method, if_none_match), authorization, running
+        )
+        mode = "stored" if question.query is None else "sent"
+        seconds = time.perf_counter() - began
+        metrics.graphql_operations.labels(mode, outcome_of(answer)).observe(seconds)
+        return answer
+
+    async def _answered(self, asked: Asked, authorization: str | None, running: Running) -> Answer:
+        question = asked.question
         key = _key(question, authorization)
         access = self._known.get(key, self.hub.now())
         if access is not None:

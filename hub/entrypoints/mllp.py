@@ -17,6 +17,7 @@ import uvloop
 
 from connectors.ehr_hl7v2.receiving import Limits
 from connectors.sdk.hl7v2.framing import COMMITTED, NOT_COMMITTED, Frame, Framer, wrap
+from hub import metrics
 from hub.entrypoints.hl7_receive import Receiver, Reply
 from hub.entrypoints.mllp_doors import Closures, Door, Streams, accept_from, bind
 from hub.entrypoints.mllp_replies import Replies
@@ -144,6 +145,7 @@ class MllpServer:
         connection = _Connection(task)
         full = len(self._connections) >= self._limits.connections
         self._connections.add(connection)
+        metrics.mllp_connections.inc()
         try:
             if full:
                 self.closures.note("full", address)
@@ -154,6 +156,7 @@ class MllpServer:
             pass
         finally:
             self._connections.discard(connection)
+            metrics.mllp_connections.dec()
             if not connection.opened:
                 bare.close()
 
@@ -243,6 +246,7 @@ class MllpServer:
             reply = await self._receiver.receive(frame, streams.peer)
         finally:
             self._room.free(len(frame.content))
+        metrics.mllp_frames.labels(_code(reply.ack)).inc()
         if answer := _on_the_wire(reply):
             await streams.write(answer)
         if self._replies is not None and reply.source:
@@ -250,6 +254,12 @@ class MllpServer:
         elif self._replies is not None:
             self._replies.answered(frame.content, streams)
         return not reply.close
+
+
+def _code(acknowledgement: bytes) -> str:
+    """MSA-1 of an acknowledgement; `none` where nothing is answered."""
+    _, found, rest = acknowledgement.partition(b"\rMSA|")
+    return rest[:2].decode("ascii", "replace") if found else "none"
 
 
 def _on_the_wire(reply: Reply) -> bytes:

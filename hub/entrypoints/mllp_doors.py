@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from connectors.sdk.hl7v2.framing import wrap
-from hub import log
+from hub import log, metrics
 from hub.entrypoints.hl7_routes import Peer, is_within
 from hub.entrypoints.mllp_tls import names_of
 from hub.entrypoints.proxy_protocol import NoProxyHeader, read_origin
@@ -35,6 +35,7 @@ class Closures(Counter[str]):
 
     def note(self, reason: str, peer: str) -> None:
         self[reason] += 1
+        metrics.mllp_closed.labels(reason).inc()
         now = asyncio.get_running_loop().time()
         if now - self._remarked.get(reason, -_REMARK_SECONDS) >= _REMARK_SECONDS:
             self._remarked[reason] = now

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Collection
 from types import TracebackType
+from wsgiref.simple_server import WSGIServer
 
 import uvicorn
 
@@ -22,6 +23,7 @@ from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_route_table import RouteTable
 from hub.entrypoints.hub import Hub
+from hub.entrypoints.measuring import serve_metrics
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.entrypoints.mllp_replies import Replies
 from hub.entrypoints.mllp_tls import tls_files
@@ -56,6 +58,7 @@ class Service:
         self._worker: JobWorker | None = None
         self._mllp: MllpThread | None = None
         self._web: _WebThread | None = None
+        self._metrics: WSGIServer | None = None
 
     def __enter__(self) -> Service:
         self.start()
@@ -85,6 +88,8 @@ class Service:
                 self._web = _WebThread(app, settings.http_host, settings.http_port)
                 self._web.start()
                 self.http_port = self._web.port
+            elif settings.metrics_port is not None:
+                self._metrics, _ = serve_metrics(self.hub, settings.metrics_port)
             if "mllp" in self.roles:
                 self._mllp = self._listener()
                 self._mllp.start()
@@ -107,8 +112,11 @@ class Service:
             self._web.stop()
         if self._worker is not None:
             self._worker.stop()
+        if self._metrics is not None:
+            self._metrics.shutdown()
+            self._metrics.server_close()
         self._routes.stop()
-        self._mllp = self._web = self._worker = None
+        self._mllp = self._web = self._worker = self._metrics = None
 
     def _ready(self) -> str:
         """What keeps this process from its work; empty if nothing does."""

@@ -18,11 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from connectors import registry
-from hub import log
+from hub import log, metrics
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
 from hub.entrypoints.graphql_operations import HubParts
+from hub.entrypoints.measuring import metrics_endpoint
 from hub.entrypoints.refusals import Refusals, RefusedCredentials
 from hub.settings import Settings
 from hub.storage.session import Database
@@ -65,6 +66,7 @@ def create_app(
             *(page.routes() if hub.settings.profile == "demo" else ()),
             Route("/livez", _livez),
             Route("/readyz", readyz),
+            Route("/metrics", metrics_endpoint(hub)),
             *routes,
         ],
         middleware=[
@@ -132,10 +134,14 @@ class AccessLog:
             await self._app(scope, receive, note)
         finally:
             route = scope.get("route")
+            path = route.path if isinstance(route, Route) else ""
+            seconds = time.monotonic() - started
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            metrics.http_requests.labels(path, method, str(status)).observe(seconds)
             logger.debug(
                 "request",
                 method=scope["method"],
-                url_path=route.path if isinstance(route, Route) else "",
+                url_path=path,
                 status=status,
-                seconds=round(time.monotonic() - started, 4),
+                seconds=round(seconds, 4),
             )

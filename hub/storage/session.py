@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
-from hub import log
+from hub import log, metrics
 from hub.domain.agreements import Domain, Scope, unrestricted_scope
 from hub.errors import BadSetting, Forbidden
 from hub.storage.doorbell import Doorbell
@@ -184,8 +184,9 @@ class Database:
             with session:
                 result = work(session)
                 session.flush()
-            with _committing():
+            with _committing(), metrics.commit_seconds.time():
                 outer.commit()
+        metrics.commit_works.observe(1)
         self._done([session])
         return result
 
@@ -305,8 +306,9 @@ class _Committer:
                 else:
                     for _, scope, work in batch:
                         outcomes.append(_run_in_savepoint(connection, scope, work))
-                with _committing():
+                with _committing(), metrics.commit_seconds.time():
                     outer.commit()
+            metrics.commit_works.observe(len(batch))
         except BaseException as error:  # the thread must outlive whatever a piece of work raises
             self._drop_connection()
             if outcomes and len(batch) > 1:

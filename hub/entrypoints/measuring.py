@@ -1,0 +1,131 @@
+"""`/metrics`: what this process counted, and what waits in the database at the moment it is asked.
+
+In production the route of the HTTP server wants HUB_METRICS_TOKEN, because a proxy in front makes
+every visitor look like this machine; in the demo it answers this machine only. A process without
+that server answers on HUB_METRICS_PORT, on loopback.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import start_http_server
+from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.graphql_operations import HubParts
+from hub.metrics import REGISTRY
+from hub.settings import is_loopback
+from hub.storage import measures
+from hub.storage.session import ScopedSession
+
+_SCOPE = unrestricted_scope("metrics")
+
+
+class Waiting(Collector):
+    """Measured when asked: jobs, lanes, messages and the log of the database."""
+
+    def __init__(self, hub: HubParts) -> None:
+        self._hub = hub
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        with self._hub.database.read(_SCOPE) as session:
+            yield from self._jobs(session)
+            yield from self._messages(session)
+            yield _gauge("hub_audit_events", "Audit events.", measures.audit_events(session))
+            size = measures.log_bytes(session, self._hub.database.url)
+        yield _gauge("hub_database_log_bytes", "Bytes of the write-ahead log.", size)
+
+    def _jobs(self, session: ScopedSession) -> Iterator[Metric]:
+        now = self._hub.now()
+        jobs = GaugeMetricFamily("hub_jobs", "Jobs that are not over.", labels=["queue", "state"])
+        age = GaugeMetricFamily(
+            "hub_job_ready_age_seconds", "How long the oldest due job waits.", labels=["queue"]
+        )
+        for queue, state, count, earliest in measures.live_jobs(session):
+            jobs.add_metric([queue, state], count)
+            if state == "ready":
+                age.add_metric([queue], _age(earliest, now))
+        lag = GaugeMetricFamily(
+            "hub_lane_lag_seconds", "How long the head of a lane waits.", labels=["queue"]
+        )
+        for queue, since in measures.due_lanes(session).items():
+            lag.add_metric([queue], _age(since, now))
+        yield from (jobs, age, lag)
+
+    def _messages(self, session: ScopedSession) -> Iterator[Metric]:
+        count, oldest = measures.unread(session)
+        yield _gauge("hub_messages_unread", "Messages stored and not read yet.", count)
+        waits = 0.0 if oldest is None else _age(oldest, self._hub.now())
+        yield _gauge("hub_message_unread_age_seconds", "How long the oldest waits.", waits)
+        unsent = GaugeMetricFamily(
+            "hub_messages_unsent", "Messages to other systems not settled.", labels=["state"]
+        )
+        for state, number in measures.unsent(session).items():
+            unsent.add_metric([state], number)
+        yield unsent
+
+
+def exposition(hub: HubParts) -> bytes:
+    """All metrics of this process and its database as text. Without a database that answers, those
+    of the process."""
+    try:
+        waiting = CollectorRegistry()
+        waiting.register(Waiting(hub))
+        measured = generate_latest(waiting)
+    except Exception:
+        measured = _DATABASE_AWAY
+    return generate_latest(REGISTRY) + measured
+
+
+_DATABASE_AWAY = b"# The database does not answer.\n"
+
+
+def metrics_endpoint(hub: HubParts) -> Callable[[Request], Awaitable[Response]]:
+    """The route's function."""
+
+    async def metrics(request: Request) -> Response:
+        if not _admitted(hub, request):
+            return Response(status_code=404)
+        body = await run_in_threadpool(exposition, hub)
+        return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _admitted(hub: HubParts, request: Request) -> bool:
+    token = hub.settings.metrics_token
+    if token is not None:
+        expected = f"Bearer {token.get_secret_value()}".encode()
+        return hmac.compare_digest(request.headers.get("authorization", "").encode(), expected)
+    if hub.settings.profile == "production" or request.client is None:
+        return False
+    return is_loopback(request.client.host)
+
+
+def serve_metrics(hub: HubParts, port: int) -> tuple[WSGIServer, threading.Thread]:
+    """Answer on a port of loopback, for a process without the HTTP server."""
+    both = CollectorRegistry()
+    both.register(REGISTRY)
+    both.register(Waiting(hub))
+    return start_http_server(port, addr="127.0.0.1", registry=both)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _age(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())

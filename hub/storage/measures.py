@@ -1,0 +1,67 @@
+"""What the database says of the work that waits, for whoever watches from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, select, text
+from sqlalchemy.engine import make_url
+
+from hub.storage.lanes import LIVE
+from hub.storage.session import ScopedSession
+from hub.storage.tables import AuditHead, InboundMessage, JobRow, Lane, OutboundMessage
+
+
+def live_jobs(session: ScopedSession) -> list[tuple[str, str, int, datetime]]:
+    """Queue, state, count and earliest due time of the jobs that are not over."""
+    rows = session.execute(
+        select(JobRow.queue, JobRow.state, func.count(), func.min(JobRow.run_at))
+        .where(LIVE)
+        .group_by(JobRow.queue, JobRow.state)
+    )
+    return [(queue, state, count, earliest) for queue, state, count, earliest in rows]
+
+
+def due_lanes(session: ScopedSession) -> dict[str, datetime]:
+    """Queue -> since when the lane that waits longest is due; lanes in hand do not wait."""
+    rows = session.execute(
+        select(Lane.queue, func.min(Lane.ready_at))
+        .where(text("lanes.ready_at IS NOT NULL"), Lane.token.is_(None))
+        .group_by(Lane.queue)
+    )
+    return {queue: since for queue, since in rows if since is not None}
+
+
+def unread(session: ScopedSession) -> tuple[int, datetime | None]:
+    """How many messages are stored and not read yet, and since when the oldest."""
+    waiting = select(func.count(), func.min(InboundMessage.received_at)).where(
+        InboundMessage.state == "received"
+    )
+    count, oldest = session.execute(waiting).one()
+    return count, oldest
+
+
+def unsent(session: ScopedSession) -> dict[str, int]:
+    """Messages to other systems that are not settled, by state."""
+    rows = session.execute(
+        select(OutboundMessage.state, func.count())
+        .where(OutboundMessage.state.in_(("queued", "parked")))
+        .group_by(OutboundMessage.state)
+    )
+    return {state: count for state, count in rows}  # noqa: C416 - rows are no tuples to mypy
+
+
+def audit_events(session: ScopedSession) -> int:
+    """How many events the audit trail has."""
+    return session.scalar(select(func.sum(AuditHead.count))) or 0
+
+
+def log_bytes(session: ScopedSession, url: str) -> int:
+    """Bytes of the write-ahead log: of SQLite those not yet copied into the database, of PostgreSQL
+    all ever written."""
+    if session.get_bind().dialect.name == "sqlite":
+        file = Path(f"{make_url(url).database}-wal")
+        return file.stat().st_size if file.exists() else 0
+    written = text("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
+    return int(session.execute(written).scalar_one())

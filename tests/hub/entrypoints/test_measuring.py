@@ -1,0 +1,107 @@
+"""`/metrics`: what waits and what was done, with few labels, and not for everybody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from hub.domain.agreements import unrestricted_scope
+from hub.domain.jobs import Job
+from hub.entrypoints.hub import Hub
+from hub.entrypoints.measuring import exposition, metrics_endpoint
+from hub.services.intake import Arrival, Intake
+from hub.settings import Settings
+from hub.storage import queue
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database
+
+SCOPE = unrestricted_scope("test")
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def hub(database: Database, crypto: Crypto, folder: Path, now: datetime, **given: Any) -> Hub:
+    settings = Settings(data_dir=folder, **given)
+    return Hub(settings, database, crypto, Intake(database, crypto, lambda: now), lambda: now)
+
+
+def samples(content: bytes) -> dict[tuple[str, ...], float]:
+    """Name and label values -> value."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(content.decode())
+        for sample in family.samples
+    }
+
+
+def receive(found: Hub, number: int) -> None:
+    content = f"MSH|^~\\&|A\rPID|1||{number}^^^NORTH^MR\r".encode()
+    arrival = Arrival("hl7v2", None, None, "mllp:A", f"C{number}", "ADT^A04", content)
+    found.intake.receive(arrival).result(timeout=30)
+
+
+def test_what_waits_is_measured_with_its_age(
+    database: Database, crypto: Crypto, tmp_path: Path
+) -> None:
+    receive(hub(database, crypto, tmp_path, NOON), 1)
+    due = NOON - timedelta(minutes=2)
+    database.transaction(SCOPE, lambda s: queue.add(s, Job.PRUNE, {}, now=due))
+
+    found = samples(exposition(hub(database, crypto, tmp_path, NOON + timedelta(minutes=1))))
+
+    assert found["hub_messages_unread",] == 1
+    assert found["hub_message_unread_age_seconds",] == 60
+    assert found["hub_jobs", queue.DEFAULT_QUEUE, "ready"] == 2
+    assert found["hub_job_ready_age_seconds", queue.DEFAULT_QUEUE] == 180
+    assert found["hub_database_log_bytes",] > 0
+
+
+def test_many_patients_make_no_more_series(
+    database: Database, crypto: Crypto, tmp_path: Path
+) -> None:
+    found = hub(database, crypto, tmp_path, NOON)
+    receive(found, 1)
+    before = set(samples(exposition(found)))
+    for number in range(2, 60):
+        receive(found, number)
+
+    assert set(samples(exposition(found))) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "headers", "status"),
+    [
+        ({}, {}, 404),
+        ({"metrics_token": SecretStr("let-me-in")}, {}, 404),
+        ({"metrics_token": SecretStr("let-me-in")}, {"Authorization": "Bearer wrong"}, 404),
+        ({"metrics_token": SecretStr("let-me-in")}, {"Authorization": "Bearer let-me-in"}, 200),
+        ({"profile": "production"}, {}, 404),
+    ],
+)
+def test_only_who_may_watch_is_answered(
+    database: Database,
+    crypto: Crypto,
+    tmp_path: Path,
+    given: dict[str, Any],
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    found = hub(database, crypto, tmp_path, NOON, **given)
+    app = Starlette(routes=[Route("/metrics", metrics_endpoint(found))])
+
+    assert TestClient(app).get("/metrics", headers=headers).status_code == status
+
+
+def test_the_demo_answers_this_machine(database: Database, crypto: Crypto, tmp_path: Path) -> None:
+    app = Starlette(
+        routes=[Route("/metrics", metrics_endpoint(hub(database, crypto, tmp_path, NOON)))]
+    )
+
+    assert TestClient(app, client=("127.0.0.1", 1)).get("/metrics").status_code == 200
