@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -32,6 +34,8 @@ from schema.context import ConnectorEntry
 logger = log.get(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
+LEAST_FREE_BYTES = 64 * 1024 * 1024
+"""With less on the disk of HUB_DATA_DIR the hub says it is not ready."""
 _SCOPE = unrestricted_scope("health")
 
 
@@ -54,9 +58,9 @@ def create_app(
     endpoint = GraphQLEndpoint(hub, catalogue() if connectors is None else connectors)
 
     async def readyz(_: Request) -> Response:
-        if not await run_in_threadpool(_database_answers, hub.database):
+        if not await run_in_threadpool(_database_writes, hub.database):
             return JSONResponse({"status": "database unreachable"}, 503)
-        problem = ready()
+        problem = ready() or _disk_full(hub.settings.data_dir)
         return JSONResponse({"status": problem or "ok"}, 503 if problem else 200)
 
     return Starlette(
@@ -103,10 +107,16 @@ async def _livez(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _database_answers(database: Database) -> bool:
+def _disk_full(data_dir: Path) -> str:
+    """A sentence's worth of warning while there is still room to stop in order."""
+    full = data_dir.exists() and shutil.disk_usage(data_dir).free < LEAST_FREE_BYTES
+    return "disk full" if full else ""
+
+
+def _database_writes(database: Database) -> bool:
+    """Whether a transaction begins and commits, on SQLite in the thread that writes for all."""
     try:
-        with database.read(_SCOPE) as session:
-            session.execute(select(1))
+        database.transaction(_SCOPE, lambda session: session.execute(select(1)).scalar())
     except Exception:
         return False
     return True
