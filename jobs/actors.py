@@ -73,6 +73,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.PLACE_ORDER: ActorSpec(orders.place, 2 * MINUTE),
     Job.SEND_REPLY: ActorSpec(orders.send_reply, 2 * MINUTE),
     Job.WRITE_APPOINTMENT: ActorSpec(authoring.write_appointment, 2 * MINUTE, SENDING_QUEUE),
+    Job.WRITE_ORDER: ActorSpec(authoring.write_order, 2 * MINUTE, SENDING_QUEUE),
     Job.SEND_MESSAGE: ActorSpec(sending.send_message, 3 * MINUTE, SENDING_QUEUE),
     Job.RUN_EXPORT: ActorSpec(exports.run, 60 * MINUTE),
     Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),

@@ -16,15 +16,95 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
-
-from jobs.context import RunningJob
+from typing import Any, Protocol, TypeVar
 
 A = TypeVar("A")
 R = TypeVar("R")
 
 LOOK_SECONDS = 0.5
+CALLS_OF_ONE_CHILD = 1000
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Stoppable(Protocol):
+    """A job that a child works for (`jobs.context.RunningJob`)."""
+
+    def check(self) -> None:
+        """Raise Cancelled or DeadlineNear where the work is to stop."""
+        ...
+
+
+class WarmChild:
+    """A child process that stays for the next call: starting one takes longer than most calls.
+
+    One call at a time; others wait. A call that fails to end (cancelled, over its time, the child
+    died) costs the child, and the next call starts another; so does every `CALLS_OF_ONE_CHILD`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: tuple[Any, Connection] | None = None
+        self._calls = 0
+
+    def run(self, job: Stoppable, call: Callable[[A], R], argument: A) -> R:
+        """`call(argument)` there; both and the result must pickle. Raises as `run_apart` does."""
+        with self._lock:
+            try:
+                connection = self._started()
+                connection.send((call, argument))
+                while not connection.poll(LOOK_SECONDS):
+                    job.check()
+                kind, value = connection.recv()
+            except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+                self._end()
+                raise ChildDied from error
+            except BaseException:
+                self._end()
+                raise
+        if kind == "failed":
+            raise value
+        return value  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """End the child, if there is one."""
+        with self._lock:
+            self._end()
+
+    def _started(self) -> Connection:
+        self._calls += 1
+        worn = self._calls > CALLS_OF_ONE_CHILD
+        if self._child is not None and (worn or not self._child[0].is_alive()):
+            self._end()
+        if self._child is None:
+            context = multiprocessing.get_context("spawn")
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            process.start()
+            theirs.close()
+            self._child, self._calls = (process, ours), 1
+        return self._child[1]
+
+    def _end(self) -> None:
+        if self._child is not None:
+            process, connection = self._child
+            process.kill()
+            process.join()
+            connection.close()
+        self._child = None
+
+
+def _serve(connection: Connection) -> None:
+    _end_with_parent()
+    while True:
+        try:
+            call, argument = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[str, object] = ("done", call(argument))
+        except Exception as error:
+            answer = ("failed", error)
+        connection.send(answer)
 
 
 class ChildDied(Exception):
@@ -35,7 +115,7 @@ Tell = Callable[[Any], None]
 
 
 def run_apart(
-    job: RunningJob, call: Callable[[A], R], argument: A, *, megabytes: int | None = None
+    job: Stoppable, call: Callable[[A], R], argument: A, *, megabytes: int | None = None
 ) -> R:
     """`call(argument)` in a child process; both and the result must pickle.
 
@@ -47,7 +127,7 @@ def run_apart(
 
 
 def run_telling(
-    job: RunningJob,
+    job: Stoppable,
     call: Callable[[A, Tell], R],
     argument: A,
     told: Callable[[Any], None],
@@ -70,7 +150,7 @@ class _Quiet:
 
 
 def _run(
-    job: RunningJob,
+    job: Stoppable,
     call: Callable[[A, Tell], R],
     argument: A,
     told: Callable[[Any], None],

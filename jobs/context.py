@@ -15,6 +15,7 @@ from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
+from jobs.children import WarmChild
 from jobs.links import Links
 
 T = TypeVar("T")
@@ -27,7 +28,8 @@ TakeFiles = Callable[[Callable[[], None]], None]
 class JobContext:
     """The process's services. `now` is an aware clock, `read_chunk` how exports read: planning is
     above the jobs, so the entry point hands it in; so it does `take_files`, since receiving is.
-    `links` are the open ones to destinations."""
+    `links` are the open ones to destinations,
+    `author` the process that writes messages of our own."""
 
     database: Database
     crypto: Crypto
@@ -36,6 +38,7 @@ class JobContext:
     read_chunk: ReadChunk | None = None
     take_files: TakeFiles | None = None
     links: Links = field(default_factory=Links)
+    author: WarmChild = field(default_factory=WarmChild)
 
 
 @dataclass(slots=True)

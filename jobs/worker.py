@@ -76,6 +76,7 @@ class JobWorker:
             self._stopping.set()  # leases are kept until the last job in hand is over
             self._pulse.join(timeout=5)
             self.context.links.close()
+            self.context.author.close()
 
     def _keep_alive(self) -> None:
         lease = self.broker.lease

@@ -7,7 +7,7 @@ import strawberry
 
 from hub.domain.agreements import DataClass
 from hub.errors import Forbidden, Rejected
-from hub.services import appointment_notices, intake, issues, outbound
+from hub.services import appointment_notices, intake, issues, order_notices, outbound
 from hub.services import messages as message_service
 from hub.services.messages import Wanted
 from hub.storage.reads.write import read_global_id
@@ -122,6 +122,18 @@ def send_appointment(call: Call) -> Payload:
     job_id = appointment_notices.request(
         call.session,
         appointment_id=row_id(call.input["appointmentId"], "Appointment"),
+        destination=row_id(call.input["destinationId"], "Connection"),
+        is_new=bool(call.input.get("isNew")),
+        now=call.now,
+    )
+    return {"job": str(job_id)}
+
+
+def send_order(call: Call) -> Payload:
+    """Tell another system of a clinical order."""
+    job_id = order_notices.request(
+        call.session,
+        order_id=row_id(call.input["orderId"], "ClinicalOrder"),
         destination=row_id(call.input["destinationId"], "Connection"),
         is_new=bool(call.input.get("isNew")),
         now=call.now,

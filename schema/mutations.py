@@ -310,6 +310,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         "`isNew`, else as a change; a cancellation is told as such.",
     ),
     Mutation(
+        "sendOrder",
+        {"orderId": "ID", "destinationId": "ID", "isNew": "bool | None"},
+        {"job": "Job"},
+        messages.send_order,
+        mso_only=True,
+        help="Tell another system of a clinical order as it stands now (OML^O21): as a new one if "
+        "`isNew`, else as a change; one cancelled, discontinued or on hold is told as such.",
+    ),
+    Mutation(
         "resendMessages",
         {"messageIds": "list[ID]", "reason": "str"},
         {"resentCount": "int"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from connectors.hl7v2_destination.client import MllpLink, connect
 from connectors.hl7v2_destination.config import Config
 from connectors.hl7v2_destination.render import draft_appointment
-from connectors.sdk.base import AppointmentNotice, CheckReport, Draft
+from connectors.hl7v2_destination.render_orders import draft_order
+from connectors.sdk.base import AppointmentNotice, CheckReport, Draft, OrderNotice
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.probes import run_probes
@@ -26,6 +27,12 @@ class Hl7v2Destination:
         if not isinstance(config, Config):
             raise ConfigError("The settings are not those of hl7v2_destination.", field="connector")
         return draft_appointment(config, notice)
+
+    def draft_order(self, config: ConnectorConfig, notice: OrderNotice) -> Draft:
+        """An OML^O21 of version 2.5.1."""
+        if not isinstance(config, Config):
+            raise ConfigError("The settings are not those of hl7v2_destination.", field="connector")
+        return draft_order(config, notice)
 
     def open(self, ctx: Ctx) -> MllpLink:
         """Connect; raises Unreachable or ConfigError."""

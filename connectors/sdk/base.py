@@ -16,6 +16,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.ctx import Ctx
+from hub.domain.clinical_orders import ClinicalOrder
 from hub.domain.eligibility import EligibilityQuery, EligibilityResult
 from hub.domain.records import Cursor, Issue, Page, Record
 from hub.domain.scheduling import Appointment
@@ -244,9 +245,26 @@ class AppointmentNotice:
     sent_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OrderNotice:
+    """A clinical order another system is told of. `key` is our stable key of it, which stands for a
+    missing placer number; `is_new` whether the receiver hears of it for the first time;
+    `control_id` and `sent_at` go into the header."""
+
+    key: str
+    order: ClinicalOrder
+    is_new: bool
+    control_id: str
+    sent_at: datetime
+
+
 @runtime_checkable
 class MessageAuthor(Protocol):
     """Writes messages of our own for a destination; pure."""
+
+    def draft_order(self, config: ConnectorConfig, notice: OrderNotice) -> Draft:
+        """Raises Rejected if the notice lacks what the message needs."""
+        ...
 
     def draft_appointment(self, config: ConnectorConfig, notice: AppointmentNotice) -> Draft:
         """Raises Rejected if the notice lacks what the message needs."""

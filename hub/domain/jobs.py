@@ -26,6 +26,7 @@ class Job(StrEnum):
     PLACE_ORDER = "orders.place"
     SEND_REPLY = "orders.send_reply"
     WRITE_APPOINTMENT = "authoring.write_appointment"
+    WRITE_ORDER = "authoring.write_order"
     SEND_MESSAGE = "sending.send_message"
     RUN_EXPORT = "exports.run"
     PRUNE = "maintenance.prune"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hub.domain.records import Record
 from hub.domain.scheduling import Appointment, AppointmentResource
 from hub.errors import Rejected
-from hub.services import patients
+from hub.services import appointment_notices, patients
 from hub.services.providers import resolve_practitioner
 from hub.services.records import (
     ApplyContext,
@@ -64,6 +64,8 @@ def apply_appointment(session: ScopedSession, context: ApplyContext, record: Rec
     if appointment.resources is not None:
         session.flush()
         _allot(session, context, row, appointment.resources)
+    is_new = outcome is Outcome.CREATED
+    appointment_notices.follow(session, row, is_new=is_new, now=context.received_at)
     return outcome
 
 

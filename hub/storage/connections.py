@@ -29,6 +29,11 @@ def by_connector(session: ScopedSession, connector_id: str) -> Sequence[Connecti
     ).all()
 
 
+def id_of(session: ScopedSession, name: str) -> str | None:
+    """The id of the connection of that name."""
+    return session.scalar(select(Connection.id).where(Connection.name == name))
+
+
 def by_endpoint(session: ScopedSession, connector_id: str, digest: str) -> Connection | None:
     """The connection behind a webhook's endpoint token (given as its keyed digest)."""
     return session.scalar(

@@ -99,3 +99,30 @@ def test_the_mso_tells_a_destination_of_an_appointment_it_may_read(world):
     assert world.app(practice).code(SEND, input={"appointmentId": ids[practice], **given}) == (
         "FORBIDDEN"
     )
+
+
+SEND_ORDER = """mutation($input: SendOrderInput!) { sendOrder(input: $input) {
+  ... on SendOrderPayload { job { kind state } } ... on UserErrors { errors { code } } } }"""
+
+
+def test_the_mso_tells_a_destination_of_an_order_it_may_read(world):
+    practice, foreign = world.practice("Mine"), world.practice("Closed")
+    world.agreement(practice, Domain.CLINICAL)
+    lab = tables.Connection(
+        name="Lab", connector_id="hl7v2_destination", config={}, created_at=world.now
+    )
+    world.add(lab)
+    ids = {}
+    for one in (practice, foreign):
+        (patient,) = world.patients(one, 1)
+        row = tables.ClinicalOrder(
+            practice_id=one, patient_id=patient, status="active", ordered_at=world.now
+        )
+        world.add(row)
+        ids[one] = global_id("ClinicalOrder", row.id)
+    given = {"destinationId": global_id("Connection", lab.id)}
+    mso = world.mso()
+    sent = mso.data(SEND_ORDER, input={"orderId": ids[practice], **given})["sendOrder"]
+    assert sent["job"] == {"kind": "authoring.write_order", "state": "READY"}
+    hidden = mso.data(SEND_ORDER, input={"orderId": ids[foreign], **given})["sendOrder"]
+    assert hidden["errors"] == [{"code": "NOT_FOUND"}]

@@ -16,6 +16,7 @@ import typer
 from connectors import registry
 from hub.entrypoints.mllp_tls import canonical_name
 from hub.errors import ConfigError
+from hub.services.appointment_notices import EVENTS
 from hub.services.outbound import DESTINATION
 from hub.settings import environment
 
@@ -91,12 +92,17 @@ def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
 
 
 def _check_forwarding(routing: object) -> dict[str, Any]:
-    """What a destination is sent: ``[[routing.forward]]`` with `from` and perhaps `types`."""
-    rules = routing.get("forward", []) if isinstance(routing, dict) else None
-    if not isinstance(routing, dict) or set(routing) - {"forward"} or not isinstance(rules, list):
+    """What a destination is sent: ``[[routing.forward]]`` with `from` and perhaps `types`, and
+    ``[[routing.appointments]]`` with `from` and perhaps `events`."""
+    if not isinstance(routing, dict) or set(routing) - {"forward", "appointments"}:
         raise ConfigError(
-            "[routing] of a destination takes [[routing.forward]] only.", field="routing"
+            "[routing] of a destination takes [[routing.forward]] and [[routing.appointments]].",
+            field="routing",
         )
+    _check_appointments(routing.get("appointments", []))
+    rules = routing.get("forward", [])
+    if not isinstance(rules, list):
+        raise ConfigError("[[routing.forward]] is a list of rules.", field="routing.forward")
     for rule in rules:
         sound = isinstance(rule, dict) and set(rule) <= {"from", "types"}
         if not sound or not isinstance(rule.get("from"), str):
@@ -109,6 +115,22 @@ def _check_forwarding(routing: object) -> dict[str, Any]:
                 'types must be a list like ["ADT", "SIU^S12"].', field="routing.forward.types"
             )
     return routing
+
+
+def _check_appointments(rules: object) -> None:
+    for rule in rules if isinstance(rules, list) else [None]:
+        known = isinstance(rule, dict) and set(rule) <= {"from", "events"}
+        if not isinstance(rule, dict) or not known or not isinstance(rule.get("from"), str):
+            raise ConfigError(
+                "Each [[routing.appointments]] names a connection in `from`, and perhaps `events`.",
+                field="routing.appointments",
+            )
+        events = rule.get("events", [])
+        if not _is_list_of_text(events) or set(events) - set(EVENTS):
+            raise ConfigError(
+                f"events must be a list of {', '.join(EVENTS)}.",
+                field="routing.appointments.events",
+            )
 
 
 def _is_list_of_text(value: object) -> bool:

@@ -13,7 +13,7 @@ from connectors.sdk.hl7v2.header import read_header
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
 from hub.errors import Rejected
-from hub.services import appointment_notices, operators, outbound
+from hub.services import appointment_notices, operators, order_notices, outbound
 from hub.services.outbound import Content, Listed
 from hub.storage.session import ScopedSession
 
@@ -140,6 +140,33 @@ def appointment(
                 session, appointment_id=id, destination=to, is_new=new, now=now
             )
             _record(session, "outbound appointment", 1, "", now)
+            return job_id
+
+        job_id = hub.database.transaction(SCOPE, work)
+    if as_json:
+        common.print_json({"job": job_id})
+    else:
+        typer.echo(f"Job {job_id} writes the message when a worker is free.")
+
+
+@app.command()
+def order(
+    id: Annotated[str, typer.Argument(help="The clinical order's id here.")],
+    to: Annotated[str, typer.Option("--to", help="Name or id of the destination.")],
+    new: Annotated[
+        bool, typer.Option("--new", help="The destination hears of it for the first time.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a destination of a clinical order as it stands now (OML). Audited."""
+    with common.opened() as hub:
+        now = hub.now()
+
+        def work(session: ScopedSession) -> int:
+            job_id = order_notices.request(
+                session, order_id=id, destination=to, is_new=new, now=now
+            )
+            _record(session, "outbound order", 1, "", now)
             return job_id
 
         job_id = hub.database.transaction(SCOPE, work)
