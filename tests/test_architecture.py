@@ -32,8 +32,10 @@ COLUMN_METADATA = {
 ENGINES = {
     SESSION: "the engines of the hub",
     "hub/storage/migrate.py": "reads the revision before a session may be opened",
+    "hub/storage/backup.py": "reads a whole database in one snapshot, longer than sessions may",
 }
 DRIVERS = {
+    "hub/storage/backup.py": "takes SQLite's online backup, which no session offers",
     "hub/storage/reads/driver.py": "runs compiled parts on connections that only read",
     "hub/storage/reads/wire.py": "sends compiled parts to PostgreSQL and takes their row",
     "hub/storage/reads/explain.py": "asks how compiled parts would be read, and runs none",
@@ -111,7 +113,7 @@ def jobs_are_rows_and_never_sent(path: str, tree: ast.Module) -> Iterator[int]:
 def storage_functions_take_the_session(path: str, tree: ast.Module) -> Iterator[int]:
     """A public function of hub/storage/<noun>.py takes the scoped session first, or has nothing to
     do with the database at all."""
-    exempt = {SESSION, "hub/storage/migrate.py", "hub/storage/crypto.py"}
+    exempt = {SESSION, "hub/storage/migrate.py", "hub/storage/crypto.py", "hub/storage/backup.py"}
     if Path(path).parent != Path("hub/storage") or path in exempt:
         return
     for node in tree.body:

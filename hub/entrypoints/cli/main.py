@@ -12,6 +12,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from hub.entrypoints.cli import (
+    backup,
     client,
     connection,
     connector,
@@ -39,6 +40,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(service.serve)
 app.command("migrate")(service.migrate)
+app.command("backup")(backup.backup_command)
+app.command("restore")(backup.restore_command)
 app.command("doctor")(doctor.doctor)
 app.command("send")(send.send)
 app.command("simulate")(connector.simulate)
