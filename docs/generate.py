@@ -23,9 +23,9 @@ from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.queue import ClaimedJob
 from jobs.actors import ACTORS
-from jobs.broker import classify
 from jobs.context import JobContext
 from jobs.maintenance import KEEP_FINISHED
+from jobs.outcome import classify
 from jobs.schedule import SCHEDULES
 from schema import describe
 from schema.mapping.limits import CostExceeded

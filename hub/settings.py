@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.errors import BadSetting
 
+POINTER_SCHEMES = frozenset({"redis", "rediss", "amqp", "amqps"})
+
 
 class Settings(BaseSettings):
     """Environment variables ``HUB_*``, also read from ``.env`` in the working directory."""
@@ -30,7 +32,14 @@ class Settings(BaseSettings):
         "", description="sqlite:///path or postgresql://…; default: SQLite under HUB_DATA_DIR"
     )
     broker_url: str = Field(
-        "table://", description="table:// (the job table itself is the transport)"
+        "table://",
+        description="what carries jobs to workers: table:// (the job table itself), or by pointer"
+        " redis://, rediss://, amqp:// or amqps:// with user, password, host and port",
+    )
+    broker_namespace: str = Field(
+        "mso-hub",
+        pattern=r"^[a-z][a-z0-9-]*$",
+        description="begins the names of the hub's queues in Redis or RabbitMQ; one per hub",
     )
     http_host: str = Field("127.0.0.1", description="address the HTTP server listens on")
     http_port: int = Field(8000, ge=0, le=65535, description="port of the HTTP server; 0 picks one")
@@ -111,8 +120,18 @@ class Settings(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _known_broker(cls, value: str) -> str:
-        if value != "table://":
-            raise ValueError("only table:// is supported by this version")
+        if value == "table://":
+            return value
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in POINTER_SCHEMES and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(
+                "must be table://, or begin with redis://, rediss://, amqp:// or amqps:// and name"
+                " a host"
+            )
         return value
 
     @field_validator("database_url")
@@ -208,6 +227,16 @@ def doubts(settings: Settings) -> list[str]:
     if settings.profile == "production" and settings.resolved_database_url().startswith("sqlite"):
         found.append(
             "HUB_DATABASE_URL is SQLite: one machine only, no replica; PostgreSQL is advised."
+        )
+    broker = urlsplit(settings.broker_url)
+    if (
+        settings.profile == "production"
+        and broker.scheme in {"redis", "amqp"}
+        and not is_loopback(broker.hostname or "")
+    ):
+        found.append(
+            f"HUB_BROKER_URL sends its password unencrypted; use {broker.scheme}s:// unless the "
+            "network between is private."
         )
     by_network = settings.mllp_tls_certificate is not None and settings.mllp_tls_client_ca is None
     if settings.profile == "production" and by_network:

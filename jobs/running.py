@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from hub import log
 from jobs.actors import ActorSpec
-from jobs.broker import TableBroker
 from jobs.context import RunningJob
+from jobs.holding import JobHolder
 
 logger = log.get(__name__)
 
 
-def bound(broker: TableBroker, spec: ActorSpec) -> Callable[..., None]:
+def bound(broker: JobHolder, spec: ActorSpec) -> Callable[..., None]:
     """The function Dramatiq calls with the tokens of one or more jobs."""
 
     def actor(*tokens: str) -> None:
@@ -37,7 +37,7 @@ def _together(spec: ActorSpec, jobs: Sequence[RunningJob]) -> Sequence[RunningJo
         return jobs
 
 
-def _one_by_one(broker: TableBroker, spec: ActorSpec, jobs: Sequence[RunningJob]) -> None:
+def _one_by_one(broker: JobHolder, spec: ActorSpec, jobs: Sequence[RunningJob]) -> None:
     """Run the heads of lanes by themselves; those that follow go back and wait for their turn."""
     for running in jobs:
         if running.claimed.follows:

@@ -11,10 +11,11 @@ from hub.domain.agreements import unrestricted_scope
 from hub.storage import leases, schedules
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
 from jobs.actors import ACTORS
-from jobs.broker import TableBroker
 from jobs.context import JobContext
+from jobs.pointers import Dispatcher, PointerBroker
 from jobs.running import bound
 from jobs.schedule import SCHEDULES
+from jobs.transport import open_broker
 
 logger = log.get(__name__)
 _SCOPE = unrestricted_scope("worker")
@@ -33,13 +34,13 @@ class JobWorker:
         self, context: JobContext, *, run_schedules: bool = True, poll_milliseconds: int = 1000
     ) -> None:
         self.context = context
-        self.broker = TableBroker(context)
+        self.broker = open_broker(context)
         self.broker.long_kinds = frozenset(k for k, s in ACTORS.items() if s.is_long)
         self.broker.together_kinds = frozenset(k for k, s in ACTORS.items() if s.together)
         for kind, spec in ACTORS.items():
             declare = dramatiq.actor(
                 actor_name=kind,
-                queue_name=spec.queue,
+                queue_name=self.broker.queue_name(spec.queue),
                 broker=self.broker,
                 time_limit=spec.time_limit,
             )
@@ -48,19 +49,34 @@ class JobWorker:
         settings = context.settings
         self._worker = self._threads(DEFAULT_QUEUE, settings.worker_threads, poll_milliseconds)
         self._sender = self._threads(SENDING_QUEUE, settings.sender_threads, poll_milliseconds)
+        self._dispatchers = self._dispatching(poll_milliseconds / 1000)
         self._stopping = threading.Event()
         self._run_schedules = run_schedules
         self._pulse = threading.Thread(target=self._keep_alive, name="job-heartbeat", daemon=True)
 
     def _threads(self, queue_name: str, count: int, poll_milliseconds: int) -> dramatiq.Worker:
         return dramatiq.Worker(
-            self.broker, queues={queue_name}, worker_threads=count, worker_timeout=poll_milliseconds
+            self.broker,
+            queues={self.broker.queue_name(queue_name)},
+            worker_threads=count,
+            worker_timeout=poll_milliseconds,
         )
+
+    def _dispatching(self, poll_seconds: float) -> list[Dispatcher]:
+        if not isinstance(self.broker, PointerBroker):
+            return []
+        return [
+            Dispatcher(self.broker, name, worker.queue_prefetch, poll_seconds)
+            for name, worker in ((DEFAULT_QUEUE, self._worker), (SENDING_QUEUE, self._sender))
+        ]
 
     def start(self) -> None:
         self.broker.emit_after("process_boot")  # starts the thread behind time limits
+        self.broker.start()
         for worker in (self._worker, self._sender):
             worker.start()
+        for dispatcher in self._dispatchers:
+            dispatcher.start()
         self._pulse.start()
 
     def stop(self) -> None:
@@ -68,6 +84,8 @@ class JobWorker:
         soon as they look up."""
         self.broker.stop()
         try:
+            for dispatcher in self._dispatchers:
+                dispatcher.stop()
             senders = threading.Thread(target=self._sender.stop, args=(SHUTDOWN_MILLISECONDS,))
             senders.start()
             self._worker.stop(SHUTDOWN_MILLISECONDS)
@@ -77,6 +95,7 @@ class JobWorker:
             self._pulse.join(timeout=5)
             self.context.links.close()
             self.context.author.close()
+            self.broker.close()
 
     def _keep_alive(self) -> None:
         lease = self.broker.lease

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import pika
 import pytest
+import redis
 from sqlalchemy import create_engine, text
 
 from hub.storage.crypto import Crypto
@@ -19,6 +24,8 @@ from hub.storage.tables import Base
 POSTGRESQL = os.environ.get(
     "HUB_TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 )
+REDIS = os.environ.get("HUB_TEST_REDIS_URL", "redis://127.0.0.1:6379")
+RABBITMQ = os.environ.get("HUB_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672")
 IN_CI = bool(os.environ.get("CI"))
 
 
@@ -35,8 +42,22 @@ def _postgresql_answers() -> bool:
         engine.dispose()
 
 
+def _answers(url: str) -> bool:
+    """Whether something listens there."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=2).close()
+    except OSError:
+        if IN_CI:
+            raise
+        return False
+    return True
+
+
 HAS_POSTGRESQL = _postgresql_answers()
 BACKENDS = ["sqlite", "postgresql"] if HAS_POSTGRESQL else ["sqlite"]
+BROKERS = {"redis": REDIS, "rabbitmq": RABBITMQ}
+POINTERS = [name for name, url in BROKERS.items() if _answers(url)]
 
 
 def _create_database() -> str:
@@ -101,6 +122,43 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     engine.dispose()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks for a transport runs by the table on each database, and by each pointer."""
+    if "transport" in metafunc.fixturenames:
+        pairs = [(backend, "table") for backend in BACKENDS]
+        pairs += [(BACKENDS[-1], name) for name in POINTERS]
+        metafunc.definition.add_marker(
+            pytest.mark.parametrize(("database", "transport"), pairs, indirect=True)
+        )
+    elif "pointers" in metafunc.fixturenames:
+        pairs = [(BACKENDS[-1], name) for name in POINTERS]
+        metafunc.definition.add_marker(
+            pytest.mark.parametrize(("database", "pointers"), pairs, indirect=True)
+        )
+
+
+@pytest.fixture
+def transport(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """The settings of a transport of its own, whose queues are deleted behind the test."""
+    if request.param == "table":
+        yield {}
+        return
+    url, namespace = BROKERS[request.param], f"hub-test-{uuid.uuid4().hex}"
+    yield {"broker_url": url, "broker_namespace": namespace}
+    if request.param == "redis":
+        with redis.Redis.from_url(url) as client:
+            for key in client.scan_iter(f"{namespace}*", count=1000):
+                client.delete(key)
+    else:
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            for name in ("default", "sending"):
+                connection.channel().queue_delete(f"{namespace}.{name}")
+
+
+pointers = transport
+
+
 @pytest.fixture
 def crypto() -> Crypto:
     return Crypto(bytes(range(32)))
@@ -116,6 +174,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "NOT COVERED: no PostgreSQL answered at HUB_TEST_POSTGRESQL_URL, so every database "
             "test ran on SQLite only."
+        )
+    for name in BROKERS.keys() - set(POINTERS):
+        terminalreporter.write_line(
+            f"NOT COVERED: no {name} answered, so no job was sent through it; set "
+            "HUB_TEST_REDIS_URL and HUB_TEST_AMQP_URL."
         )
     if not (shutil.which("node") and shutil.which("npm")):
         terminalreporter.write_line(

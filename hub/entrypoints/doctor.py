@@ -31,6 +31,7 @@ from hub.storage import health
 from hub.storage.key_encryption import open_keys
 from hub.storage.migrate import current_revision, head_revision
 from hub.storage.session import Database
+from jobs.transport_facts import transport_facts
 
 DISTRIBUTION = "mso-hub"
 PACKAGES = ("hub", "connectors", "schema", "jobs")
@@ -68,7 +69,8 @@ def examine(load: Callable[[], Settings], now: Callable[[], datetime]) -> list[F
     detail = f"profile {settings.profile}, data in {settings.data_dir}"
     stated = [Finding("settings", "ok", detail)]
     stated += [Finding("settings", "warn", doubt) for doubt in hub_settings.doubts(settings)]
-    return [*stated, *database(settings, now), key(settings), *ports(settings), *findings]
+    found = [*database(settings, now), broker(settings), key(settings), *ports(settings)]
+    return [*stated, *found, *findings]
 
 
 def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
@@ -98,6 +100,15 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
     )
     yield _durability("SQLite" if path is not None else "PostgreSQL", facts)
     yield _clock(skew)
+
+
+def broker(settings: Settings) -> Finding:
+    """What carries jobs answers and, where it is RabbitMQ, confirms and keeps quorum queues."""
+    try:
+        return Finding("broker", "ok", transport_facts(settings))
+    except BadSetting as error:
+        hint = "Start it, or correct HUB_BROKER_URL; jobs wait in the database until then."
+        return Finding("broker", "fail", str(error), hint)
 
 
 def _durability(product: str, facts: dict[str, str]) -> Finding:

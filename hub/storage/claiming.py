@@ -36,6 +36,7 @@ class _Claim:
 
     lease_until: datetime
     now: datetime
+    begun: datetime | None
     together: frozenset[str] = frozenset()
     jobs: list[ClaimedJob] = field(default_factory=list)
     lanes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -82,14 +83,18 @@ def claim(
     long_limit: int = 0,
     together: Collection[Job] = (),
     together_limit: int = 0,
+    begin: bool = True,
 ) -> list[ClaimedJob]:
     """Lease up to `limit` due jobs. Jobs without a lane get half of the places at most while heads
     of lanes are due, so that neither starves the other; of the `long` kinds at most `long_limit`.
 
     Of the kinds `together`, which are run many in a transaction, up to `together_limit` are taken,
     and behind the head of a lane those that may follow it, which may be a few more.
+
+    Without `begin` no attempt is counted yet: whoever gets the pointer calls `pointers.begin`.
     """
-    round_ = _Claim(now + lease, now, frozenset(together))
+    begun = now if begin else None
+    round_ = _Claim(now + lease, now, begun, frozenset(together))
     if long and long_limit > 0:
         _take_free(session, round_, _LONG, min(long_limit, limit), limit, queue, long)
     odd, most = random.getrandbits(1), max(limit, together_limit)
@@ -101,7 +106,7 @@ def claim(
     _write_claim(session, round_)
     room = most - len(round_.jobs)
     if may_be_more and room > 0:
-        rest = _Claim(now + lease, now, round_.together, alone=round_.alone)
+        rest = _Claim(now + lease, now, begun, round_.together, alone=round_.alone)
         _take_free(session, rest, _SHORT, room, limit, queue, long)
         _write_claim(session, rest)
         return round_.jobs + rest.jobs
@@ -275,7 +280,8 @@ def _write_claim(session: ScopedSession, round_: _Claim) -> None:
     with bulk.pipelined(session):
         if round_.jobs:
             jobs = [
-                {"id": job.id, "token": job.token, "until": job.lease_until} for job in round_.jobs
+                {"id": job.id, "token": job.token, "until": job.lease_until, "begun": round_.begun}
+                for job in round_.jobs
             ]
             bulk.run(session, _leasing(dialect), [bulk.as_json(session, jobs)])
         if round_.lanes:
@@ -288,10 +294,13 @@ def _write_claim(session: ScopedSession, round_: _Claim) -> None:
 
 @cache
 def _leasing(dialect: str) -> str:
-    taken = bulk.given(dialect, "taken", {"id": "bigint", "token": "text", "until": "timestamptz"})
+    columns = {"id": "bigint", "token": "text", "until": "timestamptz", "begun": "timestamptz"}
+    taken = bulk.given(dialect, "taken", columns)
     return f"""
         UPDATE jobs SET state = 'running', token = taken.token, lease_until = taken.until,
-        attempt = attempt + 1 FROM {taken} WHERE jobs.id = taken.id
+        begun_at = taken.begun,
+        attempt = attempt + CASE WHEN taken.begun IS NULL THEN 0 ELSE 1 END
+        FROM {taken} WHERE jobs.id = taken.id
     """  # noqa: S608 - constants
 
 

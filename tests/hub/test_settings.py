@@ -29,7 +29,9 @@ def production(**values: Any) -> Settings:
         ("HUB_PROFILE", {"profile": "staging"}),
         ("HUB_DATABASE_URL", {"database_url": "nonsense"}),
         ("HUB_HTTP_PORT", {"http_port": 70000}),
-        ("HUB_BROKER_URL", {"broker_url": "redis://127.0.0.1"}),
+        ("HUB_BROKER_URL", {"broker_url": "redis://"}),
+        ("HUB_BROKER_NAMESPACE", {"broker_namespace": "a b"}),
+        ("HUB_BROKER_URL", {"broker_url": "kafka://127.0.0.1"}),
     ],
 )
 def test_an_unusable_setting_is_named_in_one_sentence(name: str, values: dict[str, Any]) -> None:

@@ -33,7 +33,8 @@ from hub.storage.keyring import Keyring
 from hub.storage.session import Database
 from hub.storage.tables import JobRow
 from jobs.actors import ACTORS
-from jobs.broker import RowOutcome, TableBroker
+from jobs.broker import TableBroker
+from jobs.outcome import RowOutcome
 
 ALL = unrestricted_scope("test")
 STARTED = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)

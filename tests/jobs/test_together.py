@@ -25,7 +25,7 @@ from hub.storage.tables import (
 )
 from jobs import ingest_together
 from jobs.actors import ACTORS
-from jobs.broker import parts_of
+from jobs.holding import parts_of
 from jobs.running import bound
 
 ALL = unrestricted_scope("test")

@@ -119,6 +119,7 @@ class JobRow(Base):
     max_attempts: Mapped[int] = mapped_column(default=12)
     token: Mapped[str | None]
     lease_until: Mapped[datetime | None]
+    begun_at: Mapped[datetime | None]
     unique_key: Mapped[str | None]
     args: Mapped[dict[str, Any]]
     progress: Mapped[dict[str, Any] | None]

@@ -50,8 +50,8 @@ def test_a_sound_installation_has_nothing_but_ok(settings: Settings) -> None:
     findings = examine(lambda: settings, now)
     assert {finding.status for finding in findings} == {"ok"}
     assert {finding.probe for finding in findings} == {
-        "settings", "database", "schema", "durability", "clock", "key", "http port", "mllp port",
-        "names", "connectors",
+        "settings", "database", "schema", "durability", "clock", "broker", "key", "http port",
+        "mllp port", "names", "connectors",
     }  # fmt: skip
     assert "journal_mode wal, synchronous FULL" in found(findings, "durability").detail
 
