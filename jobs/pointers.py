@@ -39,7 +39,7 @@ class PointerBroker(JobHolder):
         """Tokens of what is being begun: it waits no longer, and nobody holds it yet."""
         self.add_middleware(_Begin(self))
 
-    def send(self, message: dramatiq.Message[None]) -> None:
+    def publish(self, message: dramatiq.Message[None]) -> None:
         """Hand a pointer to the server; raises whatever went wrong, the outcome is unknown then."""
         self.enqueue(message)
 
@@ -152,7 +152,7 @@ class Dispatcher:
         parts = parts_of(jobs, self.broker.together_kinds)
         self.sent += parts
         for part in parts:
-            self.broker.send(self.broker.message(self.queue_name, part))
+            self.broker.publish(self.broker.message(self.queue_name, part))
         return bool(parts)
 
     def _withdraw(self) -> None:

@@ -59,8 +59,8 @@ class RedisPointers(PointerBroker, RedisBroker):
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
 
-    def send(self, message: dramatiq.Message[None]) -> None:
-        super().send(message)
+    def publish(self, message: dramatiq.Message[None]) -> None:
+        super().publish(message)
         self.client.publish(self.channel, b"")
 
     def waiter(self) -> threading.Event:

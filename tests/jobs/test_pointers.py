@@ -101,12 +101,12 @@ def settings(shop: Shop) -> Settings:
 
 def sending(monkeypatch: pytest.MonkeyPatch, send: Callable[..., None]) -> None:
     """Has pointers pass through `send(broker, message, forward)`."""
-    original = PointerBroker.send
+    original = PointerBroker.publish
 
     def replaced(broker: PointerBroker, message: Message) -> None:
         send(broker, message, lambda each: original(broker, each))
 
-    monkeypatch.setattr(PointerBroker, "send", replaced)
+    monkeypatch.setattr(PointerBroker, "publish", replaced)
 
 
 def test_a_pointer_that_arrives_three_times_begins_one_attempt(
