@@ -10,7 +10,9 @@ from typing import Any, Literal
 import highspy
 import numpy as np
 
+from hub.domain.purchasing.columns import Bools
 from hub.domain.purchasing.model import Model
+from hub.domain.purchasing.part import Part, part_of, whole
 from hub.domain.purchasing.pricing import Purchases
 
 Watch = Callable[[float], bool]
@@ -44,9 +46,11 @@ def run(
     start: Sequence[int] | None = None,
     watch: Watch | None = None,
     found: Found | None = None,
+    active: Bools | None = None,
 ) -> Outcome:
     """Solve to the relative `gap` or until `seconds` are over or `watch` says stop.
 
+    With `active` the other columns stay at 0: the bound then says nothing of the whole model.
     An exception of `watch` or `found` stops the solver and is raised afterwards.
     """
     if seconds <= 0:
@@ -57,36 +61,21 @@ def run(
     solver.setOptionValue("time_limit", float(seconds))
     solver.setOptionValue("mip_rel_gap", gap)
     solver.setOptionValue("mip_abs_gap", _CLOSE)
-    _pass(solver, model)
+    part = whole(model) if active is None else part_of(model, active)
+    part.hand_over(solver, integral=True)
     if start is not None:
-        values = model.encode(start)
+        values = model.encode(start)[part.columns]
         solver.setSolution(len(values), np.arange(len(values), dtype=np.int32), values)
-    raised = _listen(solver, model, watch, found)
+    raised = _listen(solver, part, watch, found)
     solver.run()
     solver.clearCallbacks()
     if raised:
         raise raised[0]
-    return _outcome(solver, model)
-
-
-def _pass(solver: Any, model: Model) -> None:
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = len(model.cost), len(model.lower)
-    lp.col_cost_ = model.cost
-    lp.col_lower_ = np.zeros(len(model.cost))
-    lp.col_upper_ = model.most
-    lp.row_lower_, lp.row_upper_ = model.lower, model.upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = model.matrix.indptr.astype(np.int32)
-    lp.a_matrix_.index_ = model.matrix.indices.astype(np.int32)
-    lp.a_matrix_.value_ = model.matrix.data
-    kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-    lp.integrality_ = [kinds[flag] for flag in model.integral.tolist()]
-    solver.passModel(lp)
+    return _outcome(solver, part)
 
 
 def _listen(
-    solver: Any, model: Model, watch: Watch | None, found: Found | None
+    solver: Any, part: Part, watch: Watch | None, found: Found | None
 ) -> list[BaseException]:
     """Call `watch` whenever HiGHS may be interrupted; collects what the listeners raise."""
     raised: list[BaseException] = []
@@ -102,7 +91,8 @@ def _listen(
     def improved(event: Any) -> None:
         if not raised and found is not None:
             try:
-                found(model.decode(np.array(event.data_out.mip_solution)))
+                values = part.scatter(np.array(event.data_out.mip_solution))
+                found(part.model.decode(values))
             except BaseException as error:
                 raised.append(error)
 
@@ -114,14 +104,16 @@ def _listen(
     return raised
 
 
-def _outcome(solver: Any, model: Model) -> Outcome:
+def _outcome(solver: Any, part: Part) -> Outcome:
     status, info = solver.getModelStatus(), solver.getInfo()
     kinds = highspy.HighsModelStatus
     if status in (kinds.kInfeasible, kinds.kUnboundedOrInfeasible):
         return Outcome("infeasible", None, math.inf)
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    values = np.array(solver.getSolution().col_value)
-    chosen = model.decode(values) if found else None
-    purchases = model.purchases(values) if found and model.problem.split else None
+    model, chosen, purchases = part.model, None, None
+    if found:
+        values = part.scatter(np.array(solver.getSolution().col_value))
+        chosen = model.decode(values)
+        purchases = model.purchases(values) if model.problem.split else None
     bound = info.mip_dual_bound if math.isfinite(info.mip_dual_bound) else -math.inf
     return Outcome("solved" if status == kinds.kOptimal else "limit", chosen, bound, purchases)

@@ -9,7 +9,7 @@ from hub.domain.purchasing.state import Change, State
 
 Stop = Callable[[], bool]
 
-_WORTH_A_PASS = 20_000
+_WORTH_A_PASS = 500
 """A pass that saves less than one part in this many is the last one."""
 
 

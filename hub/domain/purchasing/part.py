@@ -1,0 +1,60 @@
+"""A model, or a part of it with some columns held at 0, as HiGHS takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+
+from hub.domain.purchasing.columns import Bools, Floats
+from hub.domain.purchasing.model import Model
+from hub.domain.purchasing.problem import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The model with only these columns and the rows that can bind them."""
+
+    model: Model
+    columns: Ints
+    rows: Ints
+
+    def scatter(self, values: Floats) -> Floats:
+        """Values of the part's columns as values of all, 0 elsewhere."""
+        whole = np.zeros(len(self.model.cost))
+        whole[self.columns] = values
+        return whole
+
+    def hand_over(self, solver: Any, *, integral: bool) -> None:
+        """Give the part to a HiGHS instance, as a mixed-integer or a linear programme."""
+        model, columns, rows = self.model, self.columns, self.rows
+        matrix = model.matrix[rows][:, columns].tocsc()
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = len(columns), len(rows)
+        lp.col_cost_ = model.cost[columns]
+        lp.col_lower_, lp.col_upper_ = np.zeros(len(columns)), model.most[columns]
+        lp.row_lower_, lp.row_upper_ = model.lower[rows], model.upper[rows]
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+        lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
+        lp.a_matrix_.value_ = matrix.data
+        if integral:
+            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+            lp.integrality_ = [kinds[flag] for flag in model.integral[columns].tolist()]
+        solver.passModel(lp)
+
+
+def whole(model: Model) -> Part:
+    return Part(model, np.arange(len(model.cost)), np.arange(len(model.lower)))
+
+
+def part_of(model: Model, active: Bools) -> Part:
+    """The columns `active`, without the rows that hold by themselves once the others are 0."""
+    waiting = model.matrix[:, ~active].tocsr()
+    raising = model.matrix[:, active].tocsr()
+    raising.data = (raising.data > 0).astype(float)
+    idle = (np.diff(waiting.indptr) > 0) & (raising.sum(axis=1) == 0)
+    idle &= np.isneginf(model.lower) & (model.upper == 0)
+    return Part(model, np.flatnonzero(active), np.flatnonzero(~idle))

@@ -1,0 +1,130 @@
+"""The stages of a solve that use the model: relaxation, kernel, neighbourhoods, the whole model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from hub.domain.purchasing.columns import Bools
+from hub.domain.purchasing.fields import RATE_UNIT
+from hub.domain.purchasing.highs import Outcome, run
+from hub.domain.purchasing.model import Model
+from hub.domain.purchasing.neighbourhoods import kernel, line_groups, neighbourhood
+from hub.domain.purchasing.progress import Search
+from hub.domain.purchasing.relaxation import Relaxed, relax
+from hub.domain.purchasing.search import improve
+from hub.domain.purchasing.state import State
+
+_SMALL = 20_000
+"""Up to so many columns the whole model is solved at once, without the stages before."""
+
+_WHOLE = 250_000
+"""Up to so many columns HiGHS gets the whole model; above, only parts of it."""
+
+_KERNEL_PART = 0.15
+_NEIGHBOURHOOD = 1_500
+"""Lines set free at a time."""
+
+_NEIGHBOURHOOD_SECONDS = 10.0
+_FINE = 1e-4
+_MENDING = 1.0
+"""Seconds that the local search may take after the solver ended."""
+
+_EXACT = 1e-3
+"""The solver's bound is trusted to a thousandth of a cent."""
+
+_UNPROVEN = Outcome("limit", None, -math.inf)
+
+
+def bound_by_relaxation(search: Search, model: Model) -> Relaxed | None:
+    """Raise the bound by the linear relaxation of a model that is not small."""
+    if len(model.cost) <= _SMALL or search.stop():
+        return None
+    search.tell("solver")
+    start = search.best.chosen if search.best else None
+    relaxed = relax(model, start, seconds=search.left / 2, stop=search.stop)
+    if relaxed is not None and math.isfinite(relaxed.bound):
+        search.bound = max(search.bound, math.floor(relaxed.bound - _EXACT))
+    search.tell("solver")
+    return relaxed
+
+
+def search_by_model(search: Search, model: Model, relaxed: Relaxed | None) -> Outcome:
+    """Better plans, and a better bound where the model is not too large."""
+    search.tell("solver")
+    if search.stop() or search.good_enough():
+        return _UNPROVEN
+    chosen = search.best.chosen if search.best else None
+    if relaxed is not None and chosen is not None:
+        seconds = search.left * _KERNEL_PART
+        _part(search, model, kernel(model, relaxed, chosen), seconds)
+    if len(model.cost) > _WHOLE and search.best is not None:
+        _neighbourhoods(search, model, relaxed)
+        return _UNPROVEN
+    return _UNPROVEN if search.good_enough() else _whole(search, model)
+
+
+def _neighbourhoods(search: Search, model: Model, relaxed: Relaxed | None) -> None:
+    for lines in line_groups(search.problem, _NEIGHBOURHOOD):
+        if search.stop() or search.good_enough() or search.best is None:
+            return
+        active = neighbourhood(model, relaxed, search.best.chosen, lines)
+        _part(search, model, active, _NEIGHBOURHOOD_SECONDS)
+
+
+def _part(search: Search, model: Model, active: Bools, seconds: float) -> None:
+    """Look for a cheaper plan among these columns; their bound proves nothing."""
+    if search.best is None or search.stop():
+        return
+    outcome = run(
+        model,
+        seconds=min(seconds, search.left),
+        gap=_FINE,
+        start=search.best.chosen,
+        watch=_watch(search, proves=False),
+        found=lambda chosen: search.keep(State(search.problem, chosen)),
+        active=active,
+    )
+    _take(search, outcome)
+    search.tell("solver")
+
+
+def _whole(search: Search, model: Model) -> Outcome:
+    outcome = run(
+        model,
+        seconds=search.left,
+        gap=search.instance.limits.gap / RATE_UNIT,
+        start=search.best.chosen if search.best else None,
+        watch=_watch(search, proves=True),
+        found=lambda chosen: search.keep(State(search.problem, chosen)),
+    )
+    _take(search, outcome)
+    return outcome
+
+
+def _watch(search: Search, *, proves: bool) -> Callable[[float], bool]:
+    told = 0.0
+
+    def watch(bound: float) -> bool:
+        nonlocal told
+        if proves and math.isfinite(bound):
+            search.bound = max(search.bound, math.floor(bound - _EXACT))
+        if search.seconds - told > 0.1:
+            told = search.seconds
+            search.tell("solver")
+        return search.stop() or search.good_enough()
+
+    return watch
+
+
+def _take(search: Search, outcome: Outcome) -> None:
+    """Take over the solver's plan, mended where rounding broke a rule or it was cut short."""
+    if outcome.chosen is not None:
+        state = State(search.problem, outcome.chosen)
+        if state.violation or outcome.ended == "limit":
+            mended = time.monotonic() + _MENDING
+            improve(state, lambda: time.monotonic() > mended)
+        search.keep(state)
+    if outcome.purchases is not None:
+        search.keep_split(outcome.purchases)
