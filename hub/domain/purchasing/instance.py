@@ -13,6 +13,7 @@ from typing import Literal
 from hub.domain.purchasing.validation import validate
 
 Cents = int
+SharingRule = Literal["standalone", "volume", "shapley"]
 TierType = Literal["all_units", "incremental"]
 
 
@@ -179,6 +180,17 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """How what pooling brings is shared: in proportion to standalone cost or to volume, or by a
+    sampled Shapley value. With `sample` coalitions are looked at under every rule.
+    """
+
+    rule: SharingRule = "standalone"
+    sample: bool = False
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """When to stop: wall-clock seconds, or a proven gap in millionths of the cost."""
 
@@ -203,6 +215,7 @@ class Instance:
     rules: Rules = field(default_factory=Rules)
     limits: Limits = field(default_factory=Limits)
     currency: str = "USD"
+    sharing: Sharing = field(default_factory=Sharing)
 
     def __post_init__(self) -> None:
         validate(self)

@@ -17,6 +17,7 @@ from hub.domain.purchasing.instance import (
     Offer,
     Practice,
     Rules,
+    Sharing,
     Shipping,
     SpendRebate,
     SwitchingCost,
@@ -34,7 +35,9 @@ def load(document: Mapping[str, Any]) -> Instance:
     an item that nobody offers.
     """
     required = ("practices", "items", "demand", "vendors", "offers")
-    top = fields.mapping(document, "", (*required, "currency", "rules", "limits"), required)
+    top = fields.mapping(
+        document, "", (*required, "currency", "rules", "limits", "sharing"), required
+    )
     currency = fields.text(top.get("currency", "USD"), "currency")
     instance = Instance(
         practices=fields.rows(top["practices"], "practices", _practice),
@@ -45,6 +48,7 @@ def load(document: Mapping[str, Any]) -> Instance:
         rules=_rules(top.get("rules", {}), "rules"),
         limits=_limits(top.get("limits", {}), "limits"),
         currency=currency,
+        sharing=_sharing(top.get("sharing", {}), "sharing"),
     )
     check_demand_can_be_filled(instance)
     return instance
@@ -193,4 +197,16 @@ def _limits(value: Any, path: str) -> Limits:
     return Limits(
         fields.seconds(row.get("seconds", 60), f"{path}.seconds"),
         fields.rate(row.get("gap", "0.001"), f"{path}.gap"),
+    )
+
+
+def _sharing(value: Any, path: str) -> Sharing:
+    row = fields.mapping(value, path, ("rule", "sample", "seed"), ())
+    rule = row.get("rule", "standalone")
+    if rule not in ("standalone", "volume", "shapley"):
+        fields.reject("sharing_rule", f"{path}.rule", "must be standalone, volume or shapley.")
+    return Sharing(
+        rule,
+        fields.flag(row.get("sample", False), f"{path}.sample"),
+        fields.whole(row.get("seed", 1), f"{path}.seed"),
     )

@@ -87,6 +87,28 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocking:
+    """Practices that together pay `pays` and would pay `cost` without the rest."""
+
+    practices: tuple[str, ...]
+    cost: Cents
+    pays: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What was sampled of coalitions: how many, and those that would do better without the rest.
+
+    `orders` and `error` (the largest standard error, in cents) are those of a Shapley value.
+    """
+
+    coalitions: int = 0
+    better_alone: tuple[Blocking, ...] = ()
+    orders: int = 0
+    error: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Baselines:
     """Costs of simpler ways to buy; None where that way finds no allowed plan."""
 
@@ -114,6 +136,7 @@ class Plan:
     credits: tuple[Credit, ...] = ()
     switching: Cents = 0
     shares: tuple[Share, ...] = ()
+    sampled: Sampled | None = None
     infeasible_because: tuple[str, ...] = ()
     interrupted: bool = False
 
@@ -180,6 +203,8 @@ def to_result(plan: Plan) -> dict[str, Any]:
         "shares": [_share(share) for share in plan.shares],
         "infeasible_because": list(plan.infeasible_because),
     }
+    if plan.sampled is not None:
+        result["coalitions"] = _sampled(plan.sampled)
     if plan.credits:
         result["credits"] = [
             {
@@ -220,6 +245,19 @@ def _share(share: Share) -> dict[str, Any]:
     }
     if share.switching:
         row["switching"] = money(share.switching)
+    return row
+
+
+def _sampled(sampled: Sampled) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "sampled": sampled.coalitions,
+        "better_alone": [
+            {"practices": list(b.practices), "cost": money(b.cost), "pays": money(b.pays)}
+            for b in sampled.better_alone
+        ],
+    }
+    if sampled.orders:
+        row |= {"orders": sampled.orders, "standard_error": money(round(sampled.error))}
     return row
 
 

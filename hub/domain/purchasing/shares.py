@@ -1,9 +1,11 @@
 """Who pays what: the allocation rule of a round, fixed before bids open.
 
 Each practice pays its awarded goods at the awarded prices plus its own shipping. What pooling
-brings (the rebates, and on each award the difference to the tier the practice's own volume would
-reach) is put together and shared in proportion to standalone cost. Then nobody pays more than
-alone: what a practice is above is spread over the others in proportion to what they save.
+brings (credits, rebates, and on each award the difference to the tier the practice's own volume
+would reach) is put together and shared in proportion to standalone cost. Then nobody pays more
+than alone: what a practice is above is spread over the others in proportion to what they save. A
+round may instead share in proportion to the awarded goods, or by a sampled Shapley value, with
+the same cap.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping
 from fractions import Fraction
 
+from hub.domain.purchasing.coalitions import coalitions_of
 from hub.domain.purchasing.instance import Cents, Instance
-from hub.domain.purchasing.plan import Share
+from hub.domain.purchasing.plan import Sampled, Share
 from hub.domain.purchasing.pricing import Priced, switching_costs
+from hub.domain.purchasing.sampling import better_alone, shapley
 
 
 def compute_shares(
@@ -29,6 +33,31 @@ def compute_shares(
     alone, nobody can be kept below it: the excess is shared in proportion to standalone cost
     (see `nobody_worse`).
     """
+    return share_out(instance, priced, alone)[0]
+
+
+def share_out(
+    instance: Instance, priced: Priced, alone: Mapping[str, Cents | None]
+) -> tuple[tuple[Share, ...], Sampled | None]:
+    """The shares by the rule of the round, and what was sampled for them."""
+    sharing = instance.sharing
+    if sharing.rule != "shapley" and not sharing.sample:
+        return _shares(instance, priced, alone, None), None
+    coalitions = coalitions_of(instance, priced, alone)
+    value = shapley(coalitions, sharing.seed) if sharing.rule == "shapley" else None
+    shares = _shares(instance, priced, alone, value.due if value else None)
+    count, blocking = better_alone(coalitions, shares, sharing.seed)
+    if value is None:
+        return shares, Sampled(count, blocking)
+    return shares, Sampled(count, blocking, value.orders, value.error)
+
+
+def _shares(
+    instance: Instance,
+    priced: Priced,
+    alone: Mapping[str, Cents | None],
+    value: Mapping[str, Fraction] | None,
+) -> tuple[Share, ...]:
     names = sorted(practice.id for practice in instance.practices)
     own = _own_bills(instance, priced)
     switching = switching_costs(instance, priced.awards)
@@ -40,15 +69,24 @@ def compute_shares(
         weight[name] = Fraction(own[name] if standalone is None else standalone)
         limit = own[name] if standalone is None else standalone - switching[name]
         cap[name] = Fraction(max(0, limit))
-    gain = sum(own.values()) - total
-    parts = _in_proportion(Fraction(gain), weight)
-    due = {name: own[name] - parts[name] for name in names}
-    due = _correct(_even(instance, due), cap, weight, Fraction(total))
+    if value is None:
+        volume = _volumes(instance, priced) if instance.sharing.rule == "volume" else weight
+        parts = _in_proportion(Fraction(sum(own.values()) - total), volume)
+        value = {name: own[name] - parts[name] for name in names}
+    due = _correct(_even(instance, value), cap, weight, Fraction(total))
     pays = _whole_cents(due, total)
     return tuple(
         Share(practice.id, alone[practice.id], pays[practice.id], switching[practice.id])
         for practice in instance.practices
     )
+
+
+def _volumes(instance: Instance, priced: Priced) -> dict[str, Fraction]:
+    """The awarded goods of each practice."""
+    volume = {practice.id: Fraction(0) for practice in instance.practices}
+    for award in priced.awards:
+        volume[award.practice] += award.amount
+    return volume
 
 
 def nobody_worse(shares: tuple[Share, ...]) -> bool:

@@ -18,7 +18,7 @@ from hub.domain.purchasing.pricing import Line, Source, reprice
 from hub.domain.purchasing.problem import Problem, compile_instance
 from hub.domain.purchasing.progress import Progress, Search
 from hub.domain.purchasing.search import greedy, improve, never
-from hub.domain.purchasing.shares import compute_shares
+from hub.domain.purchasing.shares import compute_shares, share_out
 from hub.domain.purchasing.stages import bound_by_relaxation, search_by_model
 from hub.domain.purchasing.state import State
 
@@ -106,6 +106,7 @@ def _plan(search: Search, outcome: Outcome, baselines: Baselines, single: Alone)
             "time_limit", None, search.bound, search.seconds, baselines, interrupted=search.stopped
         )
     bound = _proven(search, outcome, priced.cost)
+    shares, sampled = share_out(search.instance, priced, single.costs)
     plan = Plan(
         status=_status(search, outcome, bound, priced.cost),
         cost=priced.cost,
@@ -117,7 +118,8 @@ def _plan(search: Search, outcome: Outcome, baselines: Baselines, single: Alone)
         credits=priced.credits,
         rebates=priced.rebates,
         switching=priced.switching,
-        shares=compute_shares(search.instance, priced, single.costs),
+        shares=shares,
+        sampled=sampled,
         interrupted=search.stopped,
     )
     faults = check(search.instance, plan)

@@ -262,6 +262,12 @@ FAULTS: list[tuple[str, Edit, str, str]] = [
         "offers[1].tier_type",
         "must be all_units or incremental",
     ),
+    (
+        "unknown rule of sharing",
+        lambda d: d.update(sharing={"rule": "equal"}),
+        "sharing.rule",
+        "must be standalone, volume or shapley",
+    ),
     ("empty id", lambda d: d["practices"][0].update(id=" "), "practices[0].id", "not empty"),
     (
         "flag as a text",
