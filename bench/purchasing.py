@@ -1,7 +1,8 @@
 """Group purchasing on generated families: proven gap, time, and cost beside simpler ways to buy.
 
-Run `python bench/purchasing.py [--family S|M] [--seeds 1,2,3] [--seconds N] [--json]`. Every
-figure is measured in this run; with --json the last line is {"claims": [...]}.
+Run `python bench/purchasing.py [--family S|M|L] [--full] [--seeds 1,2,3] [--seconds N] [--json]`.
+Without a family: S, the shapes of the literature, the model's build and the shares; with --full
+also M and L. Every figure is measured in this run; with --json the last line is {"claims": [...]}.
 """
 
 from __future__ import annotations
@@ -15,126 +16,23 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from hub.domain.purchasing.instance import (
-    Demand,
-    Instance,
-    Item,
-    Limits,
-    Offer,
-    Practice,
-    Shipping,
-    SpendRebate,
-    Tier,
-    Vendor,
+from purchasing_rounds import (
+    FAMILIES,
+    SHAPES,
+    Family,
+    generate,
+    total_quantity_discount,
 )
+
+from hub.domain.purchasing.baseline import one_by_one
+from hub.domain.purchasing.instance import Instance, Sharing
+from hub.domain.purchasing.model import build
 from hub.domain.purchasing.plan import Plan
+from hub.domain.purchasing.pricing import reprice
+from hub.domain.purchasing.problem import compile_instance
+from hub.domain.purchasing.search import greedy
+from hub.domain.purchasing.shares import share_out
 from hub.domain.purchasing.solve import Progress, solve
-
-
-@dataclass(frozen=True)
-class Family:
-    """Size of an instance, its time limit, and goals: first award (s), memory (GB), proven gaps
-    (s).
-    """
-
-    practices: int
-    items: int
-    vendors: int
-    lines: int
-    seconds: float
-    first: float
-    memory: float
-    goals: tuple[tuple[float, float], ...]
-
-
-FAMILIES = {
-    "S": Family(20, 200, 5, 60, 20.0, 0.2, 0.5, ((0.01, 1.0), (0.0025, 2.0), (0.001, 10.0))),
-    "M": Family(100, 2000, 20, 80, 120.0, 1.0, 2.0, ((0.01, 10.0), (0.0025, 60.0), (0.001, 600.0))),
-}
-
-PACKS = (1, 10, 25, 50, 100, 200, 500, 1000)
-
-
-def generate(family: Family, seed: int) -> Instance:
-    """A random round: lognormal sizes and prices, power-law items, two broad vendors."""
-    rng = np.random.default_rng(seed)
-    categories = [f"c{n:02d}" for n in range(max(8, family.items // 25))]
-    category = rng.integers(len(categories), size=family.items)
-    unit_price = np.exp(rng.normal(np.log(0.40), 1.1, family.items))
-    popular = (1.0 + np.arange(family.items)) ** -0.6
-    rng.shuffle(popular)
-    demand = []
-    for practice in range(family.practices):
-        size = np.exp(rng.normal(0, 0.5))
-        mean = family.lines * 0.95
-        count = int(min(family.items, max(5, rng.normal(mean, mean * 0.2))))
-        picked = rng.choice(family.items, count, replace=False, p=popular / popular.sum())
-        value = 25 * size * np.exp(rng.normal(0, 0.8, count))
-        for item, worth in zip(picked, value, strict=True):
-            units = max(1, int(worth / unit_price[item]))
-            demand.append(Demand(f"p{practice:03d}", f"i{item:05d}", units))
-    pooled = np.zeros(family.items)
-    for line in demand:
-        pooled[int(line.item[1:])] += line.units
-    offers = _offers(rng, family, category, unit_price, pooled, len(categories))
-    spend = float((pooled * unit_price).sum()) * 100 / family.vendors
-    return Instance(
-        practices=tuple(Practice(f"p{n:03d}") for n in range(family.practices)),
-        items=tuple(Item(f"i{n:05d}", categories[c]) for n, c in enumerate(category)),
-        demand=tuple(demand),
-        vendors=tuple(_vendor(rng, n, spend) for n in range(family.vendors)),
-        offers=offers,
-        limits=Limits(family.seconds, 1_000),
-    )
-
-
-def _vendor(rng: np.random.Generator, number: int, spend: float) -> Vendor:
-    fee = int(rng.integers(12, 26)) * 100
-    free_from = int(rng.integers(150, 501)) * 100
-    least = int(rng.integers(25, 101)) * 100 if rng.random() < 0.4 else 0
-    levels: tuple[SpendRebate, ...] = ()
-    if rng.random() < 0.7:
-        levels = tuple(
-            SpendRebate(int(part * spend), rate)
-            for part, rate in ((0.6, 10_000), (1.2, 20_000), (2.2, 35_000))
-        )
-    return Vendor(f"v{number:02d}", least, Shipping(fee, free_from), levels)
-
-
-def _offers(
-    rng: np.random.Generator,
-    family: Family,
-    category: np.ndarray,
-    unit_price: np.ndarray,
-    pooled: np.ndarray,
-    categories: int,
-) -> tuple[Offer, ...]:
-    offers = []
-    size = rng.choice(PACKS, family.items)
-    for vendor in range(family.vendors):
-        broad = vendor < 2
-        width = categories if broad else max(1, round(categories * rng.uniform(0.06, 0.25)))
-        chosen = set(rng.choice(categories, width, replace=False).tolist())
-        for item in range(family.items):
-            if category[item] not in chosen or (broad and vendor and rng.random() < 0.1):
-                continue
-            pack = max(1, int(size[item] * rng.choice((0.5, 1, 1, 2))))
-            level = rng.normal(1.0, 0.06) * (1.0 if broad else 0.97)
-            base = max(0.01, unit_price[item] * level) * pack * 100
-            need = pooled[item] / pack
-            tiers = {0: max(1, round(base))}
-            for part, off in tuple(zip((0.1, 0.3, 0.65), (0.03, 0.065, 0.11), strict=True))[
-                : int(rng.integers(0, 4))
-            ]:
-                least = int(need * part * rng.uniform(0.8, 1.2))
-                price = max(1, round(base * (1 - off)))
-                if least > max(tiers) and price < min(tiers.values()):
-                    tiers[least] = price
-            rows = tuple(Tier(least, price) for least, price in tiers.items())
-            offers.append(Offer(f"v{vendor:02d}", f"i{item:05d}", pack, rows))
-    return tuple(offers)
 
 
 @dataclass
@@ -197,20 +95,69 @@ def _median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
-def _claim(claim: str, value: float, unit: str, goal: float) -> dict:
+def _claim(claim: str, value: float, unit: str, goal: float | None = None) -> dict:
     shown = round(value, 5) if value != float("inf") else None
-    return {"claim": claim, "value": shown, "unit": unit, "goal": goal, "ok": value <= goal}
+    return {
+        "claim": claim,
+        "value": shown,
+        "unit": unit,
+        "goal": goal,
+        "ok": goal is None or value <= goal,
+    }
+
+
+def quantity_discounts() -> list[dict]:
+    """Seconds to the proven optimum, the worst of three seeds."""
+    found = []
+    for shape in SHAPES:
+        plans = [solve(total_quantity_discount(*shape, seed)) for seed in (1, 2, 3)]
+        proven = all(plan.status == "optimal" for plan in plans)
+        value = max(plan.seconds for plan in plans) if proven else float("inf")
+        name = "x".join(map(str, shape))
+        found.append(_claim(f"total quantity discount {name}: seconds to the optimum", value, "s"))
+    return found
+
+
+def parts() -> list[dict]:
+    """The model's build, and shares of a large round, apart from any solve."""
+    problem = compile_instance(generate(FAMILIES["M"], 1))
+    began = time.perf_counter()
+    size = build(problem).matrix.nnz
+    million = (time.perf_counter() - began) * 1_000_000 / size
+    found = [_claim("model build, seconds a million non-zeros", million, "s", 1.0)]
+    wide = replace(FAMILIES["L"], items=1_000, lines=40)
+    instance = generate(wide, 1)
+    priced = reprice(instance, _cheapest(instance))
+    alone = {practice: reprice(one, _cheapest(one)).cost for practice, one in one_by_one(instance)}
+    for rule in ("standalone", "volume", "shapley"):
+        sharing = Sharing(rule, sample=True)
+        began = time.perf_counter()
+        _, sampled = share_out(replace(instance, sharing=sharing), priced, alone)
+        seconds = time.perf_counter() - began
+        found.append(_claim(f"shares of 300 practices, {rule}, seconds", seconds, "s", 10.0))
+        if sampled and sampled.orders:
+            error = sampled.error / (priced.invoiced / 300)
+            found.append(_claim("largest standard error / mean share", error, "ratio"))
+    return found
+
+
+def _cheapest(instance: Instance) -> dict:
+    state = greedy(compile_instance(instance))
+    return state.problem.choices(state.chosen)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--family", choices=sorted(FAMILIES), action="append")
+    parser.add_argument("--full", action="store_true", help="all families, for an hour or so")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     found: list[dict] = []
-    for name in args.family or ["S"]:
+    if not args.family:
+        found += quantity_discounts() + parts()
+    for name in args.family or (list(FAMILIES) if args.full else ["S"]):
         family, runs = FAMILIES[name], []
         for seed in map(int, args.seeds.split(",")):
             instance = generate(family, seed)
@@ -222,7 +169,7 @@ def main() -> int:
             plan = run.plan
             print(
                 f"{name} seed {seed}: {run.lines} lines, {plan.status}, cost {plan.cost}, "
-                f"bound {plan.lower_bound}, gap {plan.gap:.4%}, {plan.seconds:.1f} s, "
+                f"bound {plan.lower_bound}, gap {plan.gap or 0:.4%}, {plan.seconds:.1f} s, "
                 f"first {run.first:.2f} s, baselines {plan.baselines}",
                 file=sys.stderr if args.json else sys.stdout,
             )
