@@ -9,16 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.purchasing.instance import Instance
 from hub.domain.purchasing.plan import Plan
-from hub.domain.purchasing.solve import Progress, solve
 from hub.errors import Cancelled, DeadlineNear, Rejected
 from hub.services import plans, rounds, scenarios
 from hub.storage import scenarios as store
 from jobs.children import run_telling
 from jobs.context import RunningJob
+
+if TYPE_CHECKING:
+    from hub.domain.purchasing.solve import Progress
 
 GAP_MILLIONTHS = 100
 REPORT_SECONDS = 1.0
@@ -112,6 +115,9 @@ def solve_telling(
             tell(progress)
 
     instance, start = problem
+    # Here: the solver and its numbers take memory that no other process needs.
+    from hub.domain.purchasing.solve import solve
+
     return solve(instance, report, start=start)
 
 

@@ -18,7 +18,6 @@ from graphql import (
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     ValueNode,
-    get_variable_values,
     parse,
     specified_rules,
     validate,
@@ -30,6 +29,7 @@ from hub.errors import Rejected
 from schema.mapping import limits
 from schema.mapping.limits import Measured
 from schema.mapping.plan import Operation
+from schema.variables import Variables
 
 LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
 LONGEST_MESSAGE = 300
@@ -52,6 +52,7 @@ class Document:
     fragments: Mapping[str, FragmentDefinitionNode]
     node: DocumentNode
     measured: Mapping[str, Measured]
+    variables: Mapping[str, Variables]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises Rejected if the name fits none or is needed."""
@@ -65,6 +66,9 @@ class Document:
         """The measure taken of one of its operations."""
         return self.measured[operation.name.value if operation.name else ""]
 
+    def variables_of(self, operation: OperationDefinitionNode) -> Variables:
+        return self.variables[operation.name.value if operation.name else ""]
+
 
 def digest_of(text: str) -> str:
     """What a document is known by: SHA-256 of its text, in hex."""
@@ -72,8 +76,8 @@ def digest_of(text: str) -> str:
 
 
 class Documents:
-    """A bounded store of documents for one schema. Raises Invalid or Rejected, kept as well, but
-    without their tracebacks."""
+    """A bounded store of documents for one schema, by their text. Raises Invalid or Rejected, kept
+    as well, but without their tracebacks."""
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
@@ -86,31 +90,30 @@ class Documents:
 
     def knows(self, text: str) -> bool:
         """True if the text was met before."""
-        return digest_of(text) in self._kept
+        return text in self._kept
 
     def get(self, text: str) -> Document:
         """The document of a text."""
         if len(text) > LONGEST_TEXT:
             raise Rejected("The document is too long.")
-        digest = digest_of(text)
         with self._lock:
-            found = self._kept.get(digest)
+            found = self._kept.get(text)
             if found is not None:
-                self._kept.move_to_end(digest)
+                self._kept.move_to_end(text)
         if found is None:
             try:
-                found = self._prepare(text, digest)
+                found = self._prepare(text)
             except Rejected as error:
                 found = copy(error)
             with self._lock:
-                self._kept[digest] = found
+                self._kept[text] = found
                 if len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
         if isinstance(found, Rejected):
             raise copy(found)  # a kept one would keep the request it was raised in, and the next
         return found
 
-    def _prepare(self, text: str, digest: str) -> Document:
+    def _prepare(self, text: str) -> Document:
         try:
             node = parse(text, max_tokens=MOST_TOKENS)
         except GraphQLError as error:
@@ -139,20 +142,15 @@ class Documents:
             raise Rejected("The operation is nested too deeply.", reason="depth") from None
         if errors:
             raise Invalid([_located(_without_values(error), error) for error in errors])
-        return Document(digest, operations, fragments, node, measured)
+        variables = {name: Variables(self._schema, item) for name, item in operations.items()}
+        return Document(digest_of(text), operations, fragments, node, measured, variables)
 
     def bind(
         self, document: Document, name: str | None, variables: Mapping[str, Any]
     ) -> tuple[Operation, int]:
         """An operation with its variables, and what it costs. Raises Invalid or CostExceeded."""
         definition = document.operation(name)
-        values = get_variable_values(
-            self._schema,
-            definition.variable_definitions or (),
-            dict(variables),
-            max_errors=10,
-            hide_suggestions=True,
-        )
+        values = document.variables_of(definition).coerced(variables)
         if isinstance(values, list):
             raise Invalid([_located("A variable's value is not of its type.", e) for e in values])
         cost = document.size(definition).cost(values.coerced)

@@ -8,11 +8,12 @@ GraphQL over HTTP says: `application/graphql-response+json` with the status of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from hub.entrypoints.graphiql.page import page
 from hub.entrypoints.graphql_answer import failed, refused
@@ -64,13 +65,38 @@ class GraphQLEndpoint:
             return refused(refusal, media_type if media_type == GRAPHQL_JSON else JSON)
         if media_type == EVENT_STREAM:
             return await self._stream(request, question)
-        header, known = request.headers.get("authorization"), request.headers.get("if-none-match")
+        return await self._answer(
+            question, media_type, request.headers, request.receive, request.method
+        )
+
+    async def post(self, headers: Mapping[str, str], receive: Receive) -> Response | None:
+        """The answer to a POST from its headers, names in lower case; None, and nothing was read,
+        if it is for `handle`."""
+        media_type = negotiate(headers.get("accept"))
+        if media_type is None or media_type == EVENT_STREAM:
+            return None
+        try:
+            check_headers(headers)
+            question = read_question(await read_body(receive))
+        except HttpRefusal as refusal:
+            return refused(refusal, media_type)
+        return await self._answer(question, media_type, headers, receive, "POST")
+
+    async def _answer(
+        self,
+        question: Question,
+        media_type: str,
+        headers: Mapping[str, str],
+        receive: Receive,
+        method: str,
+    ) -> Response:
+        header, known = headers.get("authorization"), headers.get("if-none-match")
         answer = await in_time(
             lambda running: self._operations.answer(
-                question, header, running, method=request.method, if_none_match=known
+                question, header, running, method=method, if_none_match=known
             ),
             self._settings.graphql_seconds,
-            lambda: _disconnected(request),
+            lambda: _disconnected(receive),
         )
         if answer is None:
             return Response(status_code=_NOBODY_WAITS)
@@ -99,11 +125,11 @@ class GraphQLEndpoint:
             raise HttpRefusal(405, text, **{"Allow": allowed, "Accept-Query": JSON})
         if streamed and request.method == "QUERY":
             raise HttpRefusal(406, "Ask for an event stream with POST.")
-        check_headers(request)
-        return read_question(await read_body(request))
+        check_headers(request.headers)
+        return read_question(await read_body(request.receive))
 
 
-async def _disconnected(request: Request) -> None:
+async def _disconnected(receive: Receive) -> None:
     """Returns when the client is gone; the body must have been read."""
-    while (await request.receive())["type"] != "http.disconnect":
+    while (await receive())["type"] != "http.disconnect":
         pass

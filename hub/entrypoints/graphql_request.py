@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from hub.entrypoints import strict_json
 
@@ -148,28 +150,34 @@ def _parsed(text: bytes, what: str) -> Any:
         ) from None
 
 
-def check_headers(request: Request) -> None:
+def check_headers(headers: Mapping[str, str]) -> None:
     """Raises HttpRefusal unless the body is announced as plain JSON within its bound."""
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != JSON:
+    content_type = headers.get("content-type", "")
+    if content_type != JSON and content_type.partition(";")[0].strip().lower() != JSON:
         raise HttpRefusal(415, f"Send {JSON}.", **{"Accept-Query": JSON})
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpRefusal(415, "Send the body without compression.")
-    length = request.headers.get("content-length", "0")
+    length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit() or int(length[:12]) > LARGEST_BODY:
         raise HttpRefusal(413, "The body is too large.")
 
 
-async def read_body(request: Request) -> bytes:
-    """The body, cut off with HttpRefusal (413) where it grows too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+async def read_body(receive: Receive) -> bytes:
+    """The body, cut off with HttpRefusal (413) where it grows too large. Raises ClientDisconnect
+    if the rest of it never comes."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > LARGEST_BODY:
             raise HttpRefusal(413, "The body is too large.")
     return bytes(body)
 
 
+@lru_cache(maxsize=64)
 def negotiate(accept: str | None) -> str | None:
     """The media type of the answer; None if none is acceptable."""
     if accept is None or not accept.strip():

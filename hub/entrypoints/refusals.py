@@ -48,6 +48,11 @@ class Refusals:
             self._more[name] = 0
             self._write(name, 1)
 
+    def note_of(self, scope: AsgiScope) -> None:
+        """One more refusal of the address a request or WebSocket came from."""
+        client = scope.get("client")
+        self.note(client[0] if client else "an unknown address")
+
     def flush(self) -> None:
         """Write what was only counted, and begin anew."""
         more, self._more = self._more, Counter()
@@ -91,8 +96,7 @@ class RefusedCredentials:
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         async def watched(message: Message) -> None:
             if _refuses(message):
-                client = scope.get("client")
-                self._refusals.note(client[0] if client else "an unknown address")
+                self._refusals.note_of(scope)
             await send(message)
 
         await self._app(scope, receive, watched)
