@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         le=65535,
         description="loopback port for the metrics of a process without the role web",
     )
+    audit_anchors: Path | None = Field(
+        None,
+        description="folder outside of the database for signed heads of the audit trail; default:"
+        " HUB_DATA_DIR",
+    )
     worker_threads: int = Field(4, ge=1, le=64, description="Dramatiq worker threads per process")
     sender_threads: int = Field(
         4, ge=1, le=64, description="threads per process that send messages to other systems"
@@ -167,6 +172,9 @@ class Settings(BaseSettings):
 
     def resolved_files_dir(self) -> Path:
         return self.files_dir or self.data_dir / "files"
+
+    def resolved_audit_anchors(self) -> Path:
+        return self.audit_anchors or self.data_dir
 
     def resolved_key_file(self) -> Path:
         return self.key_file or self.data_dir / "key.hex"

@@ -76,5 +76,6 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.WRITE_ORDER: ActorSpec(authoring.write_order, 2 * MINUTE, SENDING_QUEUE),
     Job.SEND_MESSAGE: ActorSpec(sending.send_message, 3 * MINUTE, SENDING_QUEUE),
     Job.RUN_EXPORT: ActorSpec(exports.run, 60 * MINUTE),
+    Job.ANCHOR_AUDIT: ActorSpec(maintenance.anchor_audit, 1 * MINUTE),
     Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),
 }

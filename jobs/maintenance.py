@@ -1,4 +1,5 @@
-"""Housekeeping: finished jobs leave the table after a while; dead ones never do by themselves."""
+"""Housekeeping: finished jobs leave the table after a while; dead ones never do by themselves. The
+audit trail is never shortened; its head is signed and kept elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from datetime import timedelta
 
 from hub.domain.agreements import unrestricted_scope
 from hub.services import housekeeping
-from hub.storage import leases
+from hub.storage import anchors, audit, leases
 from hub.storage.export_files import delete_others
 from jobs.context import RunningJob
 
@@ -23,3 +24,12 @@ def prune(job: RunningJob) -> None:
         job.check()
     kept = job.transaction(_SCOPE, lambda session: housekeeping.prune(session, now=context.now()))
     delete_others(context.settings.data_dir, kept)
+
+
+def anchor_audit(job: RunningJob) -> None:
+    """Sign the head of the audit trail and keep it outside of the database."""
+    context = job.context
+    with context.database.read(_SCOPE) as session:
+        sequence, digest = audit.head(session)
+    anchor = anchors.Anchor(sequence, digest, context.now().isoformat())
+    anchors.write(context.settings.resolved_audit_anchors(), context.crypto, anchor)

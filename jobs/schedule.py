@@ -10,5 +10,6 @@ SCHEDULES = (
     ScheduleSpec("pull.sync_all", "7 * * * *", "UTC", Job.SYNC_ALL),
     ScheduleSpec("savings.publish_benchmarks", "15 5 * * *", "UTC", Job.PUBLISH_BENCHMARKS),
     ScheduleSpec("files.take", "* * * * *", "UTC", Job.TAKE_FILES),
+    ScheduleSpec("maintenance.anchor_audit", "*/5 * * * *", "UTC", Job.ANCHOR_AUDIT),
     ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),
 )

@@ -29,6 +29,7 @@ class Job(StrEnum):
     WRITE_ORDER = "authoring.write_order"
     SEND_MESSAGE = "sending.send_message"
     RUN_EXPORT = "exports.run"
+    ANCHOR_AUDIT = "maintenance.anchor_audit"
     PRUNE = "maintenance.prune"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -37,6 +38,9 @@ DISTRIBUTION = "mso-hub"
 PACKAGES = ("hub", "connectors", "schema", "jobs")
 SKEW_WARN, SKEW_FAIL = 2.0, 30.0
 _SCOPE = unrestricted_scope("doctor")
+FREE_BYTES = 2**30
+WAL_RESET = ((3, 7, 0), (3, 51, 2))
+"""Versions of SQLite in which resetting the write-ahead log races with another process."""
 _LOCATE = (
     "import importlib.util, json; print(json.dumps({name: getattr(importlib.util.find_spec(name), "
     "'origin', None) for name in " + repr(PACKAGES) + "}))"
@@ -99,6 +103,12 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
         else Finding("schema", "fail", "The schema is not current.", "Run `mso-hub migrate`.")
     )
     yield _durability("SQLite" if path is not None else "PostgreSQL", facts)
+    if path is not None:
+        yield from _embedded(path, facts["version"], settings)
+    free = shutil.disk_usage(settings.data_dir).free if settings.data_dir.exists() else None
+    if free is not None and free < FREE_BYTES:
+        detail = f"{free // 2**20} MiB are free where HUB_DATA_DIR lies."
+        yield Finding("disk", "warn", detail, "Make room: without it nothing can be stored.")
     yield _clock(skew)
 
 
@@ -109,6 +119,18 @@ def broker(settings: Settings) -> Finding:
     except BadSetting as error:
         hint = "Start it, or correct HUB_BROKER_URL; jobs wait in the database until then."
         return Finding("broker", "fail", str(error), hint)
+
+
+def _embedded(path: Path, version: str, settings: Settings) -> Iterator[Finding]:
+    """What an SQLite file needs beyond durability."""
+    if path.stat().st_mode & 0o077:
+        detail = f"{path} is readable by others."
+        yield Finding("database file", "warn", detail, f"Run chmod 600 {path}*.")
+    number = tuple(int(part) for part in version.split(".")[:3])
+    if settings.profile == "production" and WAL_RESET[0] <= number <= WAL_RESET[1]:
+        detail = f"SQLite {version} may damage a database when two processes write at once."
+        hint = "Run one process on it, use SQLite 3.51.3 or later, or PostgreSQL."
+        yield Finding("SQLite", "warn", detail, hint)
 
 
 def _durability(product: str, facts: dict[str, str]) -> Finding:

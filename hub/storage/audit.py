@@ -109,14 +109,22 @@ def _row(event: Event, sequence: int) -> dict[str, Any]:
     }
 
 
-def verify(session: ScopedSession) -> Verdict:
+def head(session: ScopedSession) -> tuple[int, str]:
+    """How many events there are, and the digest of the last one."""
+    row = session.get(AuditHead, PARTITION)
+    return (0, GENESIS) if row is None else (row.count, row.digest)
+
+
+def verify(session: ScopedSession, anchored: Mapping[int, str] | None = None) -> Verdict:
     """Walk the whole chain: every digest, every sequence number, and the head.
 
     A changed, missing or added event is named by its sequence number; a cut tail by the number of
-    the first event that is gone. Someone who can rewrite the chain and its head is not found out
-    here.
+    the first event that is gone. Someone who can rewrite the chain and its head is found out by
+    `anchored` only, digests by sequence number that were kept elsewhere: then the first event that
+    may be another is the one after the last anchor that agrees.
     """
-    head = session.get(AuditHead, PARTITION)
+    anchored = anchored or {}
+    agreed, count, digest = 0, *head(session)
     previous, last = GENESIS, 0
     while True:
         page = session.scalars(
@@ -130,12 +138,18 @@ def verify(session: ScopedSession) -> Verdict:
             if event.sequence != last + 1 or event.digest != _digest(previous, row):
                 return Verdict(last, last + 1)
             previous, last = event.digest, event.sequence
+            if anchored.get(last, previous) != previous:
+                return Verdict(last, agreed + 1)
+            if last in anchored:
+                agreed = last
         if len(page) < _PAGE:
             break
         session.expire_all()
-    if head is None:
+    if max(anchored, default=0) > last:
+        return Verdict(last, last + 1)
+    if count == 0:
         return Verdict(last, None if last == 0 else 1)
-    if head.count != last or head.digest != previous:
+    if (count, digest) != (last, previous):
         return Verdict(last, last + 1)
     return Verdict(last)
 

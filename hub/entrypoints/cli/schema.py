@@ -11,7 +11,7 @@ import typer
 from hub import settings
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.hub import open_hub, utc_now
-from hub.storage import audit
+from hub.storage import anchors, audit
 from schema import changes
 from schema.export import sdl
 
@@ -68,17 +68,22 @@ def _group() -> None:
 
 @audit_app.command()
 def verify(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check the hash chain of the audit trail; exit 1 names the first event that does not fit."""
+    """Check the hash chain of the audit trail and its signed heads kept outside of the database.
+
+    Exit 1 names the first event that does not fit.
+    """
     hub = open_hub(settings.load())
     try:
+        kept = anchors.read(hub.settings.resolved_audit_anchors(), hub.crypto)
         with hub.database.read(unrestricted_scope("audit verify")) as session:
-            verdict = audit.verify(session)
+            verdict = audit.verify(session, kept)
     finally:
         hub.close()
     if as_json:
         facts = {
             "intact": verdict.intact,
             "events": verdict.events,
+            "anchors": len(kept),
             "bad_sequence": verdict.bad_sequence,
         }
         typer.echo(json.dumps(facts))

@@ -196,3 +196,19 @@ def test_the_probes_repair_nothing(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, http_port=0, mllp_port=0)
     examine(lambda: settings, now)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_others_may_read_is_a_warning(settings: Settings) -> None:
+    Path(settings.resolved_database_url().removeprefix("sqlite:///")).chmod(0o644)
+
+    findings = list(doctor.database(settings, lambda: datetime.now(UTC)))
+
+    assert found(findings, "database file").status == "warn"
+
+
+def test_a_full_disk_is_a_warning(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "FREE_BYTES", 2**80)
+
+    findings = list(doctor.database(settings, lambda: datetime.now(UTC)))
+
+    assert found(findings, "disk").status == "warn"

@@ -105,5 +105,6 @@ def test_the_trail_of_a_new_hub_is_intact(run):
     assert json.loads(run("audit", "verify", "--json").stdout) == {
         "intact": True,
         "events": 0,
+        "anchors": 0,
         "bad_sequence": None,
     }
