@@ -41,6 +41,7 @@ DRIVERS = {
     "hub/storage/reads/explain.py": "asks how compiled parts would be read, and runs none",
     "hub/storage/running.py": "ends a statement on the connection it is told",
 }
+FRAGMENTS = "hub/storage/reads/fragments.py"
 PIPES = {"jobs/children.py": "sends a child process's answer to its parent"}
 OWN_CLOCK = {
     "hub/entrypoints/": "hands the clock to everything below",
@@ -187,7 +188,8 @@ def drivers_run_compiled_parts_only(path: str, tree: ast.Module) -> Iterator[int
 
 
 def sql_is_never_written_as_text(path: str, tree: ast.Module) -> Iterator[int]:
-    """Reads are made of SQLAlchemy Core: no `text`, no `literal_column`, no parameter of SQL."""
+    """Reads are made of SQLAlchemy Core, or of the fragments of one module: no `text`, no
+    `literal_column`, no parameter of SQL, and no fragment of one's own."""
     if not path.startswith("hub/storage/reads/"):
         return
     for line, module, name in imported(tree):
@@ -197,6 +199,10 @@ def sql_is_never_written_as_text(path: str, tree: ast.Module) -> Iterator[int]:
         if isinstance(node, ast.arg) and node.arg in {"sql", "statement"}:
             annotation = "" if node.annotation is None else ast.unparse(node.annotation)
             if annotation in {"str", "bytes"}:
+                yield node.lineno
+        if isinstance(node, ast.Call) and path != FRAGMENTS:
+            name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+            if name in {"Sql", "Query", "From"}:
                 yield node.lineno
 
 
@@ -259,6 +265,8 @@ RULES: dict[Rule, list[tuple[str, str]]] = {
     sql_is_never_written_as_text: [
         ("hub/storage/reads/x.py", "from sqlalchemy import text"),
         ("hub/storage/reads/x.py", "def run(sql: str): return None"),
+        ("hub/storage/reads/x.py", "clause = Sql(f'{column} = 1')"),
+        ("hub/storage/reads/x.py", "rows = fragments.From('t', name, {})"),
     ],
     the_clock_is_handed_down: [
         ("hub/domain/x.py", "now = datetime.now(UTC)"),

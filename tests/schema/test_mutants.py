@@ -34,7 +34,16 @@ from hub.domain.agreements import (
 )
 from hub.storage import tables
 from hub.storage.crypto import Crypto
-from hub.storage.reads import binds, compile_objects, compile_pages, rows, run, scoping, select
+from hub.storage.reads import (
+    binds,
+    compile_figures,
+    compile_objects,
+    compile_pages,
+    rows,
+    run,
+    scoping,
+    select,
+)
 from hub.storage.reads.write import global_id
 from hub.storage.session import Database
 from hub.storage.tables import Base
@@ -63,7 +72,7 @@ MUTANTS = [
         "no null for a link to nothing",
         compile_objects,
         "found = self._single(link.objects, table, row, number, wanted)\n"
-        '        return func.coalesce(found, constant("null"))',
+        '        return call("coalesce", found, constant("null"))',
         "return self._single(link.objects, table, row, number, wanted)",
     ),
     Mutant(
@@ -75,7 +84,7 @@ MUTANTS = [
     Mutant(
         "a link that leaves the practice",
         compile_objects,
-        "clauses.append(columns.practice_id == practice)",
+        'clauses.append(equal(columns["practice_id"], practice))',
         "pass",
     ),
     Mutant(
@@ -93,13 +102,13 @@ MUTANTS = [
     Mutant(
         "every practice's operations for a practice",
         compile_objects,
-        "mine: Sql = columns.practice_id == self.binds.own()\n            return mine",
+        'return equal(columns["practice_id"], self.binds.own())',
         "return None",
     ),
     Mutant(
         "identifiers of limited rows",
         compile_objects,
-        "limited = self.shape.limited_set(row.source) if leaf.identifier else None",
+        "limited = self.shape.limited_set(row.source) if output.identifier else None",
         "limited = None",
     ),
     Mutant(
@@ -129,56 +138,56 @@ MUTANTS = [
     Mutant(
         "one row too few shown",
         compile_pages,
-        "self._rows.c[_NUMBER] <= self._compiler.binds.first(self._page, 0)",
-        "self._rows.c[_NUMBER] < self._compiler.binds.first(self._page, 0)",
+        'self._rows[_NUMBER], "<=", self._compiler',
+        'self._rows[_NUMBER], "<", self._compiler',
     ),
     Mutant(
         "a next page that is not there",
         compile_pages,
-        "self._writer.boolean(func.count() > first)",
-        "self._writer.boolean(func.count() >= first)",
+        'compare(count(), ">", first)',
+        'compare(count(), ">=", first)',
     ),
     Mutant(
         "the last cursor from the next page",
         compile_pages,
-        "at = or_(number == first, and_(number == count, count < first))",
-        "at = number == count",
+        'at = either(equal(place, first), both(equal(place, rows), compare(rows, "<", first)))',
+        "at = equal(place, rows)",
     ),
     Mutant(
         "ties in any order",
         compile_pages,
-        'keys = [columns[name] for name in (*page.order.columns, "id")]\n    return [key.desc()',
-        "keys = [columns[name] for name in page.order.columns]\n    return [key.desc()",
+        'keys = [rows[name] for name in (*page.order.columns, "id")]',
+        "keys = [rows[name] for name in page.order.columns]",
     ),
     Mutant(
         "descending read as ascending",
         compile_pages,
-        "return [key.desc() for key in keys] if page.order.descending else",
-        "return [key.asc() for key in keys] if page.order.descending else",
+        "ordered(key, descending=page.order.descending)",
+        "ordered(key, descending=False)",
     ),
     Mutant(
         "the cursor's own row again",
         compile_pages,
-        "return [left < right if page.order.descending else left > right]",
-        "return [left <= right if page.order.descending else left >= right]",
+        'compare(left, "<" if page.order.descending else ">", together(keys))',
+        'compare(left, "<=" if page.order.descending else ">=", together(keys))',
     ),
     Mutant(
         "after the cursor, backwards",
         compile_pages,
-        "return [left < right if page.order.descending else left > right]",
-        "return [left > right]",
+        'compare(left, "<" if page.order.descending else ">", together(keys))',
+        'compare(left, ">", together(keys))',
     ),
     Mutant(
         "a cursor of another practice",
         compile_pages,
-        "return table, [table.c.id == key, *([] if own is None else [own])]",
-        "return table, [table.c.id == key]",
+        'return table, [equal(table["id"], key), *([] if own is None else [own])]',
+        'return table, [equal(table["id"], key)]',
     ),
     Mutant(
         "an unknown cursor as an empty page",
         compile_pages,
-        'else_=constant(f"{EDGE}{NO_CURSOR}{EDGE}")',
-        'else_=constant("")',
+        'constant(""), constant(f"{EDGE}{NO_CURSOR}{EDGE}")',
+        'constant(""), constant("")',
     ),
     Mutant("no filters", compile_pages, "return found + self.filters(table)", "return found"),
     Mutant(
@@ -190,14 +199,32 @@ MUTANTS = [
     Mutant(
         "a list that is not bounded from below",
         binds,
-        '"gte": column.__ge__,\n            "lt"',
-        '"gte": column.__gt__,\n            "lt"',
+        "return compare(column, COMPARED[item.op], value)",
+        'return compare(column, COMPARED["gt" if item.op == "gte" else item.op], value)',
     ),
     Mutant(
         "limited rows left out",
         scoping,
         "readable = whole\n    if any(limited):",
         "readable = whole\n    if not limited:",
+    ),
+    Mutant(
+        "figures of a small group, by statement",
+        compile_figures,
+        "number(sql.SMALLEST_GROUP)",
+        "number(1)",
+    ),
+    Mutant(
+        "figures of one large practice, by statement",
+        compile_figures,
+        "number(sql.LARGEST_SHARE)",
+        "number(1)",
+    ),
+    Mutant(
+        "figures of a practice outside the agreements, by statement",
+        compile_figures,
+        "return either(large, negated(exists(outside)))",
+        "return either(large, exists(outside))",
     ),
     Mutant(
         "figures of a small group, by level",

@@ -6,49 +6,64 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Integer, and_, bindparam
+from sqlalchemy import Column
 
 from hub.domain.agreements import Scope
 from hub.storage.reads import select as sql
+from hub.storage.reads.fragments import (
+    Operator,
+    Sql,
+    both,
+    cast,
+    compare,
+    equal,
+    is_null,
+    parameter,
+)
 from hub.storage.reads.parts import Bound, Condition, Page
 from hub.storage.reads.scoping import ScopeShape, Sets
-from hub.storage.reads.text import Sql, Writer
+from hub.storage.reads.text import Writer
 
 Fill = Callable[[Sequence[Any], Sets, Scope], Any]
 """A parameter from the values of a request and its scope."""
+COMPARED: dict[str, Operator] = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
 class Binds:
-    """Collects how to fill each parameter, by its name."""
+    """Collects how to fill each parameter. One of a name it has already is the same."""
 
     def __init__(self, shape: ScopeShape, writer: Writer) -> None:
         self._shape = shape
         self._writer = writer
-        self.fills: dict[str, Fill] = {}
+        self.fills: list[Fill] = []
+        self._places: dict[str, int] = {}
 
-    def own(self) -> BindParameter[Any]:
+    def own(self) -> Sql:
         return self._bind("own", lambda _, __, scope: scope.own_practice_id)
 
-    def _bind(self, name: str, fill: Fill, type_: Any = None) -> BindParameter[Any]:
-        self.fills[name] = fill
-        return bindparam(name, type_=type_, required=False)
+    def _bind(self, name: str, fill: Fill) -> Sql:
+        place = self._places.setdefault(name, len(self.fills))
+        if place == len(self.fills):
+            self.fills.append(fill)
+        return parameter(place)
 
-    def first(self, page: Page, more: int) -> BindParameter[Any]:
+    def first(self, page: Page, more: int) -> Sql:
         place = page.first.place
         name = f"first_{place}_{more}"
-        return self._bind(name, lambda values, _, __: values[place] + more, Integer())
+        return cast(self._bind(name, lambda values, _, __: values[place] + more), "INTEGER")
 
     def member(self, value: Sql, number: int) -> Sql:
         """True where `value` is one of the practices of a set."""
         if self._shape.single[number]:
-            return value == self._bind(f"set_{number}", lambda _, sets, __: sets[number][0])
+            only = self._bind(f"set_{number}", lambda _, sets, __: sets[number][0])
+            return equal(value, only)
         return self._writer.among_text(value, self.set(number))
 
-    def set(self, number: int) -> BindParameter[Any]:
+    def set(self, number: int) -> Sql:
         writer = self._writer
         return self._bind(f"set_{number}", lambda _, sets, __: _listed(writer, sets[number]))
 
-    def key(self, bound: Bound, column: Column[Any]) -> BindParameter[Any]:
+    def key(self, bound: Bound, column: Column[Any]) -> Sql:
         """An id from outside; null where it cannot be one, which matches no row."""
         place = bound.place
         if column.type.python_type is int:
@@ -57,7 +72,7 @@ class Binds:
 
     def condition(self, column: Sql, stored: Column[Any], item: Condition) -> Sql:
         if item.op in ("null", "not_null"):
-            return column.is_(None) if item.op == "null" else column.is_not(None)
+            return is_null(column, is_not=item.op == "not_null")
         place, name = item.value.place, f"value_{item.value.place}"
         convert = stored.type.dialect_impl(self._writer.dialect).bind_processor(
             self._writer.dialect
@@ -73,14 +88,8 @@ class Binds:
             end = self._bind(
                 f"{name}_end", lambda values, _, __: values[place] + sql.LAST_CHARACTER
             )
-            return and_(column >= value, column < end)
-        return {
-            "eq": column.__eq__,
-            "gt": column.__gt__,
-            "gte": column.__ge__,
-            "lt": column.__lt__,
-            "lte": column.__le__,
-        }[item.op](value)
+            return both(compare(column, ">=", value), compare(column, "<", end))
+        return compare(column, COMPARED[item.op], value)
 
 
 @lru_cache(maxsize=256)

@@ -7,15 +7,28 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import cast as typed
 
-from sqlalchemy import Integer, Select, String, bindparam, cast, func, select
+from sqlalchemy import Table
 
 from hub.storage.reads.binds import Fill
 from hub.storage.reads.compile_objects import Compiler
 from hub.storage.reads.compile_pages import page_text
+from hub.storage.reads.fragments import (
+    Query,
+    Sql,
+    call,
+    cast,
+    equal,
+    number,
+    numbered,
+    parameter,
+    rows_of,
+    scalar,
+    select,
+)
 from hub.storage.reads.made import Made
 from hub.storage.reads.marks import Mark
 from hub.storage.reads.parts import (
@@ -32,7 +45,7 @@ from hub.storage.reads.parts import (
     RootPage,
 )
 from hub.storage.reads.scoping import ScopeShape
-from hub.storage.reads.text import Sql, Writer
+from hub.storage.reads.text import Writer
 from hub.storage.tables import Epoch, PolicyVersion
 
 OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
@@ -55,12 +68,10 @@ def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> C
     """The statement of some roots, all of which `supports` must hold for; without any it asks for
     the policy version alone."""
     compiler = Compiler(shape, writer)
-    columns = [
-        _root(compiler, number, root).label(f"root_{number}") for number, root in enumerate(roots)
-    ]
-    statement = select(*columns, _policy_version())
-    compiled = _compiled(statement, writer, compiler.binds.fills, tuple(compiler.marks))
-    return replace(compiled, made=tuple(compiler.made))
+    columns = {f"root_{place}": _root(compiler, place, root) for place, root in enumerate(roots)}
+    statement = select({**columns, "policy": _policy_version()})
+    part = _compiled(statement, compiler.binds.fills, writer)
+    return replace(part, marks=tuple(compiler.marks), made=tuple(compiler.made))
 
 
 def compile_epoch(writer: Writer) -> CompiledPart:
@@ -68,42 +79,31 @@ def compile_epoch(writer: Writer) -> CompiledPart:
     of nouns and that of practices, as `Writer.list_text` writes them. No epoch ever shrinks, so an
     equal sum means equal epochs.
     """
-    fills: dict[str, Fill] = {
-        "nouns": lambda values, _, __: values[0],
-        "practices": lambda values, _, __: values[1],
-    }
-    epochs = Epoch.__table__.c
-    total = cast(func.coalesce(func.sum(epochs.epoch), 0), String)
-    statement = select(total, _policy_version()).where(
-        writer.among_text(epochs.noun, bindparam("nouns", required=False)),
-        writer.among_text(epochs.practice_id, bindparam("practices", required=False)),
-    )
-    return _compiled(statement, writer, fills, ())
+    epochs = rows_of(typed(Table, Epoch.__table__), "e")
+    total = cast(call("coalesce", call("sum", epochs["epoch"]), number(0)), "TEXT")
+    wanted = [
+        writer.among_text(epochs["noun"], parameter(0)),
+        writer.among_text(epochs["practice_id"], parameter(1)),
+    ]
+    statement = select({"total": total, "policy": _policy_version()}, epochs, wanted)
+    fills: list[Fill] = [lambda values, _, __: values[0], lambda values, _, __: values[1]]
+    return _compiled(statement, fills, writer)
+
+
+def _compiled(statement: Query, fills: Sequence[Fill], writer: Writer) -> CompiledPart:
+    text, places = numbered(statement, writer.sign)
+    return CompiledPart(text, tuple(fills[place] for place in places), ())
 
 
 def _policy_version() -> Sql:
-    only = bindparam(None, 1, type_=Integer(), unique=True, literal_execute=True)
-    version = select(PolicyVersion.version).where(PolicyVersion.id == only).scalar_subquery()
-    return func.coalesce(version, 0)
+    rows = rows_of(typed(Table, PolicyVersion.__table__), "v")
+    only = equal(rows["id"], number(1))
+    return call("coalesce", scalar(select(rows["version"], rows, [only])), number(0))
 
 
 def explained(part: CompiledPart, how: str) -> CompiledPart:
     """The statement that tells how a part would be read; `how` is the database's word for that."""
     return replace(part, sql=how + part.sql)
-
-
-def _compiled(
-    statement: Select[*tuple[Any, ...]],
-    writer: Writer,
-    fills: Mapping[str, Fill],
-    marks: tuple[Mark, ...],
-) -> CompiledPart:
-    compiled = statement.compile(
-        dialect=writer.dialect, compile_kwargs={"render_postcompile": True}
-    )
-    names = compiled.positiontup or []
-    filled = tuple(fills.get(name) or _always(compiled.params[name]) for name in names)
-    return CompiledPart(str(compiled), filled, marks)
 
 
 def _root(compiler: Compiler, number: int, root: Root) -> Sql:
@@ -147,7 +147,3 @@ def _objects_fit(objects: Objects, writer: Writer, depth: int) -> bool:
         elif not isinstance(output, Constant | GlobalId | Leaf | Computed):
             return False
     return True
-
-
-def _always(value: Any) -> Fill:
-    return lambda _, __, ___: value

@@ -8,16 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
-from typing import Any
-
-from sqlalchemy import FromClause, Select, Table, Text, case, cast, false, func, select
+from functools import partial
 
 from hub.domain.agreements import DataClass
 from hub.storage.reads import select as sql
 from hub.storage.reads.binds import Binds
-from hub.storage.reads.compile_base import Row, constant_text, is_nullable, key_text
+from hub.storage.reads.compile_base import Columns, Row, constant_text, key_text
+from hub.storage.reads.compile_figures import figures_shown
 from hub.storage.reads.compile_pages import page_text
+from hub.storage.reads.fragments import (
+    NULL,
+    From,
+    Sql,
+    call,
+    cast,
+    choose,
+    constant,
+    equal,
+    never,
+    number,
+    rows_of,
+    scalar,
+    select,
+)
 from hub.storage.reads.made import HOLE, Made, shape_of_type
 from hub.storage.reads.marks import EDGE, SAME, Mark, is_checked
 from hub.storage.reads.parts import (
@@ -35,15 +48,9 @@ from hub.storage.reads.parts import (
     Source,
 )
 from hub.storage.reads.scoping import ScopeShape
-from hub.storage.reads.text import Piece, Sql, Writer, constant
+from hub.storage.reads.text import Piece, Writer
 
 ABOUT_PATIENTS = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE})
-
-
-@lru_cache(maxsize=1_000)
-def _alias(table: Table, name: str) -> Any:
-    """Kept, because giving an alias all columns of its table is a large part of compiling."""
-    return table.alias(name)
 
 
 class Compiler:
@@ -59,20 +66,19 @@ class Compiler:
 
     # Scope
 
-    def own_clause(self, source: Source, columns: Any, number: int | None) -> Sql | None:
+    def own_clause(self, source: Source, columns: Columns, number: int | None) -> Sql | None:
         """The rows in scope, asked of the rows themselves; None if all of them are."""
         if source.owned or source.access is Access.PRACTICES:
-            value = columns.practice_id if source.owned else columns.id
+            value = columns["practice_id" if source.owned else "id"]
             return None if number is None else self.binds.member(value, number)
         if source.access is Access.CATALOGUE or self.shape.is_mso:
             return None
         if source.access is Access.OPERATED and self.shape.has_own:
-            mine: Sql = columns.practice_id == self.binds.own()
-            return mine
-        return false()
+            return equal(columns["practice_id"], self.binds.own())
+        return never()
 
     def inside(
-        self, source: Source, columns: Any, number: int | None, row: Row | None, remote: str
+        self, source: Source, columns: Columns, number: int | None, row: Row | None, remote: str
     ) -> list[Sql]:
         """The clauses that keep rows below `row` in its practice and in scope."""
         practice = None
@@ -81,7 +87,7 @@ class Compiler:
             practice = row.columns["id"]
         elif row is not None and source.owned and row.practice is not None:
             practice = row.practice
-            clauses.append(columns.practice_id == practice)
+            clauses.append(equal(columns["practice_id"], practice))
         if practice is None or row is None or not source.owned:
             own = self.own_clause(source, columns, number)
             return clauses if own is None else [*clauses, own]
@@ -92,37 +98,34 @@ class Compiler:
 
     # Rows
 
-    def alias(self, source: Source) -> Any:
-        return _alias(sql.table_of(source), f"t{self.count()}")
+    def alias(self, source: Source) -> From:
+        return rows_of(sql.table_of(source), f"t{self.count()}")
 
     def count(self) -> int:
         """A number for another alias."""
         self._aliases += 1
         return self._aliases
 
-    def columns(self, source: Source, table: Any, names: Sequence[str]) -> dict[str, Any]:
+    def columns(self, source: Source, table: From, names: Sequence[str]) -> dict[str, Sql]:
         """The columns as selected: figures across practices only where the small-group rule
         holds."""
         group = source.small_group
         if self.shape.unrestricted or group is None:
-            return {name: table.c[name] for name in names}
+            return {name: table[name] for name in names}
         number = self.shape.readable_set(group.domain)
         covered = partial(self.binds.member, number=number) if self.shape.is_mso else None
-        shown = sql.figures_shown(group, table.c.id, covered)
+        shown = figures_shown(group, table["id"], covered)
         return {
-            name: case((shown, table.c[name]), else_=None)
-            if name in source.suppressed
-            else table.c[name]
+            name: choose(shown, table[name], NULL) if name in source.suppressed else table[name]
             for name in names
         }
 
     def row(
         self,
         source: Source,
-        columns: Mapping[str, Any],
+        columns: Mapping[str, Sql],
         number: int | None,
         above: Row | None,
-        here: FromClause,
         *,
         repeated: bool = False,
     ) -> Row:
@@ -132,46 +135,40 @@ class Compiler:
         subject = None if source.subject is None else columns.get(source.subject)
         if source.subject == INHERITED and above is not None:
             subject = above.subject
-        outer = (*above.outer, here) if above is not None else (here,)
         again = repeated or (above is not None and above.repeated)
         told = above.practice if above is not None and above.told and source.owned else None
         proven = number if source.owned or source.access is Access.PRACTICES else None
-        made = Row(source, columns, practice, proven, subject, outer, again)
+        made = Row(source, columns, practice, proven, subject, again)
         return replace(made, above_practice=told)
 
     def by_id(self, root: ById) -> Sql:
         source = root.objects.source
         table, number = self.alias(source), self.shape.set_of(source)
-        own = self.own_clause(source, table.c, number)
-        wanted = [table.c.id == self.binds.key(root.id, sql.table_of(source).c.id)]
+        own = self.own_clause(source, table, number)
+        wanted = [equal(table["id"], self.binds.key(root.id, sql.table_of(source).c.id))]
         if own is not None:
             wanted.append(own)
         found = self._single(root.objects, table, None, number, wanted)
-        return func.coalesce(found, constant("null"))
+        return call("coalesce", found, constant("null"))
 
     def _one(self, link: One, row: Row) -> Sql:
         source = link.objects.source
         table, number = self.alias(source), self.shape.set_of(source)
-        wanted: list[Sql] = [table.c.id == row.columns[link.column]]
+        wanted = [equal(table["id"], row.columns[link.column])]
         own_practice = source.access is Access.PRACTICES and link.column == "practice_id"
         if not (own_practice and row.known is not None):
-            wanted += self.inside(source, table.c, number, row, "")
+            wanted += self.inside(source, table, number, row, "")
         found = self._single(link.objects, table, row, number, wanted)
-        return func.coalesce(found, constant("null"))
+        return call("coalesce", found, constant("null"))
 
     def _single(
-        self, objects: Objects, table: Any, above: Row | None, number: int | None, wanted: list[Sql]
+        self, objects: Objects, table: From, above: Row | None, known: int | None, wanted: list[Sql]
     ) -> Sql:
         source = objects.source
         columns = self.columns(source, table, sql.needed_columns(source, [objects]))
-        row = self.row(source, columns, number, above, table, repeated=above is not None)
+        row = self.row(source, columns, known, above, repeated=above is not None)
         text = self.writer.concat(self.objects(objects, row))
-        found = select(text).select_from(table).where(*wanted).limit(1)
-        return self.correlated(found, above).scalar_subquery()
-
-    @staticmethod
-    def correlated(statement: Select[Any], above: Row | None) -> Select[Any]:
-        return statement.correlate(*above.outer) if above is not None else statement
+        return scalar(select(text, table, wanted, limit=number(1)))
 
     # Objects
 
@@ -193,17 +190,18 @@ class Compiler:
         number = self.mark(Mark(source, counted, subject is not None, by_id, above is not None))
         pieces: list[Piece] = [f"{EDGE}{number},"]
         if row.practice is not None and above is not None:
-            pieces.append(case((row.practice == above, constant(SAME)), else_=row.practice))
+            same = equal(row.practice, above)
+            pieces.append(choose(same, constant(SAME), row.practice))
         elif row.practice is not None:
             pieces.append(self._present(row.practice))
         if subject is not None:
             pieces += [",", self._present(subject)]
         if by_id:
-            pieces += [",", cast(row.columns["id"], Text)]
+            pieces += [",", cast(row.columns["id"], "TEXT")]
         return [*pieces, EDGE]
 
     def _present(self, column: Sql) -> Sql:
-        return func.coalesce(column, constant("")) if is_nullable(column) else column
+        return call("coalesce", column, constant("")) if column.nullable else column
 
     def objects(self, objects: Objects, row: Row) -> list[Piece]:
         pieces: list[Piece] = ["{", *self._row_mark(objects, row)]
@@ -232,7 +230,7 @@ class Compiler:
         text = self.writer.value(row.columns[leaf.column], stored, leaf.shape)
         suppressed = not self.shape.unrestricted and leaf.column in row.source.suppressed
         if stored.nullable or suppressed:
-            text = func.coalesce(text, constant("null"))
+            text = call("coalesce", text, constant("null"))
         return self._unlimited(text, leaf, row)
 
     def _computed(self, output: Computed, row: Row) -> Sql:
@@ -244,7 +242,7 @@ class Compiler:
         for place, (column, shape) in enumerate(zip(stored, shapes, strict=True)):
             value = row.columns[column.name]
             text = self.writer.needed(value, column, shape)
-            pieces += ["," if place else "", func.coalesce(text, constant("null"))]
+            pieces += ["," if place else "", call("coalesce", text, constant("null"))]
         return self._unlimited(self.writer.concat([*pieces, f"]{HOLE}"]), output, row)
 
     def _unlimited(self, text: Sql, output: Leaf | Computed, row: Row) -> Sql:
@@ -252,4 +250,4 @@ class Compiler:
         limited = self.shape.limited_set(row.source) if output.identifier else None
         if limited is None or row.practice is None:
             return text
-        return case((self.binds.member(row.practice, limited), constant("null")), else_=text)
+        return choose(self.binds.member(row.practice, limited), constant("null"), text)

@@ -5,12 +5,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Text, and_, case, cast, func, or_, select, true, tuple_
+from typing import TYPE_CHECKING
 
 from hub.storage.reads import select as sql
 from hub.storage.reads.compile_base import Row, constant_text, key_text
+from hub.storage.reads.fragments import (
+    From,
+    Query,
+    Sql,
+    both,
+    call,
+    cast,
+    choose,
+    compare,
+    constant,
+    count,
+    count_of_all,
+    derived,
+    either,
+    equal,
+    exists,
+    filtered,
+    for_each,
+    number,
+    ordered,
+    row_number,
+    scalar,
+    select,
+    together,
+)
 from hub.storage.reads.marks import EDGE, NO_CURSOR, ROWS, TOTAL, Mark
 from hub.storage.reads.parts import (
     INHERITED,
@@ -25,7 +48,7 @@ from hub.storage.reads.parts import (
     Source,
     Total,
 )
-from hub.storage.reads.text import Piece, Sql, constant
+from hub.storage.reads.text import Piece
 
 if TYPE_CHECKING:
     from hub.storage.reads.compile_objects import Compiler
@@ -64,18 +87,16 @@ def _total(
     compiler: Compiler, page: Page, above: Row | None, clauses: PageClauses, *, counted: bool
 ) -> Sql:
     table = compiler.alias(page.source)
-    total: Any = select(func.count().label("total")).select_from(table)
-    total = compiler.correlated(total.where(*clauses.all(table)), above)
+    total = select({"total": count()}, table, clauses.all(table))
     if not counted:
-        return cast(total.scalar_subquery(), Text)
-    found = total.subquery(f"n{compiler.count()}")
-    number = compiler.mark(Mark(page.source, counted=True, subject=False, by_id=True))
-    text = cast(found.c.total, Text)
-    pieces: list[Piece] = [text, f"{EDGE}{TOTAL}{number},", text]
+        return cast(scalar(total), "TEXT")
+    found = derived(total, f"n{compiler.count()}")
+    mark = compiler.mark(Mark(page.source, counted=True, subject=False, by_id=True))
+    text = cast(found["total"], "TEXT")
+    pieces: list[Piece] = [text, f"{EDGE}{TOTAL}{mark},", text]
     if above is not None and above.repeated:
-        pieces += [",", cast(above.columns["id"], Text)]
-    statement = select(compiler.writer.concat([*pieces, EDGE])).select_from(found)
-    return compiler.correlated(statement, above).scalar_subquery()
+        pieces += [",", cast(above.columns["id"], "TEXT")]
+    return scalar(select(compiler.writer.concat([*pieces, EDGE]), found))
 
 
 class PageClauses:
@@ -89,26 +110,26 @@ class PageClauses:
         full_rows = sql.needs_full_rows(page)
         self.number = compiler.shape.set_of(page.source, full_rows=full_rows)
 
-    def all(self, table: Any) -> list[Sql]:
+    def all(self, table: From) -> list[Sql]:
         compiler, page, above = self._compiler, self._page, self._above
-        found = [] if above is None else [table.c[self.remote] == above.columns["id"]]
-        found += compiler.inside(page.source, table.c, self.number, above, self.remote)
+        found = [] if above is None else [equal(table[self.remote], above.columns["id"])]
+        found += compiler.inside(page.source, table, self.number, above, self.remote)
         return found + self.filters(table)
 
-    def filters(self, table: Any) -> list[Sql]:
+    def filters(self, table: From) -> list[Sql]:
         """Without scope and parent."""
         stored = sql.table_of(self._page.source).c
         return [
-            self._compiler.binds.condition(table.c[item.column], stored[item.column], item)
+            self._compiler.binds.condition(table[item.column], stored[item.column], item)
             for item in self._page.conditions
         ]
 
-    def _cursor_row(self, after: Bound) -> tuple[Any, list[Sql]]:
+    def _cursor_row(self, after: Bound) -> tuple[From, list[Sql]]:
         page = self._page
         table = self._compiler.alias(page.source)
-        own = self._compiler.own_clause(page.source, table.c, self.number)
+        own = self._compiler.own_clause(page.source, table, self.number)
         key = self._compiler.binds.key(after, sql.table_of(page.source).c.id)
-        return table, [table.c.id == key, *([] if own is None else [own])]
+        return table, [equal(table["id"], key), *([] if own is None else [own])]
 
     def cursor_mark(self) -> list[Piece]:
         """Says that there is no such cursor, so that it never looks like an empty page."""
@@ -116,32 +137,31 @@ class PageClauses:
         if page.after is None:
             return []
         table, wanted = self._cursor_row(page.after)
-        exists = select(table.c.id).where(*wanted).exists()
-        return [case((exists, constant("")), else_=constant(f"{EDGE}{NO_CURSOR}{EDGE}"))]
+        there = exists(select(table["id"], table, wanted))
+        return [choose(there, constant(""), constant(f"{EDGE}{NO_CURSOR}{EDGE}"))]
 
-    def position(self, table: Any) -> list[Sql]:
+    def position(self, table: From) -> list[Sql]:
         """Rows that come after the cursor's."""
         page = self._page
         if page.after is None:
             return []
         names = page.order.columns
-        keys: list[Any] = []
+        keys: list[Sql] = []
         for name in names:
             there, wanted = self._cursor_row(page.after)
-            keys.append(select(there.c[name]).where(*wanted).limit(1).scalar_subquery())
+            keys.append(scalar(select(there[name], there, wanted, limit=number(1))))
         keys.append(self._compiler.binds.key(page.after, sql.table_of(page.source).c.id))
-        columns = [table.c[name] for name in (*names, "id")]
-        left: Any = columns[0] if len(columns) == 1 else tuple_(*columns)
-        right = keys[0] if len(keys) == 1 else tuple_(*keys)
-        return [left < right if page.order.descending else left > right]
+        left = together([table[name] for name in (*names, "id")])
+        return [compare(left, "<" if page.order.descending else ">", together(keys))]
 
-    def spread(self) -> Any:
+    def spread(self) -> From | None:
         """The practices in scope as rows, where each is better read on its own."""
         page = self._page
         number = self.number
         if not page.source.owned or number is None or self._compiler.shape.single[number]:
             return None
-        return self._compiler.writer.spread(self._compiler.binds.set(number))
+        compiler = self._compiler
+        return compiler.writer.spread(compiler.binds.set(number), f"p{compiler.count()}")
 
 
 class PageRows:
@@ -169,80 +189,62 @@ class PageRows:
         if self._more or ends:
             names = tuple(dict.fromkeys((*names, *page.order.columns)))
         limited = self._limited(names, clauses)
-        self._rows: Any = self._numbered(limited, names) if self._more or ends else limited
-        number = clauses.number
-        row = compiler.row(page.source, self._rows.c, number, above, self._rows)
+        self._rows = self._numbered(limited, names) if self._more or ends else limited
+        columns = {name: self._rows[name] for name in names}
+        row = compiler.row(page.source, columns, clauses.number, above)
         same = (
             above is not None and above.noted and _one_patient(page.source, above, clauses.remote)
         )
         self._row = replace(row, same_subject=same)
 
-    def _limited(self, names: Sequence[str], clauses: PageClauses) -> Any:
+    def _limited(self, names: Sequence[str], clauses: PageClauses) -> From:
         compiler, page = self._compiler, self._page
         table = compiler.alias(page.source)
-        number = f"c{compiler.count()}"
+        alias = f"c{compiler.count()}"
         first = compiler.binds.first(page, 1 if self._more else 0)
         columns = compiler.columns(page.source, table, names)
-        selected = [column.label(name) for name, column in columns.items()]
         scope = None if self._above is not None else clauses.spread()
         if scope is None:
-            found = select(*selected).where(*clauses.all(table), *clauses.position(table))
-            found = found.order_by(*_order(page, table.c)).limit(first)
-            return compiler.correlated(found, self._above).subquery(number)
-        return self._merged(selected, table, clauses, scope, first, number)
+            wanted = [*clauses.all(table), *clauses.position(table)]
+            return derived(select(columns, table, wanted, _order(page, table), first), alias)
+        return derived(self._merged(columns, table, clauses, scope, first), alias)
 
     def _merged(
         self,
-        selected: list[Any],
-        table: Any,
+        columns: dict[str, Sql],
+        table: From,
         clauses: PageClauses,
-        scope: Any,
-        first: Any,
-        number: str,
-    ) -> Any:
+        scope: From,
+        first: Sql,
+    ) -> Query:
         """The first rows of every practice in scope, in one order: each is read from its index."""
         page = self._page
-        names = {column.name for column in selected}
-        selected += [table.c[name] for name in page.order.columns if name not in names]
-        each = (
-            select(*selected)
-            .where(
-                table.c.practice_id == scope.c.practice_id,
-                *clauses.filters(table),
-                *clauses.position(table),
-            )
-            .order_by(*_order(page, table.c))
-            .limit(first)
-            .correlate(scope)
-            .lateral(f"l{number}")
-        )
-        found = select(each).select_from(scope.join(each, true()))
-        return found.order_by(*_order(page, each.c)).limit(first).subquery(number)
+        columns = {name: table[name] for name in page.order.columns} | columns
+        practice = equal(table["practice_id"], scope["practice_id"])
+        wanted = [practice, *clauses.filters(table), *clauses.position(table)]
+        each = select(columns, table, wanted, _order(page, table), first)
+        rows = for_each(scope, each, f"l{self._compiler.count()}")
+        return select({name: rows[name] for name in columns}, rows, (), _order(page, rows), first)
 
-    def _numbered(self, limited: Any, names: Sequence[str]) -> Any:
-        order = _order(self._page, limited.c)
-        return select(
-            *(limited.c[name] for name in names),
-            func.row_number().over(order_by=order).label(_NUMBER),
-            func.count().over().label(_COUNT),
-        ).subquery(f"{limited.name}n")
+    def _numbered(self, limited: From, names: Sequence[str]) -> From:
+        columns = {name: limited[name] for name in names}
+        columns[_NUMBER] = row_number(_order(self._page, limited))
+        columns[_COUNT] = count_of_all()
+        return derived(select(columns, limited), f"{limited.alias}n")
 
     def closed(self, text: Sql) -> Sql:
         if not self._more and not self._ends and not self.listed:
             return text  # nothing is said of the rows together
-        found = select(text).select_from(self._rows)
-        return self._compiler.correlated(found, self._above).scalar_subquery()
+        return scalar(select(text, self._rows))
 
     def _shown(self) -> Sql | None:
         """The condition that leaves out the row which only says that there are more."""
         if not self._more:
             return None
-        shown: Sql = self._rows.c[_NUMBER] <= self._compiler.binds.first(self._page, 0)
-        return shown
+        return compare(self._rows[_NUMBER], "<=", self._compiler.binds.first(self._page, 0))
 
     def shown(self) -> Sql:
-        only, counted = self._shown(), func.count()
-        return cast(counted if only is None else counted.filter(only), Text)
+        return cast(filtered(count(), self._shown()), "TEXT")
 
     def write(self, output: Nodes | Edges | PageInfo) -> list[Piece]:
         if isinstance(output, PageInfo):
@@ -258,7 +260,7 @@ class PageRows:
         for place, item in enumerate(edges.items):
             pieces.append(key_text(item.key, place))
             if isinstance(item, Cursor):
-                pieces.append(self._cursor(self._rows.c.id))
+                pieces.append(self._cursor(self._rows["id"]))
             elif isinstance(item, Nodes):
                 pieces += self._compiler.objects(item.objects, self._row)
             else:
@@ -266,7 +268,7 @@ class PageRows:
         return [*pieces, "}"]
 
     def _cursor(self, row_id: Sql) -> Sql:
-        return self._writer.text(cast(row_id, Text))
+        return self._writer.text(cast(row_id, "TEXT"))
 
     def _page_info(self, info: PageInfo) -> list[Piece]:
         pieces: list[Piece] = ["{"]
@@ -283,13 +285,16 @@ class PageRows:
             return "false"
         first = self._compiler.binds.first(self._page, 0)
         if name == "hasNextPage":
-            return self._writer.boolean(func.count() > first)
-        number, count = self._rows.c[_NUMBER], self._rows.c[_COUNT]
-        at = number == 1 if name == "startCursor" else or_(number == first, number == count)
-        if name == "endCursor" and self._more:
-            at = or_(number == first, and_(number == count, count < first))
-        row_id = func.max(cast(self._rows.c.id, Text), type_=Text()).filter(at)
-        return func.coalesce(self._writer.text(row_id), constant("null"))
+            return self._writer.boolean(compare(count(), ">", first))
+        place, rows = self._rows[_NUMBER], self._rows[_COUNT]
+        if name == "startCursor":
+            at = equal(place, number(1))
+        elif self._more:
+            at = either(equal(place, first), both(equal(place, rows), compare(rows, "<", first)))
+        else:
+            at = equal(place, rows)
+        row_id = filtered(call("max", cast(self._rows["id"], "TEXT")), at)
+        return call("coalesce", self._writer.text(row_id), constant("null"))
 
 
 def _one_patient(source: Source, above: Row, remote: str) -> bool:
@@ -299,6 +304,6 @@ def _one_patient(source: Source, above: Row, remote: str) -> bool:
     return above.source.subject == "id" and remote == source.subject
 
 
-def _order(page: Page, columns: Any) -> list[Any]:
-    keys = [columns[name] for name in (*page.order.columns, "id")]
-    return [key.desc() for key in keys] if page.order.descending else [key.asc() for key in keys]
+def _order(page: Page, rows: From) -> list[Sql]:
+    keys = [rows[name] for name in (*page.order.columns, "id")]
+    return [ordered(key, descending=page.order.descending) for key in keys]

@@ -21,7 +21,7 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import Base, PolicyVersion
 
 POLICY = PolicyVersion.__tablename__  # beside every part, and of no document
-_ALIASED = re.compile(r"\b(\w+) AS (t\d+)\b")
+_ALIASED = re.compile(r'"(\w+)" AS (t\d+)\b')
 _STEP = re.compile(r"^(SCAN|SEARCH) (t\d+)(?: USING (AUTOMATIC )?.*?INDEX (\w+)?)?")
 
 

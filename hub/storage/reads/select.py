@@ -52,6 +52,10 @@ def table_of(source: Source) -> Table:
     return cast(Table, source.table.__table__)
 
 
+def shares_of(group: SmallGroup) -> Table:
+    return cast(Table, group.table.__table__)
+
+
 def needed_columns(source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
     """The columns to fetch for some selections of the same rows, each once."""
     names = ["id"]

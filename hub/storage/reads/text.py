@@ -1,49 +1,44 @@
 """JSON text in SQL: how each database writes values, objects and lists.
 
-Everything is SQLAlchemy Core. The texts are byte for byte those of the level-by-level reads:
-`to_json` and `json_quote` escape as orjson does, moments have six decimals, money two.
+The texts are byte for byte those of the level-by-level reads: `to_json` and `json_quote` escape as
+orjson does, moments have six decimals, money two.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    BindParameter,
-    Boolean,
-    Column,
-    ColumnElement,
-    Dialect,
-    Integer,
-    Numeric,
-    String,
-    Text,
-    bindparam,
-    case,
-    cast,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import JSON, Boolean, Column, Dialect, Integer
 from sqlalchemy.dialects import postgresql, sqlite
 
+from hub.storage.reads.fragments import (
+    NULL,
+    From,
+    Sql,
+    any_of_list,
+    call,
+    cast,
+    chained,
+    choose,
+    compare,
+    constant,
+    filtered,
+    is_null,
+    number,
+    scalar,
+    select,
+    unfolded,
+    within,
+)
 from hub.storage.reads.parts import Shape
 
-Sql = ColumnElement[Any]
 Piece = Sql | str
 MOST_ARGUMENTS = 100
-SQLITE_NODE_ID = "hub_global_id"
+SQLITE_NODE_ID: Literal["hub_global_id"] = "hub_global_id"
 """The function of two arguments (type name, row id) that a SQLite connection must have."""
-
-
-def constant(text: str) -> Sql:
-    """A constant of the mapping or of GraphQL names, written by the dialect's literal processor."""
-    return bindparam(None, text, type_=String(), unique=True, literal_execute=True)
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:
@@ -61,6 +56,8 @@ class Writer(ABC):
     """The texts of one database. `value` is never null for a column that is not nullable."""
 
     dialect: Dialect
+    sign: Literal["$", "?"]
+    """What stands before the number of a parameter."""
     nesting: int | None = None
     """How deep subselects may lie in one another, in parentheses; None: as a document has them."""
 
@@ -75,7 +72,7 @@ class Writer(ABC):
         if shape is Shape.DECIMAL:
             return self.text(column)
         if shape is Shape.WORD:
-            return self.text(func.upper(column, type_=String()))
+            return self.text(call("upper", column))
         if isinstance(stored.type, Boolean):
             return self.boolean(column)
         if isinstance(stored.type, Integer):
@@ -85,7 +82,7 @@ class Writer(ABC):
     def needed(self, column: Sql, stored: Column[Any], shape: Shape) -> Sql:
         """Like `value`; a JSON column as it is stored."""
         if isinstance(stored.type, JSON):
-            return cast(column, Text)
+            return cast(column, "TEXT")
         return self.value(column, stored, shape)
 
     @abstractmethod
@@ -97,7 +94,7 @@ class Writer(ABC):
         """The items of a group with commas between, those where `only` holds."""
 
     @abstractmethod
-    def among(self, value: Sql, listed: BindParameter[Any]) -> Sql:
+    def among(self, value: Sql, listed: Sql) -> Sql:
         """True where the value is in a bound list."""
 
     @abstractmethod
@@ -109,11 +106,12 @@ class Writer(ABC):
         """A list as one text, written once for many requests."""
 
     @abstractmethod
-    def among_text(self, value: Sql, listed: BindParameter[Any]) -> Sql:
+    def among_text(self, value: Sql, listed: Sql) -> Sql:
         """True where the value is in a bound list that was written as text."""
 
-    def spread(self, listed: BindParameter[Any]) -> Any:
-        """A bound list as rows, if the database reads many practices better one by one."""
+    def spread(self, listed: Sql, alias: str) -> From | None:
+        """A bound list as rows of `practice_id`, if the database reads many practices better one
+        by one."""
         return None
 
     @abstractmethod
@@ -140,6 +138,7 @@ def _pieces(pieces: Iterable[Piece]) -> list[Sql]:
 
 class Postgresql(Writer):
     dialect: Dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    sign = "$"
 
     def concat(self, pieces: Iterable[Piece]) -> Sql:
         listed = _pieces(pieces)
@@ -149,11 +148,10 @@ class Postgresql(Writer):
         return _concat(listed)
 
     def joined(self, item: Sql, only: Sql | None = None) -> Sql:
-        found = func.string_agg(item, constant(","), type_=Text())
-        return func.coalesce(found if only is None else found.filter(only), constant(""))
+        return call("coalesce", filtered(call("string_agg", item, COMMA), only), EMPTY)
 
-    def among(self, value: Sql, listed: BindParameter[Any]) -> Sql:
-        return value == func.any(listed)
+    def among(self, value: Sql, listed: Sql) -> Sql:
+        return any_of_list(value, listed)
 
     def bound_list(self, values: Sequence[Any]) -> Any:
         return list(values)
@@ -162,72 +160,72 @@ class Postgresql(Writer):
         escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
         return "{" + ",".join(f'"{value}"' for value in escaped) + "}"
 
-    def among_text(self, value: Sql, listed: BindParameter[Any]) -> Sql:
-        return value == func.any(cast(listed, ARRAY(Text)))
+    def among_text(self, value: Sql, listed: Sql) -> Sql:
+        return any_of_list(value, cast(listed, "TEXT[]"))
 
-    def spread(self, listed: BindParameter[Any]) -> Any:
-        listed_rows = func.unnest(cast(listed, ARRAY(Text))).table_valued("practice_id")
-        return listed_rows.render_derived()
+    def spread(self, listed: Sql, alias: str) -> From | None:
+        return unfolded(call("unnest", cast(listed, "TEXT[]")), alias, "practice_id", named=True)
 
     def text(self, column: Sql) -> Sql:
-        return cast(func.to_json(column), Text)
+        return cast(call("to_json", column), "TEXT")
 
     def texts(self, column: Sql) -> Sql:
-        items = func.jsonb_array_elements_text(column).table_valued("item").render_derived()
-        found = func.string_agg(self.text(items.c.item), constant(","), type_=Text())
-        listed = select(func.concat(constant("["), found, constant("]"))).select_from(items)
-        return case((column.is_(None), None), else_=listed.scalar_subquery())
+        elements = call("jsonb_array_elements_text", column)
+        items = unfolded(elements, "items", "value", named=True)
+        found = call("string_agg", self.text(items["value"]), COMMA)
+        listed = select(call("concat", constant("["), found, constant("]")), items)
+        return choose(is_null(column), NULL, scalar(listed))
 
     def number(self, column: Sql) -> Sql:
-        return cast(column, Text)
+        return cast(column, "TEXT")
 
     def boolean(self, column: Sql) -> Sql:
-        return cast(column, Text)
+        return cast(column, "TEXT")
 
     def date(self, column: Sql) -> Sql:
-        return cast(func.to_json(column), Text)
+        return cast(call("to_json", column), "TEXT")
 
     def timestamp(self, column: Sql) -> Sql:
         form = constant('YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        return _quoted(func.to_char(func.timezone(constant("UTC"), column), form, type_=Text()))
+        return _quoted(call("to_char", call("timezone", constant("UTC"), column), form))
 
     def money(self, column: Sql) -> Sql:
-        units = cast(column, Numeric).op("*")(cast(constant("0.01"), Numeric))
-        return _quoted(cast(units, Text))
+        cent = cast(constant("0.01"), "NUMERIC")
+        return _quoted(cast(compare(cast(column, "NUMERIC"), "*", cent), "TEXT"))
 
     def node_id(self, type_name: str, column: Sql) -> Sql:
-        plain = func.concat(constant(f"{type_name}:"), column)
-        coded = func.encode(func.convert_to(plain, constant("UTF8")), constant("base64"))
+        plain = call("concat", constant(f"{type_name}:"), column)
+        coded = call("encode", call("convert_to", plain, constant("UTF8")), constant("base64"))
         # Lines end after 76 characters.
-        return func.replace(coded, constant("\n"), constant(""), type_=String())
+        return call("replace", coded, constant("\n"), EMPTY)
+
+
+COMMA, EMPTY, QUOTE = constant(","), constant(""), constant('"')
 
 
 def _quoted(text: Sql) -> Sql:
     """Null stays null."""
-    quote = constant('"')
-    return quote.concat(text).concat(quote)
+    return chained([QUOTE, text, QUOTE])
 
 
 def _concat(listed: Sequence[Sql]) -> Sql:
-    return listed[0] if len(listed) == 1 else func.concat(*listed, type_=Text())
+    return listed[0] if len(listed) == 1 else call("concat", *listed)
 
 
 class Sqlite(Writer):
     dialect = sqlite.dialect(paramstyle="qmark")
+    sign = "?"
     nesting = 16  # the stack of SQLite 3.40's parser overflows at 19
 
     def concat(self, pieces: Iterable[Piece]) -> Sql:
-        first, *others = _pieces(pieces)
-        for piece in others:
-            first = first.concat(piece)
-        return first
+        return chained(_pieces(pieces))
 
     def joined(self, item: Sql, only: Sql | None = None) -> Sql:
-        found = func.group_concat(item, constant(","), type_=Text())
-        return func.coalesce(found if only is None else found.filter(only), constant(""))
+        return call("coalesce", filtered(call("group_concat", item, COMMA), only), EMPTY)
 
-    def among(self, value: Sql, listed: BindParameter[Any]) -> Sql:
-        return value.in_(select(func.json_each(listed).table_valued("value").c.value))
+    def among(self, value: Sql, listed: Sql) -> Sql:
+        items = unfolded(call("json_each", listed), "items", "value", named=False)
+        return within(value, select(items["value"], items))
 
     def bound_list(self, values: Sequence[Any]) -> Any:
         return orjson.dumps(list(values)).decode()
@@ -235,23 +233,24 @@ class Sqlite(Writer):
     def list_text(self, values: Sequence[str]) -> str:
         return str(self.bound_list(values))
 
-    def among_text(self, value: Sql, listed: BindParameter[Any]) -> Sql:
+    def among_text(self, value: Sql, listed: Sql) -> Sql:
         return self.among(value, listed)
 
     def text(self, column: Sql) -> Sql:
-        return func.json_quote(column, type_=Text())
+        return call("json_quote", column)
 
     def texts(self, column: Sql) -> Sql:
-        items = func.json_each(column).table_valued("value")
-        found = func.group_concat(func.json_quote(items.c.value), constant(","), type_=Text())
-        listed = select(self.concat(["[", func.coalesce(found, constant("")), "]"]))
-        return case((column.is_not(None), listed.select_from(items).scalar_subquery()))
+        items = unfolded(call("json_each", column), "items", "value", named=False)
+        found = call("group_concat", call("json_quote", items["value"]), COMMA)
+        listed = self.concat(["[", call("coalesce", found, EMPTY), "]"])
+        return choose(is_null(column), NULL, scalar(select(listed, items)))
 
     def number(self, column: Sql) -> Sql:
-        return cast(column, Text)
+        return cast(column, "TEXT")
 
     def boolean(self, column: Sql) -> Sql:
-        return case((column, constant("true")), (~column, constant("false")))
+        written = choose(column, constant("true"), constant("false"))
+        return choose(is_null(column), NULL, written) if column.nullable else written
 
     def date(self, column: Sql) -> Sql:
         return _quoted(column)
@@ -260,13 +259,11 @@ class Sqlite(Writer):
         return _quoted(column)
 
     def money(self, column: Sql) -> Sql:
-        cents = func.abs(column)
-        form = constant('"%s%d.%02d"')
-        sign = case((column < literal(0, literal_execute=True), constant("-")), else_=constant(""))
-        hundred = literal(100, literal_execute=True)
-        written = func.printf(form, sign, cents.op("/")(hundred), cents.op("%")(hundred))
-        return case((column.is_not(None), written))
+        cents, hundred = call("abs", column), number(100)
+        sign = choose(compare(column, "<", number(0)), constant("-"), EMPTY)
+        units = compare(cents, "/", hundred), compare(cents, "%", hundred)
+        written = call("printf", constant('"%s%d.%02d"'), sign, *units)
+        return choose(is_null(column), NULL, written)
 
     def node_id(self, type_name: str, column: Sql) -> Sql:
-        coded: Sql = getattr(func, SQLITE_NODE_ID)(constant(type_name), column, type_=String())
-        return coded
+        return call(SQLITE_NODE_ID, constant(type_name), column)
