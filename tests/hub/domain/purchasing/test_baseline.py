@@ -31,6 +31,19 @@ def test_alone_is_the_best_each_practice_can_do(
     assert all(single.costs[p.id] == 0 for p in instance.practices if p.id not in asking)
 
 
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_removing_a_practice_changes_no_other_practices_cost_alone(
+    data: st.DataObject, tiny_instances: Tiny
+) -> None:
+    instance = data.draw(tiny_instances)
+    gone = data.draw(st.sampled_from(instance.practices)).id
+    demand = tuple(line for line in instance.demand if line.practice != gone)
+    costs = alone(instance).costs
+    left = alone(replace(instance, demand=demand)).costs
+    assert left == {**costs, gone: 0}
+
+
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_no_plan_is_dearer_than_the_baselines(data: st.DataObject, tiny_instances: Tiny) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -28,11 +29,14 @@ from hub.domain.purchasing.instance import (
 from hub.domain.purchasing.problem import compile_instance
 from hub.domain.purchasing.solve import Progress, easy_bound, solve
 
+EXAMPLES = int(os.environ.get("PURCHASING_EXAMPLES", "250"))
+"""Random rounds compared with trying every plan; thousands take minutes."""
+
 Trial = Callable[[Instance], int | None]
 Tiny = st.SearchStrategy[Instance]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_the_solver_equals_trying_every_plan(
     data: st.DataObject, tiny_instances: Tiny, by_trial: Trial
