@@ -39,12 +39,14 @@ class ActorSpec:
     `queue` is whose threads run it.
 
     `together` runs several jobs of one practice in one transaction, for kinds that call nobody and
-    take milliseconds; it returns those that are to be run one by one."""
+    take milliseconds; it returns those that are to be run one by one. With `in_lane` they are those
+    of one lane only, in their order, and may call somebody."""
 
     run: ActorFunction
     time_limit: int
     queue: str = DEFAULT_QUEUE
     together: Callable[[Sequence[RunningJob]], Sequence[RunningJob]] | None = None
+    in_lane: bool = False
 
     @property
     def is_long(self) -> bool:
@@ -74,7 +76,13 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.SEND_REPLY: ActorSpec(orders.send_reply, 2 * MINUTE),
     Job.WRITE_APPOINTMENT: ActorSpec(authoring.write_appointment, 2 * MINUTE, SENDING_QUEUE),
     Job.WRITE_ORDER: ActorSpec(authoring.write_order, 2 * MINUTE, SENDING_QUEUE),
-    Job.SEND_MESSAGE: ActorSpec(sending.send_message, 3 * MINUTE, SENDING_QUEUE),
+    Job.SEND_MESSAGE: ActorSpec(
+        sending.send_message,
+        3 * MINUTE,
+        SENDING_QUEUE,
+        together=sending.send_messages,
+        in_lane=True,
+    ),
     Job.RUN_EXPORT: ActorSpec(exports.run, 60 * MINUTE),
     Job.ANCHOR_AUDIT: ActorSpec(maintenance.anchor_audit, 1 * MINUTE),
     Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),

@@ -50,6 +50,8 @@ class RunningJob:
     finished: bool = False
     cancel_asked: bool = False
     stop_asked: bool = False
+    failure: Exception | None = None
+    """How it failed when it was run with others, still to be written."""
     progress_counts: dict[str, int] = field(default_factory=dict)
 
     @property

@@ -47,6 +47,7 @@ class JobHolder(Broker):
         self.long_kinds: frozenset[Job] = frozenset()
         self.queue_of: Mapping[Job, str] = {}
         self.together_kinds: frozenset[Job] = frozenset()
+        self.lane_kinds: frozenset[Job] = frozenset()
         self.outcome = RowOutcome(self)
         self.stopping = False
         for middleware in (self.outcome, TimeLimit(), ShutdownNotifications()):
@@ -134,6 +135,7 @@ class JobHolder(Broker):
                 long=self.long_kinds,
                 long_limit=max(1, threads // 2) - busy,
                 together=self.together_kinds,
+                in_lane=self.lane_kinds,
                 together_limit=room * TOGETHER,
                 begin=not self.by_pointer,
             ),
@@ -158,6 +160,9 @@ def parts_of(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list
     parts: list[list[ClaimedJob]] = []
     open_parts: dict[tuple[Job, str | None], list[ClaimedJob]] = {}
     for job in jobs:
+        if job.follows and job.kind not in together:
+            parts[-1].append(job)  # it was taken right behind its head
+            continue
         key = (job.kind, job.practice_id)
         part = open_parts.get(key)
         if part is None or (len(part) >= TOGETHER and not job.follows):

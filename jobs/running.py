@@ -38,13 +38,18 @@ def _together(spec: ActorSpec, jobs: Sequence[RunningJob]) -> Sequence[RunningJo
 
 
 def _one_by_one(broker: JobHolder, spec: ActorSpec, jobs: Sequence[RunningJob]) -> None:
-    """Run the heads of lanes by themselves; those that follow go back and wait for their turn."""
+    """Run the heads of lanes by themselves; those that follow go back and wait for their turn. What
+    failed already is only written down."""
     for running in jobs:
-        if running.claimed.follows:
+        if running.failure is not None:
+            broker.outcome.settle(running, running.failure)
+            running.finished = True
+    for running in jobs:
+        if running.claimed.follows and not running.finished:
             broker.give_back(running.claimed)
             running.finished = True
     for running in jobs:
-        if not running.claimed.follows:
+        if not running.claimed.follows and not running.finished:
             failure: Exception | None = None
             try:
                 spec.run(running)

@@ -8,23 +8,37 @@ between send and answer), always under the same control id.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
 
 from connectors.sdk.base import Acknowledgement, Link, MessageSender
 from hub import log
 from hub.domain.agreements import unrestricted_scope
-from hub.errors import DataError, NotFound, NotSupported, Transient, Unreachable, VendorRefused
+from hub.errors import (
+    DataError,
+    HubError,
+    NotFound,
+    NotSupported,
+    Transient,
+    Unreachable,
+    VendorRefused,
+)
 from hub.services import connections as connection_service
 from hub.services import outbound
 from hub.services.outbound import State
-from hub.storage import outbox
+from hub.storage import outbox, queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection
 from jobs.calling import opened, require_running, stored_connection
-from jobs.context import RunningJob
+from jobs.context import JobContext, RunningJob
 
 logger = log.get(__name__)
 _SCOPE = unrestricted_scope("sending")
 CONNECT_SECONDS = 60.0
+LONGEST_ROUND = timedelta(seconds=60)
+"""After it the messages behind wait for the next round: a job may run three minutes."""
 _REFUSED = "The receiver refused the message."
 _NOT_NOW = "The receiver could not take the message."
 
@@ -41,18 +55,119 @@ def send_message(job: RunningJob) -> None:
         return
     connection = stored_connection(context, message.connection_id)
     require_running(context, connection)
-    settings = json.dumps(connection.config, sort_keys=True)
     try:
-        with context.links.borrow(
-            connection.id, settings, lambda: _connect(job, connection)
-        ) as link:
+        with _borrowed(job, connection) as link:
             answer = link.exchange(content)
-    except Unreachable as error:
-        raise _noted(job, connection, error) from error
-    except Transient as error:
-        _give_up_or_not(job, connection, outbound_id, None, str(error))
-        raise
+    except (Transient, Unreachable) as error:
+        raise _unanswered(job, connection, outbound_id, error) from error
+    _answered(job, connection, outbound_id, answer)
+
+
+def send_messages(jobs: Sequence[RunningJob]) -> Sequence[RunningJob]:
+    """Send messages of one destination, each after the answer to the one before, and end those that
+    were accepted in one transaction. Returns the first that was not, with how it failed, and those
+    behind it, which were not sent. A worker that is killed here leaves all of them to be sent
+    again."""
+    context = jobs[0].context
+    connection, waiting = _load(context, jobs)
+    if connection is None:
+        return jobs
+    require_running(context, connection)
+    accepted: list[tuple[_Waiting, Acknowledgement]] = []
+    until = context.now() + LONGEST_ROUND
+    answer: Acknowledgement | None = None
+    failure: Transient | Unreachable | None = None
+    try:
+        with _borrowed(jobs[0], connection) as link:
+            for each in waiting:
+                answer = link.exchange(each.content)
+                if answer.verdict != "accepted":
+                    break
+                accepted.append((each, answer))
+                if context.now() > until or each.job.cancel_asked:
+                    break
+    except (Transient, Unreachable) as error:
+        failure = error
+    _end_accepted(context, connection, accepted)
+    rest = jobs[len(accepted) :]
+    if failure is not None:
+        outbound_id = waiting[len(accepted)].outbound_id
+        rest[0].failure = _unanswered(rest[0], connection, outbound_id, failure)
+    elif rest and answer is not None and answer.verdict != "accepted":
+        try:
+            _answered(rest[0], connection, waiting[len(accepted)].outbound_id, answer)
+        except HubError as error:
+            rest[0].failure = error
+    return rest
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    job: RunningJob
+    outbound_id: str
+    content: bytes
+
+
+def _load(
+    context: JobContext, jobs: Sequence[RunningJob]
+) -> tuple[Connection | None, list[_Waiting]]:
+    """The messages and their destination; none where one of them is out of the ordinary."""
+    ids = [str(job.args["outbound_id"]) for job in jobs]
+    with context.database.read(_SCOPE) as session:
+        messages = outbox.get_all(session, ids)
+        if len(messages) < len(ids) or any(m.state == "accepted" for m in messages.values()):
+            return None, []
+        waiting = [
+            _Waiting(job, each, outbox.raw(session, context.crypto, messages[each]))
+            for job, each in zip(jobs, ids, strict=True)
+        ]
+    return stored_connection(context, messages[ids[0]].connection_id), waiting
+
+
+def _end_accepted(
+    context: JobContext,
+    connection: Connection,
+    accepted: Sequence[tuple[_Waiting, Acknowledgement]],
+) -> None:
+    """Write what was accepted and end its jobs, fenced by the lease of each."""
+    if not accepted:
+        return
     context.links.pause_after(connection.id, reached=True)
+
+    def effects(session: ScopedSession) -> None:
+        answers = [(each.outbound_id, answer.code, answer.raw) for each, answer in accepted]
+        outbound.note_accepted(session, context.crypto, answers, now=context.now())
+        if connection.status != "ok":
+            connection_service.note_success(session, connection.id)
+        session.flush()
+        queue.finish_many(session, [each.job.claimed for each, _ in accepted], now=context.now())
+        session.after_commit.append(context.database.bell.ring_here)
+
+    context.database.transaction(_SCOPE, effects)
+    for each, _ in accepted:
+        each.job.finished = True
+
+
+def _borrowed(job: RunningJob, connection: Connection) -> AbstractContextManager[Link]:
+    settings = json.dumps(connection.config, sort_keys=True)
+    return job.context.links.borrow(connection.id, settings, lambda: _connect(job, connection))
+
+
+def _unanswered(
+    job: RunningJob, connection: Connection, outbound_id: str, error: Transient | Unreachable
+) -> Transient | Unreachable:
+    """After a send without an answer, or none at all because nobody was reached."""
+    if isinstance(error, Unreachable):
+        return _noted(job, connection, error)
+    _give_up_or_not(job, connection, outbound_id, None, str(error))
+    return error
+
+
+def _answered(
+    job: RunningJob, connection: Connection, outbound_id: str, answer: Acknowledgement
+) -> None:
+    """Raises Transient or DataError for what was not accepted."""
+    job.context.links.pause_after(connection.id, reached=True)
     if answer.verdict == "accepted":
         _accepted(job, connection, outbound_id, answer)
         return

@@ -36,7 +36,9 @@ class JobWorker:
         self.context = context
         self.broker = open_broker(context)
         self.broker.long_kinds = frozenset(k for k, s in ACTORS.items() if s.is_long)
-        self.broker.together_kinds = frozenset(k for k, s in ACTORS.items() if s.together)
+        several = {kind: spec for kind, spec in ACTORS.items() if spec.together}
+        self.broker.together_kinds = frozenset(k for k, s in several.items() if not s.in_lane)
+        self.broker.lane_kinds = frozenset(k for k, s in several.items() if s.in_lane)
         for kind, spec in ACTORS.items():
             declare = dramatiq.actor(
                 actor_name=kind,

@@ -104,6 +104,32 @@ def note_attempt(
     outbox.note_attempt(session, outbound_id, **values)
 
 
+def note_accepted(
+    session: ScopedSession,
+    crypto: Crypto,
+    answers: Sequence[tuple[str, str, bytes]],
+    *,
+    now: datetime,
+) -> None:
+    """Write of messages that they were accepted: id, the answer's code and its bytes of each."""
+    outbox.note_attempts(
+        session,
+        [
+            {
+                "message": outbound_id,
+                "state": "accepted",
+                "fault_code": "",
+                "fault_path": "",
+                "fault_text": "",
+                "answer": crypto.encrypt(raw, outbox.answer_identity(outbound_id)),
+                "answer_code": code,
+                "answered_at": now,
+            }
+            for outbound_id, code, raw in answers
+        ],
+    )
+
+
 def find(
     session: ScopedSession,
     *,

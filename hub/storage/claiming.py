@@ -38,6 +38,7 @@ class _Claim:
     now: datetime
     begun: datetime | None
     together: frozenset[str] = frozenset()
+    in_lane: frozenset[str] = frozenset()
     jobs: list[ClaimedJob] = field(default_factory=list)
     lanes: dict[str, dict[str, Any]] = field(default_factory=dict)
     postponed: list[int] = field(default_factory=list)
@@ -46,7 +47,7 @@ class _Claim:
 
     def take(self, row: Any, *, follows: bool = False) -> None:
         lanes = () if follows else lanes_of(row)
-        self.alone += row.kind not in self.together
+        self.alone += row.kind not in self.together and not follows
         job = ClaimedJob(
             row.id,
             Job(row.kind),
@@ -84,17 +85,19 @@ def claim(
     together: Collection[Job] = (),
     together_limit: int = 0,
     begin: bool = True,
+    in_lane: Collection[Job] = (),
 ) -> list[ClaimedJob]:
     """Lease up to `limit` due jobs. Jobs without a lane get half of the places at most while heads
     of lanes are due, so that neither starves the other; of the `long` kinds at most `long_limit`.
 
     Of the kinds `together`, which are run many in a transaction, up to `together_limit` are taken,
-    and behind the head of a lane those that may follow it, which may be a few more.
+    and behind the head of a lane those that may follow it, which may be a few more. Of the kinds
+    `in_lane` each head counts against `limit`, with those that follow it.
 
     Without `begin` no attempt is counted yet: whoever gets the pointer calls `pointers.begin`.
     """
     begun = now if begin else None
-    round_ = _Claim(now + lease, now, begun, frozenset(together))
+    round_ = _Claim(now + lease, now, begun, frozenset(together), frozenset(in_lane))
     if long and long_limit > 0:
         _take_free(session, round_, _LONG, min(long_limit, limit), limit, queue, long)
     odd, most = random.getrandbits(1), max(limit, together_limit)
@@ -187,7 +190,8 @@ def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, room: int, a
     heads = lane_rows.heads(session, keys) if keys else {}
     wanted = {"heads": sorted(set(heads.values()))}
     jobs = {row.id: row for row in connection.execute(_READY_HEADS, wanted)} if heads else {}
-    followed = _followed(session, [row for row in jobs.values() if row.kind in round_.together])
+    several = round_.together | round_.in_lane
+    followed = _followed(session, [row for row in jobs.values() if row.kind in several])
     for key in keys:
         if key in round_.lanes:  # taken a moment ago as the second lane of another job
             continue
@@ -201,12 +205,10 @@ def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, room: int, a
         elif head.kind not in _KINDS:
             round_.postpone(head)
             round_.wait(key, now + UNKNOWN_KIND_DELAY)
-        elif head.kind in round_.together:
+        elif head.kind in round_.together or round_.alone < alone:
             round_.take(head)
             if head.id in followed:
                 _take_followers(session, round_, head)
-        elif round_.alone < alone:
-            round_.take(head)
 
 
 _FOLLOWERS = (

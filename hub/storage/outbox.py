@@ -93,6 +93,12 @@ def get(session: ScopedSession, outbound_id: str) -> OutboundMessage | None:
     return session.get(OutboundMessage, outbound_id)
 
 
+def get_all(session: ScopedSession, outbound_ids: Sequence[str]) -> dict[str, OutboundMessage]:
+    """Messages by id; unknown ones are missing."""
+    found = session.scalars(select(OutboundMessage).where(OutboundMessage.id.in_(outbound_ids)))
+    return {row.id: row for row in found}
+
+
 def raw(session: ScopedSession, crypto: Crypto, message: OutboundMessage) -> bytes:
     """The bytes as they go out, on every attempt the same."""
     if message.raw is not None:
@@ -115,6 +121,11 @@ _ATTEMPT = (
 def note_attempt(session: ScopedSession, outbound_id: str, **values: Any) -> None:
     """Count one attempt to send a message and write what it came to."""
     session.connection().execute(_ATTEMPT, {"message": outbound_id, **values})
+
+
+def note_attempts(session: ScopedSession, attempts: Sequence[dict[str, Any]]) -> None:
+    """`note_attempt` of several messages, with the same columns for each and `message` its id."""
+    session.connection().execute(_ATTEMPT, list(attempts))
 
 
 def waiting(session: ScopedSession) -> dict[str, tuple[int, int, datetime | None]]:

@@ -19,8 +19,12 @@ from hub.domain.jobs import Job
 from hub.errors import Conflict, Rejected
 from hub.services import connections, outbound
 from hub.services.outbound import Content
-from hub.storage import leases, outbox
+from hub.storage import claiming, leases, outbox, queue
+from hub.storage.queue import ClaimedJob
 from hub.storage.tables import Connection, JobRow, OutboundMessage
+from jobs.actors import ACTORS
+from jobs.holding import parts_of
+from jobs.running import bound
 from jobs.worker import JobWorker
 
 ALL = unrestricted_scope("test")
@@ -284,3 +288,125 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def send_round(office: Any, before: Callable[[], None] = lambda: None) -> list[int]:
+    """Claim what is due as a worker does and run it; how many messages each part held."""
+    spec = ACTORS[Job.SEND_MESSAGE]
+    jobs = office.hub.database.transaction(
+        ALL,
+        lambda session: claiming.claim(
+            session,
+            limit=4,
+            lease=timedelta(minutes=1),
+            now=office.clock(),
+            queue=queue.SENDING_QUEUE,
+            in_lane={Job.SEND_MESSAGE},
+        ),
+    )
+    office.broker.hold(*jobs)
+    parts = parts_of(jobs, ())
+    before()
+    for part in parts:
+        running = [office.broker.held[job.token] for job in part]
+        failure: Exception | None = None
+        try:
+            bound(office.broker, spec)(*(job.token for job in part))
+        except Exception as error:
+            failure = error
+        for one in running:
+            office.broker.outcome.settle(one, failure)
+        office.broker.drop(*(job.token for job in part))
+    return [len(part) for part in parts]
+
+
+def states(office: Any) -> list[tuple[str, str, int]]:
+    rows = sent(office)
+    return [(name, rows[name].state, rows[name].attempts) for name in sorted(rows)]
+
+
+def test_the_next_messages_of_a_destination_go_out_together_strictly_in_order(
+    office: Any, destination: Any
+) -> None:
+    messages = [content(number) for number in range(20)]
+    with destination() as receiver:
+        queue_up(office, *messages)
+        assert [send_round(office), send_round(office), send_round(office)] == [[16], [4], []]
+        assert receiver.received == [message.raw for message in messages]
+        assert receiver.connections == 1
+    assert {row.state for row in office.all(OutboundMessage)} == {"accepted"}
+    assert {row.state for row in office.all(JobRow)} == {"done"}
+
+
+@pytest.mark.parametrize("behaviour", ["later", "cut", "close", "other"])
+def test_after_one_that_is_not_accepted_the_others_wait_and_cost_no_attempt(
+    office: Any, destination: Any, behaviour: Behaviour
+) -> None:
+    with destination("accept", "accept", behaviour) as receiver:
+        queue_up(office, *map(content, range(1, 6)))
+        assert send_round(office) == [5]
+        assert receiver.received == [content(number).raw for number in (1, 2, 3)]
+        assert states(office) == [
+            ("OUT1", "accepted", 1), ("OUT2", "accepted", 1), ("OUT3", "queued", 1),
+            ("OUT4", "queued", 0), ("OUT5", "queued", 0),
+        ]  # fmt: skip
+        jobs = sorted(office.all(JobRow), key=lambda job: job.id)
+        assert [job.attempt for job in jobs] == [1, 1, 1, 0, 0]
+        assert send_round(office) == []
+        run(office)
+        assert receiver.received[3:] == [content(number).raw for number in (3, 4, 5)]
+
+
+def test_one_that_is_refused_among_others_is_parked_and_the_rest_go_out(
+    office: Any, destination: Any
+) -> None:
+    with destination("accept", "refuse") as receiver:
+        queue_up(office, *map(content, range(1, 5)))
+        send_round(office)
+        assert [state for _, state, _ in states(office)] == [
+            "accepted", "parked", "queued", "queued",
+        ]  # fmt: skip
+        run(office)
+        assert receiver.received == [content(number).raw for number in (1, 2, 3, 4)]
+    assert [job.state for job in sorted(office.all(JobRow), key=lambda job: job.id)] == [
+        "done", "dead", "done", "done",
+    ]  # fmt: skip
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing_and_the_same_bytes_go_out_again(
+    office: Any, destination: Any
+) -> None:
+    def rescued() -> None:
+        office.clock.forward(minutes=5)
+        office.hub.database.transaction(ALL, lambda s: leases.rescue(s, now=office.clock()))
+
+    messages = [content(number) for number in range(1, 4)]
+    with destination() as receiver:
+        queue_up(office, *messages)
+        send_round(office, rescued)
+        assert {state for _, state, _ in states(office)} == {"queued"}
+        run(office)
+        raw = [message.raw for message in messages]
+        assert receiver.received[-3:] == raw
+        assert set(receiver.received) == set(raw)
+    assert {row.state for row in office.all(OutboundMessage)} == {"accepted"}
+
+
+def test_nobody_reached_costs_no_message_an_attempt(office: Any, destination: Any) -> None:
+    with destination() as receiver:
+        queue_up(office, *map(content, range(1, 4)))
+        port = receiver.port
+    assert port
+    assert send_round(office) == [3]
+    assert [job.attempt for job in office.all(JobRow)] == [0, 0, 0]
+    assert {attempts for _, _, attempts in states(office)} == {0}
+
+
+def test_a_slow_destination_is_a_part_of_its_own() -> None:
+    def job(id: int, *, follows: bool) -> ClaimedJob:
+        now = datetime.now(UTC)
+        lanes = () if follows else (f"lane{id}",)
+        return ClaimedJob(id, Job.SEND_MESSAGE, str(id), "p", {}, 1, 12, now, lanes, follows)
+
+    jobs = [job(1, follows=False), job(2, follows=True), job(3, follows=False)]
+    assert [[one.id for one in part] for part in parts_of(jobs, ())] == [[1, 2], [3]]
