@@ -24,6 +24,9 @@ INPUTS = {
         "messageType": "str | None",
         "controlId": "str | None",
         "faultCode": "str | None",
+        "patientKey": "str | None",
+        "sendingApplication": "str | None",
+        "sendingFacility": "str | None",
         "since": "DateTime | None",
         "until": "DateTime | None",
     }
@@ -36,7 +39,8 @@ class MessageIssueCount:
     connection_id: strawberry.ID = strawberry.field(description="Empty for an unknown sender.")
     connection_name: str
     kind: str = strawberry.field(
-        description="fault: why a message was not read; issue: what of it was not understood."
+        description="fault: why a message was not read; issue: what of it was not understood; "
+        "framing: what was tolerated around it."
     )
     code: str
     count: int
@@ -152,6 +156,9 @@ def _wanted(where: object) -> Wanted:
         message_type=given.get("messageType"),
         control_id=given.get("controlId"),
         fault_code=given.get("faultCode"),
+        patient_key=given.get("patientKey"),
+        sending_application=given.get("sendingApplication"),
+        sending_facility=given.get("sendingFacility"),
         since=given.get("since"),
         until=given.get("until"),
     )

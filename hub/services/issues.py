@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +16,8 @@ from hub.storage.tables import Connection, DataIssue, InboundMessage
 
 @dataclass(frozen=True, slots=True)
 class IssueCount:
-    """`kind` is fault (why a message was not read) or issue (what of a message was not understood);
-    `day` is of UTC, ISO 8601."""
+    """`kind` is fault (why a message was not read), issue (what of a message was not understood) or
+    framing (what was tolerated around it); `day` is of UTC, ISO 8601."""
 
     day: str
     connection_id: str
@@ -51,7 +52,29 @@ def counts(
             IssueCount(day, connection_id or "", name or "", kind, of, count)
             for day, kind, of, connection_id, name, count in session.execute(narrowed)
         ]
+    found += _framing(session, since, connection)
     return sorted(found, key=_newest_first)
+
+
+def _framing(session: ScopedSession, since: datetime, connection: str | None) -> list[IssueCount]:
+    """What was tolerated in the framing of messages: a message may show several such things."""
+    noted = InboundMessage.headers["framing"].as_string()
+    wanted = (
+        _by_day(InboundMessage.received_at, "framing", noted)
+        .select_from(InboundMessage)
+        .outerjoin(Connection, Connection.id == InboundMessage.connection_id)
+        .where(InboundMessage.received_at >= since, noted.is_not(None))
+    )
+    if connection is not None:
+        wanted = wanted.where((Connection.name == connection) | (Connection.id == connection))
+    summed: Counter[tuple[str, str, str, str]] = Counter()
+    for day, _, warnings, connection_id, name, count in session.execute(wanted):
+        for code in warnings.split(","):
+            summed[day, connection_id or "", name or "", code] += count
+    return [
+        IssueCount(day, connection_id, name, "framing", code, count)
+        for (day, connection_id, name, code), count in summed.items()
+    ]
 
 
 def _by_day(moment: Any, kind: str, code: Any) -> Any:

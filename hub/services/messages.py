@@ -48,7 +48,8 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which messages: all that is given holds. `connection` is a name or an id; `since` (inclusive)
-    and `until` are aware; `patient` is a record number as sent or a patient's id here."""
+    and `until` are aware; `patient` is a record number as sent or a patient's id here,
+    `patient_key` one of `patient_keys`; the sender's names are MSH-3.1 and MSH-4.1 as sent."""
 
     state: str | None = None
     kind: str | None = None
@@ -59,6 +60,9 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     patient: str | None = None
+    patient_key: str | None = None
+    sending_application: str | None = None
+    sending_facility: str | None = None
 
 
 def find(
@@ -92,12 +96,16 @@ def _conditions(
     yield from (column == value for column, value in equal.items() if value is not None)
     if wanted.connection is not None:
         yield (Connection.name == wanted.connection) | (Connection.id == wanted.connection)
+    for field, value in (("msh-3", wanted.sending_application), ("msh-4", wanted.sending_facility)):
+        if value is not None:
+            yield InboundMessage.headers[field].as_string() == value
     if wanted.since is not None:
         yield InboundMessage.received_at >= wanted.since
     if wanted.until is not None:
         yield InboundMessage.received_at < wanted.until
-    if wanted.patient is not None:
-        keys = patient_keys(session, crypto, wanted.patient)
+    if wanted.patient is not None or wanted.patient_key is not None:
+        keys = [wanted.patient_key] if wanted.patient_key is not None else []
+        keys += patient_keys(session, crypto, wanted.patient) if wanted.patient is not None else []
         current, prior = InboundMessage.patient_key, InboundMessage.prior_patient_key
         yield current.in_(keys) | prior.in_(keys)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.domain.agreements import DataClass, Domain
+from hub.domain.agreements import DataClass, Domain, unrestricted_scope
 from hub.domain.records import Issue
 from hub.services.intake import Arrival, Intake
 from hub.storage import tables
@@ -107,3 +107,44 @@ def test_a_filter_is_tried_first_and_then_reads_again(world, messages):
 def test_a_replay_says_which_messages(world, given):
     refused = world.mso().data(REPLAY, input={"reason": "r", **given})["replayMessages"]
     assert refused["errors"][0]["code"] == "BAD_INPUT"
+
+
+def test_messages_of_a_sender_or_a_patient_are_read_again(world, messages):
+    sent = {"C0": ("NORTHEHR", "NORTH"), "C1": ("NORTHEHR", "EAST"), "C2": ("LAB", "NORTH")}
+
+    def name_senders(session: Any) -> None:
+        for row in session.scalars(select(tables.InboundMessage)):
+            application, facility = sent.get(row.control_id, ("", ""))
+            row.headers = {**row.headers, "msh-3": application, "msh-4": facility}
+
+    world.database.transaction(unrestricted_scope("test"), name_senders)
+    mso = world.mso()
+
+    def count(**where: str) -> int:
+        given = {"where": where, "reason": "fixed", "validateOnly": True}
+        answer = mso.data(REPLAY, input=given)["replayMessages"]
+        return int(answer["foundCount"])
+
+    assert count(sendingApplication="NORTHEHR") == 2
+    assert count(sendingApplication="NORTHEHR", sendingFacility="NORTH") == 1
+    assert count(sendingFacility="NOWHERE") == 0
+    world.agreement(messages, Domain.CLINICAL)
+    (key,) = mso.data(KEYS, patient="77")["messageKeys"]
+    assert count(patientKey=key) == len(found(mso, patientKey={"in": [key]}))
+
+
+def test_what_was_tolerated_in_framing_is_counted(world, messages):
+    def note(session: Any) -> None:
+        for row in session.scalars(select(tables.InboundMessage)):
+            if row.control_id in {"C1", "C2"}:
+                both = "bytes_before_frame,line_feed_after_frame"
+                noted = both if row.control_id == "C1" else "line_feed_after_frame"
+                row.headers = {**row.headers, "framing": noted}
+
+    world.database.transaction(unrestricted_scope("test"), note)
+    since = (world.now - timedelta(days=1)).isoformat()
+    counted = world.mso().data(COUNTS, since=since)["messageIssueCounts"]
+    assert {one["code"]: one["count"] for one in counted if one["kind"] == "framing"} == {
+        "bytes_before_frame": 1,
+        "line_feed_after_frame": 2,
+    }
