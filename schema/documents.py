@@ -29,6 +29,7 @@ from hub.errors import Rejected
 from schema.mapping import limits
 from schema.mapping.limits import Measured
 from schema.mapping.plan import Operation
+from schema.mapping.valid import surely_valid
 from schema.variables import Variables
 
 LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
@@ -137,13 +138,16 @@ class Documents:
                 size = limits.measure(self._schema, item, fragments)
                 limits.refuse_too_large(size.size)
                 measured[item.name.value if item.name else ""] = size
-            errors = validate(self._schema, node, self._rules, max_errors=10, hide_suggestions=True)
+            errors = [] if surely_valid(self._schema, node) else self._errors(node)
         except RecursionError:
             raise Rejected("The operation is nested too deeply.", reason="depth") from None
         if errors:
             raise Invalid([_located(_without_values(error), error) for error in errors])
         variables = {name: Variables(self._schema, item) for name, item in operations.items()}
         return Document(digest_of(text), operations, fragments, node, measured, variables)
+
+    def _errors(self, node: DocumentNode) -> list[GraphQLError]:
+        return validate(self._schema, node, self._rules, max_errors=10, hide_suggestions=True)
 
     def bind(
         self, document: Document, name: str | None, variables: Mapping[str, Any]
