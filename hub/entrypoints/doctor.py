@@ -138,7 +138,9 @@ def _durability(product: str, facts: dict[str, str]) -> Finding:
         value if name == "version" else f"{name} {value}" for name, value in facts.items()
     )
     safe = (
-        facts.get("synchronous", "FULL") in {"FULL", "EXTRA"} and facts.get("fsync", "on") == "on"
+        facts.get("synchronous", "FULL") in {"FULL", "EXTRA"}
+        and facts.get("fsync", "on") == "on"
+        and facts.get("synchronous_commit", "on") != "off"
     )
     journaled = facts.get("journal_mode", "wal") == "wal"
     if safe and journaled:

@@ -30,6 +30,7 @@ from hub.domain.agreements import Domain, Scope, unrestricted_scope
 from hub.errors import BadSetting, Forbidden
 from hub.storage.doorbell import Doorbell
 from hub.storage.gathering import Gathering
+from hub.storage.postgresql import NETWORK, options
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import STATEMENT_SECONDS, Running
 from hub.storage.tables import Base, PracticeOwned
@@ -41,6 +42,8 @@ Work = Callable[["ScopedSession"], T]
 logger = log.get(__name__)
 
 BATCH_LIMIT = 256
+WORK_SECONDS = 30.0
+"""How long one statement may take that no request waits for."""
 COLLISIONS = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs of two transactions in each other's way: serialization, deadlock, lock timeout."""
 COLLISION_ATTEMPTS = 3
@@ -436,27 +439,15 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
 
 
 def _postgresql_engine(url: str, *, requests: bool = False) -> Engine:
-    """Timeouts so that a frozen client cannot hold row locks: leases alone would not free them.
-    What a request reads is read-only and ends sooner."""
-    seconds = STATEMENT_SECONDS if requests else 30
-    options = (
-        "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s "
-        f"-c statement_timeout={seconds:.0f}s"
-    )
-    if requests:
-        options += " -c default_transaction_read_only=on"
+    """What a request reads is read-only and ends sooner."""
+    seconds = STATEMENT_SECONDS if requests else WORK_SECONDS
     engine = create_engine(
         url,
         hide_parameters=True,
         **_JSON,
         pool_size=12,
         max_overflow=12,
-        connect_args={
-            "options": f"{options} -c timezone=UTC -c tcp_user_timeout=10s",
-            "connect_timeout": 5,
-            "tcp_user_timeout": 10_000,
-            "keepalives_idle": 30,
-        },
+        connect_args={"options": options(seconds, reads_only=requests), **NETWORK},
     )
     event.listen(engine, "checkout", _refuse_closed)
     return engine

@@ -119,6 +119,7 @@ def test_a_clock_that_is_off_is_told(settings: Settings, seconds: float, status:
         {"version": "3", "journal_mode": "delete", "synchronous": "FULL"},
         {"version": "3", "journal_mode": "wal", "synchronous": "NORMAL"},
         {"version": "16", "fsync": "off"},
+        {"version": "16", "fsync": "on", "synchronous_commit": "off"},
     ],
 )
 def test_a_database_that_may_lose_what_it_acknowledged_fails(
