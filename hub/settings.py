@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="sqlite:///path or postgresql://…; default: SQLite under HUB_DATA_DIR"
     )
+    secrets_dir: Path | None = Field(
+        None, description="folder with settings as files, each named like its variable"
+    )
     broker_url: str = Field(
         "table://",
         description="what carries jobs to workers: table:// (the job table itself), or by pointer"
@@ -186,7 +189,8 @@ def load(**overrides: object) -> Settings:
     Raises BadSetting with one sentence naming the first bad setting and what it must be.
     """
     try:
-        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+        given = {k: v for k, v in overrides.items() if v is not None}
+        return Settings(_secrets_dir=environment("HUB_SECRETS_DIR"), **given)  # type: ignore[arg-type, call-arg]
     except ValidationError as error:
         first = error.errors()[0]
         name = "HUB_" + "_".join(str(part) for part in first["loc"]).upper()

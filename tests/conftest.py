@@ -7,6 +7,7 @@ import shutil
 import socket
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -136,24 +137,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.definition.add_marker(
             pytest.mark.parametrize(("database", "pointers"), pairs, indirect=True)
         )
+    elif "cluster" in metafunc.fixturenames:
+        names = ["table", *POINTERS] if HAS_POSTGRESQL else []
+        metafunc.definition.add_marker(pytest.mark.parametrize("cluster", names, indirect=True))
 
 
 @pytest.fixture
 def transport(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """The settings of a transport of its own, whose queues are deleted behind the test."""
-    if request.param == "table":
+    with _transport(request.param) as settings:
+        yield settings
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """The settings of several processes: an empty PostgreSQL database and a transport."""
+    url = _create_database()
+    with _transport(request.param) as settings:
+        yield {"database_url": url, **settings}
+    _drop_database(url)
+
+
+@contextmanager
+def _transport(name: str) -> Iterator[dict[str, Any]]:
+    if name == "table":
         yield {}
         return
-    url, namespace = BROKERS[request.param], f"hub-test-{uuid.uuid4().hex}"
+    url, namespace = BROKERS[name], f"hub-test-{uuid.uuid4().hex}"
     yield {"broker_url": url, "broker_namespace": namespace}
-    if request.param == "redis":
+    if name == "redis":
         with redis.Redis.from_url(url) as client:
             for key in client.scan_iter(f"{namespace}*", count=1000):
                 client.delete(key)
     else:
         with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-            for name in ("default", "sending"):
-                connection.channel().queue_delete(f"{namespace}.{name}")
+            for queue in ("default", "sending"):
+                connection.channel().queue_delete(f"{namespace}.{queue}")
 
 
 pointers = transport

@@ -209,3 +209,9 @@ def seeded(tmp_path: Path) -> Path:
 def message() -> Callable[..., bytes]:
     """Writes an ADT^A04 message under a control id of its own."""
     return adt
+
+
+@pytest.fixture
+def seed_hub() -> Callable[[Hub, str], dict[str, str]]:
+    """Writes the set-up into any hub."""
+    return seed
