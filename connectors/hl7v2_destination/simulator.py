@@ -86,19 +86,26 @@ class FakeReceiver:
             threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError):
+        try:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             with self._lock:
                 self.connections += 1
                 self._open.append(connection)
-            framer = Framer()
-            while data := connection.recv(65536):
-                for frame in framer.feed(data):
-                    if not self._answer(connection, frame.content):
-                        connection.shutdown(socket.SHUT_RDWR)
-                        connection.close()
-                        return
+            self._read(connection)
+        except OSError:
+            return
+        finally:
+            connection.close()
+
+    def _read(self, connection: socket.socket) -> None:
+        """Answer what comes until one of the two ends the connection."""
+        framer = Framer()
+        while data := connection.recv(65536):
+            for frame in framer.feed(data):
+                if not self._answer(connection, frame.content):
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
 
     def _answer(self, connection: socket.socket, content: bytes) -> bool:
         """Behave as planned; False to end the connection."""

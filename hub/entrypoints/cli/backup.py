@@ -10,7 +10,8 @@ import typer
 from sqlalchemy import func, select
 
 from hub import settings
-from hub.entrypoints.cli.common import SCOPE
+from hub.entrypoints.cli import common
+from hub.entrypoints.cli.common import SCOPE, AsJson
 from hub.entrypoints.hub import Hub, open_hub, utc_now
 from hub.errors import Conflict
 from hub.storage import audit, backup, inbox, sealed_files
@@ -22,7 +23,7 @@ from hub.storage.tables import InboundMessage, Practice
 File = Annotated[Path, typer.Argument(dir_okay=False, help="The encrypted file.")]
 
 
-def backup_command(file: File) -> None:
+def backup_command(file: File, as_json: AsJson = False) -> None:
     """Write the whole database, encrypted, into a file; the hub may go on working.
 
     The keys are not in it: keep HUB_KEY_FILE apart, or nobody can read the backup.
@@ -42,12 +43,16 @@ def backup_command(file: File) -> None:
         }
         sealed_files.seal(file, facts, copy.content, open_keys(current))
     rows, seconds = sum(copy.counts.values()), time.monotonic() - began
-    size = file.stat().st_size / 1e6
-    typer.echo(f"{rows} rows are backed up: {size:.1f} MB in {seconds:.1f} s.")
+    size = file.stat().st_size
+    if as_json:
+        common.print_json({"rows": rows, "bytes": size, "seconds": round(seconds, 3)})
+    else:
+        typer.echo(f"{rows} rows are backed up: {size / 1e6:.1f} MB in {seconds:.1f} s.")
 
 
 def restore_command(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+    as_json: AsJson = False,
 ) -> None:
     """Restore a backup into an empty database and check it.
 
@@ -72,7 +77,11 @@ def restore_command(
     else:
         checked += "; it is of another version, run `mso-hub migrate`, then `mso-hub audit verify`"
     seconds = time.monotonic() - began
-    typer.echo(f"Restored as of {facts['made_at']} in {seconds:.1f} s. {checked}.")
+    if as_json:
+        found = {"made_at": facts["made_at"], "seconds": round(seconds, 3), "checked": checked}
+        common.print_json(found)
+    else:
+        typer.echo(f"Restored as of {facts['made_at']} in {seconds:.1f} s. {checked}.")
 
 
 def _checked(hub: Hub) -> str:

@@ -64,6 +64,7 @@ def rotate(
 @app.command()
 def drop(
     key_id: Annotated[str, typer.Argument(help="A key-encryption key, as `key list` names it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Take a key-encryption key that wraps nothing any more out of HUB_KEY_FILE.
 
@@ -72,7 +73,10 @@ def drop(
     file = _file(open_keys(settings.load()))
     with common.opened() as hub:
         keys.drop(hub.database, file, key_id, common.operator(), now=hub.now())
-    typer.echo(f"The key {key_id} is gone.")
+    if as_json:
+        common.print_json({"dropped": key_id})
+    else:
+        typer.echo(f"The key {key_id} is gone.")
 
 
 @app.command()
@@ -80,6 +84,7 @@ def destroy(
     practice: Annotated[str, typer.Option(help="The practice's name or id.")],
     confirm: Annotated[str, typer.Option(help="The practice's name once more.")],
     reason: Reason,
+    as_json: AsJson = False,
 ) -> None:
     """Destroy the keys of a practice that left: its messages, files and secrets become unreadable.
 
@@ -104,7 +109,10 @@ def destroy(
 
     with common.opened() as hub:
         count = hub.database.transaction(SCOPE, work)
-    typer.echo(f"{count} data keys are destroyed.")
+    if as_json:
+        common.print_json({"destroyed": count})
+    else:
+        typer.echo(f"{count} data keys are destroyed.")
 
 
 def _file(source: object) -> KeyFile:

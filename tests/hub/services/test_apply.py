@@ -78,6 +78,7 @@ PARTS = {
     supply.AckLine,
     supply.ShipmentLine,
     supply.InvoiceLine,
+    supply.CreditLine,
 }
 OUTBOUND = {supply.ShipTo, supply.OrderLine, supply.OrderToPlace, supply.SubmitReceipt}
 
