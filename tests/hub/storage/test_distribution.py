@@ -14,7 +14,7 @@ from hub.storage.tables import Base, PracticeOwned
 PAGE = Path(__file__).parents[3] / "docs/how-to/grow-past-one-database.md"
 OWNED = {
     mapper.local_table.name: mapper.local_table
-    for mapper in Base.registry.mappers
+    for mapper in sorted(Base.registry.mappers, key=lambda mapper: str(mapper.local_table))
     if issubclass(mapper.class_, PracticeOwned)
 }
 
