@@ -1,6 +1,6 @@
 """All tables. Import from here; `Base.metadata` is what migrations are checked against."""
 
-from hub.storage.tables import triggers
+from hub.storage.tables import row_security, triggers
 from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
 from hub.storage.tables.bids import (
     Bid,
