@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Integer, and_, bindparam
+from sqlalchemy import ARRAY, BindParameter, Column, Integer, Text, and_, bindparam, cast, func
 
 from hub.domain.agreements import Scope
 from hub.storage.reads import select as sql
 from hub.storage.reads.parts import Bound, Condition, Page
 from hub.storage.reads.scoping import ScopeShape, Sets
-from hub.storage.reads.text import Sql, Writer
+from hub.storage.reads.text import Sql, Writer, constant
 
 Fill = Callable[[Sequence[Any], Sets, Scope], Any]
 """A parameter from the values of a request and its scope."""
@@ -41,8 +41,19 @@ class Binds:
     def member(self, value: Sql, number: int) -> Sql:
         """True where `value` is one of the practices of a set."""
         if self._shape.single[number]:
-            return value == self._bind(f"set_{number}", lambda _, sets, __: sets[number][0])
+            return value == self._only(number)
         return self._writer.among_text(value, self.set(number))
+
+    def array(self, number: int) -> Sql:
+        """A set of practices as the text of PostgreSQL's array."""
+        if self._shape.single[number]:
+            return func.concat(
+                constant('{"'), cast(self._only(number), Text), constant('"}'), type_=Text()
+            )
+        return cast(cast(self.set(number), ARRAY(Text)), Text)
+
+    def _only(self, number: int) -> BindParameter[Any]:
+        return self._bind(f"set_{number}", lambda _, sets, __: sets[number][0])
 
     def set(self, number: int) -> BindParameter[Any]:
         writer = self._writer

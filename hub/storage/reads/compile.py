@@ -16,6 +16,7 @@ from sqlalchemy import Integer, Select, String, bindparam, cast, func, select
 from hub.storage.reads.binds import Fill
 from hub.storage.reads.compile_objects import Compiler
 from hub.storage.reads.compile_pages import page_text
+from hub.storage.reads.compile_scope import saying_scope
 from hub.storage.reads.made import Made
 from hub.storage.reads.marks import Mark
 from hub.storage.reads.parts import (
@@ -55,10 +56,12 @@ def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> C
     """The statement of some roots, all of which `supports` must hold for; without any it asks for
     the policy version alone."""
     compiler = Compiler(shape, writer)
-    columns = [
-        _root(compiler, number, root).label(f"root_{number}") for number, root in enumerate(roots)
-    ]
-    statement = select(*columns, _policy_version())
+    columns = [_root(compiler, number, root) for number, root in enumerate(roots)]
+    columns, said = saying_scope(compiler, columns)
+    labelled = (column.label(f"root_{number}") for number, column in enumerate(columns))
+    statement = select(*labelled, _policy_version())
+    if said is not None:
+        statement = statement.select_from(said)
     compiled = _compiled(statement, writer, compiler.binds.fills, tuple(compiler.marks))
     return replace(compiled, made=tuple(compiler.made))
 

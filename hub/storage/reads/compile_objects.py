@@ -55,6 +55,7 @@ class Compiler:
         self.binds = Binds(shape, writer)
         self.marks: list[Mark] = []
         self.made: list[Made] = []
+        self.sources: set[Source] = set()
         self._aliases = 0
 
     # Scope
@@ -93,6 +94,7 @@ class Compiler:
     # Rows
 
     def alias(self, source: Source) -> Any:
+        self.sources.add(source)
         return _alias(sql.table_of(source), f"t{self.count()}")
 
     def count(self) -> int:

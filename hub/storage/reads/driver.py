@@ -34,7 +34,7 @@ CONNECTIONS = 8
 MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
 _OPTIONS = (
     f"-c default_transaction_read_only=on -c statement_timeout={int(STATEMENT_SECONDS * 1000)} "
-    "-c timezone=UTC -c datestyle=ISO -c jit=off -c app.unrestricted=on"
+    "-c timezone=UTC -c datestyle=ISO -c jit=off"
 )
 Row = Sequence[Any]
 """The texts of a part and the policy version."""

@@ -63,6 +63,8 @@ class Writer(ABC):
     dialect: Dialect
     nesting: int | None = None
     """How deep subselects may lie in one another, in parentheses; None: as a document has them."""
+    has_row_security = False
+    """Whether a statement must say for whom it reads."""
 
     def value(self, column: Sql, stored: Column[Any], shape: Shape) -> Sql:
         """The JSON text of a stored value, null if it is null."""
@@ -140,6 +142,7 @@ def _pieces(pieces: Iterable[Piece]) -> list[Sql]:
 
 class Postgresql(Writer):
     dialect: Dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    has_row_security = True
 
     def concat(self, pieces: Iterable[Piece]) -> Sql:
         listed = _pieces(pieces)

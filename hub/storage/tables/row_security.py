@@ -67,7 +67,7 @@ def tables() -> dict[str, str]:
     }
     operates = f"(SELECT current_setting('{OPERATES}', true)) = 'on'"
     own = _listed(ANY_DOMAIN, "practice_id")
-    found |= {table: f"{_IS_UNRESTRICTED} OR {operates} OR {own}" for table in OPERATED}
+    found |= dict.fromkeys(OPERATED, f"{_IS_UNRESTRICTED} OR {operates} OR {own}")
     found["practices"] = f"{_IS_UNRESTRICTED} OR {_listed(ANY_DOMAIN, 'id')}"
     return found
 
@@ -116,8 +116,7 @@ def drop_statements(dialect: str) -> Iterator[str]:
     for table in tables():
         yield f"DROP POLICY IF EXISTS {POLICY} ON {table}"
         yield (
-            f"ALTER TABLE IF EXISTS {table} "
-            "NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
+            f"ALTER TABLE IF EXISTS {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
         )
 
 
