@@ -260,7 +260,7 @@ def _propose_orders(
             "id": new_id(),
             "round_id": round_id,
             "supplier_id": order.vendor,
-            "number": f"PO{now:%y%m%d}{secrets.token_hex(4).upper()}",
+            "number": f"PO{now:%y%m%d}{secrets.token_hex(6).upper()}",
             "status": "proposed",
             "ordered_on": now.date(),
             "goods": _amount(order.goods),

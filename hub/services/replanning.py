@@ -127,7 +127,7 @@ def _order(
         practice_id=row.practice_id,
         round_id=order.round_id,
         supplier_id=source.offer.supplier_id,
-        number=f"PO{now:%y%m%d}{secrets.token_hex(4).upper()}",
+        number=f"PO{now:%y%m%d}{secrets.token_hex(6).upper()}",
         status="proposed",
         ordered_on=now.date(),
         currency=order.currency,

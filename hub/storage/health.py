@@ -22,6 +22,7 @@ def facts(session: ScopedSession) -> dict[str, str]:
         }
     names = (
         "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "fsync",
+        "synchronous_commit",
     )  # fmt: skip
     found = {"version": str(session.execute(text("SHOW server_version")).scalar_one())}
     return found | {name: str(session.execute(text(f"SHOW {name}")).scalar_one()) for name in names}

@@ -15,14 +15,17 @@ from hub.storage.tables import OrderDocument, PurchaseOrder, PurchaseOrderLine, 
 
 
 def by_number(session: ScopedSession, number: str, connection_id: str) -> PurchaseOrder | None:
-    """The order, locked, if it went to the supplier of this connection; another vendor's is
-    None."""
+    """The order, locked, if it went to the supplier of this connection; another vendor's is None.
+
+    Vendors name an order by its number alone, whosever it is. Its random part makes it one of its
+    kind; two orders of one number are an error, and none of them is changed.
+    """
     return session.scalars(
         select(PurchaseOrder)
         .join(Supplier, Supplier.id == PurchaseOrder.supplier_id)
         .where(PurchaseOrder.number == number, Supplier.connection_id == connection_id)
         .with_for_update(of=PurchaseOrder)
-    ).first()
+    ).one_or_none()
 
 
 def lines_of(session: ScopedSession, order: PurchaseOrder) -> Sequence[PurchaseOrderLine]:

@@ -35,15 +35,16 @@ class RoleFacts:
     open: tuple[str, ...]
     durable: bool
 
-    def passes(self) -> str:
-        """Why row-level security does not hold, as the end of a sentence; empty if it does."""
+    def doubt(self) -> str:
+        """Why row-level security need not hold, as the end of a sentence; empty if it does. An
+        owner is held to it too, and may end that."""
         if self.superuser:
             return "is a superuser"
         if self.bypasses:
             return "has BYPASSRLS"
         if self.open:
-            return f"reads {self.open[0]}, which has no row-level security"
-        return ""
+            return f"sees {self.open[0]} without row-level security"
+        return "owns the tables" if self.owner else ""
 
 
 def facts(session: ScopedSession) -> RoleFacts | None:

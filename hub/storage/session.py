@@ -2,10 +2,10 @@
 
 Every read and write of practice data happens in a `ScopedSession`, which carries the `Scope` of the
 principal it works for: ORM criteria keep foreign rows out of every select, update and delete, and
-the flush guard refuses to write a row of another practice. PostgreSQL is told the scope too, at the
-beginning of each transaction, and holds every statement to it (`tables/row_security.py`). SQLite has one writer thread that
-commits many callers' work together; on PostgreSQL `transaction` uses the pool and `submit` groups
-commits the same way.
+the flush guard refuses to write a row of another practice. Each transaction on PostgreSQL begins
+with the scope, and row-level security holds every statement to it. SQLite has one writer thread
+that commits many callers' work together; on PostgreSQL `transaction` uses the pool and `submit`
+groups commits the same way.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from hub.domain.agreements import Domain, Scope, unrestricted_scope
 from hub.errors import BadSetting, Forbidden
 from hub.storage.doorbell import Doorbell
 from hub.storage.gathering import Gathering
+from hub.storage.postgresql import NETWORK, options
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import STATEMENT_SECONDS, Running
 from hub.storage.scope_settings import set_scope
@@ -43,6 +44,8 @@ Work = Callable[["ScopedSession"], T]
 logger = log.get(__name__)
 
 BATCH_LIMIT = 256
+WORK_SECONDS = 30.0
+"""How long one statement may take that no request waits for."""
 COLLISIONS = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs of two transactions in each other's way: serialization, deadlock, lock timeout."""
 COLLISION_ATTEMPTS = 3
@@ -445,27 +448,15 @@ def _sqlite_engine(url: str, *, writer: bool) -> Engine:
 
 
 def _postgresql_engine(url: str, *, requests: bool = False) -> Engine:
-    """Timeouts so that a frozen client cannot hold row locks: leases alone would not free them.
-    What a request reads is read-only and ends sooner."""
-    seconds = STATEMENT_SECONDS if requests else 30
-    options = (
-        "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s "
-        f"-c statement_timeout={seconds:.0f}s"
-    )
-    if requests:
-        options += " -c default_transaction_read_only=on"
+    """What a request reads is read-only and ends sooner."""
+    seconds = STATEMENT_SECONDS if requests else WORK_SECONDS
     engine = create_engine(
         url,
         hide_parameters=True,
         **_JSON,
         pool_size=12,
         max_overflow=12,
-        connect_args={
-            "options": f"{options} -c timezone=UTC -c tcp_user_timeout=10s",
-            "connect_timeout": 5,
-            "tcp_user_timeout": 10_000,
-            "keepalives_idle": 30,
-        },
+        connect_args={"options": options(seconds, reads_only=requests), **NETWORK},
     )
     event.listen(engine, "checkout", _refuse_closed)
     return engine

@@ -1,5 +1,8 @@
-"""A statement that says for whom it reads: on PostgreSQL row-level security asks the settings of the
-transaction, and a read of one statement sets them in that statement."""
+"""A statement that says for whom it reads.
+
+Row-level security of PostgreSQL asks the settings of the transaction; a read that is one statement
+makes them in that statement, and they end with it.
+"""
 
 from __future__ import annotations
 

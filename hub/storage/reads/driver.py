@@ -21,6 +21,7 @@ from psycopg import AsyncConnection, Error, OperationalError
 from sqlalchemy.engine import make_url
 
 from hub.domain.agreements import Scope
+from hub.storage.postgresql import NETWORK, options
 from hub.storage.reads.compile import CompiledPart
 from hub.storage.reads.marks import Marks
 from hub.storage.reads.reading import PolicyChanged, Reading
@@ -32,10 +33,7 @@ from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
 MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
-_OPTIONS = (
-    f"-c default_transaction_read_only=on -c statement_timeout={int(STATEMENT_SECONDS * 1000)} "
-    "-c timezone=UTC -c datestyle=ISO -c jit=off"
-)
+_OPTIONS = f"{options(STATEMENT_SECONDS, reads_only=True)} -c datestyle=ISO -c jit=off"
 Row = Sequence[Any]
 """The texts of a part and the policy version."""
 
@@ -151,7 +149,7 @@ class PostgresqlReads(TextReads):
             autocommit=True,
             options=_OPTIONS,
             client_encoding="utf8",
-            connect_timeout=5,
+            **NETWORK,
         )
         return Wire(connection)
 

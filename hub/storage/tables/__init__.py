@@ -147,5 +147,5 @@ __all__ = [
     "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry", "RequisitionLine",
     "Saving", "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement", "Shortfall",
     "SolveCheckpoint", "Sourced", "StreamState", "Supplier", "SupplierPayment", "SyncCursor",
-    "SyncRun", "Worker", "new_id", "triggers",
+    "SyncRun", "Worker", "new_id", "row_security", "triggers",
 ]  # fmt: skip

@@ -9,9 +9,9 @@ production refuses to run as one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Table, event
 
 from hub.domain.agreements import Domain
 from hub.storage.tables.base import Base, PracticeOwned
@@ -30,6 +30,7 @@ OPERATED = (
     "connection_probes",
     "connections",
     "data_issues",
+    "data_keys",
     "events",
     "exports",
     "inbox",
@@ -61,7 +62,7 @@ def group_function(table: str) -> str:
 def tables() -> dict[str, str]:
     """Each table with a policy, and the condition of its rows."""
     found = {
-        mapper.class_.__tablename__: _owned(mapper.class_.domain)
+        cast(Table, mapper.local_table).name: _owned(mapper.class_.domain)
         for mapper in Base.registry.mappers
         if issubclass(mapper.class_, PracticeOwned)
     }

@@ -212,7 +212,7 @@ class PurchaseOrder(PracticeOwned, Base):
 
     round_id: Mapped[str] = mapped_column(ForeignKey("purchasing_rounds.id"))
     supplier_id: Mapped[str] = mapped_column(ForeignKey("suppliers.id"))
-    number: Mapped[str] = mapped_column(unique=True)
+    number: Mapped[str]
     status: Mapped[str] = mapped_column(default="requested")
     send_state: Mapped[str] = mapped_column(default="pending")
     idempotency_key: Mapped[str] = mapped_column(default="")
@@ -229,7 +229,9 @@ class PurchaseOrder(PracticeOwned, Base):
     replan: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (
+        UniqueConstraint("practice_id", "number"),
         UniqueConstraint("practice_id", "round_id", "supplier_id", "replan"),
+        Index(None, "number"),
         Index(None, "practice_id", "created_at", "id"),
         Index(None, "practice_id", "round_id", "id"),
     )
