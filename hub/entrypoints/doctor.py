@@ -137,8 +137,8 @@ def _durability(product: str, facts: dict[str, str]) -> Finding:
     if safe and journaled:
         return Finding("durability", "ok", detail)
     hint = (
-        "Use WAL with synchronous FULL, or fsync and synchronous_commit on: an acknowledged message "
-        "must survive."
+        "Use WAL with synchronous FULL, or fsync and synchronous_commit on: an acknowledged "
+        "message must survive."
     )
     return Finding("durability", "fail", detail, hint)
 
