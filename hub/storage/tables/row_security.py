@@ -39,6 +39,9 @@ OPERATED = (
     "service_agreements",
 )
 """Records of operation: of one practice or, without one, of the MSO."""
+OF_NOBODY = ("connections", "jobs")
+"""Tables where a row without a practice is everybody's: a feed that several share, work on a round
+that a practice's approval caused."""
 SHARES = {
     "purchasing_shares": "round_id",
     "scenario_shares": "scenario_id",
@@ -69,6 +72,8 @@ def tables() -> dict[str, str]:
     operates = f"(SELECT current_setting('{OPERATES}', true)) = 'on'"
     own = _listed(ANY_DOMAIN, "practice_id")
     found |= dict.fromkeys(OPERATED, f"{_IS_UNRESTRICTED} OR {operates} OR {own}")
+    for table in OF_NOBODY:
+        found[table] += " OR practice_id IS NULL"
     found["practices"] = f"{_IS_UNRESTRICTED} OR {_listed(ANY_DOMAIN, 'id')}"
     return found
 
