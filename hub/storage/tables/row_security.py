@@ -26,7 +26,6 @@ POLICY = "of_the_practice"
 OPERATED = (
     "clients",
     "connection_checks",
-    "connection_practices",
     "connection_probes",
     "connections",
     "data_issues",

@@ -55,7 +55,10 @@ pytestmark = pytest.mark.parametrize(
 ALL = unrestricted_scope("test")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PRACTICES = "ab"
-UNPROTECTED = {"epochs": "counts changes and says nothing of the rows"}
+UNPROTECTED = {
+    "connection_practices": "whom a shared feed serves decides whom it does not",
+    "epochs": "counts changes and says nothing of the rows",
+}
 SOURCE = Source("Patient", Patient, Access.PRACTICE_ROWS, Domain.CLINICAL)
 NAMES = Objects(SOURCE, (Leaf("familyName", "family_name", Shape.PLAIN),), frozenset())
 PAGE = Page(SOURCE, (Nodes("nodes", NAMES),), Order(("family_name",)), Bound(0))
