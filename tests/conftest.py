@@ -33,7 +33,7 @@ ROLE = "mso_hub_test"
 """The role the hub is tested as: no superuser, and owner of no table unless it made it itself."""
 _MAKE_ROLE = f"""
 DO $$ BEGIN
-    CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}';
+    CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{ROLE}';
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
 """

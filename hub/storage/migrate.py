@@ -34,8 +34,7 @@ def upgrade(url: str, role: str | None = None) -> None:
     _keep_from_others(url)
     try:
         command.upgrade(_config(url), "head")
-        if role is not None and role != role_of(url):
-            _grant(url, role)
+        give_rights(url, role)
     except OperationalError as error:
         raise BadSetting(
             "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
@@ -47,7 +46,10 @@ def role_of(url: str) -> str | None:
     return make_url(url).username
 
 
-def _grant(url: str, role: str) -> None:
+def give_rights(url: str, role: str | None) -> None:
+    """Let a role other than that of `url` run the hub; BadSetting if there is no such role."""
+    if role is None or role == role_of(url):
+        return
     engine = create_engine(url, hide_parameters=True)
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -62,4 +62,4 @@ def grants(role: str) -> Iterator[str]:
     name = '"' + role.replace('"', '""') + '"'
     yield f"GRANT USAGE ON SCHEMA public TO {name}"
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}"
-    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}"
+    yield f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {name}"

@@ -2,7 +2,7 @@
 
 Policies are made once all revisions have run (`env.py`); going back takes them away.
 
-Revision 0026, after 0025.
+Revision 0027, after 0026.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from alembic import op
 
 from hub.storage.tables import row_security, triggers
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
