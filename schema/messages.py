@@ -3,6 +3,8 @@ again."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import strawberry
 
 from hub.domain.agreements import DataClass
@@ -123,21 +125,19 @@ def resend(call: Call) -> Payload:
 
 def send_appointment(call: Call) -> Payload:
     """Tell another system of an appointment."""
-    job_id = appointment_notices.request(
-        call.session,
-        appointment_id=row_id(call.input["appointmentId"], "Appointment"),
-        destination=row_id(call.input["destinationId"], "Connection"),
-        is_new=bool(call.input.get("isNew")),
-        now=call.now,
-    )
-    return {"job": str(job_id)}
+    appointment = row_id(call.input["appointmentId"], "Appointment")
+    return _tell(call, appointment_notices.request, appointment)
 
 
 def send_order(call: Call) -> Payload:
     """Tell another system of a clinical order."""
-    job_id = order_notices.request(
+    return _tell(call, order_notices.request, row_id(call.input["orderId"], "ClinicalOrder"))
+
+
+def _tell(call: Call, request: Callable[..., int], subject_id: str) -> Payload:
+    job_id = request(
         call.session,
-        order_id=row_id(call.input["orderId"], "ClinicalOrder"),
+        subject_id,
         destination=row_id(call.input["destinationId"], "Connection"),
         is_new=bool(call.input.get("isNew")),
         now=call.now,

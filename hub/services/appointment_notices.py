@@ -12,19 +12,14 @@ from hub.domain.patients import Identifier, PatientReference, PersonName, Practi
 from hub.domain.scheduling import Appointment
 from hub.errors import NotFound
 from hub.services import outbound
-from hub.storage import connections, queue
+from hub.storage import connections
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Appointment as AppointmentRow
 from hub.storage.tables import Patient, PatientIdentifier, Provider
 
 
 def request(
-    session: ScopedSession,
-    *,
-    appointment_id: str,
-    destination: str,
-    is_new: bool,
-    now: datetime,
+    session: ScopedSession, appointment_id: str, *, destination: str, is_new: bool, now: datetime
 ) -> int:
     """Add the job that writes a message about an appointment; its id. `destination` is a name or
     an id; NotFound for an appointment this scope may not read."""
@@ -83,20 +78,14 @@ def _rules(session: ScopedSession) -> list[_Rule]:
 def _add(
     session: ScopedSession, row: AppointmentRow, connection_id: str, *, is_new: bool, now: datetime
 ) -> int:
-    args = {
-        "practice_id": row.practice_id,
-        "appointment_id": row.id,
-        "connection_id": connection_id,
-        "is_new": is_new,
-    }
-    return queue.add(
+    return outbound.ask_to_write(
         session,
         Job.WRITE_APPOINTMENT,
-        args,
-        now=now,
+        {"appointment_id": row.id},
         practice_id=row.practice_id,
-        lanes=[f"authoring:{connection_id}"],
-        queue=queue.SENDING_QUEUE,
+        connection_id=connection_id,
+        is_new=is_new,
+        now=now,
     )
 
 

@@ -11,13 +11,12 @@ from hub.domain.jobs import Job
 from hub.errors import NotFound
 from hub.services import outbound
 from hub.services.appointment_notices import patient_of, practitioner_of
-from hub.storage import queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import ClinicalOrder as OrderRow
 
 
 def request(
-    session: ScopedSession, *, order_id: str, destination: str, is_new: bool, now: datetime
+    session: ScopedSession, order_id: str, *, destination: str, is_new: bool, now: datetime
 ) -> int:
     """Add the job that writes a message about an order; its id. `destination` is a name or an id;
     NotFound for an order this scope may not read."""
@@ -25,20 +24,14 @@ def request(
     if row is None:
         raise NotFound
     connection = outbound.destination(session, destination)
-    args = {
-        "practice_id": row.practice_id,
-        "order_id": row.id,
-        "connection_id": connection.id,
-        "is_new": is_new,
-    }
-    return queue.add(
+    return outbound.ask_to_write(
         session,
         Job.WRITE_ORDER,
-        args,
-        now=now,
+        {"order_id": row.id},
         practice_id=row.practice_id,
-        lanes=[f"authoring:{connection.id}"],
-        queue=queue.SENDING_QUEUE,
+        connection_id=connection.id,
+        is_new=is_new,
+        now=now,
     )
 
 

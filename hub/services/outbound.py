@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Select, select
 
+from hub.domain.jobs import Job
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services import connections
 from hub.services.operators import Operator, record, stated_reason
@@ -52,6 +53,35 @@ def destination(session: ScopedSession, name: str) -> Connection:
             path="connection",
         )
     return row
+
+
+def ask_to_write(
+    session: ScopedSession,
+    job: Job,
+    subject: Mapping[str, str],
+    *,
+    practice_id: str,
+    connection_id: str,
+    is_new: bool,
+    now: datetime,
+) -> int:
+    """Add the job that writes a message about `subject` (the argument's name and the row's id) for
+    a destination, in the order these are asked for; its id."""
+    args = {
+        "practice_id": practice_id,
+        **subject,
+        "connection_id": connection_id,
+        "is_new": is_new,
+    }
+    return queue.add(
+        session,
+        job,
+        args,
+        now=now,
+        practice_id=practice_id,
+        lanes=[f"authoring:{connection_id}"],
+        queue=queue.SENDING_QUEUE,
+    )
 
 
 def add(

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import Table, bindparam, select, update
 
 from hub.domain.records import Issue, RejectedRecord
 from hub.storage import bulk
@@ -233,10 +233,3 @@ def quarantine_record(
         "received_at": now,
     }
     insert_once(session, InboundMessage, values)
-
-
-def counts_by_state(session: ScopedSession) -> Mapping[str, int]:
-    rows: Any = session.execute(
-        select(InboundMessage.state, func.count()).group_by(InboundMessage.state)
-    )
-    return {state: number for state, number in rows}  # noqa: C416 - rows are no tuples to mypy

@@ -90,7 +90,7 @@ def ask(office: Any, *, is_new: bool = False, **changed: Any) -> None:
             setattr(row, name, value)
         session.flush()
         appointment_notices.request(
-            session, appointment_id="apt", destination="Lab", is_new=is_new, now=office.clock()
+            session, "apt", destination="Lab", is_new=is_new, now=office.clock()
         )
 
     office.hub.database.transaction(ALL, work)
@@ -144,7 +144,7 @@ def test_only_a_known_appointment_goes_to_a_destination(office: Any, receiver: A
             office.hub.database.transaction(
                 ALL,
                 lambda session, a=appointment_id, d=destination: appointment_notices.request(
-                    session, appointment_id=a, destination=d, is_new=True, now=office.clock()
+                    session, a, destination=d, is_new=True, now=office.clock()
                 ),
             )
         assert isinstance(caught.value, error)
@@ -166,9 +166,7 @@ def order(office: Any, **said: Any) -> None:
         for name, value in said.items():
             setattr(row, name, value)
         session.flush()
-        order_notices.request(
-            session, order_id="ord", destination="Lab", is_new=is_new, now=office.clock()
-        )
+        order_notices.request(session, "ord", destination="Lab", is_new=is_new, now=office.clock())
 
     office.hub.database.transaction(ALL, work)
 

@@ -27,25 +27,6 @@ class Baseline:
     basis: Basis
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """Amounts of one line: what the baseline would cost for the ordered and for the invoiced units,
-    what was planned and what was invoiced net of credits."""
-
-    baseline: Decimal
-    planned: Decimal
-    invoiced_baseline: Decimal
-    invoiced: Decimal
-
-    @property
-    def planned_saving(self) -> Decimal:
-        return self.baseline - self.planned
-
-    @property
-    def realised_saving(self) -> Decimal:
-        return self.invoiced_baseline - self.invoiced
-
-
 def baseline_of(own: Fraction | None, offered: Sequence[Fraction]) -> Baseline | None:
     """The baseline from a practice's own last price per unit and the first prices on offer; None
     where neither is known."""

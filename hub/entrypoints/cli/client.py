@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -12,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from hub import settings
 from hub.auth import credentials
 from hub.domain.agreements import Domain, PrincipalKind, Purpose, unrestricted_scope
 from hub.entrypoints.cli import client_documents
-from hub.entrypoints.cli.common import operator
-from hub.entrypoints.hub import Hub, open_hub
+from hub.entrypoints.cli.client_documents import Name
+from hub.entrypoints.cli.common import AsJson, opened, operator
+from hub.entrypoints.hub import Hub
 from hub.errors import NotFound, Rejected
 from hub.services.operators import record
 from hub.storage.session import ScopedSession
@@ -29,17 +27,6 @@ app.add_typer(client_documents.app, name="documents")
 _SCOPE = unrestricted_scope("client command")
 RIGHTS = ("write", "approve", "export")
 _KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
-Name = Annotated[str, typer.Argument(help="The credential's name.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@contextmanager
-def _hub() -> Iterator[Hub]:
-    hub = open_hub(settings.load())
-    try:
-        yield hub
-    finally:
-        hub.close()
 
 
 @app.command()
@@ -95,7 +82,7 @@ def create(
         _record(session, hub, "create", name, client.practice_id)
         return _shown(client), key
 
-    with _hub() as hub:
+    with opened() as hub:
         shown, key = hub.database.transaction(_SCOPE, work)
     if as_json:
         typer.echo(json.dumps({**shown, "key": key}, indent=2))
@@ -106,7 +93,7 @@ def create(
 @app.command("list")
 def list_clients(as_json: AsJson = False) -> None:
     """List every credential, without keys."""
-    with _hub() as hub, hub.database.read(_SCOPE) as session:
+    with opened() as hub, hub.database.read(_SCOPE) as session:
         found = [_shown(client) for client in credentials.list_clients(session)]
     if as_json:
         typer.echo(json.dumps({"clients": found}, indent=2))
@@ -134,7 +121,7 @@ def revoke(name: Name, as_json: AsJson = False) -> None:
         client = credentials.revoke_client(session, name, now=hub.now())
         _record(session, hub, "revoke", name, client.practice_id)
 
-    with _hub() as hub:
+    with opened() as hub:
         hub.database.transaction(_SCOPE, work)
     typer.echo(json.dumps({"revoked": name}) if as_json else f"Revoked {name}.")
 

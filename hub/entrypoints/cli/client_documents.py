@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hub import settings
 from hub.auth.credentials import principal_of
 from hub.auth.documents import add_document, client_named, documents_of, remove_document
 from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Purpose, unrestricted_scope
-from hub.entrypoints.hub import Hub, open_hub
+from hub.entrypoints.cli.common import AsJson, opened
+from hub.entrypoints.hub import Hub
 from hub.errors import Rejected
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client
@@ -31,7 +31,6 @@ app = typer.Typer(no_args_is_help=True, help="Documents a credential may run by 
 PREFIX = "sha256:"
 _SCOPE = unrestricted_scope("client command")
 Name = Annotated[str, typer.Argument(help="The credential's name.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -48,14 +47,11 @@ def add(
     A document that would read every row of a practice's table is refused.
     """
     texts = {file.name: file.read_text(encoding="utf-8") for file in files}
-    hub = open_hub(settings.load())
-    try:
+    with opened() as hub:
         chosen, documents = _examine_all(hub, client, texts, purpose)
         added = hub.database.transaction(
             _SCOPE, lambda session: _add_all(session, hub, client, chosen, documents)
         )
-    finally:
-        hub.close()
     if as_json:
         typer.echo(json.dumps({"documents": added}, indent=2))
         return
@@ -66,13 +62,9 @@ def add(
 @app.command("list")
 def list_documents(client: Name, as_json: AsJson = False) -> None:
     """List the documents of a credential."""
-    hub = open_hub(settings.load())
-    try:
-        with hub.database.read(_SCOPE) as session:
-            rows = documents_of(session, client_named(session, client))
-            found = [_shown(row.name, row.digest, row.purpose, row.cost) for row in rows]
-    finally:
-        hub.close()
+    with opened() as hub, hub.database.read(_SCOPE) as session:
+        rows = documents_of(session, client_named(session, client))
+        found = [_shown(row.name, row.digest, row.purpose, row.cost) for row in rows]
     if as_json:
         typer.echo(json.dumps({"documents": found}, indent=2))
         return
@@ -89,16 +81,13 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take a document away; the credential's next request with it is refused."""
-    hub = open_hub(settings.load())
-    try:
+    with opened() as hub:
         hub.database.transaction(
             _SCOPE,
             lambda session: remove_document(
                 session, client_named(session, client), document.removeprefix(PREFIX)
             ),
         )
-    finally:
-        hub.close()
     typer.echo(json.dumps({"removed": document}) if as_json else f"Removed {document}.")
 
 

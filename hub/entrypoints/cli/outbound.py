@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,11 @@ _COLUMNS = {
     "destination": "destination", "state": "state", "sent": "attempts", "answer": "answer_code",
     "fault": "fault_text",
 }  # fmt: skip
+
+Destination = Annotated[str, typer.Option("--to", help="Name or id of the destination.")]
+FirstTime = Annotated[
+    bool, typer.Option("--new", help="The destination hears of it for the first time.")
+]
 
 
 @app.command("list")
@@ -99,7 +104,7 @@ def add(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="HL7 v2 file, or a batch.")
     ],
-    to: Annotated[str, typer.Option("--to", help="Name or id of the destination.")],
+    to: Destination,
     as_json: AsJson = False,
 ) -> None:
     """Queue the messages of a file for a destination, as they are. Audited."""
@@ -125,48 +130,40 @@ def add(
 @app.command()
 def appointment(
     id: Annotated[str, typer.Argument(help="The appointment's id here.")],
-    to: Annotated[str, typer.Option("--to", help="Name or id of the destination.")],
-    new: Annotated[
-        bool, typer.Option("--new", help="The destination hears of it for the first time.")
-    ] = False,
+    to: Destination,
+    new: FirstTime = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell a destination of an appointment as it stands now (SIU). Audited."""
-    with common.opened() as hub:
-        now = hub.now()
-
-        def work(session: ScopedSession) -> int:
-            job_id = appointment_notices.request(
-                session, appointment_id=id, destination=to, is_new=new, now=now
-            )
-            _record(session, "outbound appointment", 1, "", now)
-            return job_id
-
-        job_id = hub.database.transaction(SCOPE, work)
-    if as_json:
-        common.print_json({"job": job_id})
-    else:
-        typer.echo(f"Job {job_id} writes the message when a worker is free.")
+    _tell("appointment", appointment_notices.request, id, to, is_new=new, as_json=as_json)
 
 
 @app.command()
 def order(
     id: Annotated[str, typer.Argument(help="The clinical order's id here.")],
-    to: Annotated[str, typer.Option("--to", help="Name or id of the destination.")],
-    new: Annotated[
-        bool, typer.Option("--new", help="The destination hears of it for the first time.")
-    ] = False,
+    to: Destination,
+    new: FirstTime = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell a destination of a clinical order as it stands now (OML). Audited."""
+    _tell("order", order_notices.request, id, to, is_new=new, as_json=as_json)
+
+
+def _tell(
+    command: str,
+    request: Callable[..., int],
+    subject_id: str,
+    to: str,
+    *,
+    is_new: bool,
+    as_json: bool,
+) -> None:
     with common.opened() as hub:
         now = hub.now()
 
         def work(session: ScopedSession) -> int:
-            job_id = order_notices.request(
-                session, order_id=id, destination=to, is_new=new, now=now
-            )
-            _record(session, "outbound order", 1, "", now)
+            job_id = request(session, subject_id, destination=to, is_new=is_new, now=now)
+            _record(session, f"outbound {command}", 1, "", now)
             return job_id
 
         job_id = hub.database.transaction(SCOPE, work)
