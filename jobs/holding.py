@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dramatiq
@@ -18,10 +18,12 @@ from dramatiq.middleware import Middleware, ShutdownNotifications, TimeLimit
 
 from hub import log
 from hub.domain.agreements import unrestricted_scope
-from hub.domain.jobs import Job
+from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
-from hub.storage import claiming, queue
+from hub.services import ended
+from hub.storage import claiming, leases, queue
 from hub.storage.queue import ClaimedJob
+from hub.storage.session import ScopedSession
 from jobs.context import JobContext, RunningJob
 from jobs.outcome import RowOutcome
 
@@ -85,7 +87,7 @@ class JobHolder(Broker):
         try:
             context.database.transaction(
                 _SCOPE,
-                lambda session: queue.release(session, job, now=context.now()),
+                lambda session: _release(session, job, context.now()),
                 durable=False,
             )
         except LeaseLost:
@@ -152,6 +154,11 @@ class JobHolder(Broker):
             options={},
             message_id=jobs[0].token,
         )
+
+
+def _release(session: ScopedSession, job: ClaimedJob, now: datetime) -> None:
+    if queue.release(session, job, now=now) == JobState.CANCELLED:
+        ended.note_end(session, job.kind, job.args, why=leases.CANCELLED, now=now)
 
 
 def parts_of(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list[ClaimedJob]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dramatiq.broker import Broker, MessageProxy
@@ -22,8 +23,10 @@ from hub.errors import (
     Unreachable,
     VendorDown,
 )
+from hub.services import ended
 from hub.storage import queue
 from hub.storage.queue import ClaimedJob
+from hub.storage.session import ScopedSession
 from jobs.context import JobContext, RunningJob
 
 if TYPE_CHECKING:
@@ -73,22 +76,13 @@ class RowOutcome(Middleware):
         now = context.now()
         if isinstance(exception, Cancelled):
             context.database.transaction(
-                _SCOPE, lambda session: queue.end_cancelled(session, job, now=now)
+                _SCOPE, lambda session: _end_cancelled(session, job, str(exception), now)
             )
             metrics.jobs_ended.labels(job.kind, JobState.CANCELLED).inc()
             return
         failure = classify(exception, job, context)
         state = context.database.transaction(
-            _SCOPE,
-            lambda session: queue.fail(
-                session,
-                job,
-                code=failure.code,
-                text=failure.text,
-                now=now,
-                retry_at=failure.retry_at,
-                counts=failure.counts,
-            ),
+            _SCOPE, lambda session: _end_failed(session, job, failure, now)
         )
         metrics.jobs_ended.labels(job.kind, state).inc()
         if isinstance(exception, Held):
@@ -103,6 +97,28 @@ class RowOutcome(Middleware):
             state=state,
             error_type=type(exception).__name__,
         )
+
+
+def _end_cancelled(session: ScopedSession, job: ClaimedJob, why: str, now: datetime) -> None:
+    queue.end_cancelled(session, job, now=now)
+    ended.note_end(session, job.kind, job.args, why=why, now=now)
+
+
+def _end_failed(
+    session: ScopedSession, job: ClaimedJob, failure: Failure, now: datetime
+) -> JobState:
+    state = queue.fail(
+        session,
+        job,
+        code=failure.code,
+        text=failure.text,
+        now=now,
+        retry_at=failure.retry_at,
+        counts=failure.counts,
+    )
+    if state in {JobState.DEAD, JobState.CANCELLED}:
+        ended.note_end(session, job.kind, job.args, why=failure.text, now=now)
+    return state
 
 
 class Failure:

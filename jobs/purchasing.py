@@ -1,7 +1,8 @@
 """Solving purchasing rounds and scenarios outside any transaction, in a process of their own.
 
 The child reports how far it is. Progress is published with the job; the best choices are kept, so
-that a solve that was stopped goes on from them.
+that a solve that was stopped goes on from them. What becomes of a round or scenario whose job ends
+without a plan: `hub/services/ended.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from typing import TYPE_CHECKING
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.purchasing.instance import Instance
 from hub.domain.purchasing.plan import Plan
-from hub.errors import Cancelled, DeadlineNear, Rejected
-from hub.services import plans, rounds, scenarios
+from hub.services import plans, scenarios
 from hub.storage import scenarios as store
 from jobs.children import run_telling
 from jobs.context import RunningJob
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hub.domain.purchasing.solve import Progress
 
 GAP_MILLIONTHS = 100
+MILLION = 1_000_000
 REPORT_SECONDS = 1.0
 PUBLISH_SECONDS = 2.0
 _SCOPE = unrestricted_scope("purchasing round")
@@ -34,27 +35,17 @@ Choices = Mapping[tuple[str, str], tuple[str, str]]
 def solve_round(job: RunningJob) -> None:
     """Read demand and offers, solve, store the plan with its proof."""
     context, round_id = job.context, str(job.args["round_id"])
-    try:
-        with context.database.read(_SCOPE) as session:
-            problem = plans.load_problem(
-                session,
-                round_id=round_id,
-                on=context.now().date(),
-                seconds=context.settings.purchasing_seconds,
-                gap=GAP_MILLIONTHS,
-            )
-            digest = plans.demand_digest(problem.instance)
-            start = store.checkpoint(session, round_id, digest)
-        plan = _solved(job, problem.instance, start, round_id)
-    except (Cancelled, Rejected) as error:
-        why = str(error)
-        job.transaction(
-            _SCOPE,
-            lambda session: rounds.stop_solving(
-                session, round_id=round_id, why=why, now=context.now()
-            ),
+    with context.database.read(_SCOPE) as session:
+        problem = plans.load_problem(
+            session,
+            round_id=round_id,
+            on=context.now().date(),
+            seconds=context.settings.purchasing_seconds,
+            gap=GAP_MILLIONTHS,
         )
-        raise
+        digest = plans.demand_digest(problem.instance)
+        start = store.checkpoint(session, round_id, digest)
+    plan = _solved(job, problem.instance, start, round_id)
     job.finish(
         _SCOPE,
         lambda session: plans.save_plan(
@@ -66,23 +57,15 @@ def solve_round(job: RunningJob) -> None:
 def solve_scenario(job: RunningJob) -> None:
     """Solve a what-if over a round's locked demand, beginning from the round's plan."""
     context, scenario_id = job.context, str(job.args["scenario_id"])
-    try:
-        with context.database.read(_SCOPE) as session:
-            problem, start = scenarios.load_scenario(
-                session,
-                scenario_id=scenario_id,
-                on=context.now().date(),
-                seconds=context.settings.purchasing_seconds,
-                gap=GAP_MILLIONTHS,
-            )
-        plan = _solved(job, problem.instance, start, scenario_id)
-    except (Cancelled, Rejected) as error:
-        why = str(error)
-        job.transaction(
-            _SCOPE,
-            lambda session: scenarios.fail_scenario(session, scenario_id=scenario_id, why=why),
+    with context.database.read(_SCOPE) as session:
+        problem, start = scenarios.load_scenario(
+            session,
+            scenario_id=scenario_id,
+            on=context.now().date(),
+            seconds=context.settings.purchasing_seconds,
+            gap=GAP_MILLIONTHS,
         )
-        raise
+    plan = _solved(job, problem.instance, start, scenario_id)
     job.finish(
         _SCOPE,
         lambda session: scenarios.save_scenario(
@@ -96,9 +79,8 @@ def _solved(job: RunningJob, instance: Instance, start: Choices | None, subject:
     megabytes = job.context.settings.purchasing_megabytes
     try:
         return run_telling(job, solve_telling, (instance, start), told, megabytes=megabytes)
-    except (Cancelled, DeadlineNear):
+    finally:  # also of a killed child, a time limit, a cancellation: the best plan stays
         told.publish()
-        raise
 
 
 def solve_telling(
@@ -125,8 +107,9 @@ def solve_telling(
 class _Told:
     """Publishes progress and keeps the best choices, each at most every two seconds.
 
-    Published are phase, seconds and gap. The figures of the plan obey the small-group rule, which a
-    job knows nothing of; they come with the plan.
+    Published are phase, seconds, the gap, and the best plan and the bound as parts of the first
+    plan's cost. Amounts obey the small-group rule, which a job knows nothing of; they come with the
+    plan.
     """
 
     job: RunningJob
@@ -135,10 +118,12 @@ class _Told:
     latest: Progress | None = None
     best: Choices | None = None
     saved: Choices | None = None
+    first_cost: int | None = None
     last: float = field(default_factory=lambda: -PUBLISH_SECONDS)
 
     def __call__(self, progress: Progress) -> None:
         self.latest, self.best = progress, progress.choices or self.best
+        self.first_cost = self.first_cost or progress.cost
         if time.monotonic() - self.last >= PUBLISH_SECONDS:
             self.publish()
 
@@ -147,9 +132,11 @@ class _Told:
         self.last, latest, best = time.monotonic(), self.latest, self.best
         if latest is not None:
             counts = {"phase": _PHASES[latest.phase], "seconds": int(latest.seconds)}
-            if latest.cost and latest.lower_bound is not None:
+            if latest.cost and latest.lower_bound is not None and self.first_cost:
                 missing = latest.cost - latest.lower_bound
-                counts["gap_millionths"] = missing * 1_000_000 // latest.cost
+                counts["gap_millionths"] = missing * MILLION // latest.cost
+                counts["cost_millionths"] = latest.cost * MILLION // self.first_cost
+                counts["lower_bound_millionths"] = latest.lower_bound * MILLION // self.first_cost
             self.job.progress(**counts)
         if best is not None and best is not self.saved:
             self.saved, now = best, self.job.context.now()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 
 import dramatiq
 
 from hub import log, metrics
 from hub.domain.agreements import unrestricted_scope
+from hub.services import ended
 from hub.storage import leases, schedules
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
+from hub.storage.session import ScopedSession
 from jobs.actors import ACTORS
 from jobs.context import JobContext
 from jobs.pointers import Dispatcher, PointerBroker
@@ -21,6 +24,15 @@ logger = log.get(__name__)
 _SCOPE = unrestricted_scope("worker")
 SHUTDOWN_MILLISECONDS = 20_000
 SCHEDULE_SECONDS = 10.0
+
+
+def rescue(session: ScopedSession, now: datetime) -> int:
+    """Free jobs whose lease ran out, and say what is over with them; how many there were."""
+    rescued = leases.rescue(session, now=now)
+    for job in rescued:
+        if job.over:
+            ended.note_end(session, job.kind, job.args, why=job.over, now=now)
+    return len(rescued)
 
 
 class JobWorker:
@@ -127,7 +139,7 @@ class JobWorker:
     def _rescue(self) -> None:
         now = self.context.now()
         rescued = self.context.database.transaction(
-            _SCOPE, lambda session: leases.rescue(session, now=now), durable=False
+            _SCOPE, lambda session: rescue(session, now), durable=False
         )
         if rescued:
             metrics.leases_rescued.inc(rescued)

@@ -11,6 +11,8 @@ from hub.storage.tables import PurchasingRound
 from schema.mapping.mutate import Call, row_id
 
 MOST_LINES = 1000
+NO_JOB = 0
+"""The id of no job; a payload shows null for it."""
 
 
 def practice_of(call: Call) -> str:

@@ -242,8 +242,8 @@ job = stored(
             OPERATIONAL,
             needs=("progress",),
             returns="JSON | None",
-            help="Counts that say how far it is; for a solve its phase (1 to 5), seconds and the "
-            "gap between plan and bound in millionths.",
+            help="Counts that say how far it is; for a solve its phase (1 to 5), seconds, the best "
+            "plan and the bound in millionths of the first plan's cost, and the gap between them.",
         ),
     },
     links={"practice": one("Practice", "practice_id")},

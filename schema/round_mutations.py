@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.domain.purchasing.rounds import RoundTerms
 from hub.errors import Rejected
 from hub.services import approvals, participation, rounds
-from schema.calls import at_most, caller, practice_of, round_of
+from schema.calls import NO_JOB, at_most, caller, practice_of, round_of
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 LONGEST_NAME = 200
@@ -75,6 +75,14 @@ def _run(call: Call) -> Payload:
     round_id = round_of(call)
     job_id = rounds.run_round(call.session, round_id=round_id, by=caller(call), now=call.now)
     return {"round": round_id, "job": str(job_id)}
+
+
+def _stop(call: Call) -> Payload:
+    round_id, why = round_of(call), call.input["why"]
+    job_id = rounds.ask_to_stop(
+        call.session, round_id=round_id, by=caller(call), why=why, now=call.now
+    )
+    return {"round": round_id, "job": str(job_id or NO_JOB)}
 
 
 def _approve(call: Call) -> Payload:
@@ -180,6 +188,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         _run,
         mso_only=True,
         help="Lock a round and solve it.",
+    ),
+    Mutation(
+        "stopPurchasingRun",
+        ROUND_AND_WHY,
+        {"round": "PurchasingRound", "job": "Job"},
+        _stop,
+        mso_only=True,
+        help="Stop the solve of a round within seconds: it is locked again, and the next run "
+        "begins from the best plan found so far.",
     ),
     Mutation(
         "approvePurchasingRound",

@@ -8,7 +8,7 @@ from hub.domain.purchasing.instance import Tier
 from hub.domain.purchasing.scenarios import Changes, OfferTiers
 from hub.errors import Rejected
 from hub.services import scenarios
-from schema.calls import at_most, caller, round_of
+from schema.calls import NO_JOB, at_most, caller, round_of
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 
@@ -42,6 +42,12 @@ def _add(call: Call) -> Payload:
     return {"scenario": scenario_id, "job": str(job_id)}
 
 
+def _stop(call: Call) -> Payload:
+    scenario_id = row_id(call.input["scenarioId"], "PurchasingScenario")
+    job_id = scenarios.ask_to_stop(call.session, scenario_id=scenario_id, now=call.now)
+    return {"scenario": scenario_id, "job": str(job_id or NO_JOB)}
+
+
 def _cents(price: Decimal) -> int:
     cents = price * 100
     if not 0 <= cents <= 10**12 or cents != cents.to_integral_value():
@@ -72,5 +78,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         help="Solve a what-if over the locked demand of a round: without suppliers, with fewer of "
         "them, at other tiers, or with a category's demand put off (0 percent) or brought forward "
         "(200). The same name again replaces it.",
+    ),
+    Mutation(
+        "stopPurchasingScenario",
+        {"scenarioId": "ID"},
+        {"scenario": "PurchasingScenario", "job": "Job"},
+        _stop,
+        mso_only=True,
+        help="Stop the solve of a scenario within seconds; the same name again begins from its "
+        "best plan so far.",
     ),
 )

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from hub.domain.jobs import JobState
 from hub.errors import Conflict, NotFound
+from hub.services import ended
 from hub.services.operators import Operator, record, stated_reason
 from hub.storage import queue
 from hub.storage.session import ScopedSession
@@ -42,6 +44,7 @@ def retry(
     row = show(session, job_id)
     if not queue.retry_dead(session, job_id, now=now):
         raise Conflict(f"Job {job_id} is {row.state}; only a dead job is retried.")
+    ended.note_retry(session, row.kind, row.args, by=operator.name, now=now)
     _record(session, operator, "job retry", row, stated, now)
 
 
@@ -52,6 +55,10 @@ def cancel(
     row = show(session, job_id)
     if not queue.cancel(session, job_id, now=now):
         raise Conflict(f"Job {job_id} is {row.state} already.")
+    session.refresh(row)
+    if row.state == JobState.CANCELLED:
+        why = reason.strip() or "Its job was withdrawn."
+        ended.note_end(session, row.kind, row.args, why=why, by=operator.name, now=now)
     _record(session, operator, "job cancel", row, reason.strip(), now)
 
 

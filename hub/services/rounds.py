@@ -150,16 +150,52 @@ def run_round(session: ScopedSession, *, round_id: str, by: str = "", now: datet
         Job.SOLVE_ROUND,
         {"round_id": round_id},
         now=now,
-        unique_key=f"solve:{round_id}",
+        unique_key=solve_key(round_id),
         max_attempts=3,
     )
 
 
-def stop_solving(session: ScopedSession, *, round_id: str, why: str, now: datetime) -> None:
-    """The solve was cancelled or failed for good: back to locked; nothing if it is over anyway."""
+def solve_key(round_id: str) -> str:
+    """The unique key of the job that solves a round."""
+    return f"solve:{round_id}"
+
+
+def stop_solving(
+    session: ScopedSession, *, round_id: str, why: str, by: str = "", now: datetime
+) -> None:
+    """The solve was cancelled or failed for good: back to locked; nothing if it is over anyway.
+
+    The best plan it found stays, and the next solve of the same demand begins from it.
+    """
+    row = purchasing.get_round(session, round_id, locked=True)
+    if row is not None and row.status == RoundStatus.SOLVING:
+        take(session, row, Step.STOP_SOLVING, by=by, why=why[:LONGEST_WHY], now=now)
+
+
+def solve_again(session: ScopedSession, *, round_id: str, by: str, now: datetime) -> None:
+    """A dead solve is tried again: the round is being solved. Conflict if it moved on."""
     row = locked_round(session, round_id)
-    if row.status == RoundStatus.SOLVING:
-        take(session, row, Step.STOP_SOLVING, why=why, now=now)
+    if row.status != RoundStatus.SOLVING:
+        take(session, row, Step.SOLVE, by=by, now=now)
+
+
+def ask_to_stop(
+    session: ScopedSession, *, round_id: str, by: str, why: str, now: datetime
+) -> int | None:
+    """Stop the solve of a round; its best plan so far is kept to begin from.
+
+    A solve that runs stops at its next check, within seconds, and the round is locked again then;
+    one that has not begun is withdrawn at once. Returns the job, None if there is none. Conflict
+    unless the round is being solved.
+    """
+    row = locked_round(session, round_id)
+    take(session, row, Step.ASK_TO_STOP, by=by, why=stated(why), now=now)
+    job_id, runs = queue.ask_to_stop(session, solve_key(round_id), now=now)
+    if not runs:
+        take(
+            session, row, Step.STOP_SOLVING, by=by, why="Nothing was solving it any more.", now=now
+        )
+    return job_id
 
 
 def reopen_round(

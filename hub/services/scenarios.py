@@ -64,7 +64,7 @@ def add_scenario(
         Job.SOLVE_SCENARIO,
         {"scenario_id": scenario.id},
         now=now,
-        unique_key=f"scenario:{scenario.id}",
+        unique_key=solve_key(scenario.id),
         max_attempts=3,
     )
     return scenario.id, job_id
@@ -127,10 +127,34 @@ def save_scenario(
 
 
 def fail_scenario(session: ScopedSession, *, scenario_id: str, why: str) -> None:
-    """The scenario cannot be solved; `why` is a sentence."""
+    """The scenario was not solved; `why` is a sentence. Nothing if it is over anyway."""
     row = session.get(PurchasingScenario, scenario_id)
-    if row is not None:
+    if row is not None and row.state == "waiting":
         row.state, row.explanation = "failed", why
+
+
+def wait_again(session: ScopedSession, *, scenario_id: str) -> None:
+    """A dead solve of the scenario is tried again."""
+    session.get_one(PurchasingScenario, scenario_id).state = "waiting"
+
+
+def ask_to_stop(session: ScopedSession, *, scenario_id: str, now: datetime) -> int | None:
+    """Stop the solve of a scenario, which then says so; returns the job, None if there is none.
+    Conflict unless it waits for its solve."""
+    row = session.get(PurchasingScenario, scenario_id, with_for_update=True)
+    if row is None:
+        raise NotFound
+    if row.state != "waiting":
+        raise Conflict(f"The scenario is {row.state}; there is nothing to stop.")
+    job_id, runs = queue.ask_to_stop(session, solve_key(scenario_id), now=now)
+    if not runs:
+        fail_scenario(session, scenario_id=scenario_id, why="It was stopped before it was solved.")
+    return job_id
+
+
+def solve_key(scenario_id: str) -> str:
+    """The unique key of the job that solves a scenario."""
+    return f"scenario:{scenario_id}"
 
 
 def _amount(cents: int | None) -> Decimal | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -31,8 +33,14 @@ def heartbeat(
     return {str(token) for token in connection.scalars(asked)}
 
 
+CANCELLED = "The job was cancelled."
+LOST = "The worker died or hung on every attempt."
+
 _HELD = (
     JOBS.c.id,
+    JOBS.c.kind,
+    JOBS.c.args,
+    JOBS.c.cancel_at,
     JOBS.c.token,
     JOBS.c.attempt,
     JOBS.c.max_attempts,
@@ -41,8 +49,18 @@ _HELD = (
 )
 
 
-def rescue(session: ScopedSession, *, now: datetime) -> int:
-    """Free jobs whose lease ran out: ready again, or dead when the attempts are used up."""
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """A job taken from a worker that died or hung; `over` says why it is not tried again, if so."""
+
+    kind: str
+    args: Mapping[str, Any]
+    over: str
+
+
+def rescue(session: ScopedSession, *, now: datetime) -> list[Rescued]:
+    """Free jobs whose lease ran out: ready again, cancelled where that was asked for, or dead when
+    the attempts are used up."""
     connection = session.connection()
     expired = (
         select(*_HELD)
@@ -52,20 +70,24 @@ def rescue(session: ScopedSession, *, now: datetime) -> int:
     )
     jobs = connection.execute(expired.with_for_update(skip_locked=True)).all()
     held: list[tuple[str, str]] = []
+    rescued = []
     for job in jobs:
         values = again(now)
+        over = "" if job.cancel_at is None else CANCELLED
         if job.attempt >= job.max_attempts:
+            over = LOST
             values = {
                 "state": JobState.DEAD.value,
                 "done_at": now,
                 "error_code": "worker_lost",
-                "error_text": "The worker died or hung on every attempt.",
+                "error_text": LOST,
             }
         freed = update(JOBS).where(JOBS.c.id == job.id)
         connection.execute(freed.values(token=None, lease_until=None, **values))
         held += [(lane, job.token) for lane in lanes_of(job)]
+        rescued.append(Rescued(job.kind, job.args, over))
     lane_rows.release(session, held, now)
-    return len(jobs)
+    return rescued
 
 
 def prune(session: ScopedSession, *, before: datetime) -> int:

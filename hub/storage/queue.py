@@ -225,9 +225,10 @@ def end_cancelled(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> 
     _settle(session, job, ended, now)
 
 
-def release(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
-    """Give back a job that was claimed and not begun (shutdown); costs no attempt."""
-    _settle(session, job, _HELD.values(**again(now), attempt=job.attempt - 1), now)
+def release(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> JobState:
+    """Give back a job that was claimed and not begun (shutdown); costs no attempt. It is ready, or
+    cancelled where that was asked for."""
+    return _settle(session, job, _HELD.values(**again(now), attempt=job.attempt - 1), now)
 
 
 _HELD = (
@@ -267,6 +268,18 @@ def cancel(session: ScopedSession, job_id: int, *, now: datetime) -> bool:
         return True
     running = update(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
     return _affected(session, running.values(cancel_at=now)) == 1
+
+
+def ask_to_stop(
+    session: ScopedSession, unique_key: str, *, now: datetime
+) -> tuple[int | None, bool]:
+    """Cancel the live job of a key: its id (None without one), and whether it runs and stops at its
+    next check; one that did not run is cancelled at once."""
+    live = session.scalar(select(JobRow.id).where(JobRow.unique_key == unique_key, LIVE))
+    if live is None or not cancel(session, live, now=now):
+        return live, False
+    state = select(JobRow.state).where(JobRow.id == live)
+    return live, session.scalar(state) == JobState.RUNNING
 
 
 def retry_dead(session: ScopedSession, job_id: int, *, now: datetime) -> bool:

@@ -43,6 +43,7 @@ class Step(StrEnum):
     SOLVE = "solve"
     KEEP_PLAN = "keep_plan"
     FIND_NO_PLAN = "find_no_plan"
+    ASK_TO_STOP = "ask_to_stop"
     STOP_SOLVING = "stop_solving"
     APPROVE = "approve"
     SEND_BACK = "send_back"
@@ -64,6 +65,7 @@ TRANSITIONS: Mapping[Step, tuple[frozenset[RoundStatus], RoundStatus]] = {
     Step.SOLVE: (_PLANNABLE, RoundStatus.SOLVING),
     Step.KEEP_PLAN: (frozenset({RoundStatus.SOLVING}), RoundStatus.SOLVED),
     Step.FIND_NO_PLAN: (frozenset({RoundStatus.SOLVING}), RoundStatus.INFEASIBLE),
+    Step.ASK_TO_STOP: (frozenset({RoundStatus.SOLVING}), RoundStatus.SOLVING),
     Step.STOP_SOLVING: (frozenset({RoundStatus.SOLVING}), RoundStatus.LOCKED),
     Step.APPROVE: (frozenset({RoundStatus.SOLVED}), RoundStatus.APPROVED),
     Step.SEND_BACK: (frozenset({RoundStatus.SOLVED}), RoundStatus.LOCKED),

@@ -62,7 +62,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(database: Database, now: d
     job_id = add(database, now)
     (frozen,) = claim(database, now)
     later = now + LEASE + timedelta(seconds=1)
-    assert database.transaction(SCOPE, lambda s: leases.rescue(s, now=later)) == 1
+    assert len(database.transaction(SCOPE, lambda s: leases.rescue(s, now=later))) == 1
     (second,) = claim(database, later)
 
     def effects(session: object) -> None:
@@ -440,7 +440,7 @@ def test_while_a_head_is_tried_again_its_lane_goes_on_one_by_one(
     jobs = claim_together(database, now)
     assert [job.id for job in jobs] == ids
     later = now + LEASE + timedelta(seconds=1)
-    assert database.transaction(SCOPE, lambda s: leases.rescue(s, now=later)) == 3
+    assert len(database.transaction(SCOPE, lambda s: leases.rescue(s, now=later))) == 3
     (head,) = claim_together(database, later)
     assert (head.id, head.attempt) == (ids[0], 2)
     with pytest.raises(LeaseLost):
