@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,25 +102,57 @@ def postgresql_with_tables() -> Iterator[str]:
     _drop_database(url)
 
 
+@pytest.fixture(scope="session")
+def empty_postgresql(postgresql_with_tables: str) -> Iterator[Callable[[], None]]:
+    """Deletes every row of that database.
+
+    A test writes to a few of the hundred tables: a function looks which, and deletes only there.
+    """
+    steps = "\n".join(
+        f"IF EXISTS (SELECT FROM {table.name}) THEN DELETE FROM {table.name}; END IF;"
+        for table in reversed(Base.metadata.sorted_tables)
+    )
+    engine = create_engine(postgresql_with_tables, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION delete_all_rows() RETURNS void LANGUAGE plpgsql AS "
+            f"$$ BEGIN {steps} END $$"
+        )
+
+    def empty() -> None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT delete_all_rows()")
+
+    yield empty
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "hub.db"
+    made = Database(f"sqlite:///{path}")
+    with made.write_engine.begin() as connection:
+        Base.metadata.create_all(connection)
+    made.close()
+    return path
+
+
 @pytest.fixture(params=BACKENDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database with all tables and no rows."""
     if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path / 'hub.db'}")
-        with opened.write_engine.begin() as connection:
-            Base.metadata.create_all(connection)
+        path = tmp_path / "hub.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_with_tables"), path)
+        opened = Database(f"sqlite:///{path}")
         yield opened
         opened.close()
         return
-    url = request.getfixturevalue("postgresql_with_tables")
-    opened = Database(url)
+    empty = request.getfixturevalue("empty_postgresql")
+    opened = Database(request.getfixturevalue("postgresql_with_tables"))
     yield opened
     opened.close()
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())
-    engine.dispose()
+    empty()
 
 
 @pytest.hookimpl(tryfirst=True)

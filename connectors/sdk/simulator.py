@@ -174,7 +174,11 @@ class SimulatorServer:
         self._socket.listen(128)
         self._thread.start()
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Ask it to end, without waiting: several servers then end at the same time."""
         self._server.should_exit = True
+
+    def stop(self) -> None:
+        self.end()
         self._thread.join(timeout=5)
         self._socket.close()

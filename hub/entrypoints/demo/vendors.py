@@ -58,9 +58,9 @@ def start_vendors(stack: ExitStack, world: World, data_dir: Path) -> Vendors:
         "supply_rest": supply_rest.build(journal=journals["supply_rest"], **common),  # type: ignore[arg-type]
         "supply_x12": supply_x12.build(journal=journals["supply_x12"], **common),  # type: ignore[arg-type]
     }
-    urls = {}
-    for name, app in apps.items():
-        urls[name] = stack.enter_context(SimulatorServer(app)).url
-        if name in SUPPLY:
-            stack.callback(app.state.vendor.orders.courier.close)
-    return Vendors(urls, journals, apps)
+    servers = {name: stack.enter_context(SimulatorServer(app)) for name, app in apps.items()}
+    for name in SUPPLY:
+        stack.callback(apps[name].state.vendor.orders.courier.close)
+    for server in servers.values():
+        stack.callback(server.end)
+    return Vendors({name: server.url for name, server in servers.items()}, journals, apps)
