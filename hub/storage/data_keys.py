@@ -9,7 +9,13 @@ from datetime import datetime
 from sqlalchemy import select
 
 from hub.errors import HubError
-from hub.storage.key_encryption import KEY_BYTES, KeySource, LocalKey, LostKey
+from hub.storage.key_encryption import (
+    KEY_BYTES,
+    KeyEncryptionKey,
+    KeySource,
+    LocalKey,
+    LostKey,
+)
 from hub.storage.session import ScopedSession
 from hub.storage.tables import DataKey
 from hub.storage.upsert import insert_once
@@ -40,13 +46,19 @@ def everything(session: ScopedSession) -> Sequence[DataKey]:
     return session.scalars(select(DataKey).order_by(DataKey.created_at, DataKey.id)).all()
 
 
-def begin(session: ScopedSession, first: LocalKey, *, now: datetime) -> None:
-    """Keep what was derived from the first key-encryption key: the key of the digests, which must
-    never change, and the key that encrypted before there were data keys."""
-    for key_id, data_class, key in (
-        (DIGEST, DIGEST, first.digest_key),
-        (f"{DIRECT}-{first.key_id}", DIRECT, first.direct_key),
-    ):
+def begin(session: ScopedSession, first: KeyEncryptionKey, *, now: datetime) -> None:
+    """Store the key of the digests, which must never change.
+
+    A database from before there were data keys has digests and ciphertexts under keys derived from
+    its local key: both are kept. A key that never leaves its service derives nothing.
+    """
+    keys = [(DIGEST, DIGEST, secrets.token_bytes(KEY_BYTES))]
+    if isinstance(first, LocalKey):
+        keys = [
+            (DIGEST, DIGEST, first.digest_key),
+            (f"{DIRECT}-{first.key_id}", DIRECT, first.direct_key),
+        ]
+    for key_id, data_class, key in keys:
         row = DataKey(id=key_id, data_class=data_class)
         values = {
             "id": key_id,

@@ -49,10 +49,10 @@ class KeyEncryptionKey(Protocol):
 class KeySource(Protocol):
     """Where the key-encryption keys come from."""
 
-    def current(self) -> LocalKey:
+    def current(self) -> KeyEncryptionKey:
         """The key that wraps."""
 
-    def find(self, key_id: str) -> LocalKey | None:
+    def find(self, key_id: str) -> KeyEncryptionKey | None:
         """A key by its id; looks again where the keys come from before it says None."""
 
 

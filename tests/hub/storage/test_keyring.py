@@ -157,6 +157,52 @@ def test_ciphertexts_and_digests_from_before_data_keys_stay_readable_after_a_rot
     assert crypto.digest("record 1") == digest
 
 
+class RemoteKey:
+    """A key of a key management service: it wraps and unwraps there, and is never seen here."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        self._wrapped: dict[bytes, tuple[bytes, str]] = {}
+
+    def wrap(self, key: bytes, identity: str) -> bytes:
+        handle = os.urandom(16)
+        self._wrapped[handle] = key, identity
+        return handle
+
+    def unwrap(self, wrapped: bytes, identity: str) -> bytes:
+        key, bound = self._wrapped[wrapped]
+        assert bound == identity
+        return key
+
+
+class RemoteKeys:
+    """The keys of that service, the last one wrapping."""
+
+    def __init__(self, *keys: RemoteKey) -> None:
+        self.keys = list(keys)
+
+    def current(self) -> RemoteKey:
+        return self.keys[-1]
+
+    def find(self, key_id: str) -> RemoteKey | None:
+        return next((key for key in self.keys if key.key_id == key_id), None)
+
+
+def test_a_key_service_that_hands_out_no_key_serves_as_well(database: Database) -> None:
+    service = RemoteKeys(RemoteKey("one"))
+    crypto = Crypto(Keyring(service, database, clock))
+    ciphertext, digest = sealed(database, crypto), crypto.digest("record 1")
+    service.keys.append(RemoteKey("two"))
+
+    rotated = keys.rotate(database, service, Operator("olga"), now=NOON)
+
+    service.keys.pop(0)
+    again = Crypto(Keyring(service, database, clock))
+    assert rotated.kek_id == "two"
+    assert again.decrypt(ciphertext, PLACE) == b"text"
+    assert again.digest("record 1") == digest
+
+
 def key_file(folder: Path) -> KeyFile:
     path = folder / "key.hex"
     path.write_text(FIRST.hex())
