@@ -92,6 +92,7 @@ def _apply_all(job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedD
             zone = ZoneInfo(session.get_one(Practice, message.practice_id).zone)
 
     def effects(session: ScopedSession) -> None:
+        inbox.forget_issues(session, [message])
         context = context_of(job, message, zone)
         outcomes = [apply(session, context, record) for record in parsed.records]
         inbox.add_issues(
@@ -152,6 +153,7 @@ def _finish(
 
     def effects(session: ScopedSession) -> None:
         now = job.context.now()
+        inbox.forget_issues(session, [message])
         inbox.add_issues(
             session, issues, now=now, practice_id=message.practice_id, inbox_id=message.id
         )

@@ -119,6 +119,7 @@ def _without(read: Sequence[_Read], refused: RunningJob) -> list[_Read]:
 def _apply(context: JobContext, practice_id: str, zone: ZoneInfo, read: Sequence[_Read]) -> None:
     def effects(session: ScopedSession) -> None:
         _read_ahead(session, practice_id, read)
+        inbox.forget_issues(session, [each.message for each in read])
         now = context.now()
         outcomes: list[dict[str, Any]] = []
         issues: list[dict[str, object]] = []

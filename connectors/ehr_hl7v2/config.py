@@ -55,9 +55,9 @@ def _paths(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _segment(value: str) -> str:
-    if not re.fullmatch(r"[A-Z][A-Z0-9]{2}", value):
-        raise ValueError("must be segment ids such as ZPD")
+def _segment_or_field(value: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9]{2}(-[1-9][0-9]{0,2})?", value):
+        raise ValueError("must be segments such as ZPD, or fields such as PV1-39")
     return value
 
 
@@ -143,8 +143,9 @@ class Config(ConnectorConfig):
         description="How many practitioners a full list may make inactive by leaving them out;"
         " unset: 25, or a tenth of the list if that is more",
     )
-    unread: tuple[Annotated[str, AfterValidator(_segment)], ...] = Field(
-        default=(), description="Segments left unread on purpose; others are noted on the message"
+    unread: tuple[Annotated[str, AfterValidator(_segment_or_field)], ...] = Field(
+        default=(),
+        description="Segments and fields left unread on purpose; others are noted on the message",
     )
     values: ValueMaps = ValueMaps()
     events: EventRules = EventRules()

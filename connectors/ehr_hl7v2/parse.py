@@ -20,6 +20,7 @@ from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, un
 from connectors.ehr_hl7v2.mapping.practitioners import practitioners
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
 from connectors.ehr_hl7v2.reading import Reading
+from connectors.ehr_hl7v2.unread import note_unread
 from connectors.sdk.base import ParsedDocument, RawDocument
 from connectors.sdk.hl7v2.datetimes import parse_time
 from connectors.sdk.hl7v2.lexer import Message, lex
@@ -50,26 +51,12 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
         )
     reading = Reading(message, config, _zone(message, _default_zone(config, document)))
     occurred_at = reading.occurred_at()
-    _note_unread(reading, event)
+    note_unread(reading, event)
     own = reading.take_issues()
     records: list[Record] = []
     for key, data in mapping(reading, event.rpartition("^")[2]):
         records.append(Record(key, data, occurred_at, issues=reading.take_issues()))
     return ParsedDocument(records=tuple(records), issues=own + reading.take_issues())
-
-
-def _note_unread(reading: Reading, event: str) -> None:
-    """Say once which segments of the message nobody reads; their content stays in the raw bytes."""
-    read = _READ[event.partition("^")[0]]
-    left = set(reading.message.names) - _ENVELOPE - read - {"", *reading.config.unread}
-    if left:
-        named = sorted(name for name in left if len(name) == 3)[:_MOST_NAMED]
-        reading.issue(
-            "segments_not_read",
-            ",".join(named),
-            "The message holds segments that are not read; what they say is in the raw message"
-            " only.",
-        )
 
 
 def message_type(message: Message) -> str:
@@ -192,17 +179,3 @@ MAPPINGS: dict[str, Callable[[Reading, str], Found]] = {
     "ORU^R01": _results,
     "DFT^P03": _charges,
 }
-
-_MOST_NAMED = 20
-_ENVELOPE = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "PID", "PD1", "PV1"})
-_READ = {
-    "ADT": frozenset({"MRG", "PV2", "NK1", "AL1", "DG1", "GT1", "IN1", "IN2"}),
-    "SIU": frozenset({"SCH", "TQ1", "RGS", "AIS", "AIG", "AIL", "AIP", "NTE"}),
-    **dict.fromkeys(("ORM", "OML", "OMG"), frozenset({"ORC", "OBR", "RXO", "TQ1", "NTE"})),
-    "MDM": frozenset({"TXA", "OBX", "ORC", "OBR"}),
-    "VXU": frozenset({"ORC", "RXA", "RXR", "OBX", "NTE"}),
-    "MFN": frozenset({"MFI", "MFE", "STF", "PRA"}),
-    "ORU": frozenset({"ORC", "OBR", "OBX", "NTE", "SPM"}),
-    "DFT": frozenset({"FT1"}),
-}
-"""Segments that say who and when, and those read by type of message."""

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
 
 from hub.domain.records import Issue, RejectedRecord
 from hub.storage import bulk
@@ -129,6 +129,14 @@ def save_issues(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> No
     if rows:
         session.flush()
     bulk.insert_rows(session, ISSUES, rows, conflict="ON CONFLICT (id) DO NOTHING")
+
+
+def forget_issues(session: ScopedSession, messages: Sequence[InboundMessage]) -> None:
+    """Take away what an earlier reading did not understand; of messages read the first time there
+    is nothing, and nothing is asked."""
+    again = [message.id for message in messages if message.processed_at is not None]
+    if again:
+        session.connection().execute(delete(ISSUES).where(ISSUES.c.inbox_id.in_(again)))
 
 
 def get_all(session: ScopedSession, inbox_ids: Collection[str]) -> dict[str, InboundMessage]:

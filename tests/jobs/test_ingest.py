@@ -14,6 +14,7 @@ from hub.storage.clinical_documents import part_identity
 from hub.storage.tables import (
     Appointment,
     Charge,
+    Connection,
     Coverage,
     DataIssue,
     DocumentPart,
@@ -108,6 +109,32 @@ def test_what_a_message_says_and_the_hub_does_not_understand_is_an_issue(
     assert "PID-7" in {issue.path for issue in office.all(DataIssue)}
     (patient,) = office.all(Patient)
     assert patient.birth_date is None
+
+
+def test_a_message_read_again_keeps_the_issues_of_the_last_reading_only(
+    office: Any, messages: list[Any]
+) -> None:
+    office.receive(first(messages, "A04").content + b"ZPD|1\r")
+    office.drain()
+    before = sorted((issue.code, issue.path) for issue in office.all(DataIssue))
+    assert ("segments_not_read", "ZPD") in before
+    ids = [row.id for row in office.all(InboundMessage)]
+
+    def replayed() -> list[tuple[str, str]]:
+        office.hub.database.transaction(
+            ALL, lambda session: intake.replay(session, inbox_ids=ids, now=office.clock())
+        )
+        office.drain()
+        return sorted((issue.code, issue.path) for issue in office.all(DataIssue))
+
+    assert replayed() == before
+
+    def silence(session: Any) -> None:
+        for row in session.scalars(select(Connection)):
+            row.config = {**row.config, "unread": ["ZPD"]}
+
+    office.hub.database.transaction(ALL, silence)
+    assert replayed() == [one for one in before if one[1] != "ZPD"]
 
 
 def test_repetitions_that_come_while_a_message_is_read_are_counted(

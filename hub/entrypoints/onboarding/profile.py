@@ -26,6 +26,8 @@ ANYWHERE = ("0.0.0.0/0", "::/0")
 SUFFIXES = frozenset({".hl7", ".txt", ".er7", ".dat", ""})
 UNKNOWN_CODES = frozenset({"unknown_code"})
 """Issues of the mapping that mean: there is a code here that stands in no table."""
+NAMED_TOGETHER = frozenset({"segments_not_read", "fields_not_read"})
+"""Issues whose path lists all that a message has of a kind."""
 _CODE = re.compile(r"[A-Za-z0-9._/+-]{1,12}")
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{2,3})?")
 _NAME = re.compile(r"[\w .:/+&-]{1,60}")
@@ -131,7 +133,8 @@ def _read(found: Profile, message: Message, content: bytes, config: Config) -> N
     found.records.update(type(record.data).__name__ for record in parsed.records)
     issues = [*parsed.issues, *(issue for record in parsed.records for issue in record.issues)]
     for issue in issues:
-        found.issues[issue.code, issue.path] += 1
+        paths = issue.path.split(",") if issue.code in NAMED_TOGETHER else [issue.path]
+        found.issues.update((issue.code, path) for path in paths)
         if issue.code in UNKNOWN_CODES:
             found.codes[issue.path, _code_at(message, issue.path)] += 1
 

@@ -31,7 +31,8 @@ def test_a_message_is_shown_with_its_records() -> None:
     names = [record["record"] for record in message["records"]]
     assert names == ["Patient", "PatientDetails", "CoverageList", "Encounter"]
     assert message["records"][0]["data"]["birth_date"] == "1979-04-12"
-    assert message["issues"] == []
+    (issue,) = message["issues"]
+    assert (issue["code"], issue["path"]) == ("fields_not_read", "IN2-1")
 
 
 def test_money_is_shown_exactly() -> None:

@@ -1,0 +1,167 @@
+"""What a message says and nobody reads: named once per message, segments and fields, no values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.fields import FIELDS, Spot, parse_place
+from connectors.ehr_hl7v2.reading import Reading
+from connectors.sdk.hl7v2.lexer import NULL
+from connectors.sdk.hl7v2.paths import parse_path
+
+Fields = Mapping[str, frozenset[int]]
+"""By the id of a segment, the fields of it that are read."""
+
+MOST_NAMED = 40
+_SAID = ("", NULL)
+_HEADERS = frozenset({"MSH", "SFT", "UAC", "DSC"})
+"""Segments about the message itself; they say nothing that a record could hold."""
+_CONTEXT = frozenset({"EVN", "PID", "PD1", "PV1"})
+"""Segments that say of whom and of when every message speaks. What ADT messages state in them is
+taken from those, and is not missed elsewhere."""
+_EVERYWHERE = ("patient.name", "patient.birth_date", "patient.sex", "visit.number")
+"""Fields by which messages of any type name their patient and their visit."""
+
+
+def _numbers(text: str) -> frozenset[int]:
+    """``1-3 7`` is 1, 2, 3 and 7."""
+    found: set[int] = set()
+    for part in text.split():
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
+def _fields(**segments: str) -> Fields:
+    return {name: _numbers(text) for name, text in segments.items()}
+
+
+_ORDERS = _fields(ORC="1-5", OBR="1", RXO="", TQ1="1", NTE="1 3")
+FIXED: Mapping[str, Fields] = {
+    "ADT": _fields(
+        EVN="1 2 6",
+        PID="1-5 11 13 14",
+        PD1="",
+        PV1="1",
+        PV2="",
+        MRG="1 4",
+        NK1="1-5 7-9 13",
+        AL1="1-6",
+        DG1="1-6 15 21",
+        GT1="1-3 5 6 8 10 11 16 21",
+        IN1="1",
+        IN2="72",
+    ),
+    "SIU": _fields(
+        SCH="1 2 9-11 25",
+        TQ1="1 7",
+        RGS="1",
+        AIS="1-4 7 8",
+        AIG="1-3 8 11 12",
+        AIL="1-3 6 9 10",
+        AIP="1-4 6 9 10",
+        NTE="1 3",
+    ),
+    **dict.fromkeys(("ORM", "OML", "OMG"), _ORDERS),
+    "MDM": _fields(TXA="1 2", OBX="1 2 5", ORC="", OBR="1"),
+    "VXU": _fields(ORC="", RXA="1 2 9 20 21", RXR="1 2", OBX="1-3 5", NTE="1 3"),
+    "MFN": _fields(MFI="1 3 6", MFE="1-5", STF="1 2 10", PRA="1 5 6"),
+    "ORU": _fields(ORC="", OBR="1-4 7 15 26 29", OBX="1-8 11 14 17", NTE="1 3", SPM="1 4"),
+    "DFT": _fields(FT1="1-3 6 10-12 19 26"),
+}
+"""Fields read by type of message, beside those of `fields.FIELDS`: set ids, and what the mapping
+reads where the standard has it."""
+
+OWN: Mapping[str, tuple[str, ...]] = {
+    "ADT": ("patient", "visit", "coverage"),
+    "SIU": ("appointment",),
+    **dict.fromkeys(("ORM", "OML", "OMG"), ("order",)),
+    "MDM": ("document",),
+    "VXU": ("immunization",),
+    "MFN": ("practitioner",),
+    "ORU": ("observation", "report"),
+    "DFT": ("charge",),
+}
+"""The families of `fields.FIELDS` that messages of a type are read for."""
+
+
+def note_unread(reading: Reading, event: str) -> None:
+    """Say once which segments, and which fields of the others, of a message nobody reads; what they
+    say stays in the raw bytes. `event` as in ``ADT^A01``."""
+    config = reading.config
+    moved = tuple(sorted(config.field.items()))
+    read = _read(event.partition("^")[0], moved, config.member_id)
+    silenced = {*config.unread}
+    left = set(reading.message.names) - _HEADERS - read.keys() - {"", *silenced}
+    if left:
+        reading.issue(
+            "segments_not_read",
+            _named(sorted(name for name in left if len(name) == 3)),
+            "The message holds segments that are not read; what they say is in the raw message"
+            " only.",
+        )
+    fields = _unread_fields(reading, read, silenced) - silenced
+    if fields:
+        reading.issue(
+            "fields_not_read",
+            _named(sorted(fields, key=_place)),
+            "The message holds fields that are not read; what they say is in the raw message only.",
+        )
+
+
+def _unread_fields(reading: Reading, read: Fields, silenced: set[str]) -> set[str]:
+    found: set[str] = set()
+    for segment in reading.message:
+        name = segment.id
+        known = read.get(name)
+        if known is None or name in silenced:
+            continue
+        said = {n for n, part in enumerate(segment.fields) if n and part not in _SAID}
+        if not said <= known:
+            found.update(f"{name}-{number}" for number in said - known)
+    return found
+
+
+def _named(names: list[str]) -> str:
+    return ",".join(names[:MOST_NAMED])
+
+
+def _place(path: str) -> tuple[str, int]:
+    segment, _, number = path.partition("-")
+    return segment, int(number)
+
+
+@lru_cache(maxsize=1024)
+def _read(
+    kind: str, moved: tuple[tuple[str, tuple[str, ...]], ...], member_id: tuple[str, ...]
+) -> Fields:
+    """What is read of messages of a type, with the places a dialect gave to fields."""
+    config = Config(field=dict(moved), member_id=member_id)
+    found = _of_type(kind, config)
+    if kind != "MFN":
+        context = _of_type("ADT", config)
+        for name in _CONTEXT:
+            found.setdefault(name, set()).update(context[name])
+        _add(found, _EVERYWHERE, config)
+    return {name: frozenset(fields) for name, fields in found.items()}
+
+
+def _of_type(kind: str, config: Config) -> dict[str, set[int]]:
+    found = {name: set(fields) for name, fields in FIXED[kind].items()}
+    _add(found, (name for name in FIELDS if name.partition(".")[0] in OWN[kind]), config)
+    return found
+
+
+def _add(found: dict[str, set[int]], names: Iterable[str], config: Config) -> None:
+    """Add where the fields of these names stand."""
+    for name in names:
+        for spot in _spots(config.places(name)):
+            found.setdefault(spot.segment, set()).add(parse_path(spot.within).field)
+
+
+def _spots(places: Iterable[str]) -> Iterator[Spot]:
+    for text in places:
+        place = parse_place(text)
+        yield from (spot for spot in (place.spot, place.only_if) if spot is not None)
