@@ -13,8 +13,8 @@ from hub.entrypoints.hl7_judging import (
     Judgement,
     issue_of,
     judge,
-    source_of,
 )
+from hub.entrypoints.hl7_outlines import source_of
 from hub.entrypoints.hl7_routes import Peer, Routes
 from hub.services.intake import Arrival
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -22,7 +22,8 @@ from connectors.sdk.hl7v2.header import read_header
 from hub import log
 from hub.entrypoints.committed import Committed
 from hub.entrypoints.hl7_batches import judge_batch
-from hub.entrypoints.hl7_judging import Judgement, judge, wishes
+from hub.entrypoints.hl7_judging import Judgement, judge
+from hub.entrypoints.hl7_outlines import wishes
 from hub.entrypoints.hl7_routes import Peer, Routes
 from hub.services.intake import Arrival, Numbered, Stored
 
@@ -57,7 +58,7 @@ async def never_processed(_: str, __: float) -> Processed | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """`ack` is what to send, empty for nothing; `close` ends the connection after it. Where
     `stored` is False the sender must send again; `commit_block` says that it wants to hear of that
@@ -159,18 +160,20 @@ class Receiver:
 
     def _answered(self, judgement: Judgement) -> Arrival:
         """What is stored, with the answer that repetitions will get."""
+        arrival = judgement.arrival
         if judgement.waits_for_processing:
-            return judgement.arrival
+            return arrival
         now = self._now()
-        answer = _acknowledge(judgement, judgement.fault, now)
+        arrival.answer = _acknowledge(judgement, judgement.fault, now)
         number = judgement.sequence_number
         if number is None:
-            return replace(judgement.arrival, answer=answer)
+            return arrival
 
         def answered(fits: bool, expected: int) -> bytes:
             return _acknowledge(judgement, None if fits else _OUT_OF_ORDER, now, str(expected))
 
-        return replace(judgement.arrival, answer=answer, numbered=Numbered(number, answered))
+        arrival.numbered = Numbered(number, answered)
+        return arrival
 
     async def _durable(self, future: Future[T]) -> T:
         if self._committed is None:

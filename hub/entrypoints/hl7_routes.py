@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.receiving import Limits
@@ -74,6 +75,9 @@ class Routes:
     _of_peer: dict[Peer, tuple[Hl7Connection, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    outlines: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What `hl7_outlines` found by these routes."""
 
     def of(self, peer: Peer) -> tuple[Hl7Connection, ...]:
         """The connections a peer may use. A certificate that some of them name binds it to those;

@@ -45,9 +45,9 @@ class Numbered:
     answer: Callable[[bool, int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
-    """One message at the door.
+    """One message at the door. Not frozen, which would make it ten times as dear.
 
     `source` names endpoint and sender; with `control_id` and the body it is the key of duplicates.
     `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
@@ -83,7 +83,7 @@ class Arrival:
     numbered: Numbered | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stored:
     """What became of an arrival, after the commit."""
 
@@ -155,8 +155,8 @@ def _insert(
         for place, (entry, inbox_id, clash) in enumerate(new)
     ]
     jobs = [
-        _job(crypto, inbox_id, entry.arrival, now)
-        for entry, inbox_id, conflict in new
+        _job(inbox_id, entry.arrival, (row["lane"], row["lane2"]), now)
+        for row, (entry, inbox_id, conflict) in zip(rows, new, strict=True)
         if entry.arrival.state == "received" and not conflict
     ]
     with bulk.pipelined(session):
@@ -249,7 +249,7 @@ def _again(
         _judge_again(crypto, same, arrival)
         identity = inbox.answer_identity(same.id)
         same.answer = crypto.encrypt(arrival.answer, identity, arrival.practice_id)
-        queue.add_many(session, [_job(crypto, same.id, arrival, now)], now=now)
+        queue.add_many(session, [_job(same.id, arrival, (same.lane, same.lane2), now)], now=now)
         outbox.add_all(session, crypto, list(_forwarded(same.id, arrival)), now=now)
         return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
     same.duplicates += 1
@@ -274,7 +274,7 @@ def _row(
         "body_digest": entry.digest,
         "size": len(arrival.content),
         "content_type": arrival.content_type,
-        "headers": dict(arrival.headers),
+        "headers": arrival.headers,
         "raw": crypto.encrypt(arrival.content, inbox.raw_identity(inbox_id), arrival.practice_id),
         "answer": crypto.encrypt(
             arrival.answer, inbox.answer_identity(inbox_id), arrival.practice_id
@@ -291,17 +291,21 @@ def _row(
 
 
 def _keys(crypto: Crypto, arrival: Arrival) -> dict[str, str | None]:
-    first, second = (*map(crypto.digest, arrival.lanes[:2]), None, None)[:2]
-    patient, prior = (*(inbox.patient_key(crypto, p) for p in arrival.patients[:2]), None, None)[:2]
+    lanes = [crypto.digest(lane) for lane in arrival.lanes[:2]]
+    patients = [inbox.patient_key(crypto, patient) for patient in arrival.patients[:2]]
+    first, second, *_ = *lanes, None, None
+    patient, prior, *_ = *patients, None, None
     return {"lane": first, "lane2": second, "patient_key": patient, "prior_patient_key": prior}
 
 
-def _job(crypto: Crypto, inbox_id: str, arrival: Arrival, now: datetime) -> queue.NewJob:
+def _job(
+    inbox_id: str, arrival: Arrival, lanes: Sequence[str | None], now: datetime
+) -> queue.NewJob:
     return queue.NewJob(
         Job.PROCESS_MESSAGE,
         {"inbox_id": inbox_id},
         practice_id=arrival.practice_id,
-        lanes=[crypto.digest(lane) for lane in arrival.lanes[:2]],
+        lanes=[lane for lane in lanes if lane is not None],
         run_at=now + arrival.wait if arrival.wait else None,
         unique_key=f"inbox:{inbox_id}",
     )

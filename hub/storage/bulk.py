@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -40,13 +41,8 @@ def insert_rows(
         statement = _recordset(table, columns, conflict)
         run(session, statement, _as_json(columns, _binary(table, columns), rows))
         return
-    encode = _encoders(table, columns, connection.dialect)
     for part in _parts(rows):
-        values = [
-            row[column] if encoder is None else encoder(row[column])
-            for row in part
-            for column, encoder in encode
-        ]
+        values = _flat(table, columns, connection.dialect, part)
         run(session, _values(table, columns, len(part), conflict), values)
 
 
@@ -129,11 +125,26 @@ def _values(table: Table, columns: tuple[str, ...], count: int, conflict: str) -
     return f"{_into(table, columns)} VALUES {', '.join([row] * count)} {conflict}"
 
 
+def _flat(table: Table, columns: tuple[str, ...], dialect: Any, rows: Sequence[Row]) -> list[Any]:
+    """The values of rows one after another, as the driver takes them."""
+    values_of, width = itemgetter(*columns), len(columns)
+    values = [value for row in rows for value in values_of(row)]
+    for place, encode in _encoders(table, columns, dialect):
+        given, encoded = object(), None
+        for at in range(place, len(values), width):
+            if values[at] is not given:  # many rows hold the same moment
+                given = values[at]
+                encoded = encode(given)
+            values[at] = encoded
+    return values
+
+
 @cache
-def _encoders(table: Table, columns: tuple[str, ...], dialect: Any) -> list[tuple[str, Any]]:
-    return [
-        (name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in columns
-    ]
+def _encoders(table: Table, columns: tuple[str, ...], dialect: Any) -> list[tuple[int, Any]]:
+    """Places of columns whose values the driver does not take as they are."""
+    types = [table.c[name].type.dialect_impl(dialect) for name in columns]
+    found = [kind.bind_processor(dialect) for kind in types]
+    return [(place, encode) for place, encode in enumerate(found) if encode is not None]
 
 
 def _into(table: Table, columns: tuple[str, ...]) -> str:

@@ -10,8 +10,6 @@ Ciphertexts of version 1 came before data keys: key-encryption key id, nonce and
 
 from __future__ import annotations
 
-import hmac
-import os
 from collections.abc import Iterable
 from hashlib import blake2b
 
@@ -19,7 +17,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.errors import HubError
+from hub.random_bytes import random_bytes
 from hub.storage.key_encryption import NONCE_BYTES, LocalKey, derive
+from hub.storage.keyed_digest import KeyedDigest
 from hub.storage.keyring import Keyring
 from hub.storage.session import RunFirst
 
@@ -59,6 +59,7 @@ class Crypto:
             self._key_id = bytes.fromhex(local.key_id)
             self._aeads[self._key_id] = AESGCM(local.direct_key)
             self._digest_key = local.digest_key
+        self._digest = KeyedDigest(self._digest_key)
         self._subject_key = self.subkey("subjects of the audit trail")
 
     def subkey(self, label: str) -> bytes:
@@ -71,7 +72,7 @@ class Crypto:
 
         In a transaction only: it may have to store a key first and run the work again.
         """
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = random_bytes(NONCE_BYTES)
         if self._keyring is None:
             aead = self._aeads[self._key_id]
             return (
@@ -116,7 +117,7 @@ class Crypto:
         """A keyed digest (HMAC-SHA-256, hex): equal inputs match, nobody without the key can
         guess."""
         data = text.encode() if isinstance(text, str) else text
-        return hmac.digest(self._digest_key, data, "sha256").hex()
+        return self._digest.hex(data)
 
     def subjects(self, patients: Iterable[tuple[str, str]]) -> list[str]:
         """What patients (practice, id) are called in the audit trail: a keyed BLAKE2b (RFC 7693) of

@@ -64,7 +64,7 @@ class ClaimedJob:
     the same transaction, or given back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewJob:
     """A job to be added; `lanes` are at most two order keys (already digests where made from
     identifiers)."""

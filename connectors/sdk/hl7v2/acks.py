@@ -5,7 +5,6 @@ An acknowledgement never carries a value of the message but what it must copy fr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import Literal
 from connectors.sdk.hl7v2.faults import TABLE_0357, Fault
 from connectors.sdk.hl7v2.header import Header, read_header
 from connectors.sdk.hl7v2.paths import parse_path
+from hub.random_bytes import random_bytes
 
 AckCode = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
 
@@ -21,10 +21,10 @@ _NO_HEADER = Header(b"MSH|^~\\&||||||||||2.5.1")
 
 
 def new_control_id() -> str:
-    """A control id unique across processes: 96 random bits in 20 characters, the limit before
+    """A control id unique across processes: 80 random bits in 20 characters, the limit before
     2.7.
     """
-    return os.urandom(10).hex().upper()
+    return random_bytes(10).hex().upper()
 
 
 def build_ack(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from functools import lru_cache
 
 from hub.domain.records import Issue
@@ -21,6 +22,7 @@ _TABLE_0211 = {
     "ISO IR159": "iso2022_jp_1",
     **{f"8859/{part}": f"iso8859_{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
 }
+_SINGLE_BYTE = re.compile(r"ascii|utf-8|iso8859-\d+|cp125\d")
 NOT_REVERSIBLE = frozenset({"gb18030", "big5", "euc_kr", "shift_jis", "iso2022_jp", "iso2022_jp_1"})
 """Codecs in which two byte strings may decode to one text."""
 
@@ -29,6 +31,14 @@ NOT_REVERSIBLE = frozenset({"gb18030", "big5", "euc_kr", "shift_jis", "iso2022_j
 def codec_for(declared: str) -> str | None:
     """Python's codec for the first repetition of MSH-18, or None if the table has no such name."""
     return _TABLE_0211.get(declared.strip().upper())
+
+
+@lru_cache(maxsize=256)
+def keeps_ascii(declared: str, fallback: str) -> bool:
+    """Whether bytes below 128 stand for their ASCII characters alone, whichever of the two
+    character sets a message turns out to be written in."""
+    names = (codec_for(declared) or fallback, fallback)
+    return all(_SINGLE_BYTE.fullmatch(codecs.lookup(name).name) for name in names)
 
 
 @lru_cache(maxsize=64)

@@ -25,6 +25,7 @@ class Delimiters:
     field_byte: bytes = dataclasses.field(init=False, compare=False)
     component_byte: bytes = dataclasses.field(init=False, compare=False)
     repetition_byte: bytes = dataclasses.field(init=False, compare=False)
+    escape_byte: bytes = dataclasses.field(init=False, compare=False)
     subcomponent_byte: bytes = dataclasses.field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -33,6 +34,7 @@ class Delimiters:
         object.__setattr__(self, "field_byte", self.field.encode())
         object.__setattr__(self, "component_byte", self.component.encode())
         object.__setattr__(self, "repetition_byte", self.repetition.encode())
+        object.__setattr__(self, "escape_byte", self.escape.encode())
         object.__setattr__(self, "subcomponent_byte", self.subcomponent.encode())
 
 

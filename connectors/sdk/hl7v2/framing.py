@@ -20,7 +20,7 @@ COMMITTED, NOT_COMMITTED = b"\x06", b"\x15"
 FrameFault = Literal["", "cut_off", "too_large"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """One block. With a fault, `content` is what was read of it: a part, or the head of a giant.
 

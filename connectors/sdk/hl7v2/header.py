@@ -42,6 +42,8 @@ class Header:
     def component(self, number: int, position: int) -> str:
         """One component of the first repetition of MSH-n; empty if absent."""
         part = self.raw(number)
+        if not part:
+            return ""
         delimiters = self.delimiters
         if delimiters is None:
             part = part if position == 1 else b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -22,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from hub.domain.agreements import Domain
+from hub.random_bytes import random_bytes
 
 # Text compares by code point on both databases, so that keyset pages agree.
 Text = String().with_variant(String(collation="C"), "postgresql")
@@ -30,7 +30,10 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 
 def new_id() -> str:
     """A random identifier: 36 characters, never sequential, says nothing about its row."""
-    return str(uuid.uuid4())
+    digits = bytearray(random_bytes(16))
+    digits[6], digits[8] = digits[6] & 0x0F | 0x40, digits[8] & 0x3F | 0x80  # RFC 9562 §5.4
+    text = digits.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Timestamp(TypeDecorator[datetime]):

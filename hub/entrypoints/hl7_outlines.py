@@ -1,0 +1,173 @@
+"""What a message's MSH decides, whatever the message says: whose it is, whether its kind may come
+in, where it goes. Pure.
+
+A sender's headers differ in time and control id only, so that what was found for one holds for the
+next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
+from connectors.sdk.hl7v2.acknowledging import TABLE_0155, application_code
+from connectors.sdk.hl7v2.faults import Fault
+from connectors.sdk.hl7v2.header import Header
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
+
+LONGEST_CONTROL_ID = 199
+"""Characters of MSH-10 (HL7 v2.7 §2.14.9.10); a longer one would not fit into an index."""
+LONGEST_NAME = 227
+"""Characters of MSH-3 and MSH-4 (HL7 v2.5.1 §2.15.9, HD) that tell senders apart."""
+_KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 11, 12, 15, 16, 18))
+_WRONG_PRACTICE = "The sender may not send for this facility."
+_MOST_KEPT = 4096
+_LONGEST_KEPT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is known from MSH. `fault` is the first that applies; `headers` are what is stored of
+    MSH but for its control id; `is_ack`: an acknowledgement; `unread`: understood, and not to be
+    read."""
+
+    connection: Hl7Connection | None
+    facility: Facility | None
+    fault: Fault | None
+    is_ack: bool
+    unread: bool
+    source: str
+    message_type: str
+    headers: Mapping[str, str]
+    destinations: tuple[str, ...]
+
+
+def outline_of(header: Header, peer: Peer, routes: Routes) -> Outline:
+    """The outline of a header, remembered with the routes that decided it."""
+    fields = header.fields
+    # Without a control id, or with a sequence number or a pointer, a header stands for itself.
+    usual = len(fields) >= 12 and 0 < len(fields[9]) <= LONGEST_CONTROL_ID
+    if not usual or any(fields[12:14]):
+        return _outline(header, peer, routes)
+    key = peer, header.separator.join((*fields[:6], *fields[7:9], *fields[10:]))
+    found: Outline | None = routes.outlines.get(key)
+    if found is None:
+        found = _outline(header, peer, routes)
+        if len(key[1]) <= _LONGEST_KEPT:
+            if len(routes.outlines) >= _MOST_KEPT:
+                routes.outlines.clear()
+            routes.outlines[key] = found
+    return found
+
+
+def _outline(header: Header, peer: Peer, routes: Routes) -> Outline:
+    connection = routes.find(header.sending_application, peer)
+    facility = connection.facilities.get(header.sending_facility) if connection else None
+    is_ack = header.type == "ACK" or header.type == "MCF"
+    return Outline(
+        connection=connection,
+        facility=facility,
+        fault=None if is_ack else _check(header, connection, facility),
+        is_ack=is_ack,
+        unread=is_ack or _opens_link(header, connection) or _is_unwanted(header, connection),
+        source=source_of(header, connection, peer),
+        message_type=header.message_type,
+        headers=_headers(header, facility, peer),
+        destinations=() if is_ack else _destinations(header, connection),
+    )
+
+
+def source_of(header: Header, connection: Hl7Connection | None, peer: Peer) -> str:
+    """Whose control ids these are: MSH-3 and MSH-4 are claims, so each connection has its own, and
+    a sender that is not known has those of its address."""
+    door = connection.connection_id if connection else peer.address
+    claimed = (header.sending_application, header.sending_facility)
+    return "|".join((f"mllp:{door}", *(name[:LONGEST_NAME] for name in claimed)))
+
+
+def _destinations(header: Header, connection: Hl7Connection | None) -> tuple[str, ...]:
+    """Where an accepted message goes on to, one that is not read here included."""
+    rules = connection.forwards if connection else ()
+    return tuple(
+        dict.fromkeys(
+            rule.connection_id for rule in rules if rule.takes(header.type, header.message_type)
+        )
+    )
+
+
+def _check(
+    header: Header, connection: Hl7Connection | None, facility: Facility | None
+) -> Fault | None:
+    """The table of faults behind a readable MSH; the first that applies."""
+    if header.delimiters is None:
+        return UNREADABLE
+    opens_link = _opens_link(header, connection)
+    for number in (9, 10, 11, 12):
+        if not header.raw(number) and not (opens_link and number == 9):
+            return Fault(
+                101,
+                f"MSH-{number}",
+                f"MSH-{number} is required; send the message again with it.",
+                "AE",
+            )
+    if len(header.control_id) > LONGEST_CONTROL_ID:
+        text = f"MSH-10 has at most {LONGEST_CONTROL_ID} characters."
+        return Fault(102, "MSH-10", text, "AE")
+    if connection is None:
+        return Fault(207, "MSH-3", "This sender is not known here.", "AR")
+    if facility is None:
+        return Fault(207, "MSH-4", _WRONG_PRACTICE, "AR")
+    expected = facility.receiving_facility
+    if expected is not None and header.receiving_facility != expected:
+        return Fault(207, "MSH-6", _WRONG_PRACTICE, "AR")
+    return None if opens_link else _check_kind(header, connection)
+
+
+UNREADABLE = Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.", "AE")
+
+
+def _opens_link(header: Header, connection: Hl7Connection | None) -> bool:
+    """A message without content by which a sender that numbers its messages begins: number 0, type
+    and event unused (HL7 v2.5.1 §2.10.1)."""
+    numbers = connection is not None and connection.config.receiving.sequence_numbers
+    return numbers and header.first(13) == "0"
+
+
+def _check_kind(header: Header, connection: Hl7Connection) -> Fault | None:
+    config = connection.config
+    event = resolve(config, header.message_type)
+    if event not in EVENTS and not is_ignored(config, header.message_type):
+        if header.type not in TYPES:
+            return Fault(200, "MSH-9.1", "This message type is not supported.", "AR")
+        if header.event:
+            return Fault(201, "MSH-9.2", "This event is not supported.", "AR")
+    if header.processing_id not in connection.processing_ids:
+        return Fault(202, "MSH-11", "Messages of this processing id are not taken here.", "AR")
+    if config.version(header.version) is None:
+        return Fault(203, "MSH-12", "This version is not supported.", "AR")
+    return None
+
+
+def _is_unwanted(header: Header, connection: Hl7Connection | None) -> bool:
+    """Ignored by agreement; one that is to be told so after processing is marked by its job."""
+    if connection is None or not is_ignored(connection.config, header.message_type):
+        return False
+    return not application_code(*wishes(header), "applied")
+
+
+def _headers(header: Header, facility: Facility | None, peer: Peer) -> dict[str, str]:
+    fields = {name: header.first(number) for name, number in _KEPT if header.raw(number)}
+    fields["msh-9"] = header.message_type
+    if peer.transport:
+        fields["transport"] = peer.transport
+    if facility is not None:
+        fields["zone"] = facility.zone
+    if not TABLE_0155.issuperset(wishes(header)):
+        fields["acknowledgement"] = "MSH-15 or MSH-16 is not in table 0155 and counts as empty"
+    return fields
+
+
+def wishes(header: Header | None) -> tuple[str, str]:
+    """MSH-15 and MSH-16."""
+    return (header.first(15), header.first(16)) if header else ("", "")
