@@ -10,7 +10,7 @@ from connectors.sdk.hl7v2.header import read_header
 from connectors.sdk.hl7v2.lanes import lane_keys, lane_keys_of
 from connectors.sdk.hl7v2.lexer import lex
 
-CX = st.text("17^~&\\\"F|\nMRS é", max_size=14)
+CX = st.text('17^~&\\"F|\nMRS é', max_size=14)
 LINES = st.lists(
     st.one_of(
         CX.map(lambda numbers: f"PID|1||{numbers}||Quill^Zeb"),
