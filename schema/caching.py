@@ -19,6 +19,7 @@ import orjson
 from hub.domain.agreements import Scope
 from hub.storage.reads.parts import (
     SENSITIVE,
+    Aggregates,
     ById,
     ByIds,
     Computed,
@@ -100,7 +101,8 @@ def _nouns(roots: Iterable[Root]) -> Iterator[str]:
 
 def _of_page(page: Page) -> Iterator[str]:
     yield from _of_source(page.source)
-    if page.classes & SENSITIVE:
+    aggregated = [output.classes for output in page.outputs if isinstance(output, Aggregates)]
+    if page.classes.union(*aggregated) & SENSITIVE:
         yield _NEVER
     for objects in page.selections():
         yield from _of_objects(objects)

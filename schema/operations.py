@@ -129,6 +129,7 @@ sync_run = stored(
     links={"connection": one("Connection", "connection_id")},
     filters={"connection": EQ, "stream": EQ, "state": EQ, "startedAt": RANGE},
     orders={"startedAt": ("started_at",)},
+    measures=("read", "created", "changed", "unchanged", "rejected"),
 )
 
 inbound_message = stored(
@@ -178,6 +179,7 @@ inbound_message = stored(
         "receivedAt": RANGE,
     },
     orders={"receivedAt": ("received_at",)},
+    measures=("size", "issueCount", "duplicates"),
 )
 
 outbound_message = stored(
@@ -215,6 +217,7 @@ outbound_message = stored(
         "queuedAt": RANGE,
     },
     orders={"queuedAt": ("queued_at",)},
+    measures=("size", "attempts"),
 )
 
 job = stored(

@@ -100,6 +100,7 @@ payroll_run = stored(
     },
     filters={"practice": EQ, "status": EQ, "checkDate": RANGE},
     orders={"checkDate": ("check_date",)},
+    measures=("gross", "net", "employerCost"),
 )
 
 pay_statement = stored(
@@ -118,6 +119,7 @@ pay_statement = stored(
         "payrollRun": one("PayrollRun", "payroll_run_id"),
         "lines": many("PayStatementLine", "pay_statement_id", order="position"),
     },
+    measures=("gross", "net"),
 )
 
 pay_statement_line = stored(

@@ -89,6 +89,7 @@ requisition_line = stored(
     help="Demand in base units of the item.",
     fields={"units": col(OPERATIONAL)},
     links={"item": one("Item", "item_id")},
+    measures=("units",),
 )
 
 purchasing_share = stored(
@@ -106,6 +107,7 @@ purchasing_share = stored(
         "practice": one("Practice", "practice_id"),
         "round": one("PurchasingRound", "round_id"),
     },
+    measures=("standaloneCost", "pays", "saving"),
 )
 
 purchase_order = stored(
@@ -163,6 +165,7 @@ purchase_order = stored(
         "createdAt": RANGE,
     },
     orders={"createdAt": ("created_at",)},
+    measures=("goods", "shipping", "total"),
 )
 
 purchase_order_line = stored(
@@ -192,6 +195,7 @@ purchase_order_line = stored(
         "offer": one("Offer", "offer_id"),
     },
     orders={"number": ("number",)},
+    measures=("packs", "units", "amount", "received", "invoiced"),
 )
 
 order_document = stored(

@@ -35,6 +35,7 @@ invoice_match = stored(
         "findings": many("MatchFinding", "match_id", order="position"),
     },
     filters={"practice": EQ, "order": EQ, "state": EQ, "decision": EQ},
+    measures=("total", "credited", "atStake"),
 )
 
 match_finding = stored(
@@ -83,4 +84,5 @@ shortfall = stored(
         "round": one("PurchasingRound", "round_id", help="To which the units were returned."),
     },
     filters={"practice": EQ, "order": EQ, "state": EQ},
+    measures=("packs", "units", "plannedCost", "newCost"),
 )

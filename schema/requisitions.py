@@ -115,4 +115,5 @@ item_usage = stored(
     },
     links={"practice": one("Practice", "practice_id"), "item": one("Item", "item_id")},
     filters={"practice": EQ, "item": EQ},
+    measures=("units", "days"),
 )

@@ -84,6 +84,7 @@ plan_award = stored(
         "supplier": one("Supplier", "supplier_id"),
         "offer": one("Offer", "offer_id"),
     },
+    measures=("packs", "units", "amount"),
 )
 
 purchasing_participation = stored(

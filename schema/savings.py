@@ -32,6 +32,14 @@ saving = stored(
         "supplier": one("Supplier", "supplier_id"),
     },
     filters={"practice": EQ, "round": EQ, "supplier": EQ, "category": EQ},
+    measures=(
+        "baseline",
+        "planned",
+        "plannedSaving",
+        "invoicedBaseline",
+        "invoiced",
+        "realisedSaving",
+    ),
 )
 
 saving_line = stored(
@@ -82,6 +90,7 @@ price_point = stored(
     },
     filters={"practice": EQ, "item": EQ, "supplier": EQ, "paidOn": RANGE},
     orders={"paidOn": ("paid_on",)},
+    measures=("units", "amount"),
 )
 
 price_benchmark = stored(
@@ -141,6 +150,7 @@ supplier_payment = stored(
     links={"supplier": one("Supplier", "supplier_id")},
     filters={"receivedOn": RANGE},
     orders={"receivedOn": ("received_on",)},
+    measures=("amount",),
 )
 
 member_statement = stored(
@@ -164,4 +174,5 @@ member_statement = stored(
     },
     filters={"practice": EQ, "supplier": EQ, "year": EQ},
     orders={"year": ("year",)},
+    measures=("purchases", "fees", "discounts", "rebates"),
 )

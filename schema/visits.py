@@ -46,6 +46,7 @@ appointment = stored(
         "startsAt": RANGE,
     },
     orders={"startsAt": ("starts_at",)},
+    measures=("minutes",),
 )
 
 appointment_resource = stored(
@@ -223,4 +224,5 @@ charge = stored(
     },
     filters={"practice": EQ, "patient": EQ, "kind": EQ, "serviceDate": RANGE},
     orders={"serviceDate": ("service_date",)},
+    measures=("amount",),
 )

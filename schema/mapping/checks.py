@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint
 
 from hub.domain.agreements import DataClass
+from hub.storage.reads.aggregates import can_be_measured
 from hub.storage.reads.parts import INHERITED, Access
 from schema.mapping.declare import FILTER_KINDS, LiveField, ManyLink, OneLink, Stored
 
@@ -28,6 +29,18 @@ def check(types: Sequence[Stored]) -> None:
         _check_filters(declared)
         _check_orders(declared)
         _check_links(declared, by_name)
+        _check_measures(declared)
+
+
+def _check_measures(declared: Stored) -> None:
+    for name in declared.measures:
+        where = f"{declared.name}.{name}"
+        if name not in declared.fields:
+            raise Unsound(f"{where} is measured and is no field")
+        if not can_be_measured(declared.column(declared.column_name(name))):
+            raise Unsound(f"{where} is measured and is neither a whole number nor money")
+        if declared.fields[name].identifier or declared.fields[name].suppressed:
+            raise Unsound(f"{where} is measured and is not always shown")
 
 
 def _check_fields(declared: Stored) -> None:

@@ -15,7 +15,8 @@ from typing import Any, get_args
 from sqlalchemy import Column
 
 from hub.domain.agreements import DataClass, Domain
-from hub.storage.reads.parts import Access, Compute, Order, SmallGroup, Source
+from hub.storage.reads.made import shape_of_type
+from hub.storage.reads.parts import Access, Compute, Order, Shape, SmallGroup, Source
 from hub.storage.tables import Base, Practice, PracticeOwned
 
 EQ = frozenset({"eq", "in"})
@@ -23,6 +24,8 @@ RANGE = EQ | {"gt", "gte", "lt", "lte"}
 PREFIX = EQ | {"prefix"}
 IS_NULL = frozenset({"isNull"})
 FILTER_KINDS = EQ | RANGE | PREFIX | IS_NULL
+MOMENTS = frozenset({Shape.DATE, Shape.TIMESTAMP})
+UNITS = ("day", "month", "year")
 
 
 def snake(name: str) -> str:
@@ -102,6 +105,7 @@ class Stored:
     computed: Mapping[str, Batch | LiveField] = field(default_factory=dict)
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    measures: tuple[str, ...] = ()
     order: str = "id"
     root: str | None = None
     node: bool = True
@@ -144,6 +148,26 @@ class Stored:
             )
             found[name] = Order(columns, identifier=identifier)
             found[f"-{name}"] = Order(columns, descending=True, identifier=identifier)
+        return found
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[str, str]]:
+        """What its rows may be grouped by: name → field or to-one link, and the unit of a date.
+
+        That is what they may be filtered by exactly, and the day, month and year of a date; not the
+        practice, which every group is of, nor the patient, nor an identifier.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        for name, kinds in self.filters.items():
+            link = self.links.get(name)
+            if isinstance(link, OneLink):
+                if link.column not in ("practice_id", self.subject):
+                    found[name] = (name, "")
+            elif not self.fields[name].identifier:
+                if shape_of_type(self.column(self.column_name(name))) in MOMENTS:
+                    found |= {f"{name}{unit.capitalize()}": (name, unit) for unit in UNITS}
+                elif kinds <= EQ | IS_NULL:
+                    found[name] = (name, "")
         return found
 
     def class_of_column(self, column: str) -> DataClass | None:
@@ -222,6 +246,7 @@ def stored(
     computed: Mapping[str, Batch | LiveField] | None = None,
     filters: Mapping[str, frozenset[str]] | None = None,
     orders: Mapping[str, tuple[str, ...]] | None = None,
+    measures: tuple[str, ...] = (),
     order: str = "id",
     root: str | None = None,
     node: bool = True,
@@ -234,7 +259,8 @@ def stored(
 
     `fields`: response name → column with its data class. `links`: name → `one` or `many`.
     `filters`: field or to-one link → kinds. `orders`: name → columns (id breaks ties); `order` is
-    the default, ``-name`` the reverse. `root`: the name of its connection in Query. `subject`: the
+    the default, ``-name`` the reverse. `measures`: whole numbers and amounts that may be summed and
+    averaged. `root`: the name of its connection in Query. `subject`: the
     column that names the patient (`INHERITED`: the row above says). `access`: needed where the
     table is not a practice's.
     """
@@ -254,6 +280,7 @@ def stored(
         computed=dict(computed or {}),
         filters=dict(filters or {}),
         orders=dict(orders or {}),
+        measures=measures,
         order=order,
         root=root,
         node=node,

@@ -127,17 +127,20 @@ def _shaper(declared: Any, *, inside: bool) -> Shaper:
     if declared is GraphQLID and not inside:
         return _type_named
     if isinstance(declared, GraphQLList) and not inside:
+        if isinstance(_inner(declared), GraphQLEnumType):
+            return lambda value: None if value is None else tuple(value)
+        ids = _inner(declared) is GraphQLID
         return lambda value: (
             None
             if value is None
-            else (len(value) == 1, frozenset(map(_type_named, value)) if _ids(declared) else SET)
+            else (len(value) == 1, frozenset(map(_type_named, value)) if ids else SET)
         )
     return lambda value: None if value is None else SET
 
 
-def _ids(declared: GraphQLList[Any]) -> bool:
+def _inner(declared: GraphQLList[Any]) -> Any:
     inner = declared.of_type
-    return (inner.of_type if isinstance(inner, GraphQLNonNull) else inner) is GraphQLID
+    return inner.of_type if isinstance(inner, GraphQLNonNull) else inner
 
 
 def _type_named(value: Any) -> str | None:

@@ -38,7 +38,8 @@ CAP = 1_000_000
 DEPTH, ALIASES, ROOT_FIELDS, DIRECTIVES, COST = 8, 15, 10, 50, 5_000
 INTROSPECTION_DEPTH = 20
 REPEATS = 60
-TOTAL_COST, MUTATION_COST = 5, 10
+TOTAL_COST, AGGREGATES_COST, MUTATION_COST = 5, 25, 10
+_ONCE = {"totalCount": TOTAL_COST, "aggregates": AGGREGATES_COST}
 
 
 class CostExceeded(HubError):
@@ -249,7 +250,7 @@ class _Meter:
             directives=below.directives,
             fields=1,
             price=self._price(node, parent, below),
-            once=TOTAL_COST if _is_page(parent_name) and name == "totalCount" else 0,
+            once=_ONCE.get(name, 0) if _is_page(parent_name) else 0,
         )
 
     def _price(self, node: FieldNode, parent: GraphQLNamedType | None, below: Size) -> Price:

@@ -56,6 +56,7 @@ from hub.storage.reads.parts import (
     Total,
 )
 from hub.storage.reads.write import read_global_id
+from schema.mapping.aggregates import aggregates
 from schema.mapping.declare import Batch, LiveField, ManyLink, OneLink, Stored
 from schema.mapping.inputs import Arguments, Read
 from schema.mapping.types import PAGE_SIZE, shape_of
@@ -320,6 +321,8 @@ class Planner:
                 yield PageInfo(key, tuple(self._page_info(selected)))
             elif name == "totalCount":
                 yield Total(key)
+            elif name == "aggregates":
+                yield aggregates(self._operation, self._granted, target, key, selected)
             else:
                 yield Constant(key, type_name)
 

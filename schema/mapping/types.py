@@ -16,11 +16,17 @@ from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
 
 from hub.storage.reads.made import shape_of_type
-from hub.storage.reads.parts import Shape
+from hub.storage.reads.parts import Access, Shape
 from schema import common
 from schema.mapping.declare import Col, LiveField, OneLink, Stored
 
 PAGE_SIZE = 25
+FOLDS = (
+    ("sum", ""),
+    ("average", "Rounded to four decimals, half to even; of the rows that have a value."),
+    ("minimum", ""),
+    ("maximum", ""),
+)
 LIVE_COST = 20
 NAMES: dict[str, Any] = {
     "ID": strawberry.ID,
@@ -70,7 +76,8 @@ class TypeMaker:
             self._order(item)
             self._filter(item)
             self._object(item)
-            self._connection(item)
+            aggregated = self._aggregate(item)
+            self._connection(item, aggregated)
 
     def roots(self) -> list[StrawberryField]:
         """The connection fields of Query."""
@@ -183,7 +190,7 @@ class TypeMaker:
         bases = (common.Node,) if item.node else ()
         self.make(item.name, fields, bases=bases, help=item.help)
 
-    def _connection(self, item: Stored) -> None:
+    def _connection(self, item: Stored, aggregated: Sequence[StrawberryField]) -> None:
         self.make(f"{item.name}Edge", [self.field("cursor", "str"), self.field("node", item.name)])
         self.make(
             f"{item.name}Connection",
@@ -192,8 +199,52 @@ class TypeMaker:
                 self.field("edges", f"list[{item.name}Edge]"),
                 self.field("pageInfo", "PageInfo"),
                 self.field("totalCount", "int"),
+                *aggregated,
             ],
         )
+
+    def _aggregate(self, item: Stored) -> list[StrawberryField]:
+        """The field of a connection that folds its rows, where there is something to fold by."""
+        if not item.groups and not item.measures:
+            return []
+        owned = "ID" if item.access in (Access.PRACTICE_ROWS, Access.PRACTICES) else "ID | None"
+        fields = [
+            self.field("practiceId", owned, "The practice all its rows are of."),
+            self.field("count", "int"),
+        ]
+        arguments = []
+        if item.groups:
+            keys = []
+            for name, (source, unit) in item.groups.items():
+                col = item.fields.get(source)
+                annotation = "ID" if col is None else "Date" if unit else ""
+                if col is not None and not unit:
+                    annotation = scalar_of(item.column(item.column_name(source)), col)
+                help = {"": "", "day": "In UTC."}.get(unit, "Its first day, in UTC.")
+                keys.append(self.field(name, f"{annotation} | None", help))
+            self.make(f"{item.name}Keys", keys, help="Null for what is not grouped by.")
+            self.enum(f"{item.name}GroupBy", {order_value(name): name for name in item.groups})
+            fields.append(self.field("keys", f"{item.name}Keys"))
+            arguments.append(self.argument("groupBy", f"list[{item.name}GroupBy] | None"))
+        if item.measures:
+            figures = [
+                self.field(name, "Decimal | None", item.fields[name].help) for name in item.measures
+            ]
+            self.make(f"{item.name}Figures", figures)
+            fields += [self.field(name, f"{item.name}Figures", help) for name, help in FOLDS]
+            if "currency" in item.fields:
+                help = "That of the amounts; who asks for an amount gets an object per currency."
+                fields.append(self.field("currency", "str | None", help))
+        self.make(f"{item.name}Aggregate", fields)
+        return [
+            self.field(
+                "aggregates",
+                f"list[{item.name}Aggregate]",
+                "Figures of all rows of the list, whatever the size of the page: one object per "
+                "group and practice, at most 1000.",
+                arguments,
+            )
+        ]
 
     def _enums(self, item: Stored) -> None:
         for col in item.fields.values():

@@ -96,7 +96,7 @@ def _hidden(
     for item in declared.values():
         hidden.update(_of_type(item, classes))
         if item.access is Access.MSO and not is_mso:
-            types.update(f"{item.name}{part}" for part in ("", "Connection", "Edge"))
+            types.update(f"{item.name}{part}" for part in ("", "Connection", "Edge", "Aggregate"))
     grew = True
     while grew:
         empty = {
@@ -115,6 +115,13 @@ def _of_type(item: Stored, classes: frozenset[DataClass]) -> Iterable[tuple[str,
         if col.data_class not in classes:
             yield item.name, name
             yield f"{item.name}Filter", name
+            yield f"{item.name}Keys", name
+            yield f"{item.name}Figures", name
+            yield f"{item.name}Aggregate", name  # the currency of its amounts
+            for group, (field, _) in item.groups.items():
+                if field == name:
+                    yield f"{item.name}GroupBy", order_value(group)
+                    yield f"{item.name}Keys", group
     for name, made in item.computed.items():
         if made.data_class not in classes:
             yield item.name, name

@@ -32,6 +32,7 @@ from hub.storage.reads.fragments import (
 from hub.storage.reads.made import Made
 from hub.storage.reads.marks import Mark
 from hub.storage.reads.parts import (
+    Aggregates,
     ById,
     Computed,
     Constant,
@@ -115,8 +116,8 @@ def _root(compiler: Compiler, number: int, root: Root) -> Sql:
 
 
 def supports(root: Root, writer: Writer) -> bool:
-    """True if a root can be written as text: stored values only, not nested beyond what the
-    database parses."""
+    """True if a root can be written as text: stored values and no aggregates, not nested beyond
+    what the database parses."""
     if isinstance(root, RootPage):
         return _page_fits(root.page, writer, OUTERMOST)
     return isinstance(root, Constant) or (
@@ -127,6 +128,8 @@ def supports(root: Root, writer: Writer) -> bool:
 def _page_fits(page: Page, writer: Writer, depth: int) -> bool:
     depth += PAGE_DEPTH
     if writer.nesting is not None and depth > writer.nesting:
+        return False
+    if any(isinstance(output, Aggregates) for output in page.outputs):
         return False
     return all(_objects_fit(objects, writer, depth) for objects in page.selections())
 

@@ -38,6 +38,7 @@ from hub.storage.reads.marks import EDGE, NO_CURSOR, ROWS, TOTAL, Mark
 from hub.storage.reads.parts import (
     INHERITED,
     SENSITIVE,
+    Aggregates,
     Bound,
     Constant,
     Cursor,
@@ -73,7 +74,7 @@ def page_text(
         elif isinstance(output, Total):
             pieces.append(_total(compiler, page, above, clauses, counted=counted))
             counted = False
-        elif rows is not None:
+        elif rows is not None and not isinstance(output, Aggregates):  # `supports` refuses those
             pieces += rows.write(output)
     pieces.append("}")
     if rows is None:

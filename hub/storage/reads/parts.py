@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from hub.domain.agreements import DataClass, Domain
 from hub.storage.tables import Base
@@ -213,7 +213,90 @@ class Total:
     key: str
 
 
-PageOutput = Nodes | Edges | PageInfo | Total | Constant
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """What rows are grouped by: a column, or the `unit` (day, month, year) of UTC that a date or a
+    moment falls in. `target`: the type of the row whose id the column holds."""
+
+    column: str
+    shape: Shape
+    unit: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOf:
+    """The value of a group; null where nothing is grouped by it (`group` None)."""
+
+    key: str
+    group: GroupKey | None
+
+
+Fold = Literal["sum", "average", "minimum", "maximum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The values of a column of a group, folded to one."""
+
+    key: str
+    column: str
+    shape: Shape
+    fold: Fold
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """An object of keys or of figures."""
+
+    key: str
+    items: tuple[Constant | KeyOf | Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """How many rows a group has."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPractice:
+    """The practice a group is of: no group spans two."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCurrency:
+    """The currency of a group's amounts: no group has two, if amounts are asked for."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """Figures of a page's rows, whatever its size: one object per group and practice, and per
+    currency where `by_currency`. `classes` are those of groups and figures."""
+
+    key: str
+    by: tuple[GroupKey, ...]
+    items: tuple[Constant | GroupCount | GroupPractice | GroupCurrency | Figures, ...]
+    classes: frozenset[DataClass]
+    by_currency: bool = False
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure asked for."""
+        return tuple(
+            item
+            for figures in self.items
+            if isinstance(figures, Figures)
+            for item in figures.items
+            if isinstance(item, Figure)
+        )
+
+
+PageOutput = Nodes | Edges | PageInfo | Total | Aggregates | Constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +321,8 @@ class Page:
         return tuple(found)
 
     def needs_rows(self) -> bool:
-        """False if only a total was asked for."""
-        return any(not isinstance(output, Total | Constant) for output in self.outputs)
+        """False if only a total or aggregates were asked for."""
+        return any(isinstance(output, Nodes | Edges | PageInfo) for output in self.outputs)
 
 
 @dataclass(frozen=True, slots=True)

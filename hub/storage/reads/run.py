@@ -7,6 +7,7 @@ trail.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from sqlalchemy import ColumnElement, Select
 
 from hub.domain.agreements import DataClass
 from hub.errors import NotFound
+from hub.storage.reads import aggregates
 from hub.storage.reads import select as sql
 from hub.storage.reads.parts import (
     INHERITED,
     SENSITIVE,
     Access,
+    Aggregates,
     ById,
     Computed,
     Constant,
@@ -167,6 +170,9 @@ class Reader:
                 set_all(connections, output.key, [output.value] * len(parents))
             elif isinstance(output, Total):
                 set_all(connections, output.key, [totals.get(p, 0) for p in parents])
+            elif isinstance(output, Aggregates):
+                groups_of = self._aggregates(output, page, link, parents, clause, partition)
+                set_all(connections, output.key, [groups_of.get(p, []) for p in parents])
             elif isinstance(output, Nodes):
                 written = self._objects(output.objects, rows)
                 set_all(connections, output.key, [[written[i] for i in g.shown] for g in groups])
@@ -235,6 +241,29 @@ class Reader:
         found = {parent_key(row[:-1], partition, link): int(row[-1]) for row in counted}
         if page.classes & SENSITIVE:
             self.reading.entities[page.source.type_name] += sum(found.values())
+        return found
+
+    def _aggregates(
+        self,
+        wanted: Aggregates,
+        page: Page,
+        link: Many | None,
+        parents: list[Parent],
+        clause: ColumnElement[bool] | None,
+        partition: tuple[str, ...],
+    ) -> dict[Parent, list[Json]]:
+        if not parents:
+            return {}
+        where = sql.matching(page.source, self._scope, page, self._values, clause)
+        rows = self._execute(aggregates.statement(page.source, wanted, where, partition))
+        groups = aggregates.groups(page.source, wanted, partition, rows)
+        self._check_practices(page.source, [group.practice for group in groups])
+        if (page.classes | wanted.classes) & SENSITIVE:
+            self.reading.entities[page.source.type_name] += sum(group.count for group in groups)
+            self.reading.practice_ids.update(g.practice for g in groups if g.practice is not None)
+        found: dict[Parent, list[Json]] = defaultdict(list)
+        for group in groups:
+            found[parent_key(group.parent, partition, link)].append(group.written)
         return found
 
     def _edges(self, edges: Edges, rows: Rows) -> list[Json]:
@@ -312,20 +341,18 @@ class Reader:
     def _fetch(self, source: Source, names: Sequence[str], statement: Select[Any]) -> Rows:
         values = self._execute(statement)
         rows = Rows(source, index(names), values, [None] * len(values))
-        self._check(source, rows)
+        self._check_practices(source, rows.practices())
         return rows
 
-    def _check(self, source: Source, rows: Rows) -> None:
+    def _check_practices(self, source: Source, practices: Sequence[str | None]) -> None:
         """The second check: whatever the statement said, no row of another practice leaves."""
         if self._scope.unrestricted or source.access in (Access.CATALOGUE, Access.MSO):
             return
         if source.access is Access.OPERATED:
             own = self._scope.own_practice_id
-            foreign = not self._scope.is_mso and any(p != own for p in rows.practices())
+            foreign = not self._scope.is_mso and any(p != own for p in practices)
         else:
-            foreign = not set(rows.practices()) <= sql.practice_ids(
-                source, self._scope, full_rows=False
-            )
+            foreign = not set(practices) <= sql.practice_ids(source, self._scope, full_rows=False)
         if foreign:
             raise OutOfScope("A read returned rows outside its scope.")
 

@@ -48,6 +48,8 @@ def test_the_declared_types_are_sound():
         (patient(links={"a": one("Patient", "shoe_id")}), "has no column"),
         (patient(links={"a": many("Patient", "shoe_id")}), "no column at its target"),
         (patient(links={"a": many("Patient", "merged_into_id")}), "no index serves the link"),
+        (patient(measures=("shoeSize",)), "is measured and is no field"),
+        (patient(measures=("birthDate",)), "neither a whole number nor money"),
         (patient(fields={"city": col(PHI, suppressed=True)}), "suppresses figures of no group"),
     ],
 )
