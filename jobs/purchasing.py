@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.purchasing.instance import Instance
 from hub.domain.purchasing.plan import Plan
-from hub.services import plans, scenarios
+from hub.services import plans, problems, scenarios
 from hub.storage import scenarios as store
 from jobs.children import run_telling
 from jobs.context import RunningJob
@@ -36,14 +36,14 @@ def solve_round(job: RunningJob) -> None:
     """Read demand and offers, solve, store the plan with its proof."""
     context, round_id = job.context, str(job.args["round_id"])
     with context.database.read(_SCOPE) as session:
-        problem = plans.load_problem(
+        problem = problems.load_problem(
             session,
             round_id=round_id,
             on=context.now().date(),
             seconds=context.settings.purchasing_seconds,
             gap=GAP_MILLIONTHS,
         )
-        digest = plans.demand_digest(problem.instance)
+        digest = problems.demand_digest(problem.instance)
         start = store.checkpoint(session, round_id, digest)
     plan = _solved(job, problem.instance, start, round_id)
     job.finish(
@@ -75,7 +75,7 @@ def solve_scenario(job: RunningJob) -> None:
 
 
 def _solved(job: RunningJob, instance: Instance, start: Choices | None, subject: str) -> Plan:
-    told = _Told(job, subject, plans.demand_digest(instance))
+    told = _Told(job, subject, problems.demand_digest(instance))
     megabytes = job.context.settings.purchasing_megabytes
     try:
         return run_telling(job, solve_telling, (instance, start), told, megabytes=megabytes)

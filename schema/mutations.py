@@ -25,6 +25,7 @@ from schema import (
     receiving_mutations,
     requisition_mutations,
     round_mutations,
+    round_terms_mutations,
     savings_mutations,
     scenario_mutations,
 )
@@ -196,6 +197,7 @@ INPUTS = {
     **requisition_mutations.INPUTS,
     **bid_mutations.INPUTS,
     **scenario_mutations.INPUTS,
+    **round_terms_mutations.INPUTS,
     **receiving_mutations.INPUTS,
     "ConnectionPracticeInput": {"code": "str", "practiceId": "ID"},
     "ConnectionSecretInput": {"name": "str", "value": "str"},
@@ -329,6 +331,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *requisition_mutations.MUTATIONS,
     *round_mutations.MUTATIONS,
+    *round_terms_mutations.MUTATIONS,
     *bid_mutations.MUTATIONS,
     *scenario_mutations.MUTATIONS,
     *receiving_mutations.MUTATIONS,

@@ -6,6 +6,7 @@ from hub.domain.agreements import DataClass, Domain
 from hub.storage import tables
 from hub.storage.reads.parts import Access, SmallGroup
 from schema.mapping.declare import EQ, PREFIX, RANGE, col, live, many, one, stored
+from schema.round_terms import rules_field
 
 OPERATIONAL, FINANCIAL = DataClass.OPERATIONAL, DataClass.FINANCIAL
 
@@ -22,7 +23,12 @@ purchasing_round = stored(
     fields={
         "name": col(OPERATIONAL),
         "status": col(OPERATIONAL),
-        "allocationRule": col(OPERATIONAL),
+        "allocationRule": col(
+            OPERATIONAL,
+            help="How what pooling brings is shared, fixed before bids open: "
+            "pooled_savings_by_standalone_cost, pooled_savings_by_volume or sampled_shapley_value; "
+            "nobody pays more than alone under any of them.",
+        ),
         "openedAt": col(OPERATIONAL),
         "lockedAt": col(OPERATIONAL),
         "solvedAt": col(OPERATIONAL),
@@ -56,7 +62,10 @@ purchasing_round = stored(
         "invitations": many("BidInvitation", "round_id"),
         "scenarios": many("PurchasingScenario", "round_id", order="name"),
         "savings": many("Saving", "round_id"),
+        "offers": many("RoundOffer", "round_id"),
+        "suppliers": many("RoundSupplier", "round_id"),
     },
+    computed={"rules": rules_field},
     filters={"name": PREFIX, "status": EQ, "openedAt": RANGE},
     orders={"openedAt": ("opened_at",)},
 )

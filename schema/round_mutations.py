@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.domain.purchasing.round_rules import DEFAULT_ALLOCATION
 from hub.domain.purchasing.rounds import RoundTerms
 from hub.errors import Rejected
 from hub.services import approvals, participation, rounds
@@ -18,7 +19,9 @@ def _open(call: Call) -> Payload:
     if not 1 <= len(name) <= LONGEST_NAME:
         raise Rejected(f"A name has 1 to {LONGEST_NAME} characters.", path="name")
     terms = RoundTerms(
-        call.input.get("requisitionsUntil"), tuple(at_most(categories, "categories"))
+        call.input.get("requisitionsUntil"),
+        tuple(at_most(categories, "categories")),
+        call.input.get("allocationRule") or DEFAULT_ALLOCATION,
     )
     round_id = rounds.open_round(
         call.session, name=name, terms=terms, by=caller(call), now=call.now
@@ -151,8 +154,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         },
         {"exclusion": "PurchasingExclusion"},
         _exclude,
-        help="Keep one item, or everything of one supplier, out of a practice's part of an open "
-        "round.",
+        help="Keep one item, everything of one supplier, or (both named) one item from one "
+        "supplier out of a practice's part of an open round.",
     ),
     Mutation(
         "includeInRound",
@@ -167,11 +170,13 @@ MUTATIONS: tuple[Mutation, ...] = (
             "name": "str",
             "requisitionsUntil": "DateTime | None",
             "categories": "list[str] | None",
+            "allocationRule": "str | None",
         },
         ROUND,
         _open,
         mso_only=True,
-        help="Open a round of group purchasing, for some categories of items or for all.",
+        help="Open a round of group purchasing, for some categories of items or for all. "
+        "`allocationRule` says how what pooling brings is shared, see `PurchasingRound`.",
     ),
     Mutation(
         "lockPurchasingRound",

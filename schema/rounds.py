@@ -45,6 +45,12 @@ purchasing_plan = stored(
         "pooledCost": col(FINANCIAL, suppressed=True),
         "lowerBound": col(FINANCIAL, suppressed=True),
         "gap": col(FINANCIAL, suppressed=True),
+        "coalitions": col(
+            FINANCIAL, suppressed=True, help="Groups of practices sampled for the check below."
+        ),
+        "betterAlone": col(
+            FINANCIAL, suppressed=True, help="Of them, those that would pay less without the rest."
+        ),
         "explanation": col(FINANCIAL, suppressed=True),
         "createdAt": col(OPERATIONAL),
     },
@@ -71,7 +77,8 @@ plan_share = stored(
 plan_award = stored(
     "PlanAward",
     table=tables.PlanAward,
-    help="A practice's line under one version of a plan; `item` is what it asked for.",
+    help="A practice's line under one version of a plan, or a part of it where the round lets "
+    "lines be split; `item` is what it asked for.",
     fields={
         "packs": col(OPERATIONAL),
         "units": col(OPERATIONAL),
@@ -103,7 +110,8 @@ purchasing_participation = stored(
 purchasing_exclusion = stored(
     "PurchasingExclusion",
     table=tables.PurchasingExclusion,
-    help="An item or a supplier that a practice keeps out of its part of a round.",
+    help="An item, a supplier, or one item from one supplier, that a practice keeps out of its "
+    "part of a round.",
     fields={
         "why": col(OPERATIONAL),
         "decidedBy": col(OPERATIONAL),

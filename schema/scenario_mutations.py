@@ -23,6 +23,7 @@ def _add(call: Call) -> Payload:
                 row_id(each["supplierId"], "Supplier"),
                 row_id(each["itemId"], "Item"),
                 tuple(Tier(t["fromPacks"], _cents(t["price"])) for t in each["tiers"]),
+                row_id(each["offerId"], "Offer") if each.get("offerId") else "",
             )
             for each in at_most(given.get("offerTiers") or (), "offerTiers")
         ),
@@ -56,7 +57,12 @@ def _cents(price: Decimal) -> int:
 
 
 INPUTS = {
-    "ScenarioOfferInput": {"supplierId": "ID", "itemId": "ID", "tiers": "list[BidTierInput]"},
+    "ScenarioOfferInput": {
+        "supplierId": "ID",
+        "itemId": "ID",
+        "tiers": "list[BidTierInput]",
+        "offerId": "ID | None",
+    },
     "ScenarioDemandInput": {"category": "str", "percent": "int"},
 }
 

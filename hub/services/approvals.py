@@ -125,11 +125,13 @@ def carry_over(
     queue.add(session, Job.RELEASE_ORDERS, {"round_id": row.id}, now=now)
 
 
-def _lines(session: ScopedSession, plan: PurchasingPlan) -> dict[str, dict[str, AwardedLine]]:
-    found: dict[str, dict[str, AwardedLine]] = {}
+def _lines(
+    session: ScopedSession, plan: PurchasingPlan
+) -> dict[str, dict[tuple[str, str], AwardedLine]]:
+    found: dict[str, dict[tuple[str, str], AwardedLine]] = {}
     for award in store.plan_awards(session, plan.id):
-        line = AwardedLine(award.offer_id, award.packs, award.price)
-        found.setdefault(award.practice_id, {})[award.item_id] = line
+        line = AwardedLine(award.packs, award.price)
+        found.setdefault(award.practice_id, {})[award.item_id, award.offer_id] = line
     return found
 
 

@@ -18,11 +18,13 @@ from hub.domain.records import Record
 from hub.domain.supply_bids import Bid, BidLine, bid_to_json, check_bid, read_bid
 from hub.domain.supply_units import unit_code
 from hub.errors import Conflict, NotFound, Rejected
+from hub.services.frozen import keep_bid
 from hub.services.records import ApplyContext, Outcome, content_of, refuse_delete
 from hub.services.rounds import locked_round, take, terms_of
 from hub.storage import bids as store
 from hub.storage import queue
 from hub.storage.crypto import Crypto
+from hub.storage.round_offers import drop_bids
 from hub.storage.session import ScopedSession
 from hub.storage.supply import replace_tiers
 from hub.storage.tables import Bid as BidRow
@@ -189,13 +191,16 @@ def open_bids(session: ScopedSession, crypto: Crypto, *, round_id: str, now: dat
 def _become_offers(
     session: ScopedSession, invitation: BidInvitation, bid_row: BidRow, bid: Bid, now: datetime
 ) -> None:
-    for earlier in store.offers_of_round(session, invitation.round_id, invitation.supplier_id):
+    round_id, supplier_id = invitation.round_id, invitation.supplier_id
+    drop_bids(session, round_id, supplier_id)
+    for earlier in store.offers_of_round(session, round_id, supplier_id):
         earlier.ends_on = now.date() - timedelta(days=1)
+    made: list[tuple[Offer, list[OfferTier]]] = []
     items = store.items_by_gtin(session, [gtin14(line.gtin) for line in bid.lines])
     for number, line in enumerate(bid.lines, start=1):
         offer = Offer(
             id=new_id(),
-            supplier_id=invitation.supplier_id,
+            supplier_id=supplier_id,
             item_id=items[gtin14(line.gtin)].id,
             external_id=f"bid:{bid_row.id}:{number}",
             vendor_part=line.vendor_part,
@@ -205,7 +210,7 @@ def _become_offers(
             max_packs=line.max_packs,
             multiple=line.multiple,
             contract=line.contract,
-            round_id=invitation.round_id,
+            round_id=round_id,
             updated_at=now,
         )
         session.add(offer)
@@ -214,6 +219,8 @@ def _become_offers(
             OfferTier(offer_id=offer.id, from_packs=t.from_packs, price=t.price) for t in line.tiers
         ]
         replace_tiers(session, offer.id, tiers)
+        made.append((offer, tiers))
+    keep_bid(session, round_id, made, now)
 
 
 def require_bidding(session: ScopedSession, invitation_id: str) -> BidInvitation:

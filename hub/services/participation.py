@@ -56,16 +56,18 @@ def exclude(
     by: str,
     now: datetime,
 ) -> str:
-    """Keep an item or a supplier out of a practice's part of the round; again changes nothing.
+    """Keep an item, a supplier, or an item from a supplier (both named) out of a practice's part of
+    the round; again changes nothing.
 
-    Rejected unless exactly one of the two is named, NotFound where it does not exist, Conflict once
-    the round is locked.
+    Rejected unless one is named, NotFound where it does not exist, Conflict once the round is
+    locked.
     """
-    if (item_id is None) == (supplier_id is None):
-        raise Rejected("Name an item or a supplier, not both.", path="itemId")
+    if item_id is None and supplier_id is None:
+        raise Rejected("Name an item, a supplier, or both.", path="itemId")
     _open(session, round_id)
-    named = session.get(Item, item_id) if item_id else session.get(Supplier, supplier_id)
-    if named is None:
+    if item_id is not None and session.get(Item, item_id) is None:
+        raise NotFound
+    if supplier_id is not None and session.get(Supplier, supplier_id) is None:
         raise NotFound
     for row in store.exclusions(session, round_id):
         key = (row.practice_id, row.item_id, row.supplier_id)

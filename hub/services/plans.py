@@ -8,30 +8,26 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import insert
 
-from hub.domain.content import content_hash
 from hub.domain.jobs import Job
-from hub.domain.purchasing import instance as model
 from hub.domain.purchasing.plan import Award, Plan, to_result
 from hub.domain.purchasing.rounds import RoundStatus, Step
 from hub.errors import Conflict
 from hub.services.approvals import carry_over
-from hub.services.rounds import locked_round, take, terms_of
+from hub.services.problems import RoundProblem, demand_digest, in_names, names_of
+from hub.services.rounds import locked_round, take
 from hub.services.savings import fix_baselines
 from hub.storage import purchasing, queue
 from hub.storage import rounds as store
 from hub.storage.scenarios import save_checkpoint
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
-    Offer,
-    OfferTier,
     PlanAward,
     PlanShare,
     PurchaseOrder,
@@ -39,93 +35,10 @@ from hub.storage.tables import (
     PurchasingPlan,
     PurchasingRound,
     PurchasingShare,
-    Supplier,
     new_id,
 )
 
-MILLION = 1_000_000
 NOTHING_FOUND = "No allowed plan was found in the time given; run the round again."
-
-
-@dataclass(frozen=True, slots=True)
-class RoundProblem:
-    """The instance of a round and, per (vendor, item) of it, the stored offer behind it.
-
-    A vendor's second offer of an item stands in the instance as an item of its own, equivalent to
-    the one demanded: its tiers count its own packs only.
-    """
-
-    instance: model.Instance
-    offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
-
-
-def load_problem(
-    session: ScopedSession, *, round_id: str, on: date, seconds: float, gap: int
-) -> RoundProblem:
-    """The round as a purchasing instance with the offers valid on a day. Units are base units.
-
-    Left out: practices that do not take part, items they excluded, categories the round does not
-    buy. Raises Rejected (one sentence) if demand and offers do not make sense together.
-    """
-    demand = _demand(session, round_id)
-    items = purchasing.items(session, sorted({line.item for line in demand}))
-    offers: dict[tuple[str, str], Offer] = {}
-    rows = []
-    further: dict[str, list[str]] = {}
-    for offer, tiers in purchasing.offers(session, [item.id for item in items], on, round_id):
-        key, count = offer.item_id, 1
-        while (offer.supplier_id, key) in offers:
-            count += 1
-            key = f"{offer.item_id}/{count}"
-        if key != offer.item_id and key not in further.setdefault(offer.item_id, []):
-            further[offer.item_id].append(key)
-        offers[offer.supplier_id, key] = offer
-        rows.append(_offer(offer, key, tiers))
-    known = {item.id: item.category for item in items}
-    selling = {offer.vendor for offer in rows}
-    practices = sorted({line.practice for line in demand})
-    instance = model.Instance(
-        practices=tuple(
-            model.Practice(p.id, p.name) for p in purchasing.practices(session, practices)
-        ),
-        items=(
-            *(
-                model.Item(item.id, item.category, tuple(further.get(item.id, ())))
-                for item in items
-            ),
-            *(model.Item(key, known[item]) for item, keys in further.items() for key in keys),
-        ),
-        demand=tuple(demand),
-        vendors=tuple(_vendor(v) for v in purchasing.suppliers(session) if v.id in selling),
-        offers=tuple(rows),
-        rules=model.Rules(forbid=_forbidden(session, round_id, set(practices), selling)),
-        limits=model.Limits(seconds=seconds, gap=gap),
-    )
-    return RoundProblem(instance, offers)
-
-
-def _demand(session: ScopedSession, round_id: str) -> list[model.Demand]:
-    row = session.get_one(PurchasingRound, round_id)
-    terms, out = terms_of(row), store.staying_out(session, round_id)
-    excluded = {(each.practice_id, each.item_id) for each in store.exclusions(session, round_id)}
-    lines = [
-        model.Demand(*line)
-        for line in purchasing.demand(session, round_id)
-        if line[0] not in out and line[:2] not in excluded
-    ]
-    items = purchasing.items(session, sorted({line.item for line in lines}))
-    bought = {item.id for item in items if terms.buys(item.category)}
-    return [line for line in lines if line.item in bought]
-
-
-def _forbidden(
-    session: ScopedSession, round_id: str, practices: set[str], selling: set[str]
-) -> tuple[model.Forbidden, ...]:
-    return tuple(
-        model.Forbidden(each.practice_id, each.supplier_id)
-        for each in store.exclusions(session, round_id)
-        if each.supplier_id in selling and each.practice_id in practices
-    )
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
@@ -133,20 +46,6 @@ def digest_of(document: Mapping[str, Any]) -> str:
     counted = {key: value for key, value in document.items() if key != "seconds"}
     text = json.dumps(counted, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return sha256(text.encode()).hexdigest()
-
-
-def demand_digest(instance: model.Instance) -> str:
-    """The hash of what was to be solved, without the solver's limits."""
-    parts = (
-        instance.practices,
-        instance.items,
-        instance.demand,
-        instance.vendors,
-        instance.offers,
-        instance.rules,
-        instance.currency,
-    )
-    return content_hash(parts)
 
 
 def save_plan(
@@ -183,7 +82,7 @@ def save_plan(
     session.flush()
     if plan.awards:
         session.execute(insert(PlanAward), _awards(version, plan.awards, problem))
-    choices = {(a.practice, a.item): (a.vendor, a.offer_item) for a in plan.awards}
+    choices = {(a.practice, a.item): a.source for a in plan.awards}
     save_checkpoint(session, round_id, version.demand_digest, choices, now)
     _propose_orders(session, round_id, plan, problem, now)
     take(session, row, Step.KEEP_PLAN, now=now)
@@ -197,9 +96,10 @@ def _keep_version(
     document = to_result(plan)
     row.plan_version += 1
     row.plan_digest = digest_of(document)
-    why = " ".join(plan.infeasible_because)
-    if plan.cost is None and plan.status != "infeasible":
-        why = NOTHING_FOUND
+    why = ""
+    if plan.cost is None:
+        names = names_of(session, problem)
+        why = in_names(plan.infeasible_because, names) or NOTHING_FOUND
     version = PurchasingPlan(
         id=new_id(),
         round_id=row.id,
@@ -208,6 +108,8 @@ def _keep_version(
         demand_digest=demand_digest(problem.instance),
         solver_status=plan.status,
         explanation=why,
+        coalitions=None if plan.sampled is None else plan.sampled.coalitions,
+        better_alone=None if plan.sampled is None else len(plan.sampled.better_alone),
         document=document,
         created_at=now,
         **figures_of(plan),
@@ -238,7 +140,7 @@ def _awards(
             "plan_id": version.id,
             "item_id": award.item,
             "supplier_id": award.vendor,
-            "offer_id": problem.offers[award.vendor, award.offer_item].id,
+            "offer_id": problem.offers[award.offer].offer_id,
             "packs": award.packs,
             "units": award.units,
             "price": _amount(award.price),
@@ -284,14 +186,14 @@ def _lines(
     order: Mapping[str, Any], awards: Sequence[Award], problem: RoundProblem
 ) -> Iterator[dict[str, Any]]:
     for number, award in enumerate(awards, start=1):
-        offer = problem.offers[award.vendor, award.offer_item]
+        offer = problem.offers[award.offer]
         yield {
             "practice_id": order["practice_id"],
             "id": new_id(),
             "order_id": order["id"],
             "number": number,
             "item_id": offer.item_id,
-            "offer_id": offer.id,
+            "offer_id": offer.offer_id,
             "vendor_part": offer.vendor_part,
             "packs": award.packs,
             "units": award.units,
@@ -349,38 +251,6 @@ def _require_as_approved(
             raise Conflict("A practice approved another version of the plan.")
     if {(o.practice_id, o.supplier_id): o.goods for o in orders} != goods:
         raise Conflict("The proposed orders are not those of the approved plan; run it again.")
-
-
-def _offer(offer: Offer, key: str, tiers: Sequence[OfferTier]) -> model.Offer:
-    return model.Offer(
-        vendor=offer.supplier_id,
-        item=key,
-        pack_units=offer.pack_units,
-        tiers=tuple(model.Tier(tier.from_packs, _cents(tier.price)) for tier in tiers),
-        max_packs=offer.max_packs,
-        multiple=offer.multiple,
-        tier_type="incremental" if offer.tier_type == "incremental" else "all_units",
-    )
-
-
-def _vendor(supplier: Supplier) -> model.Vendor:
-    free_from = supplier.free_shipping_from
-    return model.Vendor(
-        id=supplier.id,
-        min_order=_cents(supplier.min_order),
-        shipping=model.Shipping(
-            _cents(supplier.shipping_fee), None if free_from is None else _cents(free_from)
-        ),
-        spend_rebates=tuple(
-            model.SpendRebate(_cents(Decimal(start)), int(Decimal(rate) * MILLION))
-            for start, rate in supplier.rebates.get("levels", ())
-        ),
-        related_party=supplier.related_party,
-    )
-
-
-def _cents(amount: Decimal) -> int:
-    return int(amount * 100)
 
 
 def _amount(cents: int | None) -> Decimal | None:

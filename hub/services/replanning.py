@@ -85,7 +85,9 @@ def cheapest(
     barred = {order.supplier_id} | {
         each.supplier_id
         for each in history.exclusions(session, order.round_id)
-        if each.practice_id == row.practice_id and each.supplier_id is not None
+        if each.practice_id == row.practice_id
+        and each.supplier_id is not None
+        and each.item_id in {None, row.item_id}
     }
     suppliers = {supplier.id: supplier for supplier in purchasing.suppliers(session)}
     offered = purchasing.offers(session, [row.item_id], now.date(), order.round_id)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from hub.domain.jobs import Job
+from hub.domain.purchasing.round_rules import sharing_of
 from hub.domain.purchasing.rounds import RoundStatus, RoundTerms, Step, after
 from hub.errors import Conflict, NotFound, Rejected
+from hub.services.frozen import freeze, freeze_if_needed
 from hub.storage import audit, purchasing, queue
 from hub.storage import rounds as store
+from hub.storage.round_offers import drop
 from hub.storage.session import ScopedSession
 from hub.storage.tables import PurchasingRound, PurchasingStep, new_id
 
@@ -35,12 +38,14 @@ def open_round(
         raise Rejected("A round needs a name.", reason="required", path="name")
     if terms.requisitions_until is not None and terms.requisitions_until <= now:
         raise Rejected("The time for requisitions must end later.", path="requisitionsUntil")
+    sharing_of(terms.allocation_rule)
     row = PurchasingRound(
         id=new_id(),
         name=name.strip(),
         opened_at=now,
         requisitions_until=terms.requisitions_until,
         categories=sorted({category.strip() for category in terms.categories} - {""}),
+        allocation_rule=terms.allocation_rule,
     )
     if purchasing.round_by_name(session, row.name) is not None:
         raise Conflict("There is a purchasing round of this name already.")
@@ -52,7 +57,7 @@ def open_round(
 
 def terms_of(row: PurchasingRound) -> RoundTerms:
     """What the round was opened with."""
-    return RoundTerms(row.requisitions_until, tuple(row.categories))
+    return RoundTerms(row.requisitions_until, tuple(row.categories), row.allocation_rule)
 
 
 def locked_round(session: ScopedSession, round_id: str) -> PurchasingRound:
@@ -130,10 +135,15 @@ def stated(why: str) -> str:
 
 
 def lock_round(session: ScopedSession, *, round_id: str, by: str = "", now: datetime) -> None:
-    """Fix the demand: requisitions and exclusions can no longer change."""
-    row = locked_round(session, round_id)
+    """Fix the demand and the offers: requisitions and exclusions can no longer change, and what
+    suppliers change in their catalogues no longer counts."""
+    _lock(session, locked_round(session, round_id), by, now)
+
+
+def _lock(session: ScopedSession, row: PurchasingRound, by: str, now: datetime) -> None:
     take(session, row, Step.LOCK, by=by, now=now)
     row.locked_at = now
+    freeze(session, row, now)
 
 
 def run_round(session: ScopedSession, *, round_id: str, by: str = "", now: datetime) -> int:
@@ -141,8 +151,8 @@ def run_round(session: ScopedSession, *, round_id: str, by: str = "", now: datet
     out and once the plan is approved."""
     row = locked_round(session, round_id)
     if row.status == RoundStatus.OPEN:
-        take(session, row, Step.LOCK, by=by, now=now)
-        row.locked_at = now
+        _lock(session, row, by, now)
+    freeze_if_needed(session, row, now)
     if row.status != RoundStatus.SOLVING:
         take(session, row, Step.SOLVE, by=by, now=now)
     return queue.add(
@@ -208,6 +218,7 @@ def reopen_round(
     row = locked_round(session, round_id)
     take(session, row, Step.REOPEN, by=by, why=stated(why), now=now)
     row.locked_at = None
+    drop(session, round_id)
     if not terms_of(row).in_window(now):
         row.requisitions_until = None
     store.drop_proposal(session, round_id)

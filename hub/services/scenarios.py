@@ -17,7 +17,15 @@ from hub.domain.purchasing.scenarios import (
     in_words,
 )
 from hub.errors import Conflict, NotFound, Rejected
-from hub.services.plans import NOTHING_FOUND, RoundProblem, demand_digest, figures_of, load_problem
+from hub.services.frozen import freeze_if_needed
+from hub.services.plans import NOTHING_FOUND, figures_of
+from hub.services.problems import (
+    RoundProblem,
+    demand_digest,
+    in_names,
+    load_problem,
+    names_of,
+)
 from hub.storage import purchasing, queue
 from hub.storage import rounds as plans
 from hub.storage import scenarios as store
@@ -46,6 +54,7 @@ def add_scenario(
         raise NotFound
     if row.status not in WITH_DEMAND:
         raise Conflict("A scenario needs the locked demand of a round.")
+    freeze_if_needed(session, row, now)
     if not 1 <= len(name.strip()) <= LONGEST_NAME:
         raise Rejected(f"A name has 1 to {LONGEST_NAME} characters.", path="name")
     names = {supplier.id: supplier.name for supplier in purchasing.suppliers(session)}
@@ -104,11 +113,12 @@ def save_scenario(
     for name, value in figures_of(plan).items():
         if name != "greedy_cost":
             setattr(row, name, value)
-    row.explanation = " ".join(plan.infeasible_because)
+    row.explanation = ""
     row.difference, row.suppliers, row.orders = None, None, None
     if plan.cost is None:
         row.state = "infeasible" if plan.status == "infeasible" else "failed"
-        row.explanation = row.explanation or NOTHING_FOUND
+        names = names_of(session, problem)
+        row.explanation = in_names(plan.infeasible_because, names) or NOTHING_FOUND
         return
     row.state = "solved"
     row.suppliers, row.orders = len({o.vendor for o in plan.orders}), len(plan.orders)

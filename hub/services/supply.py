@@ -8,6 +8,7 @@ from hub.domain.gs1 import gtin14
 from hub.domain.records import Record
 from hub.domain.supply import Item, Offer, SupplierTerms
 from hub.errors import Rejected
+from hub.services.frozen import note_offer, note_terms
 from hub.services.records import (
     ApplyContext,
     Outcome,
@@ -59,6 +60,8 @@ def apply_terms(session: ScopedSession, context: ApplyContext, record: Record) -
         setattr(row, name, value)
     if created:
         return Outcome.CREATED
+    if changed:
+        note_terms(session, row, context.received_at)
     return Outcome.CHANGED if changed else Outcome.UNCHANGED
 
 
@@ -113,6 +116,7 @@ def apply_offer(session: ScopedSession, context: ApplyContext, record: Record) -
         OfferTier(offer_id=row.id, from_packs=t.from_packs, price=t.price) for t in offer.tiers
     ]
     store.replace_tiers(session, row.id, tiers)
+    note_offer(session, row, tiers, context.received_at)
     return outcome
 
 

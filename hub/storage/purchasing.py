@@ -87,23 +87,31 @@ def suppliers(session: ScopedSession) -> Sequence[Supplier]:
     return session.scalars(select(Supplier).order_by(Supplier.id)).all()
 
 
+def items_of(session: ScopedSession, categories: Sequence[str]) -> set[str]:
+    """The items of some categories; of all where none is named."""
+    wanted = select(Item.id)
+    if categories:
+        wanted = wanted.where(Item.category.in_(categories))
+    return set(session.scalars(wanted))
+
+
 def offers(
-    session: ScopedSession, item_ids: Sequence[str], on: date, round_id: str | None = None
+    session: ScopedSession, item_ids: Sequence[str] | None, on: date, round_id: str | None = None
 ) -> Sequence[tuple[Offer, Sequence[OfferTier]]]:
-    """Offers for the items valid on a day, with their tiers ascending; bids only of the round."""
-    found = session.scalars(
-        select(Offer)
-        .where(
-            Offer.item_id.in_(item_ids),
-            or_(Offer.starts_on.is_(None), Offer.starts_on <= on),
-            or_(Offer.ends_on.is_(None), Offer.ends_on >= on),
-            or_(Offer.round_id.is_(None), Offer.round_id == round_id),
-        )
-        .order_by(Offer.supplier_id, Offer.item_id, Offer.external_id)
-    ).all()
+    """Offers for the items (None: all) valid on a day, with their tiers ascending; bids only of the
+    round."""
+    valid = [
+        or_(Offer.starts_on.is_(None), Offer.starts_on <= on),
+        or_(Offer.ends_on.is_(None), Offer.ends_on >= on),
+        or_(Offer.round_id.is_(None), Offer.round_id == round_id),
+    ]
+    if item_ids is not None:
+        valid.append(Offer.item_id.in_(item_ids))
+    order = (Offer.supplier_id, Offer.item_id, Offer.external_id)
+    found = session.scalars(select(Offer).where(*valid).order_by(*order)).all()
     tiers: dict[str, list[OfferTier]] = {offer.id: [] for offer in found}
     for tier in session.scalars(
-        select(OfferTier).where(OfferTier.offer_id.in_(tiers)).order_by(OfferTier.from_packs)
+        select(OfferTier).join(Offer).where(*valid).order_by(OfferTier.from_packs)
     ):
         tiers[tier.offer_id].append(tier)
     return [(offer, tiers[offer.id]) for offer in found if tiers[offer.id]]

@@ -105,6 +105,23 @@ def own_prices(
     return {(practice, item): Fraction(amount) / units for practice, item, amount, units in rows}
 
 
+def last_suppliers(
+    session: ScopedSession, practices: Sequence[str], start: date, before: date
+) -> dict[tuple[str, str], str]:
+    """(practice, item) → the supplier of the practice's last invoice from `start` on and before
+    `before`."""
+    rows = session.execute(
+        select(PricePoint.practice_id, PricePoint.item_id, PricePoint.supplier_id)
+        .where(
+            PricePoint.practice_id.in_(practices),
+            PricePoint.paid_on >= start,
+            PricePoint.paid_on < before,
+        )
+        .order_by(PricePoint.paid_on, PricePoint.id)
+    )
+    return {(practice, item): supplier for practice, item, supplier in rows}
+
+
 def drop_points(session: ScopedSession, order: PurchaseOrder) -> None:
     session.execute(
         delete(PricePoint).where(

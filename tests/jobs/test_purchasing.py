@@ -299,7 +299,7 @@ def test_demand_that_makes_no_sense_sends_the_round_back_with_the_reason(
     def rejected(*_: Any, **__: Any) -> None:
         raise Rejected("A tier is dearer than the one below.")
 
-    monkeypatch.setattr(purchasing_jobs.plans, "load_problem", rejected)
+    monkeypatch.setattr(purchasing_jobs.problems, "load_problem", rejected)
     assert solve(stocked, round_id).status == "locked"
     last = max(stocked.all(PurchasingStep), key=lambda step: step.number)
     assert (last.step, last.why) == ("stop_solving", "A tier is dearer than the one below.")

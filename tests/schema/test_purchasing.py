@@ -31,6 +31,13 @@ BID = """mutation($input: SubmitBidInput!) { submitBid(input: $input) {
 LOCK = """mutation($input: LockPurchasingRoundInput!) { lockPurchasingRound(input: $input) {
   ... on LockPurchasingRoundPayload { round { status } }
   ... on UserErrors { errors { code message } } } }"""
+RULES = """mutation($input: SetRoundRulesInput!) { setRoundRules(input: $input) {
+  ... on SetRoundRulesPayload { round { allocationRule rules
+    steps(first: 10) { nodes { step why } } } }
+  ... on UserErrors { errors { code field message } } } }"""
+EQUIVALENT = """mutation($input: ApproveEquivalentInput!) { approveEquivalent(input: $input) {
+  ... on ApproveEquivalentPayload { approval { id equivalent { name } withdrawnAt } }
+  ... on UserErrors { errors { code field message } } } }"""
 AGREE = """mutation($input: AddFeeAgreementInput!) { addFeeAgreement(input: $input) {
   ... on AddFeeAgreementPayload { agreement { maximumRate } }
   ... on UserErrors { errors { code message } } } }"""
@@ -142,3 +149,74 @@ def test_fees_need_an_agreement_that_members_can_read(market: Any) -> None:
         "feeAgreements": {"totalCount": 1}
     }
     assert member.code("{ supplierPayments(first: 5) { totalCount } }") == "BAD_INPUT"
+
+
+def test_rules_are_set_by_the_mso_and_read_by_everybody(market: Any) -> None:
+    acme = gid("Supplier", "acme")
+    given = {
+        "roundId": market.round["id"],
+        "why": "Two suppliers are enough.",
+        "allocationRule": "pooled_savings_by_volume",
+        "maxSuppliers": 2,
+        "commitments": [{"supplierId": acme, "category": "gloves", "share": "0.8"}],
+        "switchingCost": "20.00",
+        "splitLines": True,
+    }
+    found = market.office.data(RULES, input=given)["setRoundRules"]["round"]
+    assert found["allocationRule"] == "pooled_savings_by_volume"
+    assert found["rules"] == {
+        "maxSuppliers": 2,
+        "maxSuppliersPerPractice": None,
+        "maxSuppliersPerCategory": [],
+        "commitments": [{"supplierId": acme, "category": "gloves", "share": "0.80"}],
+        "withoutSuppliers": [],
+        "switchingCost": "20.00",
+        "splitLines": True,
+    }
+    assert found["steps"]["nodes"][-1]["why"].startswith("Two suppliers are enough. At most 2")
+    member = market.app(market.north, write=True)
+    read = member.data("{ purchasingRounds(first: 1) { nodes { rules } } }")
+    assert read["purchasingRounds"]["nodes"][0]["rules"] == found["rules"]
+    assert member.code(RULES, input=given) == "FORBIDDEN"
+    cent = {**given, "switchingCost": "0.001"}
+    errors = market.office.data(RULES, input=cent)["setRoundRules"]["errors"]
+    assert errors[0]["field"] == "switchingCost"
+
+
+def test_the_offers_of_a_locked_round_are_read_with_what_changed(market: Any) -> None:
+    facts = {"pack_units": 10, "pack_unit_code": "BX", "updated_at": market.now}
+    market.add(
+        tables.Offer(
+            id="o",
+            supplier_id="acme",
+            item_id="gloves",
+            external_id="o",
+            vendor_part="G",
+            **facts,
+        ),
+        tables.OfferTier(offer_id="o", from_packs=0, price=Decimal("9.00")),
+    )
+    market.office.data(LOCK, input={"roundId": market.round["id"]})
+    read = """{ purchasingRounds(first: 1) { nodes {
+      offers(first: 5) { nodes { tiers difference item { name } supplier { name } } }
+      suppliers(first: 5) { nodes { minOrder supplier { name } } } } } }"""
+    [found] = market.app(market.north).data(read)["purchasingRounds"]["nodes"]
+    [offer] = found["offers"]["nodes"]
+    assert offer == {
+        "tiers": [{"fromPacks": 0, "price": "9.00"}],
+        "difference": "",
+        "item": {"name": "Gloves"},
+        "supplier": {"name": "Acme"},
+    }
+    assert found["suppliers"]["nodes"] == [{"minOrder": "0.00", "supplier": {"name": "Acme"}}]
+
+
+def test_a_practice_approves_its_own_equivalents(market: Any) -> None:
+    market.add(tables.Item(id="nitrile", gtin="00012345678912", name="Nitrile", category="gloves"))
+    north, south = market.app(market.north, write=True), market.app(market.south)
+    given = {"itemId": gid("Item", "gloves"), "equivalentId": gid("Item", "nitrile")}
+    found = north.data(EQUIVALENT, input=given)["approveEquivalent"]["approval"]
+    assert (found["equivalent"], found["withdrawnAt"]) == ({"name": "Nitrile"}, None)
+    listed = "{ approvedEquivalents(first: 5) { totalCount } }"
+    assert north.data(listed)["approvedEquivalents"]["totalCount"] == 1
+    assert south.data(listed)["approvedEquivalents"]["totalCount"] == 0

@@ -118,7 +118,13 @@ def _only(
             rules,
             max_vendors=None,
             max_vendors_per_category=(),
-            forbid=tuple(ban for ban in rules.forbid if ban.practice == practice),
+            forbid=tuple(
+                ban
+                for ban in rules.forbid
+                if ban.practice == practice
+                and (not ban.item or ban.item in wanted)
+                and (not ban.offer_item or ban.offer_item in sources)
+            ),
             commitments=(),
             switching_cost=tuple(
                 s for s in rules.switching_cost if s.practice == practice and s.item in wanted

@@ -23,6 +23,7 @@ def faults_of_rules(instance: Instance, awards: Iterable[Award]) -> list[str]:
     return [
         *_faults_of_offers(instance, awards),
         *_faults_of_orders(instance, awards),
+        *_faults_of_bans(instance, awards),
         *_faults_of_counts(instance, awards),
         *_faults_of_commitments(instance, awards),
     ]
@@ -134,7 +135,6 @@ def _named(offer: Offer) -> str:
 
 def _faults_of_orders(instance: Instance, awards: tuple[Award, ...]) -> list[str]:
     least = {vendor.id: vendor.min_order for vendor in instance.vendors}
-    forbidden = {(ban.practice, ban.vendor) for ban in instance.rules.forbid}
     faults = []
     for order in orders_of(instance, awards):
         if order.goods < least[order.vendor]:
@@ -142,9 +142,16 @@ def _faults_of_orders(instance: Instance, awards: tuple[Award, ...]) -> list[str
                 f"The order of practice {order.practice} at vendor {order.vendor} is below the "
                 f"minimum of {money(least[order.vendor])}."
             )
-        if (order.practice, order.vendor) in forbidden:
-            faults.append(f"Practice {order.practice} may not buy from vendor {order.vendor}.")
     return faults
+
+
+def _faults_of_bans(instance: Instance, awards: tuple[Award, ...]) -> list[str]:
+    offers = {(offer.vendor, offer.key): offer for offer in instance.offers}
+    return [
+        ban.sentence
+        for ban in instance.rules.forbid
+        if any(a.practice == ban.practice and ban.bars(a.item, offers[a.source]) for a in awards)
+    ]
 
 
 def _faults_of_counts(instance: Instance, awards: tuple[Award, ...]) -> list[str]:

@@ -15,7 +15,7 @@ from hub.domain.purchasing.instance import Instance
 from hub.domain.purchasing.model import build
 from hub.domain.purchasing.plan import money
 from hub.domain.purchasing.pricing import Line
-from hub.domain.purchasing.problem import compile_instance
+from hub.domain.purchasing.problem import bans_of, compile_instance
 from hub.domain.purchasing.search import Stop, never
 
 T = TypeVar("T")
@@ -131,10 +131,10 @@ def _no_source(instance: Instance, line: Line) -> str:
     sellers = [offer for offer in instance.offers if offer.item in sources]
     if not sellers:
         return f"No vendor sells item {wanted}."
-    forbidden = {ban.vendor for ban in instance.rules.forbid if ban.practice == practice}
+    bans = bans_of(instance).get(practice, [])
     reasons = dict.fromkeys(
         f"vendor {offer.vendor} is forbidden to it"
-        if offer.vendor in forbidden
+        if any(ban.bars(wanted, offer) for ban in bans)
         else f"vendor {offer.vendor} sells at most {offer.max_packs} packs"
         for offer in sorted(sellers, key=lambda o: (o.vendor, o.item))
     )
@@ -158,8 +158,7 @@ def sentence(instance: Instance, rule: Rule) -> str:
             f"Vendor {promise.vendor} must get at least {percent} % of category {promise.category}."
         )
     if rule.kind == "forbid":
-        ban = rules.forbid[rule.at]
-        return f"Practice {ban.practice} may not buy from vendor {ban.vendor}."
+        return rules.forbid[rule.at].sentence
     if rule.kind == "min_order":
         vendor = instance.vendors[rule.at]
         return f"Each order at vendor {vendor.id} must reach {money(vendor.min_order)}."

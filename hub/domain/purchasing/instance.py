@@ -137,10 +137,29 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """The practice does not buy from the vendor."""
+    """The practice does not buy from the vendor; with `item` only not for its line of that item.
+    `offer_item` names an equivalent it does not take (from that vendor, or from any if empty)."""
 
     practice: str
-    vendor: str
+    vendor: str = ""
+    item: str = ""
+    offer_item: str = ""
+
+    def bars(self, item: str, offer: Offer) -> bool:
+        """True if the practice's line of `item` may not be bought at the offer."""
+        return (
+            self.vendor in ("", offer.vendor)
+            and self.item in ("", item)
+            and self.offer_item in ("", offer.item)
+        )
+
+    @property
+    def sentence(self) -> str:
+        """The rule in words."""
+        what = f" item {self.offer_item}" if self.offer_item else ""
+        line = f" for item {self.item}" if self.item else ""
+        vendor = f" from vendor {self.vendor}" if self.vendor else ""
+        return f"Practice {self.practice} may not buy{what}{line}{vendor}."
 
 
 @dataclass(frozen=True, slots=True)

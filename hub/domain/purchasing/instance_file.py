@@ -164,10 +164,11 @@ def _rules(value: Any, path: str) -> Rules:
 
 
 def _forbidden(value: Any, path: str) -> Forbidden:
-    row = fields.mapping(value, path, ("practice", "vendor"), ("practice", "vendor"))
+    named = ("vendor", "item", "offer_item")
+    row = fields.mapping(value, path, ("practice", *named), ("practice",))
     return Forbidden(
         fields.text(row["practice"], f"{path}.practice"),
-        fields.text(row["vendor"], f"{path}.vendor"),
+        *(fields.text(row[key], f"{path}.{key}") if key in row else "" for key in named),
     )
 
 

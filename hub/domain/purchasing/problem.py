@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hub.domain.purchasing.instance import Cents, Demand, Instance, Offer
+from hub.domain.purchasing.instance import Cents, Demand, Forbidden, Instance, Offer
 from hub.domain.purchasing.pricing import Line, Source
 
 Ints = npt.NDArray[np.int64]
@@ -116,11 +116,19 @@ def compile_instance(instance: Instance) -> Problem:
     )
 
 
+def bans_of(instance: Instance) -> dict[str, list[Forbidden]]:
+    """Practice → what is forbidden to it."""
+    found: dict[str, list[Forbidden]] = {}
+    for ban in instance.rules.forbid:
+        found.setdefault(ban.practice, []).append(ban)
+    return found
+
+
 def _options(
     instance: Instance, offers: Sequence[Offer], demand: Sequence[Demand]
 ) -> tuple[tuple[Option, ...], ...]:
     sources = {item.id: (item.id, *item.equivalents) for item in instance.items}
-    forbidden = {(ban.practice, ban.vendor) for ban in instance.rules.forbid}
+    bans = bans_of(instance)
     switches = {(s.practice, s.item): s for s in instance.rules.switching_cost}
     by_item: dict[str, list[int]] = {}
     for n, offer in enumerate(offers):
@@ -134,7 +142,8 @@ def _options(
             packs = offer.packs_for(line.units)
             least = offer.multiple if instance.rules.split_lines else packs
             too_many = offer.max_packs is not None and least > offer.max_packs
-            if too_many or (line.practice, offer.vendor) in forbidden:
+            barred = any(ban.bars(line.item, offer) for ban in bans.get(line.practice, ()))
+            if too_many or barred:
                 continue
             leaves = switch is not None and switch.incumbent != offer.vendor
             found.append(Option(n, packs, switch.cost if switch and leaves else 0))

@@ -113,11 +113,7 @@ class Search:
                 (
                     k
                     for k, option in enumerate(options)
-                    if (
-                        self.problem.offers[option.offer].vendor,
-                        self.problem.offers[option.offer].item,
-                    )
-                    == start.get(line)
+                    if self.problem.source(option.offer) == start.get(line)
                 ),
                 instead,
             )

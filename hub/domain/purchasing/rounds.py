@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from hub.domain.purchasing.round_rules import DEFAULT_ALLOCATION
 from hub.errors import Conflict
 
 
@@ -37,6 +38,8 @@ class Step(StrEnum):
     """What may be done to a round; the word is kept with who did it and why."""
 
     OPEN = "open"
+    SET_RULES = "set_rules"
+    CHANGE_RULES = "change_rules"
     LOCK = "lock"
     INVITE_BIDS = "invite_bids"
     CLOSE_BIDDING = "close_bidding"
@@ -59,6 +62,8 @@ _PLANNABLE = frozenset({RoundStatus.LOCKED, RoundStatus.SOLVED, RoundStatus.INFE
 _BEFORE_APPROVAL = _PLANNABLE | {RoundStatus.BIDDING}
 
 TRANSITIONS: Mapping[Step, tuple[frozenset[RoundStatus], RoundStatus]] = {
+    Step.SET_RULES: (frozenset({RoundStatus.OPEN}), RoundStatus.OPEN),
+    Step.CHANGE_RULES: (_PLANNABLE, RoundStatus.LOCKED),
     Step.LOCK: (frozenset({RoundStatus.OPEN}), RoundStatus.LOCKED),
     Step.INVITE_BIDS: (_PLANNABLE, RoundStatus.BIDDING),
     Step.CLOSE_BIDDING: (frozenset({RoundStatus.BIDDING}), RoundStatus.LOCKED),
@@ -92,11 +97,12 @@ def after(status: str, step: Step) -> RoundStatus:
 
 @dataclass(frozen=True, slots=True)
 class RoundTerms:
-    """What a round is opened with: until when (aware) practices state their demand, and which
-    categories of items it buys (empty: all)."""
+    """What a round is opened with: until when (aware) practices state their demand, which
+    categories of items it buys (empty: all), and how what pooling brings is shared."""
 
     requisitions_until: datetime | None = None
     categories: tuple[str, ...] = ()
+    allocation_rule: str = DEFAULT_ALLOCATION
 
     def in_window(self, now: datetime) -> bool:
         """True while requisitions may still come."""
@@ -109,27 +115,25 @@ class RoundTerms:
 
 @dataclass(frozen=True, slots=True)
 class AwardedLine:
-    """A line as a practice approved it: `price` per pack."""
+    """A line, or a part of one, as a practice approved it: `price` per pack."""
 
-    offer_id: str
     packs: int
     price: Decimal
 
 
 def still_holds(
-    approved: Mapping[str, AwardedLine],
+    approved: Mapping[tuple[str, str], AwardedLine],
     approved_pays: Decimal,
-    planned: Mapping[str, AwardedLine],
+    planned: Mapping[tuple[str, str], AwardedLine],
     planned_pays: Decimal,
 ) -> bool:
-    """True if what a practice approved covers a later plan (both by item id): the same offers and
-    packs, no price higher, and the practice pays no more."""
+    """True if what a practice approved covers a later plan (both by item and offer): the same
+    offers and packs, no price higher, and the practice pays no more."""
     return (
         approved.keys() == planned.keys()
         and planned_pays <= approved_pays
         and all(
-            (line.offer_id, line.packs) == (approved[item].offer_id, approved[item].packs)
-            and line.price <= approved[item].price
-            for item, line in planned.items()
+            line.packs == approved[key].packs and line.price <= approved[key].price
+            for key, line in planned.items()
         )
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hub.domain.purchasing.instance import Instance, Tier
+from hub.domain.purchasing.instance import Instance, Offer, Tier
 from hub.errors import Rejected
 
 MOST_PERCENT = 1_000
@@ -18,11 +18,12 @@ MOST_PERCENT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class OfferTiers:
-    """What a vendor would ask for an item instead."""
+    """What a vendor would ask for an item instead; with `offer` only at that offer of the item."""
 
     vendor: str
     item: str
     tiers: tuple[Tier, ...]
+    offer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def apply_changes(instance: Instance, changes: Changes) -> Instance:
         for line in instance.demand
         if percent.get(category[line.item]) != 0
     ]
-    tiers = {(each.vendor, each.item): each.tiers for each in changes.offer_tiers}
+    tiers = {(each.vendor, each.item, each.offer): each.tiers for each in changes.offer_tiers}
     dropped = set(changes.drop_vendors)
     rules = instance.rules
     if changes.max_vendors is not None:
@@ -60,7 +61,7 @@ def apply_changes(instance: Instance, changes: Changes) -> Instance:
         demand=tuple(demand),
         vendors=tuple(vendor for vendor in instance.vendors if vendor.id not in dropped),
         offers=tuple(
-            replace(offer, tiers=tiers.get((offer.vendor, offer.item), offer.tiers))
+            replace(offer, tiers=_tiers_of(offer, tiers))
             for offer in instance.offers
             if offer.vendor not in dropped
         ),
@@ -73,6 +74,13 @@ def apply_changes(instance: Instance, changes: Changes) -> Instance:
     )
 
 
+def _tiers_of(
+    offer: Offer, tiers: Mapping[tuple[str, str, str], tuple[Tier, ...]]
+) -> tuple[Tier, ...]:
+    anyone = tiers.get((offer.vendor, offer.item, ""), offer.tiers)
+    return tiers.get((offer.vendor, offer.item, offer.id), anyone)
+
+
 def _share(units: int, percent: int) -> int:
     """So many percent of the units, rounded up."""
     return -(-units * percent // 100)
@@ -80,11 +88,11 @@ def _share(units: int, percent: int) -> int:
 
 def _check(instance: Instance, changes: Changes) -> None:
     vendors = {vendor.id for vendor in instance.vendors}
-    offers = {(offer.vendor, offer.item) for offer in instance.offers}
+    offers = {(o.vendor, o.item, key) for o in instance.offers for key in ("", o.id)}
     categories = {item.category for item in instance.items}
     if set(changes.drop_vendors) - vendors:
         raise Rejected("A supplier to drop sells nothing in this round.", path="dropSuppliers")
-    if any((each.vendor, each.item) not in offers for each in changes.offer_tiers):
+    if any((each.vendor, each.item, each.offer) not in offers for each in changes.offer_tiers):
         raise Rejected("A supplier does not offer that item in this round.", path="offerTiers")
     for name, percent in changes.demand_percent:
         if name not in categories:
@@ -104,6 +112,7 @@ def changes_to_json(changes: Changes) -> dict[str, Any]:
                 "vendor": each.vendor,
                 "item": each.item,
                 "tiers": [[tier.from_packs, tier.price] for tier in each.tiers],
+                "offer": each.offer,
             }
             for each in changes.offer_tiers
         ],
@@ -122,6 +131,7 @@ def changes_from_json(stored: Mapping[str, Any]) -> Changes:
                 each["vendor"],
                 each["item"],
                 tuple(Tier(packs, cents) for packs, cents in each["tiers"]),
+                each.get("offer", ""),
             )
             for each in stored["offer_tiers"]
         ),

@@ -121,7 +121,7 @@ def _even(instance: Instance, due: Mapping[str, Fraction]) -> dict[str, Fraction
     for line in instance.demand:
         asked[line.practice].add((line.item, line.units))
     for ban in instance.rules.forbid:
-        asked[ban.practice].add(("forbid", ban.vendor))
+        asked[ban.practice].add(("forbid", ban.vendor, ban.item, ban.offer_item))
     for switch in instance.rules.switching_cost:
         asked[switch.practice].add((switch.item, switch.incumbent, switch.cost))
     alike: defaultdict[frozenset[Hashable], list[str]] = defaultdict(list)

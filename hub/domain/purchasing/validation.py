@@ -106,7 +106,16 @@ def _rules(instance: Instance, practices: set[str], items: set[str], vendors: se
         _amount(limit, path, most=LARGEST_UNITS)
     for n, ban in enumerate(rules.forbid):
         _known(ban.practice, practices, f"rules.forbid[{n}].practice", "practices")
-        _known(ban.vendor, vendors, f"rules.forbid[{n}].vendor", "vendors")
+        for name, table, known in (
+            ("vendor", "vendors", vendors),
+            ("item", "items", items),
+            ("offer_item", "items", items),
+        ):
+            key = getattr(ban, name)
+            if key:
+                _known(key, known, f"rules.forbid[{n}].{name}", table)
+        if not ban.vendor and not ban.offer_item:
+            reject("forbids_nothing", f"rules.forbid[{n}]", "must name a vendor or an offer_item.")
     for n, promise in enumerate(rules.commitments):
         path = f"rules.commitments[{n}]"
         _known(promise.vendor, vendors, f"{path}.vendor", "vendors")

@@ -10,6 +10,7 @@ import typer
 
 from hub.domain.agreements import practice_scope
 from hub.domain.purchasing.requisition_file import read_requisition
+from hub.domain.purchasing.round_rules import rules_from_json, rules_in_words
 from hub.domain.supply_bids import read_bid
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit
@@ -48,10 +49,12 @@ def list_rounds(limit: Limit = 50, as_json: AsJson = False) -> None:
 
 
 def show(named: Named, as_json: AsJson = False) -> None:
-    """Show one round: its figures, its steps with who and why, and every version of its plan."""
+    """Show one round: its figures, rules, steps with who and why, and every version of its plan."""
     with common.opened() as hub, hub.database.read(SCOPE) as session:
         row = round_named(session, named)
-        facts = _facts(row)
+        suppliers = {each.id: each.name for each in purchasing.suppliers(session)}
+        rules = rules_in_words(rules_from_json(row.rules), suppliers)
+        facts = {**_facts(row), "allocation_rule": row.allocation_rule, "rules": rules}
         steps = [
             common.fields_of(
                 step, "number", "step", "to_status", "plan_version", "taken_by", "why", "taken_at"

@@ -72,6 +72,7 @@ from hub.storage.tables.requisitions import (
     ParLevel,
     RequisitionEntry,
 )
+from hub.storage.tables.round_offers import ApprovedEquivalent, RoundOffer, RoundSupplier
 from hub.storage.tables.rounds import (
     PlanAward,
     PlanShare,
@@ -129,7 +130,8 @@ from hub.storage.tables.visits import (
 )
 
 __all__ = [
-    "Allergy", "Appointment", "AppointmentResource", "AuditEvent", "AuditHead", "Base",
+    "Allergy", "Appointment", "AppointmentResource", "ApprovedEquivalent", "AuditEvent",
+    "AuditHead", "Base",
     "BenchmarkQuarter", "Bid", "BidInvitation", "Charge", "Client", "ClientDocument",
     "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck", "ConnectionPractice",
     "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage", "DataIssue", "DataKey",
@@ -145,7 +147,8 @@ __all__ = [
     "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion",
     "PurchasingParticipation", "PurchasingPlan", "PurchasingRound", "PurchasingScenario",
     "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry", "RequisitionLine",
-    "Saving", "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement", "Shortfall",
+    "RoundOffer", "RoundSupplier", "Saving", "SavingLine", "ScenarioShare", "Schedule",
+    "ServiceAgreement", "Shortfall",
     "SolveCheckpoint", "Sourced", "StreamState", "Supplier", "SupplierPayment", "SyncCursor",
     "SyncRun", "Worker", "new_id", "triggers",
 ]  # fmt: skip

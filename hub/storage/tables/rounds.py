@@ -40,8 +40,8 @@ class PurchasingStep(Base):
 class PurchasingPlan(Base):
     """One version of a round's plan, kept whatever becomes of it.
 
-    `digest` is the SHA-256 of `document` in its canonical form, `demand_digest` that of the
-    instance it solves.
+    Of `coalitions` sampled, `better_alone` would pay less without the rest. `digest` is the SHA-256
+    of `document` in its canonical form, `demand_digest` that of the instance it solves.
     """
 
     __tablename__ = "purchasing_plans"
@@ -57,6 +57,8 @@ class PurchasingPlan(Base):
     pooled_cost: Mapped[Decimal | None] = mapped_column(Money)
     lower_bound: Mapped[Decimal | None] = mapped_column(Money)
     gap: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    coalitions: Mapped[int | None]
+    better_alone: Mapped[int | None]
     explanation: Mapped[str] = mapped_column(default="")
     document: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
@@ -82,7 +84,8 @@ class PlanShare(PracticeOwned, Base):
 
 
 class PlanAward(PracticeOwned, Base):
-    """A practice's line under one version of a plan; `item_id` is what it asked for."""
+    """A practice's line under one version of a plan, or a part of it where lines may be split;
+    `item_id` is what it asked for."""
 
     __tablename__ = "plan_awards"
     domain = Domain.SUPPLY
@@ -96,7 +99,7 @@ class PlanAward(PracticeOwned, Base):
     price: Mapped[Decimal] = mapped_column(Money)
     amount: Mapped[Decimal] = mapped_column(Money)
 
-    __table_args__ = (UniqueConstraint("practice_id", "plan_id", "item_id"),)
+    __table_args__ = (UniqueConstraint("practice_id", "plan_id", "item_id", "offer_id"),)
 
 
 class PurchasingParticipation(PracticeOwned, Base):
@@ -115,8 +118,8 @@ class PurchasingParticipation(PracticeOwned, Base):
 
 
 class PurchasingExclusion(PracticeOwned, Base):
-    """What a practice keeps out of a round: an item it buys itself, or a supplier it does not buy
-    from. Exactly one of the two is set."""
+    """What a practice keeps out of a round: an item it buys itself, a supplier it does not buy
+    from, or, where both are set, that item from that supplier."""
 
     __tablename__ = "purchasing_exclusions"
     domain = Domain.SUPPLY

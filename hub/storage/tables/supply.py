@@ -112,7 +112,8 @@ class PurchasingRound(Base):
     """A round of group purchasing, owned by the MSO; figures are set when it is solved.
 
     `status` and the steps that change it: `hub/domain/purchasing/rounds.py`. `categories` limits
-    what is bought (empty: everything), `plan_version` counts the plans made so far.
+    what is bought (empty: everything), `plan_version` counts the plans made so far. `rules` and
+    `allocation_rule`: `hub/domain/purchasing/round_rules.py`.
     """
 
     __tablename__ = "purchasing_rounds"
@@ -137,6 +138,7 @@ class PurchasingRound(Base):
     requisitions_until: Mapped[datetime | None]
     categories: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     plan_digest: Mapped[str] = mapped_column(default="", server_default="")
+    rules: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
     __table_args__ = (Index(None, "opened_at", "id"),)
 

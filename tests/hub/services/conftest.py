@@ -23,7 +23,7 @@ from hub.domain.agreements import (
 from hub.domain.purchasing.rounds import RoundTerms
 from hub.domain.purchasing.solve import solve
 from hub.domain.records import Issue, Record
-from hub.services import approvals, plans, requisitions, rounds
+from hub.services import approvals, plans, problems, requisitions, rounds
 from hub.services.apply import ApplyContext, Outcome, apply
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import (
@@ -155,7 +155,7 @@ class Pool:
         """Lock and solve the round; its row afterwards."""
         self.work(lambda s: rounds.run_round(s, round_id=round_id, now=self.now))
         with self.desk.database.read(ALL) as session:
-            problem = plans.load_problem(
+            problem = problems.load_problem(
                 session, round_id=round_id, on=self.now.date(), seconds=10.0, gap=0
             )
         plan = solve(problem.instance)

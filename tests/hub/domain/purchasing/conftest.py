@@ -123,12 +123,7 @@ def some_rules(
             (name, draw(st.integers(1, 2)))
             for name in draw(st.sets(st.sampled_from(names), max_size=1))
         ),
-        forbid=tuple(
-            Forbidden(*pair)
-            for pair in draw(
-                st.sets(st.tuples(st.sampled_from(practices), st.sampled_from(vendors)), max_size=1)
-            )
-        ),
+        forbid=tuple(draw(st.lists(some_ban(practices, lines, vendors), max_size=2))),
         commitments=tuple(
             Commitment(
                 draw(st.sampled_from(vendors)), name, draw(st.sampled_from([300_000, 800_000]))
@@ -141,6 +136,20 @@ def some_rules(
             for p, i in sorted(switched)
         ),
     )
+
+
+@st.composite
+def some_ban(
+    draw: st.DrawFn, practices: list[str], lines: list[tuple[str, str]], vendors: list[str]
+) -> Forbidden:
+    """A vendor for a practice, for one of its lines, or an item in place of another."""
+    kind = draw(st.sampled_from(["vendor", "line", "equivalent"]))
+    practice, item = draw(st.sampled_from(lines))
+    if kind == "vendor":
+        return Forbidden(draw(st.sampled_from(practices)), draw(st.sampled_from(vendors)))
+    if kind == "line":
+        return Forbidden(practice, draw(st.sampled_from(vendors)), item)
+    return Forbidden(practice, "", item, draw(st.sampled_from(lines))[1])
 
 
 def cheapest_by_trial(instance: Instance) -> int | None:

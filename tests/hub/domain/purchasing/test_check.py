@@ -173,3 +173,13 @@ def test_prices_follow_pooled_packs_and_free_freight_the_invoiced_goods() -> Non
     ]
     assert [(rebate.spend, rebate.amount) for rebate in priced.rebates] == [(20_000, 1_000)]
     assert priced.cost == 20_000 + 1_000 - 1_000 + 30
+
+
+def test_a_ban_may_hold_for_one_line_or_one_equivalent() -> None:
+    offer = Offer("v", "j", 1, (Tier(0, 1),))
+    assert Forbidden("a", "v", "i").bars("i", offer)
+    assert not Forbidden("a", "v", "k").bars("i", offer)
+    assert Forbidden("a", "", "i", "j").bars("i", offer)
+    assert not Forbidden("a", "", "i", "i").bars("i", offer)
+    assert Forbidden("a", "v", "i").sentence == "Practice a may not buy for item i from vendor v."
+    assert Forbidden("a", "", "i", "j").sentence == "Practice a may not buy item j for item i."

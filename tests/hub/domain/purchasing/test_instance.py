@@ -105,6 +105,18 @@ FAULTS: list[tuple[str, Edit, str, str]] = [
         "not among vendors",
     ),
     (
+        "forbidden item unknown",
+        lambda d: d["rules"].update(forbid=[{"practice": "oak", "offer_item": "mask"}]),
+        "rules.forbid[0].offer_item",
+        "not among items",
+    ),
+    (
+        "nothing forbidden",
+        lambda d: d["rules"].update(forbid=[{"practice": "oak", "item": "glove-m"}]),
+        "rules.forbid[0]",
+        "must name a vendor or an offer_item",
+    ),
+    (
         "committed vendor unknown",
         lambda d: d["rules"].update(
             commitments=[{"vendor": "acme", "category": "gloves", "share": "0.5"}]
