@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from connectors.sdk.hl7v2.acknowledging import Processed, application_ack, application_code
+from connectors.ehr_hl7v2.master_files import MASTER_FILE, acknowledge, is_not_posted
+from connectors.sdk.hl7v2.acknowledging import Processed, application_code
 from hub import log
+from hub.domain.agreements import practice_scope, unrestricted_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import NotFound, NotSupported, Rejected
-from hub.services import outbound
+from hub.services import intake, outbound
 from hub.storage import connections, inbox, outbox, queue
 from hub.storage.outbox import Outgoing
 from hub.storage.session import ScopedSession
@@ -19,19 +21,38 @@ from hub.storage.tables import Connection, InboundMessage
 from jobs.context import RunningJob
 
 logger = log.get(__name__)
+_SCOPE = unrestricted_scope("acknowledging")
 
 LISTENER_QUEUE = "mllp"
 """Jobs in it are taken by processes with open connections (`hub.entrypoints.mllp_replies`), never
 by a worker."""
 
 
-def processed(row: InboundMessage) -> Processed | None:
-    """What a row says of its processing; None while it waits for it."""
+def processed(session: ScopedSession, row: InboundMessage) -> Processed | None:
+    """What is stored of a message's processing; None while it waits for it."""
     if row.processed_at is None or row.state == "received":
         return None
     return Processed(
-        row.id, row.state, row.fault_code, row.fault_path, row.fault_text, row.processed_at
+        row.id,
+        row.state,
+        row.fault_code,
+        row.fault_path,
+        row.fault_text,
+        row.processed_at,
+        _unapplied(session, row),
     )
+
+
+def _unapplied(session: ScopedSession, row: InboundMessage) -> tuple[Issue, ...]:
+    """What of a master file was not applied, as its issues say."""
+    if not row.message_type.startswith(MASTER_FILE):
+        return ()
+    found = inbox.issues_of(session, row.id)
+    return tuple(sorted((i for i in found if is_not_posted(i.code, i.path)), key=_by_place))
+
+
+def _by_place(issue: Issue) -> tuple[int, str]:
+    return len(issue.path), issue.path
 
 
 def owe(
@@ -43,16 +64,43 @@ def owe(
     fault: Issue | None,
     now: datetime,
 ) -> None:
-    """Queue the acknowledgement that `message` asked for, in the transaction that ends it.
+    """Queue the acknowledgement that `message` asked for, in the transaction that ends it and after
+    its issues are written.
 
     `message` is as it was before: read again to the same end, it is not acknowledged again.
     """
     if message.kind != "hl7v2":
         return
     at = (fault.code, fault.path, fault.text) if fault else ("", "", "")
-    before, ended = processed(message), Processed(message.id, state, *at, now)
-    if before is not None and (before.state, before.fault_code) == (state, ended.fault_code):
+    was = (message.state, message.fault_code) if message.processed_at is not None else None
+    if was == (state, at[0]):
         return
+    ended = Processed(message.id, state, *at, now, _unapplied(session, message))
+    _queue(job, session, message, ended)
+
+
+def owe_after_end(job: RunningJob) -> None:
+    """Tell the sender of a message whose job ended without having read it."""
+    context, inbox_id = job.context, str(job.args["inbox_id"])
+
+    def effects(session: ScopedSession) -> None:
+        message = inbox.get(session, inbox_id)
+        if message is None or message.fault_code != intake.NOT_READ.code:  # read in the meantime
+            return
+        ended = processed(session, message)
+        if ended is not None:
+            _queue(job, session, message, ended)
+
+    with context.database.read(_SCOPE) as session:
+        message = inbox.get(session, inbox_id)
+    practice_id = message.practice_id if message is not None else None
+    job.finish(practice_scope(practice_id) if practice_id else _SCOPE, effects)
+
+
+def _queue(
+    job: RunningJob, session: ScopedSession, message: InboundMessage, ended: Processed
+) -> None:
+    now = job.context.now()
     wishes = message.headers.get("msh-15", ""), message.headers.get("msh-16", "")
     code = application_code(*wishes, ended.ending)
     if code is None:
@@ -60,7 +108,7 @@ def owe(
     destination = _return_connection(session, message)
     if destination is not None:
         content = inbox.raw(message, job.context.crypto)
-        ack = application_ack(content, ended, code, accept="AL")
+        ack = acknowledge(content, ended, code, accept="AL")
         outgoing = Outgoing(
             destination.id, message.practice_id, "ACK", ended.control_id, len(ack), content=ack
         )

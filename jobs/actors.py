@@ -56,6 +56,7 @@ class ActorSpec:
 
 ACTORS: dict[Job, ActorSpec] = {
     Job.SEND_ACKNOWLEDGEMENT: ActorSpec(acknowledging.send, 1 * MINUTE),
+    Job.OWE_ACKNOWLEDGEMENT: ActorSpec(acknowledging.owe_after_end, 1 * MINUTE),
     Job.PROCESS_MESSAGE: ActorSpec(
         ingest.process_message, 1 * MINUTE, together=ingest_together.process_messages
     ),

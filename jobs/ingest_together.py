@@ -137,11 +137,12 @@ def _apply(context: JobContext, practice_id: str, zone: ZoneInfo, read: Sequence
             count = len(each.parsed.issues) + len(applying.issues)
             ended = {"id": each.message.id, "state": "processed", "processed_at": now}
             outcomes.append({**ended, "issues": count})
+        session.flush()
+        inbox.save_issues(session, issues)
+        for each in read:
             acknowledging.owe(
                 each.job, session, each.message, state="processed", fault=None, now=now
             )
-        session.flush()
-        inbox.save_issues(session, issues)
         inbox.set_outcomes(session, outcomes)
         queue.finish_many(session, [each.job.claimed for each in read], now=now)
         session.after_commit.append(context.database.bell.ring_here)

@@ -10,6 +10,7 @@ class Job(StrEnum):
 
     PROCESS_MESSAGE = "ingest.process_message"
     TAKE_FILES = "files.take"
+    OWE_ACKNOWLEDGEMENT = "acknowledging.owe_after_end"
     SEND_ACKNOWLEDGEMENT = "acknowledging.send"
     SYNC_ALL = "pull.sync_all"
     SYNC_STREAMS = "pull.sync_streams"

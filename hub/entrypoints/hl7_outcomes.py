@@ -34,4 +34,4 @@ class Outcomes:
     def _look(self, inbox_id: str) -> Processed | None:
         with self._database.read(_SCOPE) as session:
             row = inbox.get(session, inbox_id)
-        return None if row is None else processed(row)
+            return None if row is None else processed(session, row)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from connectors.ehr_hl7v2.master_files import acknowledge
 from connectors.ehr_hl7v2.receiving import Limits
-from connectors.sdk.hl7v2.acknowledging import Processed, accept_code, application_ack
+from connectors.sdk.hl7v2.acknowledging import Processed, accept_code
 from connectors.sdk.hl7v2.acks import build_ack, new_control_id
 from connectors.sdk.hl7v2.batches import Batch, build_batch_ack, is_batch, read_batch
 from connectors.sdk.hl7v2.faults import Fault
@@ -205,7 +206,7 @@ class Receiver:
             return _acknowledge(judgement, _LATE, self._now())
         code = accept_code(*wishes(judgement.header), processed.fault)
         content = judgement.arrival.content
-        return application_ack(content, processed, code) if code else b""
+        return acknowledge(content, processed, code) if code else b""
 
     def admits_address(self, address: str) -> bool:
         """Whether to listen to an address at all."""

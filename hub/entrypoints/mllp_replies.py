@@ -16,7 +16,8 @@ from typing import Protocol
 from sqlalchemy import select
 
 from connectors.ehr_hl7v2.config import Config
-from connectors.sdk.hl7v2.acknowledging import application_ack, application_code
+from connectors.ehr_hl7v2.master_files import acknowledge
+from connectors.sdk.hl7v2.acknowledging import application_code
 from connectors.sdk.hl7v2.acks import read_ack
 from hub import log
 from hub.domain.agreements import unrestricted_scope
@@ -152,7 +153,7 @@ class Replies:
         """The acknowledgement of a job; None where the message asks for none any more."""
         with self._database.read(_SCOPE) as session:
             row = inbox.get(session, str(job.args["inbox_id"]))
-        ended = processed(row) if row is not None else None
+            ended = processed(session, row) if row is not None else None
         if row is None or ended is None:
             return None
         wishes = row.headers.get("msh-15", ""), row.headers.get("msh-16", "")
@@ -161,7 +162,7 @@ class Replies:
             return None
         wants_answer = self._dialect(row.connection_id).receiving.acknowledge_acks
         accept = "AL" if wants_answer else "NE"
-        content = application_ack(inbox.raw(row, self._crypto), ended, code, accept=accept)
+        content = acknowledge(inbox.raw(row, self._crypto), ended, code, accept=accept)
         return _Due(row.source, content, ended.control_id, wants_answer, ended.ended_at)
 
     def _dialect(self, connection_id: str | None) -> Config:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.domain.jobs import Job
-from hub.services import rounds, scenarios
+from hub.services import intake, rounds, scenarios
 from hub.storage.session import ScopedSession
 
 
@@ -27,6 +27,8 @@ def note_end(
     """A job of this kind is dead or cancelled; `why` is a sentence."""
     if kind == Job.SOLVE_ROUND:
         rounds.stop_solving(session, round_id=str(args["round_id"]), why=why, by=by, now=now)
+    elif kind == Job.PROCESS_MESSAGE:
+        intake.give_up(session, str(args["inbox_id"]), now=now)
     elif kind == Job.SOLVE_SCENARIO:
         scenarios.fail_scenario(session, scenario_id=str(args["scenario_id"]), why=why)
 

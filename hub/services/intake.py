@@ -37,6 +37,8 @@ BATCH_LIMIT = 256
 BATCH_BYTES = 8 * 1024 * 1024
 MOST_WAITING = 4096
 MOST_BYTES = 64 * 1024 * 1024
+NOT_READ = Issue("not_read", "", "The message is kept, but could not be processed here.")
+"""A fault that is none of the message: the job that should have read it is over."""
 
 
 class Busy(HubError):
@@ -223,6 +225,18 @@ def finish(
         fault_path=fault.path if fault else "",
         fault_text=fault.text if fault else "",
     )
+
+
+def give_up(session: ScopedSession, inbox_id: str, *, now: datetime) -> None:
+    """The job that should read a message is over and has not (its row says why): the message goes
+    to quarantine, and its sender is told if it wanted to hear how processing ends."""
+    message = inbox.get(session, inbox_id)
+    if message is None or message.state != "received":
+        return
+    finish(session, inbox_id, state="quarantined", fault=NOT_READ, now=now)
+    if message.kind == "hl7v2":
+        args = {"inbox_id": inbox_id}
+        queue.add(session, Job.OWE_ACKNOWLEDGEMENT, args, now=now, practice_id=message.practice_id)
 
 
 def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -> int:

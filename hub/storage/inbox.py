@@ -139,6 +139,13 @@ def forget_issues(session: ScopedSession, messages: Sequence[InboundMessage]) ->
         session.connection().execute(delete(ISSUES).where(ISSUES.c.inbox_id.in_(again)))
 
 
+def issues_of(session: ScopedSession, inbox_id: str) -> list[Issue]:
+    """What was not understood in a message."""
+    columns = select(DataIssue.code, DataIssue.path, DataIssue.text)
+    found = session.execute(columns.where(DataIssue.inbox_id == inbox_id))
+    return [Issue(code, path, text) for code, path, text in found]
+
+
 def get_all(session: ScopedSession, inbox_ids: Collection[str]) -> dict[str, InboundMessage]:
     """Messages by id."""
     found = session.scalars(select(InboundMessage).where(InboundMessage.id.in_(inbox_ids)))

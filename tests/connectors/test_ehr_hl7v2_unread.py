@@ -19,12 +19,15 @@ from hub.errors import Rejected
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "ehr_hl7v2"
 CONTENTS = {path.stem: path.read_bytes() for path in sorted(FIXTURES.glob("*.hl7"))}
-COUNTERS = {  # they count and repeat what stands elsewhere, so nobody has to read them
+COUNTERS = {  # they count, or repeat what stands elsewhere, so nobody has to read them
     "PID-1", "PV1-1", "MRG-4", "AL1-1", "DG1-1", "NTE-1", "AIS-1", "AIG-1", "AIL-1", "AIP-1",
-    "RGS-1", "TQ1-1", "SCH-1", "TXA-1", "OBX-1", "OBR-1", "RXA-1", "RXA-2", "FT1-1", "FT1-3",
-    "IN1-1", "NK1-1", "GT1-1", "STF-1", "PRA-1", "SPM-1", "EVN-1",
+    "RGS-1", "TQ1-1", "SCH-1", "TXA-1", "OBX-1", "OBX-2", "OBR-1", "RXA-1", "RXA-2",
+    "FT1-1", "FT1-3", "IN1-1", "NK1-1", "GT1-1", "STF-1", "PRA-1", "SPM-1", "EVN-1",
 }  # fmt: skip
-SECOND_CHOICES = {"ADT": b"GT1|9|7\rIN1|9\rIN2|4\r"}  # read where the first choice is missing
+SECOND_CHOICES = {  # read where the first choice is missing, or beside another
+    "ADT": b"GT1|9|7\rIN1|9\rIN2|4\r",
+    "SIU": b"AIL|9|A|X||||||5|MIN\rAIP|9|A|7^Reed||||||5|MIN\r",
+}
 ANSWERED = {"MFI-6", "MFE-2", "MFE-5"}  # read when the sender is answered
 
 

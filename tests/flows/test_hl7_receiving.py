@@ -202,6 +202,19 @@ def test_only_the_ends_a_sender_asked_about_are_told(desk: Callable[..., Desk]) 
     }  # fmt: skip
 
 
+def test_a_master_file_is_answered_entry_by_entry_as_it_asks(desk: Callable[..., Desk]) -> None:
+    at = desk()
+    sender = at.connect()
+    entries = "MFE|MAD|1||D1^X|CWE\rSTF|D1||Reyes^Ana\rMFE|XXX|2||D2^X|CWE\r"
+    body = f"MFI|PRA||UPD|||AL\r{entries}"
+    sender.send(adt("C1", accept="AL", application="AL", body=body, f9="MFN^M02^MFN_M02"))
+    assert sender.answer() == ("CA", "C1")
+    at.work()
+    told = lex(sender.receive())
+    assert (told.raw("MSH-9"), told.value("MSA-1")) == ("MFK^M02^MFK_M01", "AE")
+    assert [mfa.value("5.1") + mfa.value("4") for mfa in told.all("MFA")] == ["D1S", "D2U"]
+
+
 def test_an_acknowledgement_waits_for_its_sender_to_come_back(desk: Callable[..., Desk]) -> None:
     at = desk()
     gone = at.connect()

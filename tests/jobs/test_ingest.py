@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from connectors.sdk.hl7v2.acknowledging import application_code
 from hub.domain.agreements import unrestricted_scope
+from hub.errors import NotSupported
 from hub.services import intake
-from hub.storage import inbox
+from hub.storage import inbox, queue
 from hub.storage.clinical_documents import part_identity
 from hub.storage.tables import (
     Appointment,
@@ -20,10 +22,12 @@ from hub.storage.tables import (
     DocumentPart,
     Encounter,
     InboundMessage,
+    JobRow,
     Observation,
     Patient,
     PatientMerge,
 )
+from jobs.acknowledging import processed
 
 ALL = unrestricted_scope("test")
 
@@ -135,6 +139,63 @@ def test_a_message_read_again_keeps_the_issues_of_the_last_reading_only(
 
     office.hub.database.transaction(ALL, silence)
     assert replayed() == [one for one in before if one[1] != "ZPD"]
+
+
+def test_a_message_whose_job_dies_ends_in_quarantine_and_its_sender_is_told(
+    office: Any, messages: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs import ingest
+
+    def broken(*_: Any) -> Any:
+        raise NotSupported("The reader is broken.", feature="reader")
+
+    segments = first(messages, "A04").content.split(b"\r")
+    fields = [*segments[0].split(b"|"), *[b""] * 16][:16]
+    fields[14:16] = [b"AL", b"AL"]
+    office.receive(b"\r".join([b"|".join(fields), *segments[1:]]))
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "parse", broken)
+        jobs = {row.kind: row.state for row in iter(office.step, None)}
+    assert jobs == {"ingest.process_message": "dead", "acknowledging.owe_after_end": "done"}
+    (row,) = office.all(InboundMessage)
+    assert (row.state, row.fault_code) == ("quarantined", "not_read")
+
+    def owed() -> list[tuple[str, str]]:
+        with office.hub.database.read(ALL) as session:
+            ended = processed(session, session.get_one(InboundMessage, row.id))
+        assert ended is not None
+        return [
+            (application_code("AL", "AL", ended.ending) or "", job.state)
+            for job in office.all(JobRow)
+            if job.kind == "acknowledging.send"
+        ]
+
+    assert owed() == [("AE", "ready")]
+    (dead,) = (job for job in office.all(JobRow) if job.state == "dead")
+    office.hub.database.transaction(
+        ALL, lambda session: queue.retry_dead(session, dead.id, now=office.clock())
+    )
+    while office.step() is not None:
+        pass
+    assert owed() == [("AA", "ready")]
+
+
+def test_a_master_file_with_bad_entries_is_owed_an_error_for_them(office: Any) -> None:
+    office.receive(first(office.traffic(), "A04"))
+    (row,) = office.all(InboundMessage)
+    header = inbox.raw(row, office.hub.crypto).split(b"\r")[0].split(b"|")
+    header = [*header[:8], b"MFN^M02^MFN_M02", b"MFN1", *header[10:12], b"", b"", b"AL", b"ER"]
+    lines = [b"|".join(header), b"MFI|PRA||UPD|||ER", b"MFE|MAD|1||D1|CWE", b"STF|D1||Reyes^Ana"]
+    office.receive(b"\r".join([*lines, b"MFE|XXX|2||D2|CWE"]) + b"\r")
+    while office.step() is not None:
+        pass
+    (row,) = (one for one in office.all(InboundMessage) if one.control_id == "MFN1")
+    assert row.state == "processed"
+    with office.hub.database.read(ALL) as session:
+        ended = processed(session, row)
+    assert ended is not None
+    assert [one.path for one in ended.unapplied] == ["MFE[2]-1"]
+    assert [job.args["inbox_id"] for job in office.all(JobRow) if job.queue == "mllp"] == [row.id]
 
 
 def test_repetitions_that_come_while_a_message_is_read_are_counted(

@@ -39,14 +39,16 @@ def practitioners(
     """Each MFE by its key (MFE-4), then the whole list where MFI-3 is REP."""
     listed: list[Practitioner] = []
     complete = True
-    for group in _groups(reading):
+    for number, group in enumerate(_groups(reading), start=1):
         key = group.mfe.value("4.1") or group.stf.value("1.1")
         action = (group.mfe.value("1") or "").upper()
         if not key or action not in _STATUS:
             complete = False
-            path, code = ("MFE-4", "key_missing") if not key else ("MFE-1", "unknown_code")
+            field, code = (4, "key_missing") if not key else (1, "unknown_code")
             reading.issue(
-                code, path, "An entry of the master file cannot be used; it was left out."
+                code,
+                f"MFE[{number}]-{field}",
+                "An entry of the master file cannot be used; it was left out.",
             )
             continue
         _note_future(reading, group.mfe)

@@ -11,8 +11,11 @@ from typing import Literal
 from connectors.sdk.hl7v2.acks import AckCode, build_ack
 from connectors.sdk.hl7v2.faults import TABLE_0357, Fault
 from connectors.sdk.hl7v2.header import read_header
+from hub.domain.records import Issue
 
 TABLE_0155 = frozenset({"", "AL", "NE", "ER", "SU"})
+_CODES = {"key_missing": 101, "unknown_code": 103}
+"""Table 0357 for issues of our own that it has a code for."""
 _UNSUPPORTED = frozenset({200, 201, 202, 203})
 
 Ending = Literal["applied", "content_error", "refused"]
@@ -53,7 +56,8 @@ def _known(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """How reading a stored message ended, as its row says. `ended_at` is aware."""
+    """How reading a stored message ended, as its row says. `ended_at` is aware; `unapplied` are the
+    issues of a master file that name entries which were left out."""
 
     inbox_id: str
     state: str
@@ -61,12 +65,13 @@ class Processed:
     fault_path: str
     fault_text: str
     ended_at: datetime
+    unapplied: tuple[Issue, ...] = ()
 
     @property
     def ending(self) -> Ending:
         """A message that was read to its end, an unwanted one included, is applied."""
         if self.state != "quarantined":
-            return "applied"
+            return "content_error" if self.unapplied else "applied"
         return "refused" if self._code in _UNSUPPORTED else "content_error"
 
     @property
@@ -82,26 +87,37 @@ class Processed:
         return hashlib.sha256(named).hexdigest()[:20].upper()
 
     @property
+    def faults(self) -> tuple[Fault, ...]:
+        if self.state == "quarantined":
+            answer: Literal["AE", "AR"] = "AR" if self.ending == "refused" else "AE"
+            return (Fault(self._code, self.fault_path, self.fault_text, answer),)
+        return tuple(
+            Fault(_CODES.get(one.code, 207), one.path, one.text, "AE") for one in self.unapplied
+        )
+
+    @property
     def fault(self) -> Fault | None:
-        if self.ending == "applied":
-            return None
-        answer: Literal["AE", "AR"] = "AR" if self.ending == "refused" else "AE"
-        return Fault(self._code, self.fault_path, self.fault_text, answer)
+        return next(iter(self.faults), None)
 
 
 def application_ack(
-    content: bytes, processed: Processed, code: AckCode, *, accept: str = ""
+    content: bytes,
+    processed: Processed,
+    code: AckCode,
+    *,
+    accept: str = "",
+    kind: bytes = b"ACK",
 ) -> bytes:
     """The acknowledgement of a processed message, byte for byte the same each time.
 
     `accept` is its own MSH-15: AL asks the sender to say that it has it.
     """
-    faults = [processed.fault] if processed.fault else []
     return build_ack(
         read_header(content),
         code,
-        faults,
+        processed.faults,
         now=processed.ended_at,
         control_id=processed.control_id,
         accept=accept,
+        kind=kind,
     )

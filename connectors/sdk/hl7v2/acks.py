@@ -36,13 +36,15 @@ def build_ack(
     control_id: str,
     accept: str = "",
     expected: str = "",
+    kind: bytes = b"ACK",
 ) -> bytes:
     """The acknowledgement of the message with `header` (None: it had no readable MSH).
 
     `now` must be aware; MSH-7 carries its offset. `accept` is MSH-15 of an acknowledgement that is
     a message of its own; nothing is to be said about processing it (MSH-16 NE). Delimiters,
     version, processing id and character set are the sender's, MSH-3 to MSH-6 change places whole,
-    MSA-2 is MSH-10 byte for byte. `expected` is MSA-4, the sequence number to come next.
+    MSA-2 is MSH-10 byte for byte. `expected` is MSA-4, the sequence number to come next. `kind` is
+    the type, MFK where more segments follow that answer a master file.
     """
     about = header or _NO_HEADER
     d = about.delimiters or _NO_HEADER.delimiters
@@ -52,7 +54,7 @@ def build_ack(
     version = about.version if sound else "2.5.1"
     copied = about.raw if sound else _NO_HEADER.raw
     msh = [b"MSH", d.encoding_characters.encode(), copied(5), copied(6), copied(3), copied(4)]
-    msh += [timestamp(now).encode(), b"", _message_type(about, c), control_id.encode("ascii")]
+    msh += [timestamp(now).encode(), b"", _message_type(about, c, kind), control_id.encode("ascii")]
     wishes = [accept.encode(), b"NE"] if accept else [b"", b""]
     msh += [copied(11), version.encode(), b"", b"", *wishes, b"", copied(18)]
     before_27 = version_number(version) < (2, 7)
@@ -133,12 +135,15 @@ def read_error(content: bytes) -> tuple[str, str]:
     return (code if code.isascii() and code.isalnum() and len(code) <= 10 else ""), path
 
 
-def _message_type(header: Header, component: bytes) -> bytes:
+_STRUCTURES = {b"ACK": b"ACK", b"MFK": b"MFK_M01"}
+
+
+def _message_type(header: Header, component: bytes, kind: bytes) -> bytes:
     """``ACK``, ``ACK^A01`` or ``ACK^A01^ACK``: as many components as the sender's MSH-9."""
     parts = header.raw(9).split(component) if header.delimiters else []
     if len(parts) < 2:
-        return b"ACK"
-    return component.join([b"ACK", parts[1], b"ACK"][: min(len(parts), 3)])
+        return kind
+    return component.join([kind, parts[1], _STRUCTURES[kind]][: min(len(parts), 3)])
 
 
 def _err(fault: Fault, version: str, encoding: str, f: bytes) -> bytes:
