@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="sqlite:///path or postgresql://…; default: SQLite under HUB_DATA_DIR"
     )
+    migration_database_url: str = Field(
+        "",
+        description="the same PostgreSQL database as the role that owns its tables, for migrate; "
+        "default: HUB_DATABASE_URL",
+    )
     secrets_dir: Path | None = Field(
         None, description="folder with settings as files, each named like its variable"
     )
@@ -142,7 +147,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "migration_database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
@@ -171,7 +176,11 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL, with the embedded default and the psycopg 3 driver filled in."""
         if not self.database_url:
             return f"sqlite:///{self.data_dir.absolute() / 'hub.db'}"
-        return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return _with_driver(self.database_url)
+
+    def resolved_migration_url(self) -> str:
+        """The SQLAlchemy URL that migrates: of the owner of the tables where it is another role."""
+        return _with_driver(self.migration_database_url) or self.resolved_database_url()
 
     def resolved_files_dir(self) -> Path:
         return self.files_dir or self.data_dir / "files"
@@ -202,6 +211,10 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _with_driver(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 def refuse_unsafe(settings: Settings) -> None:
     """Refuse a production profile that is not safe; raises BadSetting naming the first setting.
 
@@ -211,6 +224,10 @@ def refuse_unsafe(settings: Settings) -> None:
         raise BadSetting("HUB_MLLP_TLS_CERTIFICATE and HUB_MLLP_TLS_KEY are set together or not.")
     if settings.mllp_tls_client_ca is not None and settings.mllp_tls_certificate is None:
         raise BadSetting("HUB_MLLP_TLS_CLIENT_CA needs HUB_MLLP_TLS_CERTIFICATE beside it.")
+    if settings.migration_database_url.startswith("sqlite") or (
+        settings.migration_database_url and not settings.database_url.startswith("postgresql")
+    ):
+        raise BadSetting("HUB_MIGRATION_DATABASE_URL is for PostgreSQL; unset it for SQLite.")
     if settings.profile != "production":
         return
     if settings.key_file is None and settings.key is None:

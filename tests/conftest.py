@@ -17,8 +17,10 @@ import pika
 import pytest
 import redis
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from hub.storage.crypto import Crypto
+from hub.storage.roles import grants
 from hub.storage.session import Database
 from hub.storage.tables import Base
 
@@ -28,6 +30,14 @@ POSTGRESQL = os.environ.get(
 REDIS = os.environ.get("HUB_TEST_REDIS_URL", "redis://127.0.0.1:6379")
 RABBITMQ = os.environ.get("HUB_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672")
 IN_CI = bool(os.environ.get("CI"))
+ROLE = "mso_hub_test"
+"""The role the hub is tested as: no superuser, and owner of no table unless it made it itself."""
+_MAKE_ROLE = f"""
+DO $$ BEGIN
+    CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{ROLE}';
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$
+"""
 
 
 def _postgresql_answers() -> bool:
@@ -61,10 +71,17 @@ BROKERS = {"redis": REDIS, "rabbitmq": RABBITMQ}
 POINTERS = [name for name, url in BROKERS.items() if _answers(url)]
 
 
-def _create_database() -> str:
+def as_role(url: str) -> str:
+    """The same database, reached as the role the hub is tested as."""
+    address = make_url(url).set(username=ROLE, password=ROLE)
+    return address.render_as_string(hide_password=False)
+
+
+def _create_database(owner: str = "") -> str:
     """An empty PostgreSQL database and its URL."""
     name = f"hub_test_{uuid.uuid4().hex}"
-    _on_server(f"CREATE DATABASE {name}")
+    _on_server(_MAKE_ROLE)
+    _on_server(f"CREATE DATABASE {name}" + (f" OWNER {owner}" if owner else ""))
     return POSTGRESQL.rsplit("/", 1)[0] + f"/{name}"
 
 
@@ -81,22 +98,26 @@ def _on_server(statement: str) -> None:
 
 @pytest.fixture(params=BACKENDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database of its own, without tables."""
+    """The URL of an empty database of its own, without tables; on PostgreSQL one role owns it and
+    runs the hub."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'hub.db'}"
         return
-    url = _create_database()
-    yield url
+    url = _create_database(ROLE)
+    yield as_role(url)
     _drop_database(url)
 
 
 @pytest.fixture(scope="session")
 def postgresql_with_tables() -> Iterator[str]:
-    """One PostgreSQL database with all tables for the whole run; tests empty it behind them."""
+    """One PostgreSQL database with all tables for the whole run, as its owner; tests empty it
+    behind them."""
     url = _create_database()
     engine = create_engine(url)
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
+        for statement in grants(ROLE):
+            connection.exec_driver_sql(statement)
     engine.dispose()
     yield url
     _drop_database(url)
@@ -140,7 +161,7 @@ def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=BACKENDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database with all tables and no rows."""
+    """A database with all tables and no rows; on PostgreSQL another role owns them."""
     if request.param == "sqlite":
         path = tmp_path / "hub.db"
         shutil.copyfile(request.getfixturevalue("sqlite_with_tables"), path)
@@ -149,7 +170,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         opened.close()
         return
     empty = request.getfixturevalue("empty_postgresql")
-    opened = Database(request.getfixturevalue("postgresql_with_tables"))
+    opened = Database(as_role(request.getfixturevalue("postgresql_with_tables")))
     yield opened
     opened.close()
     empty()
@@ -184,9 +205,9 @@ def transport(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """The settings of several processes: an empty PostgreSQL database and a transport."""
-    url = _create_database()
+    url = _create_database(ROLE)
     with _transport(request.param) as settings:
-        yield {"database_url": url, **settings}
+        yield {"database_url": as_role(url), **settings}
     _drop_database(url)
 
 

@@ -28,9 +28,10 @@ from hub import settings as hub_settings
 from hub.domain.agreements import unrestricted_scope
 from hub.errors import BadSetting, HubError
 from hub.settings import Settings
-from hub.storage import health
+from hub.storage import health, roles
 from hub.storage.key_encryption import open_keys
 from hub.storage.migrate import current_revision, head_revision
+from hub.storage.roles import RoleFacts
 from hub.storage.session import Database
 from jobs.transport_facts import transport_facts
 
@@ -93,6 +94,7 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
     try:
         with opened.read(_SCOPE) as session:
             facts = health.facts(session)
+            role = roles.facts(session)
             skew = abs((health.clock(session) - now()).total_seconds())
     finally:
         opened.close()
@@ -102,6 +104,8 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
         if current
         else Finding("schema", "fail", "The schema is not current.", "Run `mso-hub migrate`.")
     )
+    if role is not None:
+        yield _role(role, strict=settings.profile == "production")
     yield _durability("SQLite" if path is not None else "PostgreSQL", facts)
     if path is not None:
         yield from _embedded(path, facts["version"], settings)
@@ -133,6 +137,15 @@ def _embedded(path: Path, version: str, settings: Settings) -> Iterator[Finding]
         yield Finding("SQLite", "warn", detail, hint)
 
 
+def _role(role: RoleFacts, *, strict: bool) -> Finding:
+    """Whether PostgreSQL keeps practices apart whatever a statement forgets."""
+    doubt = role.doubt()
+    if not doubt:
+        return Finding("role", "ok", f"{role.name} is held to row-level security")
+    hint = "Migrate as the owner (HUB_MIGRATION_DATABASE_URL); run as a role that owns nothing."
+    return Finding("role", "fail" if strict else "warn", f"The role {role.name} {doubt}.", hint)
+
+
 def _durability(product: str, facts: dict[str, str]) -> Finding:
     detail = f"{product} " + ", ".join(
         value if name == "version" else f"{name} {value}" for name, value in facts.items()
@@ -145,7 +158,10 @@ def _durability(product: str, facts: dict[str, str]) -> Finding:
     journaled = facts.get("journal_mode", "wal") == "wal"
     if safe and journaled:
         return Finding("durability", "ok", detail)
-    hint = "Use WAL with synchronous FULL, or fsync on: an acknowledged message must survive."
+    hint = (
+        "Use WAL with synchronous FULL, or fsync and synchronous_commit on: an acknowledged "
+        "message must survive."
+    )
     return Finding("durability", "fail", detail, hint)
 
 

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from hub.domain.agreements import unrestricted_scope
 from hub.errors import BadSetting
 from hub.services.intake import Intake
 from hub.settings import Settings, refuse_unsafe
+from hub.storage import roles
 from hub.storage.crypto import Crypto
 from hub.storage.key_encryption import open_keys
 from hub.storage.keyring import Keyring
-from hub.storage.migrate import require_current, upgrade
+from hub.storage.migrate import require_current, role_of, upgrade
 from hub.storage.session import Database
 from jobs.context import JobContext
 
@@ -76,16 +78,37 @@ def open_hub(
     lock = _take_lock(settings.data_dir) if exclusive and embedded else None
     keys = open_keys(settings, create=settings.profile == "demo")
     if migrate:
-        upgrade(database_url)
+        upgrade(settings.resolved_migration_url(), role_of(database_url))
     else:
         require_current(database_url)
     database = Database(database_url)
     try:
+        if settings.profile == "production":
+            _refuse_unsafe_role(database)
         crypto = Crypto(Keyring(keys, database, now))
     except BaseException:
         database.close()
         raise
     return Hub(settings, database, crypto, Intake(database, crypto, now), now, lock)
+
+
+def _refuse_unsafe_role(database: Database) -> None:
+    """PostgreSQL must hold the hub to row-level security and keep what it commits."""
+    with database.read(unrestricted_scope("start")) as session:
+        role = roles.facts(session)
+    if role is None:
+        return
+    if doubt := role.doubt():
+        raise BadSetting(
+            f"HUB_DATABASE_URL: the role {role.name} {doubt}, so that row-level security does not "
+            "hold; run `mso-hub migrate` with HUB_MIGRATION_DATABASE_URL as the owner of the "
+            "tables, and the hub as a role that owns nothing."
+        )
+    if not role.durable:
+        raise BadSetting(
+            "The database loses what it acknowledged when power fails: set synchronous_commit and "
+            "fsync on."
+        )
 
 
 def _take_lock(data_dir: Path) -> IO[str]:

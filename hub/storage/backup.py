@@ -16,10 +16,14 @@ from pathlib import Path
 from sqlalchemy import create_engine, func, inspect, select, table
 from sqlalchemy.engine import URL, Connection, make_url
 
+from hub.domain.agreements import unrestricted_scope
 from hub.errors import BadSetting, Conflict
 from hub.settings import environment
+from hub.storage.scope_settings import set_scope
+from hub.storage.tables.row_security import UNRESTRICTED
 
 _READ_BYTES = 1024 * 1024
+_EVERYTHING = unrestricted_scope("backup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ def counted(url: str) -> dict[str, int]:
     engine = create_engine(url, hide_parameters=True)
     try:
         with engine.connect() as connection:
+            set_scope(connection, _EVERYTHING)
             return _counts(connection)
     finally:
         engine.dispose()
@@ -86,9 +91,13 @@ def _copied_postgresql(url: URL) -> Iterator[Copy]:
     engine = create_engine(url, hide_parameters=True, isolation_level="REPEATABLE READ")
     try:
         with engine.connect() as connection:
+            set_scope(connection, _EVERYTHING)
             snapshot = connection.scalar(select(func.pg_export_snapshot()))
             counts = _counts(connection)
-            command = [_program("pg_dump"), "--format=custom", f"--snapshot={snapshot}"]
+            command = [
+                _program("pg_dump"), "--format=custom", "--enable-row-security",
+                f"--snapshot={snapshot}",
+            ]  # fmt: skip
             yield Copy(counts, _output(command, url))
     finally:
         engine.dispose()
@@ -161,5 +170,6 @@ def _server(url: URL) -> dict[str, str]:
         "PGUSER": url.username,
         "PGPASSWORD": str(url.password) if url.password else None,
         "PGDATABASE": url.database,
+        "PGOPTIONS": f"-c {UNRESTRICTED}=on",
     }
     return {name: value for name, value in named.items() if value is not None}

@@ -9,9 +9,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from hub.errors import BadSetting
+from hub.storage import roles
 
 
 def _config(url: str) -> Config:
@@ -21,17 +23,45 @@ def _config(url: str) -> Config:
     return config
 
 
-def upgrade(url: str) -> None:
-    """Bring the database at `url` to head; does nothing if it is there."""
+def upgrade(url: str, role: str | None = None) -> None:
+    """Bring the database at `url` to head; does nothing if it is there.
+
+    On PostgreSQL row-level security is made anew with every change, and a `role` that is not the
+    one of `url` may run the hub on it afterwards.
+    """
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     _keep_from_others(url)
     try:
         command.upgrade(_config(url), "head")
+        give_rights(url, role)
     except OperationalError as error:
         raise BadSetting(
             "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
         ) from error
+
+
+def role_of(url: str) -> str | None:
+    """The role a database is reached as; None where the URL names none."""
+    return make_url(url).username
+
+
+def give_rights(url: str, role: str | None) -> None:
+    """Let a role other than that of `url` run the hub; BadSetting if there is no such role."""
+    if role is None or role == role_of(url):
+        return
+    engine = create_engine(url, hide_parameters=True)
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for statement in roles.grants(role):
+                connection.exec_driver_sql(statement)
+    except ProgrammingError as error:
+        raise BadSetting(
+            f"The role {role} of HUB_DATABASE_URL could not be given its rights: create it first, "
+            "and name the owner of the tables in HUB_MIGRATION_DATABASE_URL."
+        ) from error
+    finally:
+        engine.dispose()
 
 
 def _keep_from_others(url: str) -> None:

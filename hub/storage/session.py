@@ -2,9 +2,10 @@
 
 Every read and write of practice data happens in a `ScopedSession`, which carries the `Scope` of the
 principal it works for: ORM criteria keep foreign rows out of every select, update and delete, and
-the flush guard refuses to write a row of another practice. SQLite has one writer thread that
-commits many callers' work together; on PostgreSQL `transaction` uses the pool and `submit` groups
-commits the same way.
+the flush guard refuses to write a row of another practice. Each transaction on PostgreSQL begins
+with the scope, and row-level security holds every statement to it. SQLite has one writer thread
+that commits many callers' work together; on PostgreSQL `transaction` uses the pool and `submit`
+groups commits the same way.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from hub.storage.gathering import Gathering
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import STATEMENT_SECONDS, Running
+from hub.storage.scope_settings import set_scope
 from hub.storage.tables import Base, PracticeOwned
 from hub.storage.tables import Practice as PracticeTable
 
@@ -183,6 +185,7 @@ class Database:
         with self.write_engine.connect() as connection, connection.begin() as outer:
             if not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            set_scope(connection, scope)
             session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
             with session:
                 result = work(session)
@@ -221,6 +224,7 @@ class Database:
         engine = self.read_engine if running is None else self.request_engine
         with engine.connect() as connection:
             with running.during(connection) if running is not None else nullcontext():
+                set_scope(connection, scope)
                 with ScopedSession(connection, scope) as session:
                     yield session
             connection.rollback()
@@ -305,9 +309,14 @@ class _Committer:
             connection = self._connection
             with connection.begin() as outer:
                 if len(batch) == 1:
+                    set_scope(connection, batch[0][1])
                     outcomes.append(_run_alone(connection, *batch[0][1:]))
                 else:
+                    told: Scope | None = None
                     for _, scope, work in batch:
+                        if scope is not told:
+                            set_scope(connection, scope)
+                            told = scope
                         outcomes.append(_run_in_savepoint(connection, scope, work))
                 with _committing(), metrics.commit_seconds.time():
                     outer.commit()

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from hub.domain.agreements import unrestricted_scope
 from hub.storage import connections
 from hub.storage.tables import InboundMessage
+from tests.conftest import POSTGRESQL
 
 ALL = unrestricted_scope("test")
 NUMBER = "219099999"
@@ -23,7 +24,9 @@ def dump(office: Any) -> bytes:
     url = make_url(office.hub.database.url)
     if office.hub.database.is_sqlite:
         return b"".join(each.read_bytes() for each in Path(url.database).parent.glob("hub.db*"))
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    owner = make_url(POSTGRESQL)  # a role that policies hold may not dump
+    url = url.set(drivername="postgresql", username=owner.username, password=owner.password)
+    plain = url.render_as_string(hide_password=False)
     ran = subprocess.run(["pg_dump", "--inserts", plain], capture_output=True, check=True)
     return ran.stdout
 

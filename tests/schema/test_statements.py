@@ -74,11 +74,13 @@ def fill(database: Database, numbers: list[tuple[str, int]]) -> None:
 
 @contextmanager
 def counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The reading statements sent meanwhile, through SQLAlchemy or past it."""
+    """The reading statements sent meanwhile, through SQLAlchemy or past it; not the one that tells
+    PostgreSQL for whom."""
     sent: list[str] = []
 
     def note(*arguments: Any) -> None:
-        if arguments[2].lstrip().upper().startswith(("SELECT", "WITH")):
+        said = arguments[2].lstrip()
+        if said.upper().startswith(("SELECT", "WITH")) and not said.startswith("SELECT set_config"):
             sent.append(arguments[2])
 
     reads = type(database.text_reads)

@@ -17,7 +17,7 @@ from hub.errors import Conflict
 from hub.storage import audit, backup, inbox, sealed_files
 from hub.storage.crypto import Damaged
 from hub.storage.key_encryption import open_keys
-from hub.storage.migrate import current_revision, head_revision
+from hub.storage.migrate import current_revision, give_rights, head_revision, role_of
 from hub.storage.tables import InboundMessage, Practice
 
 File = Annotated[Path, typer.Argument(dir_okay=False, help="The encrypted file.")]
@@ -63,7 +63,9 @@ def restore_command(
     url, facts = current.resolved_database_url(), sealed_files.facts_of(file)
     if facts.get("database") != url.partition(":")[0].partition("+")[0]:
         raise Conflict(f"The backup is of {facts.get('database')}; HUB_DATABASE_URL is another.")
-    backup.restore(url, sealed_files.unseal(file, open_keys(current)))
+    owner = current.resolved_migration_url()
+    backup.restore(owner, sealed_files.unseal(file, open_keys(current)))
+    give_rights(owner, role_of(url))
     missing = [name for name, rows in backup.counted(url).items() if facts["counts"][name] != rows]
     if missing:
         raise Damaged(f"These tables have other numbers of rows: {', '.join(missing)}.")

@@ -11,7 +11,7 @@ import typer
 from hub import log, settings
 from hub.entrypoints.hub import open_hub
 from hub.entrypoints.service import ROLES, Service
-from hub.storage.migrate import upgrade
+from hub.storage.migrate import role_of, upgrade
 
 
 def serve(
@@ -36,7 +36,11 @@ def serve(
 
 
 def migrate() -> None:
-    """Bring the database to the current schema; does nothing if it is."""
-    url = settings.load().resolved_database_url()
-    upgrade(url)
+    """Bring the database to the current schema; does nothing if it is.
+
+    Works as HUB_MIGRATION_DATABASE_URL and gives the role of HUB_DATABASE_URL its rights.
+    """
+    current = settings.load()
+    settings.refuse_unsafe(current)
+    upgrade(current.resolved_migration_url(), role_of(current.resolved_database_url()))
     typer.echo("The database schema is current.")

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import JSON, String, create_engine, event
+from sqlalchemy import JSON, Connection, String, create_engine, event
 
-from hub.storage.tables import Base, base
+from hub.domain.agreements import unrestricted_scope
+from hub.storage.scope_settings import set_scope
+from hub.storage.tables import Base, base, row_security
 
 OWN_TYPES = {
     base.Timestamp: "types.Timestamp()",
@@ -26,6 +28,13 @@ def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]
     if isinstance(item, JSON):
         return "types.Json"
     return OWN_TYPES.get(type(item), False)
+
+
+def make_row_security(connection: Connection, revision: str | None) -> None:
+    """Policies for the tables there are now: a revision that adds one need not think of it."""
+    if revision == context.get_head_revision():
+        for statement in row_security.statements(connection.dialect.name):
+            connection.exec_driver_sql(statement)
 
 
 def run() -> None:
@@ -52,7 +61,12 @@ def run() -> None:
         with context.begin_transaction():
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7102475)")
+                set_scope(connection, unrestricted_scope("migration"))
+            before = context.get_context().get_current_revision()
             context.run_migrations()
+            after = context.get_context().get_current_revision()
+            if after != before:
+                make_row_security(connection, after)
         connection.commit()
     engine.dispose()
 

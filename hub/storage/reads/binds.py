@@ -63,6 +63,25 @@ class Binds:
         writer = self._writer
         return self._bind(f"set_{number}", lambda _, sets, __: _listed(writer, sets[number]))
 
+    def readable(self, number: int) -> Sql:
+        """A set of practices as the text of a list, also where it has only one."""
+        if not self._shape.single[number]:
+            return self.set(number)
+        writer = self._writer
+        return self._bind(f"list_{number}", lambda _, sets, __: _listed(writer, sets[number]))
+
+    def readable_or_own(self, number: int) -> Sql:
+        """Like `readable`, with the practice whose credential asks."""
+        if not self._shape.has_own:
+            return self.readable(number)
+        writer = self._writer
+        return self._bind(
+            f"list_{number}_own",
+            lambda _, sets, scope: _listed(
+                writer, tuple(sorted({*sets[number], str(scope.own_practice_id)}))
+            ),
+        )
+
     def key(self, bound: Bound, column: Column[Any]) -> Sql:
         """An id from outside; null where it cannot be one, which matches no row."""
         place = bound.place

@@ -16,6 +16,7 @@ from sqlalchemy import Table
 from hub.storage.reads.binds import Fill
 from hub.storage.reads.compile_objects import Compiler
 from hub.storage.reads.compile_pages import page_text
+from hub.storage.reads.compile_scope import telling_scope
 from hub.storage.reads.fragments import (
     Query,
     Sql,
@@ -70,7 +71,8 @@ def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> C
     the policy version alone."""
     compiler = Compiler(shape, writer)
     columns = {f"root_{place}": _root(compiler, place, root) for place, root in enumerate(roots)}
-    statement = select({**columns, "policy": _policy_version()})
+    columns, told = telling_scope(compiler, columns)
+    statement = select({**columns, "policy": _policy_version()}, told)
     part = _compiled(statement, compiler.binds.fills, writer)
     return replace(part, marks=tuple(compiler.marks), made=tuple(compiler.made))
 

@@ -7,36 +7,32 @@ from collections.abc import Callable
 
 from hub.storage.reads import select as sql
 from hub.storage.reads.fragments import (
+    From,
     Sql,
     both,
     call,
     compare,
     count,
     either,
-    equal,
     exists,
     negated,
     number,
-    rows_of,
     scalar,
     select,
 )
-from hub.storage.reads.parts import SmallGroup
 
 Covered = Callable[[Sql], Sql]
 
 
-def figures_shown(group: SmallGroup, row_id: Sql, covered: Covered | None) -> Sql:
-    """True where a figure across practices may be shown: the group is large, or the MSO asks and
-    its agreements cover every practice in it. `covered` is given for the MSO only."""
-    rows = rows_of(sql.shares_of(group), "shares")
-    weight = rows[group.weight]
+def figures_shown(shares: From, covered: Covered | None) -> Sql:
+    """True where a figure across practices may be shown, by the shares it is made of: the group is
+    large, or the MSO asks and its agreements cover every practice in it. `covered` is given for the
+    MSO only."""
     many = compare(count(), ">=", number(sql.SMALLEST_GROUP))
-    largest = compare(call("max", weight), "*", number(sql.LARGEST_SHARE))
-    spread = compare(largest, "<=", call("sum", weight))
-    own = equal(rows[group.column], row_id)
-    large = scalar(select(both(many, spread), rows, [own]))
+    largest = compare(call("max", shares["weight"]), "*", number(sql.LARGEST_SHARE))
+    spread = compare(largest, "<=", call("sum", shares["weight"]))
+    large = scalar(select(both(many, spread), shares))
     if covered is None:
         return large
-    outside = select(number(1), rows, [own, negated(covered(rows["practice_id"]))])
+    outside = select(number(1), shares, [negated(covered(shares["practice_id"]))])
     return either(large, negated(exists(outside)))

@@ -62,6 +62,7 @@ class Compiler:
         self.binds = Binds(shape, writer)
         self.marks: list[Mark] = []
         self.made: list[Made] = []
+        self.sources: set[Source] = set()
         self._aliases = 0
 
     # Scope
@@ -99,6 +100,7 @@ class Compiler:
     # Rows
 
     def alias(self, source: Source) -> From:
+        self.sources.add(source)
         return rows_of(sql.table_of(source), f"t{self.count()}")
 
     def count(self) -> int:
@@ -114,7 +116,7 @@ class Compiler:
             return {name: table[name] for name in names}
         number = self.shape.readable_set(group.domain)
         covered = partial(self.binds.member, number=number) if self.shape.is_mso else None
-        shown = figures_shown(group, table["id"], covered)
+        shown = figures_shown(self.writer.shares(group, table["id"]), covered)
         return {
             name: choose(shown, table[name], NULL) if name in source.suppressed else table[name]
             for name in names

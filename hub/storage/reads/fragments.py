@@ -96,6 +96,12 @@ def unfolded(call: Sql, alias: str, column: str, *, named: bool) -> From:
     return From(checked_name(alias), f"{call.text} AS {alias}{names}", {column: True})
 
 
+def rows_of_function(name: str, argument: Sql, alias: str, columns: Sequence[str]) -> From:
+    """The rows of a function that the tables were made with, which names its columns itself."""
+    text = f"{_quoted(name)}({argument.text}) AS {checked_name(alias)}"
+    return From(alias, text, dict.fromkeys(columns, False))
+
+
 def for_each(rows: From, query: Query, alias: str) -> From:
     """The rows of a query that refers to `rows`, for each of those."""
     text = f"{rows.text} JOIN LATERAL ({query.text}) AS {checked_name(alias)} ON true"
@@ -108,8 +114,11 @@ def select(
     where: Sequence[Sql] = (),
     order: Sequence[Sql] = (),
     limit: Sql | None = None,
+    *,
+    apart: bool = False,
 ) -> Query:
-    """A SELECT of one expression, or of named ones."""
+    """A SELECT of one expression, or of named ones; `apart` keeps the planner from merging it into
+    the query around it."""
     if isinstance(columns, Sql):
         named, selected = {}, columns.text
     else:
@@ -125,6 +134,8 @@ def select(
         text += f" ORDER BY {_listed(order)}"
     if limit is not None:
         text += f" LIMIT {limit.text}"
+    if apart:
+        text += " OFFSET 0"
     return Query(text, named)
 
 
@@ -176,6 +187,11 @@ def exists(query: Query) -> Sql:
 
 def call(function: Function, *arguments: Sql) -> Sql:
     return Sql(f"{function}({_listed(arguments)})")
+
+
+def set_locally(setting: str, value: Sql) -> Sql:
+    """Makes a setting of PostgreSQL until the transaction ends; its value is the text set."""
+    return Sql(f"set_config({constant(setting).text}, {value.text}, true)", nullable=False)
 
 
 def cast(value: Sql, type_: Type) -> Sql:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from hub.domain.agreements import Scope
 from hub.errors import NotFound
+from hub.storage.reads.groups import shares_of_group
 from hub.storage.reads.parts import (
     INHERITED,
     Access,
@@ -50,10 +51,6 @@ Covered = Callable[[ColumnElement[str]], ColumnElement[bool]]
 
 def table_of(source: Source) -> Table:
     return cast(Table, source.table.__table__)
-
-
-def shares_of(group: SmallGroup) -> Table:
-    return cast(Table, group.table.__table__)
 
 
 def needed_columns(source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
@@ -133,24 +130,18 @@ def figures_shown(
     large = group_is_large(group, row_id)
     if covered is None:
         return large
-    rows = group.table.__table__
-    outside = exists().where(rows.c[group.column] == row_id, ~covered(rows.c.practice_id))
+    shares = shares_of_group(group, row_id)
+    outside = exists().select_from(shares).where(~covered(shares.c.practice_id))
     return or_(large, ~outside)
 
 
 def group_is_large(group: SmallGroup, row_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    rows = group.table.__table__
-    weight = type_coerce(rows.c[group.weight], BigInteger())
-    return (
-        select(
-            and_(
-                func.count() >= SMALLEST_GROUP,
-                func.max(weight) * LARGEST_SHARE <= func.sum(weight),
-            )
-        )
-        .where(rows.c[group.column] == row_id)
-        .scalar_subquery()
+    shares = shares_of_group(group, row_id)
+    weight = type_coerce(shares.c.weight, BigInteger())
+    large = and_(
+        func.count() >= SMALLEST_GROUP, func.max(weight) * LARGEST_SHARE <= func.sum(weight)
     )
+    return select(large).select_from(shares).scalar_subquery()
 
 
 def conditions(

@@ -9,9 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
+from typing import cast as typed
 
 import orjson
-from sqlalchemy import JSON, Boolean, Column, Dialect, Integer
+from sqlalchemy import JSON, Boolean, Column, Dialect, Integer, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.storage.reads.fragments import (
@@ -25,15 +26,20 @@ from hub.storage.reads.fragments import (
     choose,
     compare,
     constant,
+    derived,
+    equal,
     filtered,
     is_null,
     number,
+    rows_of,
+    rows_of_function,
     scalar,
     select,
     unfolded,
     within,
 )
-from hub.storage.reads.parts import Shape
+from hub.storage.reads.parts import Shape, SmallGroup
+from hub.storage.tables.row_security import group_function
 
 Piece = Sql | str
 MOST_ARGUMENTS = 100
@@ -58,6 +64,8 @@ class Writer(ABC):
     dialect: Dialect
     sign: Literal["$", "?"]
     """What stands before the number of a parameter."""
+    has_row_security = False
+    """Whether a statement must say for whom it reads."""
     nesting: int | None = None
     """How deep subselects may lie in one another, in parentheses; None: as a document has them."""
 
@@ -115,6 +123,10 @@ class Writer(ABC):
         return None
 
     @abstractmethod
+    def shares(self, group: SmallGroup, row_id: Sql) -> From:
+        """`practice_id` and `weight` of each share that belongs to a row, whosever it is."""
+
+    @abstractmethod
     def text(self, column: Sql) -> Sql: ...
     @abstractmethod
     def texts(self, column: Sql) -> Sql: ...
@@ -139,6 +151,7 @@ def _pieces(pieces: Iterable[Piece]) -> list[Sql]:
 class Postgresql(Writer):
     dialect: Dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     sign = "$"
+    has_row_security = True
 
     def concat(self, pieces: Iterable[Piece]) -> Sql:
         listed = _pieces(pieces)
@@ -165,6 +178,10 @@ class Postgresql(Writer):
 
     def spread(self, listed: Sql, alias: str) -> From | None:
         return unfolded(call("unnest", cast(listed, "TEXT[]")), alias, "practice_id", named=True)
+
+    def shares(self, group: SmallGroup, row_id: Sql) -> From:
+        function = group_function(group.table.__tablename__)
+        return rows_of_function(function, row_id, "shares", ("practice_id", "weight"))
 
     def text(self, column: Sql) -> Sql:
         return cast(call("to_json", column), "TEXT")
@@ -235,6 +252,11 @@ class Sqlite(Writer):
 
     def among_text(self, value: Sql, listed: Sql) -> Sql:
         return self.among(value, listed)
+
+    def shares(self, group: SmallGroup, row_id: Sql) -> From:
+        rows = rows_of(typed(Table, group.table.__table__), "held")
+        columns = {"practice_id": rows["practice_id"], "weight": rows[group.weight]}
+        return derived(select(columns, rows, [equal(rows[group.column], row_id)]), "shares")
 
     def text(self, column: Sql) -> Sql:
         return call("json_quote", column)

@@ -1,6 +1,6 @@
 """All tables. Import from here; `Base.metadata` is what migrations are checked against."""
 
-from hub.storage.tables import triggers
+from hub.storage.tables import row_security, triggers
 from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
 from hub.storage.tables.bids import (
     Bid,
@@ -150,5 +150,5 @@ __all__ = [
     "RoundOffer", "RoundSupplier", "Saving", "SavingLine", "ScenarioShare", "Schedule",
     "ServiceAgreement", "Shortfall",
     "SolveCheckpoint", "Sourced", "StreamState", "Supplier", "SupplierPayment", "SyncCursor",
-    "SyncRun", "Worker", "new_id", "triggers",
+    "SyncRun", "Worker", "new_id", "row_security", "triggers",
 ]  # fmt: skip

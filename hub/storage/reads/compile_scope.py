@@ -1,0 +1,59 @@
+"""A statement that says for whom it reads.
+
+Row-level security of PostgreSQL asks the settings of the transaction; a read that is one statement
+makes them in that statement, and they end with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hub.storage.reads.fragments import (
+    NULL,
+    From,
+    Sql,
+    call,
+    choose,
+    constant,
+    derived,
+    is_null,
+    select,
+    set_locally,
+)
+from hub.storage.reads.parts import Access
+from hub.storage.reads.scoping import DOMAINS
+from hub.storage.tables.row_security import ANY_DOMAIN, OPERATES, UNRESTRICTED, setting_of
+
+if TYPE_CHECKING:
+    from hub.storage.reads.compile_objects import Compiler
+
+_BY_ANY_DOMAIN = frozenset({Access.PRACTICES, Access.OPERATED})
+
+
+def telling_scope(compiler: Compiler, roots: dict[str, Sql]) -> tuple[dict[str, Sql], From | None]:
+    """The roots, none of which is read before the settings are made, and the FROM clause that makes
+    them; None where there is nobody to tell."""
+    if not compiler.writer.has_row_security or not roots:
+        return roots, None
+    made = [set_locally(name, value) for name, value in _settings(compiler)]
+    if not made:
+        return roots, None
+    told = derived(select({"told": call("concat", *made)}, apart=True), "s")
+    ready = is_null(told["told"], is_not=True)
+    return {name: choose(ready, root, NULL) for name, root in roots.items()}, told
+
+
+def _settings(compiler: Compiler) -> Iterator[tuple[str, Sql]]:
+    """What the tables of the statement are compared with; what is not set shows no rows."""
+    shape, sources, binds = compiler.shape, compiler.sources, compiler.binds
+    if shape.unrestricted:
+        yield UNRESTRICTED, constant("on")
+        return
+    if shape.is_mso and any(each.access in {Access.OPERATED, Access.MSO} for each in sources):
+        yield OPERATES, constant("on")
+    if any(each.access in _BY_ANY_DOMAIN for each in sources):
+        yield ANY_DOMAIN, binds.readable_or_own(shape.everywhere)
+    for domain in DOMAINS:
+        if any(each.domain is domain for each in sources):
+            yield setting_of(domain), binds.readable(shape.readable_set(domain))

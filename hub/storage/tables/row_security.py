@@ -1,0 +1,132 @@
+"""Row-level security of PostgreSQL: what the hub's own statements forget, the database refuses.
+
+Each transaction says in settings of its own which practices it works for (`scope_settings.py`); a
+policy on each table that belongs to practices compares. Nothing said means no rows. FORCE holds the
+owner of the tables to it too; superusers and roles with BYPASSRLS pass, so that the hub in
+production refuses to run as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from sqlalchemy import Connection, Table, event
+
+from hub.domain.agreements import Domain
+from hub.storage.tables.base import Base, PracticeOwned
+
+UNRESTRICTED = "app.unrestricted"
+"""'on' for the hub's own work across practices."""
+OPERATES = "app.operates"
+"""'on' for the MSO's apps and the hub itself, which see every record of operation."""
+ANY_DOMAIN = "app.practices"
+"""The practices of a scope, whatever the domain; a list like those of each domain."""
+POLICY = "of_the_practice"
+OPERATED = (
+    "clients",
+    "connection_checks",
+    "connection_probes",
+    "connections",
+    "data_issues",
+    "data_keys",
+    "events",
+    "exports",
+    "inbox",
+    "jobs",
+    "outbox",
+    "service_agreements",
+)
+"""Records of operation: of one practice or, without one, of the MSO."""
+OF_NOBODY = ("connections", "jobs")
+"""Tables where a row without a practice is everybody's: a feed that several share, work on a round
+that a practice's approval caused."""
+SHARES = {
+    "purchasing_shares": "round_id",
+    "scenario_shares": "scenario_id",
+    "plan_shares": "plan_id",
+}
+"""Tables whose rows decide together whether a figure is shown, and by what they belong together."""
+_IS_UNRESTRICTED = f"(SELECT current_setting('{UNRESTRICTED}', true)) = 'on'"
+
+
+def setting_of(domain: Domain) -> str:
+    """The setting that lists the practices of a domain, as an array of text."""
+    return f"app.{domain.lower()}"
+
+
+def group_function(table: str) -> str:
+    """The function that gives practice and weight of the shares of one group, whoever asks: the
+    small-group rule is about all of them."""
+    return f"{table}_of_group"
+
+
+def tables() -> dict[str, str]:
+    """Each table with a policy, and the condition of its rows."""
+    found = {
+        cast(Table, mapper.local_table).name: _owned(mapper.class_.domain)
+        for mapper in Base.registry.mappers
+        if issubclass(mapper.class_, PracticeOwned)
+    }
+    operates = f"(SELECT current_setting('{OPERATES}', true)) = 'on'"
+    own = _listed(ANY_DOMAIN, "practice_id")
+    found |= dict.fromkeys(OPERATED, f"{_IS_UNRESTRICTED} OR {operates} OR {own}")
+    for table in OF_NOBODY:
+        found[table] += " OR practice_id IS NULL"
+    found["practices"] = f"{_IS_UNRESTRICTED} OR {_listed(ANY_DOMAIN, 'id')}"
+    return found
+
+
+def _owned(domain: Domain) -> str:
+    return f"{_IS_UNRESTRICTED} OR {_listed(setting_of(domain), 'practice_id')}"
+
+
+def _listed(setting: str, column: str) -> str:
+    """A position, because the order an index gives survives it (`= ANY` beside the condition of a
+    statement made it sort all rows); null for the empty text a setting leaves behind."""
+    listed = f"(SELECT nullif(current_setting('{setting}', true), '')::text[])"
+    return f"array_position({listed}, {column}::text) IS NOT NULL"
+
+
+def statements(dialect: str) -> Iterator[str]:
+    """What makes policies and functions; may be run again. SQLite has none."""
+    if dialect != "postgresql":
+        return
+    for table, condition in tables().items():
+        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+        yield f"DROP POLICY IF EXISTS {POLICY} ON {table}"
+        yield f"CREATE POLICY {POLICY} ON {table} USING ({condition})"
+    # A trigger writes them with a change of any row, also of one that is nobody's.
+    yield f"DROP POLICY IF EXISTS {POLICY}_written ON events"
+    yield f"CREATE POLICY {POLICY}_written ON events FOR INSERT WITH CHECK (true)"
+    for table, group in SHARES.items():
+        # Not by SET of the function: a role that is no superuser may not declare that.
+        yield (
+            f"CREATE OR REPLACE FUNCTION {group_function(table)}(wanted text) "  # noqa: S608
+            "RETURNS TABLE (practice_id text, weight bigint) LANGUAGE plpgsql STABLE AS $$ "
+            f"DECLARE before text := coalesce(current_setting('{UNRESTRICTED}', true), ''); BEGIN "
+            f"PERFORM set_config('{UNRESTRICTED}', 'on', true); "
+            f"RETURN QUERY SELECT s.practice_id::text, s.standalone_cost FROM {table} s "
+            f"WHERE s.{group} = wanted; "
+            f"PERFORM set_config('{UNRESTRICTED}', before, true); END $$"
+        )
+
+
+def drop_statements(dialect: str) -> Iterator[str]:
+    """The opposite of `statements`."""
+    if dialect != "postgresql":
+        return
+    for table in SHARES:
+        yield f"DROP FUNCTION IF EXISTS {group_function(table)}(text)"
+    yield f"DROP POLICY IF EXISTS {POLICY}_written ON events"
+    for table in tables():
+        yield f"DROP POLICY IF EXISTS {POLICY} ON {table}"
+        yield (
+            f"ALTER TABLE IF EXISTS {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
+        )
+
+
+@event.listens_for(Base.metadata, "after_create")
+def _with_the_tables(_: object, connection: Connection, **__: Any) -> None:
+    for statement in statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)

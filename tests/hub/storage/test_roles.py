@@ -1,0 +1,125 @@
+"""Two roles of PostgreSQL: the owner migrates, the hub runs as one that owns nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, select, text
+
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints import doctor
+from hub.entrypoints.hub import open_hub, utc_now
+from hub.errors import BadSetting
+from hub.settings import Settings
+from hub.storage import migrate, roles
+from hub.storage.roles import RoleFacts
+from hub.storage.session import Database
+from hub.storage.tables import Practice
+from tests import conftest
+from tests.conftest import BACKENDS, ROLE, as_role
+
+pytestmark = pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "sqlite"])
+ALL = unrestricted_scope("test")
+POLICIES = text(
+    "SELECT tablename, policyname, cmd, qual, with_check FROM pg_policies "
+    "WHERE schemaname = 'public' ORDER BY tablename, policyname"
+)
+FUNCTIONS = text(
+    "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace "
+    "AND proname LIKE '%_of_group' ORDER BY 1"
+)
+
+
+@pytest.fixture
+def empty() -> Iterator[str]:
+    """An empty database as its owner, a superuser."""
+    url = conftest._create_database()
+    yield url
+    conftest._drop_database(url)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "key.hex"
+    file.write_text("ab" * 32)
+    file.chmod(0o600)
+    return file
+
+
+def facts(url: str) -> RoleFacts | None:
+    database = Database(url)
+    try:
+        with database.read(ALL) as session:
+            return roles.facts(session)
+    finally:
+        database.close()
+
+
+def production(url: str, key_file: Path) -> Settings:
+    return Settings(profile="production", database_url=url, key_file=key_file)
+
+
+def test_the_owner_migrates_and_another_role_runs_the_hub(backend, empty, key_file):
+    migrate.upgrade(empty, ROLE)
+    migrate.upgrade(empty, ROLE)
+    found = facts(as_role(empty))
+    assert found is not None
+    assert (found.name, found.doubt(), found.durable) == (ROLE, "", True)
+    hub = open_hub(production(as_role(empty), key_file))
+    try:
+        hub.database.transaction(
+            ALL, lambda s: s.add(Practice(name="North", zone="UTC", created_at=utc_now()))
+        )
+        with hub.database.read(ALL) as session:
+            assert session.scalars(select(Practice.name)).all() == ["North"]
+    finally:
+        hub.close()
+
+
+def test_production_refuses_a_superuser_and_an_owner(backend, empty, key_file):
+    migrate.upgrade(empty, ROLE)
+    with pytest.raises(BadSetting, match="is a superuser"):
+        open_hub(production(empty, key_file))
+    owned = conftest._create_database(ROLE)
+    try:
+        migrate.upgrade(as_role(owned))
+        with pytest.raises(BadSetting, match="owns the tables"):
+            open_hub(production(as_role(owned), key_file))
+        probes = {
+            f.probe: f for f in doctor.database(Settings(database_url=as_role(owned)), utc_now)
+        }
+        assert (probes["role"].status, probes["durability"].status) == ("warn", "ok")
+    finally:
+        conftest._drop_database(owned)
+
+
+def test_a_table_whose_policies_were_switched_off_is_named(backend, empty):
+    migrate.upgrade(empty, ROLE)
+    engine = create_engine(empty)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE patients NO FORCE ROW LEVEL SECURITY"))
+    engine.dispose()
+    found = facts(as_role(empty))
+    assert found is not None
+    assert "patients" in found.doubt()
+
+
+def test_a_role_that_is_not_there_is_named(backend, empty):
+    with pytest.raises(BadSetting, match="no_such_role"):
+        migrate.upgrade(empty, "no_such_role")
+
+
+def test_migrations_make_the_policies_and_functions_of_the_tables(
+    backend, empty, postgresql_with_tables
+):
+    migrate.upgrade(empty)
+    made = []
+    for url in (empty, postgresql_with_tables):
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            made.append([connection.execute(each).all() for each in (POLICIES, FUNCTIONS)])
+        engine.dispose()
+    assert made[0] == made[1]
+    assert made[0][0]

@@ -1,0 +1,212 @@
+"""What PostgreSQL refuses, whatever a statement of the hub forgot; SQLite has no such layer."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import ProgrammingError
+
+from hub.domain.agreements import (
+    READABLE_CLASSES,
+    Domain,
+    PrincipalKind,
+    Purpose,
+    Scope,
+    practice_scope,
+    unrestricted_scope,
+)
+from hub.storage.reads.compile import CompiledPart, compile_roots
+from hub.storage.reads.compile_objects import Compiler
+from hub.storage.reads.parts import (
+    Access,
+    Bound,
+    Leaf,
+    Nodes,
+    Objects,
+    Order,
+    Page,
+    RootPage,
+    Shape,
+    Source,
+)
+from hub.storage.reads.reading import OutOfScope
+from hub.storage.reads.scoping import split
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import (
+    Base,
+    InboundMessage,
+    JobRow,
+    Patient,
+    Practice,
+    Provider,
+    Worker,
+    row_security,
+)
+from tests.conftest import BACKENDS
+
+pytestmark = pytest.mark.parametrize(
+    "database", [name for name in BACKENDS if name != "sqlite"], indirect=True
+)
+ALL = unrestricted_scope("test")
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PRACTICES = "ab"
+UNPROTECTED = {
+    "connection_practices": "whom a shared feed serves decides whom it does not",
+    "epochs": "counts changes and says nothing of the rows",
+}
+SOURCE = Source("Patient", Patient, Access.PRACTICE_ROWS, Domain.CLINICAL)
+NAMES = Objects(SOURCE, (Leaf("familyName", "family_name", Shape.PLAIN),), frozenset())
+PAGE = Page(SOURCE, (Nodes("nodes", NAMES),), Order(("family_name",)), Bound(0))
+
+
+def app_scope(kind: PrincipalKind, own: str | None = None, **rows: str) -> Scope:
+    """The scope of an app with practices of its own in each domain."""
+    granted = {domain: frozenset(rows.get(domain.value.lower(), "")) for domain in Domain}
+    return Scope(
+        "app", "app", kind, Purpose.OPERATIONS, READABLE_CLASSES, MappingProxyType(granted),
+        own_practice_id=own,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    def work(session: ScopedSession) -> None:
+        for name in PRACTICES:
+            session.add(Practice(id=name, name=name, zone="UTC", created_at=NOON))
+            session.flush()
+            session.add(Patient(practice_id=name, id=name, family_name=name))
+            session.add(
+                Worker(
+                    practice_id=name, id=name, given_name="w", family_name=name, external_id=name
+                )
+            )
+            session.add(
+                JobRow(practice_id=name, kind="k", queue="q", run_at=NOON, args={}, created_at=NOON)
+            )
+
+    database.transaction(ALL, work)
+    return database
+
+
+def seen(database: Database, scope: Scope, table: Any) -> list[str]:
+    """The practices of all rows a bare statement returns, past every layer of the hub's own."""
+    with database.read(scope) as session:
+        statement = select(table.__table__.c.practice_id).order_by("practice_id")
+        return list(session.connection().execute(statement).scalars())
+
+
+def test_every_table_with_a_practice_has_a_policy_that_holds_its_owner_too(database):
+    with_practice = {name for name, t in Base.metadata.tables.items() if "practice_id" in t.c}
+    assert with_practice - set(row_security.tables()) == set(UNPROTECTED)
+    forced = text(
+        "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity "
+        "AND relnamespace = 'public'::regnamespace"
+    )
+    with database.read(ALL) as session:
+        assert set(session.scalars(forced)) == set(row_security.tables())
+
+
+def test_a_statement_of_nobody_sees_nothing_and_writes_nothing(filled):
+    with filled.write_engine.connect() as connection:
+        for table in row_security.tables():
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
+        assert connection.execute(delete(Patient.__table__)).rowcount == 0
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            connection.execute(insert(Patient.__table__), {"practice_id": "a", "id": "new"})
+
+
+def test_a_bare_statement_sees_the_practices_of_its_domain(filled):
+    scope = app_scope(PrincipalKind.MSO_APP, clinical="a", payroll="b")
+    assert seen(filled, scope, Patient) == ["a"]
+    assert seen(filled, scope, Worker) == ["b"]
+    assert seen(filled, scope, Provider) == []
+    assert seen(filled, scope, JobRow) == ["a", "b"]
+    assert seen(filled, ALL, Patient) == ["a", "b"]
+
+
+def test_a_practice_sees_its_own_records_of_operation(filled):
+    scope = app_scope(PrincipalKind.PRACTICE_APP, "a", clinical="a")
+    assert seen(filled, scope, JobRow) == ["a"]
+    assert seen(filled, scope, InboundMessage) == []
+
+
+def test_rows_of_another_practice_are_neither_written_nor_changed(filled):
+    patients = Patient.__table__
+
+    def added(session: ScopedSession) -> None:
+        foreign = {"practice_id": "b", "id": "new", "family_name": "New"}
+        session.connection().execute(insert(patients), foreign)
+
+    def moved(session: ScopedSession) -> None:
+        session.connection().execute(update(patients).values(practice_id="b", id="moved"))
+
+    def changed(session: ScopedSession) -> int:
+        found = session.connection().execute(update(patients).values(family_name="Changed"))
+        return found.rowcount
+
+    for work in (added, moved):
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            filled.transaction(practice_scope("a"), work)
+    assert filled.transaction(practice_scope("a"), changed) == 1
+    with filled.read(ALL) as session:
+        names = session.execute(select(Patient.practice_id, Patient.family_name)).all()
+    assert sorted(names) == [("a", "Changed"), ("b", "b")]
+
+
+def test_work_that_shares_a_commit_is_held_to_its_own_scope(filled):
+    """Many more than run at once, so that savepoints of several scopes share a transaction."""
+
+    def count(session: ScopedSession) -> list[str]:
+        statement = select(Patient.__table__.c.practice_id)
+        return sorted(session.connection().execute(statement).scalars())
+
+    scopes = [practice_scope("a"), ALL, practice_scope("b")] * 20
+    futures = [filled.submit(scope, count) for scope in scopes]
+    assert [future.result(30) for future in futures] == [["a"], ["a", "b"], ["b"]] * 20
+
+
+def test_compiled_reads_leave_nothing_behind_for_the_next_on_their_connection(filled):
+    settings = CompiledPart("SELECT concat(current_setting('app.clinical', true)), 0", (), ())
+
+    async def alternate() -> list[str]:
+        found = []
+        for name in [*PRACTICES] * 3:
+            found.append((await names(filled, practice_scope(name)))[0])
+            found.append((await read(filled, practice_scope(name), settings))[0])
+        return found
+
+    texts = asyncio.run(alternate())
+    assert texts == ['{"nodes":[{"familyName":"a"}]}', "", '{"nodes":[{"familyName":"b"}]}', ""] * 3
+
+
+def test_a_compiled_read_that_forgets_its_scope_finds_no_foreign_row(
+    filled, postgresql_with_tables, monkeypatch
+):
+    monkeypatch.setattr(Compiler, "own_clause", lambda *_: None)
+    scopes = (
+        practice_scope("a"),
+        app_scope(PrincipalKind.MSO_APP, clinical="a", payroll="b"),
+    )
+    for scope in scopes:
+        assert asyncio.run(names(filled, scope)) == ['{"nodes":[{"familyName":"a"}]}']
+    nobody = app_scope(PrincipalKind.MSO_APP, payroll="b")
+    assert asyncio.run(names(filled, nobody)) == ['{"nodes":[]}']
+    past_policies = Database(postgresql_with_tables)  # as the owner, a superuser
+    with pytest.raises(OutOfScope):
+        asyncio.run(names(past_policies, practice_scope("a")))
+    past_policies.close()
+
+
+async def names(database: Database, scope: Scope) -> list[str]:
+    part = compile_roots([RootPage("p", PAGE)], split(scope)[0], database.text_reads.writer)
+    return await read(database, scope, part)
+
+
+async def read(database: Database, scope: Scope, part: CompiledPart) -> list[str]:
+    sets = split(scope)[1]
+    return list((await database.text_reads.run(scope, sets, part, (9,), policy=None)).texts)
