@@ -268,7 +268,8 @@ def test_work_goes_on_after_every_connection_was_cut(database: Database) -> None
         return
     others = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        "WHERE datname = current_database() AND usename = current_user "
+        "AND pid <> pg_backend_pid()"
     )
     cut_myself = text("SELECT pg_terminate_backend(pg_backend_pid())")
     for submit in (database.submit, _at_once(database)):
