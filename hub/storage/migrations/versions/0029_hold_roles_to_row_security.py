@@ -4,7 +4,7 @@ The policies are those of all tables there are, and are made once the last revis
 (`env.py`); this one sees to it that a database which was current gets them. Going back takes them
 away.
 
-Revision 0028, after 0027.
+Revision 0029, after 0028.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from alembic import op
 
 from hub.storage.tables import row_security
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
