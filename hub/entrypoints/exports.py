@@ -71,7 +71,7 @@ def export_routes(hub: Hub) -> list[Route]:
         try:
             row = await run_in_threadpool(_take, hub, token, header)
         except HubError as error:
-            return _refused(error)
+            return refused(error)
         body = _once(_file(hub, row), row.chunks)
         return StreamingResponse(body, headers=_headers(row), media_type=MEDIA_TYPE)
 
@@ -115,7 +115,8 @@ def _headers(row: Export) -> dict[str, str]:
     }
 
 
-def _refused(error: HubError) -> Response:
+def refused(error: HubError) -> Response:
+    """A failure as JSON, kept by nobody on the way."""
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -27,6 +27,7 @@ from hub.entrypoints.measuring import serve_metrics
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.entrypoints.mllp_replies import Replies
 from hub.entrypoints.mllp_tls import tls_files
+from hub.entrypoints.purchasing_routes import purchasing_routes
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
@@ -83,6 +84,7 @@ class Service:
                     *webhook_routes(self.hub),
                     *hl7_routes(self.hub, self._routes),
                     *export_routes(self.hub),
+                    *purchasing_routes(self.hub),
                 ]
                 app = create_app(self.hub, routes=routes, ready=self._ready)
                 self._web = _WebThread(app, settings.http_host, settings.http_port)

@@ -21,6 +21,7 @@ from hub.domain.agreements import (
     unrestricted_scope,
 )
 from hub.entrypoints.exports import export_routes
+from hub.entrypoints.purchasing_routes import purchasing_routes
 from hub.entrypoints.web import create_app
 from hub.settings import Settings
 from hub.storage import tables
@@ -243,6 +244,6 @@ def world(database: Database, crypto: Crypto, now: datetime, tmp_path: Path) -> 
         crypto=crypto,
         now=lambda: now,
     )
-    app = create_app(hub, connectors=[], routes=export_routes(hub))
+    app = create_app(hub, connectors=[], routes=[*export_routes(hub), *purchasing_routes(hub)])
     with TestClient(app, base_url="http://localhost") as http:
         yield World(database, crypto, now, http)

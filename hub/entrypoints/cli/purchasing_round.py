@@ -14,7 +14,7 @@ from hub.domain.purchasing.round_rules import rules_from_json, rules_in_words
 from hub.domain.supply_bids import read_bid
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit
-from hub.entrypoints.cli.purchasing_page import scenarios_page
+from hub.entrypoints.purchasing_page import scenarios_page
 from hub.errors import NotFound
 from hub.services import bids, normalise, operators
 from hub.storage import purchasing, requisitions, rounds, savings, scenarios

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from hub.entrypoints.cli.purchasing_page import scenarios_page
+from hub.entrypoints.purchasing_page import scenarios_page
 
 PLAN = {"name": "March <b>", "pooled_cost": "200.00", "gap": "0.001"}
 SCENARIO = {

@@ -24,8 +24,14 @@ def scenarios_page(plan: Mapping[str, Any], scenarios: Sequence[Mapping[str, Any
     name = escape(str(plan["name"]))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
-        f"<style>{_STYLE}</style><h1>{name}</h1>{_table(rows)}{_chart(rows)}</html>\n"
+        f"<style>{_STYLE}</style><h1>{name}</h1>{_hidden(rows)}{_table(rows)}{_chart(rows)}</html>\n"
     )
+
+
+def _hidden(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not any(row["state"] == "solved" and row["pooled_cost"] is None for row in rows):
+        return ""
+    return "<p>Figures across practices are not shown: not all agreements cover them.</p>"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
