@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: setup demo test check bench docs lock
+.PHONY: setup demo test check bench faults docs lock
 
 setup: $(VENV)/.installed
 
@@ -36,6 +36,10 @@ check: setup
 
 bench: setup
 	for script in bench/*.py; do $(BIN)/python $$script $(ARGS) || exit 1; done
+
+# Injects faults into real processes of the hub and checks what is left; `make test` runs a short mix.
+faults: setup
+	$(BIN)/python tests/faults/campaign.py $(ARGS)
 
 # Writes the generated pages of docs/reference/ again.
 docs: setup

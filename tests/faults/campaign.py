@@ -1,0 +1,322 @@
+"""The fault campaign: faults in real processes of the hub, and one checker of what is left.
+
+    make faults ARGS="--minutes 30 --seed 7 --only J2,J5 --on sqlite,redis"
+
+Without --minutes every scenario runs once on every transport it fits. Each run prints its seed;
+the same seed picks the same faults. The last line is JSON: faults injected, messages acknowledged,
+lost, doubled, out of order, and the slowest recovery beside its goal. `--short` is the mix of
+`make test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+
+import broker_faults  # noqa: E402
+import disk_faults  # noqa: E402
+import input_faults  # noqa: E402
+import load_faults  # noqa: E402
+import network_faults  # noqa: E402
+import process_faults  # noqa: E402
+from checker import Verdict, check  # noqa: E402
+from deployment import Deployment, on_server, set_up  # noqa: E402
+from processes import Forkserver, TooLong  # noqa: E402
+from servers import Broker, Postgresql, Rabbitmq, Redis, program  # noqa: E402
+from shim import Shim, build, compiler  # noqa: E402
+from trial import GOAL_SECONDS, Cluster, Trial  # noqa: E402
+
+TABLES = ("sqlite", "postgresql")
+POINTERS = ("redis", "rabbitmq")
+ALL = (*TABLES, *POINTERS)
+SERVERS = ("postgresql", *POINTERS)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A row of the list of faults; `on` are the transports it fits. With `weakened` it is a control
+    and the checker must find what that change breaks."""
+
+    run: Callable[[Trial], None]
+    on: tuple[str, ...] = ALL
+    needs_shim: bool = False
+    weakened: str = ""
+    broken: str = ""
+    """What a control must find: `lost` or `doubled`."""
+
+
+SCENARIOS = {
+    "J1": Scenario(process_faults.listener_killed),
+    "J2": Scenario(disk_faults.power_cut, TABLES, needs_shim=True),
+    "J2-control": Scenario(disk_faults.power_cut, ("sqlite",), True, "synchronous_normal", "lost"),
+    "J3": Scenario(process_faults.crashed_at_every_call, TABLES, needs_shim=True),
+    "J4": Scenario(process_faults.workers_killed),
+    "J5": Scenario(process_faults.frozen),
+    "J5-control": Scenario(
+        process_faults.frozen, ("postgresql",), False, "unfenced_finish", "doubled"
+    ),
+    "J6": Scenario(network_faults.database_stopped, ("postgresql",)),
+    "J6-failover": Scenario(network_faults.failover, ("postgresql",)),
+    "J7": Scenario(network_faults.link_cut),
+    "J8": Scenario(network_faults.commit_answer_lost, SERVERS),
+    "J9": Scenario(network_faults.acknowledgement_lost, TABLES),
+    "J10": Scenario(broker_faults.broker_lost, POINTERS),
+    "J11": Scenario(disk_faults.disk_full, ("sqlite",), needs_shim=True),
+    "J12": Scenario(disk_faults.sync_fails, ("sqlite",), needs_shim=True),
+    "J13": Scenario(disk_faults.slow_syncs, TABLES, needs_shim=True),
+    "J14": Scenario(input_faults.odd_bytes, TABLES),
+    "J15": Scenario(input_faults.poisoned),
+    "J16": Scenario(process_faults.rolling_restarts),
+    "J17": Scenario(load_faults.tickers, TABLES),
+    "J19": Scenario(load_faults.backlog, TABLES),
+    "J20": Scenario(load_faults.everything),
+    "J21": Scenario(load_faults.many_senders),
+    "J22": Scenario(disk_faults.reader_left_open, TABLES),
+}
+SHORT = {
+    "sqlite": ("J1", "J2", "J2-control", "J4", "J12"),
+    "postgresql": ("J5", "J5-control", "J8"),
+    "redis": ("J10",),
+    "rabbitmq": (),
+}
+"""What `make test` runs, a few faults each."""
+
+
+@dataclass
+class Totals:
+    """What a campaign adds up to."""
+
+    injected: Counter[str] = field(default_factory=Counter)
+    acknowledged: int = 0
+    messages: int = 0
+    lost: int = 0
+    doubled: int = 0
+    inversions: int = 0
+    recovery_seconds: float = 0.0
+    waited_seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+    controls: dict[str, bool] = field(default_factory=dict)
+
+
+class Campaign:
+    """The directory, the servers and the forkserver that all trials share."""
+
+    def __init__(self, directory: Path, transports: tuple[str, ...], scale: float) -> None:
+        self.directory = directory
+        self.scale = scale
+        self.totals = Totals()
+        directory.chmod(0o755)
+        self.library = build(directory) if compiler() else None
+        set_up(directory / "template")
+        self.forkserver = Forkserver(self.library)
+        self.cluster: Cluster | None = None
+        self.brokers: dict[str, Broker] = {}
+        if set(transports) & set(SERVERS):
+            self.cluster = self._cluster()
+        for name, kind in (("redis", Redis), ("rabbitmq", Rabbitmq)):
+            if name in transports:
+                self.brokers[name] = kind(directory / name)
+                self.brokers[name].start()
+
+    def _cluster(self) -> Cluster:
+        directory = self.directory / "postgresql"
+        shim = Shim(self.library, directory, self.directory / "copy") if self.library else None
+        server = Postgresql(directory, shim.environment() if shim else {})
+        server.create()
+        server.start()
+        on_server(server, "CREATE DATABASE hub_template")
+        url = f"postgresql+psycopg://postgres@127.0.0.1:{server.port}/hub_template"
+        template = self.directory / "template-postgresql"
+        set_up(template, database_url=url)
+        return Cluster(server, shim)
+
+    def close(self) -> None:
+        self.forkserver.close()
+        for broker in self.brokers.values():
+            broker.close()
+        if self.cluster is not None:
+            self.cluster.server.stop()
+
+    def run(self, name: str, transport: str, seed: int) -> None:
+        """One scenario on one transport, with a database of its own."""
+        scenario = SCENARIOS[name]
+        if scenario.needs_shim and self.library is None:
+            self.totals.failures.append(f"{name} did not run: there is no C compiler")
+            return
+        with self._trial(name, transport, seed) as trial:
+            began = time.monotonic()
+            verdict = Verdict()
+            try:
+                scenario.run(trial)
+                if trial.checked is None:
+                    trial.deployment.drain()
+                    trial.measure()
+                verdict = trial.checked or check(trial.deployment)
+            except TooLong as error:
+                trial.findings.append(str(error))
+            except Exception:
+                trial.findings.append(traceback.format_exc())
+            self._add(name, transport, scenario, trial, verdict, time.monotonic() - began)
+
+    @contextmanager
+    def _trial(self, name: str, transport: str, seed: int) -> Iterator[Trial]:
+        directory = self.directory / f"{name}-{transport}-{seed}"
+        directory.mkdir()
+        broker = self.brokers.get(transport)
+        with_server = transport in SERVERS
+        cluster = self.cluster if with_server else None
+        template = self.directory / ("template-postgresql" if with_server else "template")
+        weakened = SCENARIOS[name].weakened
+        deployment = Deployment(
+            directory, template, self.forkserver, self.library,
+            cluster.server if cluster else None,
+            broker.environment if broker else None,
+            (weakened,) if weakened else (),
+        )  # fmt: skip
+        chance = random.Random(f"{seed} {name} {transport}")
+        deployment.random = chance
+        trial = Trial(deployment, chance, self.scale, cluster, broker)
+        try:
+            yield trial
+        finally:
+            if cluster is not None and cluster.shim is not None:
+                cluster.shim.heal()
+            deployment.close()
+            if not trial.findings:
+                shutil.rmtree(directory)
+
+    def _add(
+        self, name: str, transport: str, scenario: Scenario, trial: Trial, verdict: Verdict,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        totals, where = self.totals, f"{name} on {transport}"
+        totals.injected.update(trial.injected)
+        if scenario.weakened:
+            found = bool(getattr(verdict, scenario.broken))
+            totals.controls[name] = totals.controls.get(name, False) or found
+        else:
+            totals.acknowledged += verdict.acknowledged
+            totals.messages += verdict.messages
+            totals.lost += len(verdict.lost)
+            totals.doubled += len(verdict.doubled)
+            totals.inversions += len(verdict.inversions)
+            totals.recovery_seconds = max(totals.recovery_seconds, *trial.recoveries, 0.0)
+            totals.waited_seconds = max(totals.waited_seconds, *trial.waits, 0.0)
+            wrong = [*trial.findings, *verdict.lost, *verdict.doubled, *verdict.inversions]
+            wrong += verdict.faults
+            totals.failures += [f"{where}: {words}" for words in wrong[:20]]
+        print(
+            f"{where}: {sum(trial.injected.values())} faults, {verdict.acknowledged} acknowledged,"
+            f" {len(verdict.lost)} lost, {len(verdict.doubled)} doubled,"
+            f" {len(verdict.inversions)} out of order, {len(verdict.faults)} other,"
+            f" recovery {max(trial.recoveries, default=0):.1f} s, {seconds:.0f} s in all",
+            flush=True,
+        )
+        for words in trial.findings if not scenario.weakened else ():
+            print(f"    {words}", flush=True)
+
+
+def pairs(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Which scenario on which transport, in their order."""
+    transports = [name for name in options.on.split(",") if name in ALL]
+    if options.short:
+        return [(name, where) for where in transports for name in SHORT[where]]
+    wanted = options.only.split(",") if options.only else list(SCENARIOS)
+    unknown = set(wanted) - set(SCENARIOS)
+    if unknown:
+        sys.exit(f"There is no scenario {', '.join(sorted(unknown))}.")
+    return [(n, where) for n in wanted for where in SCENARIOS[n].on if where in transports]
+
+
+def missing(transports: set[str]) -> set[str]:
+    """Those of the transports whose programs are not installed here."""
+    found = set()
+    if transports & set(SERVERS) and program("initdb") is None:
+        found |= set(SERVERS)
+    for name, needed in (("redis", "redis-server"), ("rabbitmq", "rabbitmq-server")):
+        if shutil.which(needed) is None:
+            found.add(name)
+    return found & transports
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--minutes", type=float, default=0.0, help="go on for so long")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--only", default="", help="scenarios, by commas")
+    parser.add_argument("--on", default=",".join(ALL), help=f"transports, of {', '.join(ALL)}")
+    parser.add_argument("--scale", type=float, default=1.0, help="how often each fault is injected")
+    parser.add_argument("--short", action="store_true", help="the mix of the tests")
+    parser.add_argument("--backlog", type=int, default=load_faults.BACKLOG, help="jobs of J19")
+    options = parser.parse_args()
+    load_faults.BACKLOG = options.backlog
+    scale = 0.03 if options.short else options.scale
+    absent = missing(set(options.on.split(",")))
+    options.on = ",".join(name for name in options.on.split(",") if name not in absent)
+    print(f"seed {options.seed}" + "".join(f"; NOT COVERED: no {name}" for name in sorted(absent)))
+    directory = Path(tempfile.mkdtemp(prefix="hub-faults-"))
+    chosen = pairs(options)
+    campaign = Campaign(directory, tuple({where for _, where in chosen}), scale)
+    began, number = time.monotonic(), 0
+    try:
+        while True:
+            for name, transport in chosen:
+                if number and options.minutes and time.monotonic() - began > options.minutes * 60:
+                    break
+                campaign.run(name, transport, options.seed + number)
+            number += 1
+            if time.monotonic() - began >= options.minutes * 60:
+                break
+    finally:
+        campaign.close()
+    return report(campaign.totals, options.seed, time.monotonic() - began, directory, absent)
+
+
+def report(totals: Totals, seed: int, seconds: float, directory: Path, absent: set[str]) -> int:
+    """Print the summary and return the exit code."""
+    blind = [name for name, found in totals.controls.items() if not found]
+    failures = totals.failures + [f"{name}: the checker found nothing" for name in blind]
+    for words in failures:
+        print(f"FAILED {words}", file=sys.stderr)
+    if failures:
+        print(f"The directories of what failed are kept under {directory}.", file=sys.stderr)
+    else:
+        shutil.rmtree(directory)
+    summary: dict[str, Any] = {
+        "seed": seed,
+        "seconds": round(seconds),
+        "faults": sum(totals.injected.values()),
+        "injected": dict(totals.injected.most_common()),
+        "acknowledged": totals.acknowledged,
+        "messages": totals.messages,
+        "lost": totals.lost,
+        "doubled": totals.doubled,
+        "inversions": totals.inversions,
+        "worst_recovery_seconds": round(totals.recovery_seconds, 2),
+        "recovery_goal_seconds": GOAL_SECONDS,
+        "longest_wait_seconds": round(totals.waited_seconds, 2),
+        "controls": totals.controls,
+        "not_covered": sorted(absent),
+        "failures": len(failures),
+    }
+    print(json.dumps(summary))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

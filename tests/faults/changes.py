@@ -1,0 +1,108 @@
+"""Changes to a hub under test, made in the process before it starts.
+
+`poison` and `slow_reading` put faults where no signal reaches; the two that weaken a guarantee are
+the campaign's controls: with them the checker must find something.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from connectors.ehr_hl7v2.connector import EhrHl7v2
+from hub.domain.jobs import Job
+from hub.storage import queue
+from jobs import actors
+
+SLOW_SECONDS = 0.03
+LOOP_MILLISECONDS = 1_000
+
+
+def poison() -> None:
+    """Reading a message that names a poison ends as the poison says."""
+    read = EhrHl7v2.parse
+
+    def parse(self: Any, config: Any, document: Any) -> Any:
+        for mark, harm in POISONS.items():
+            if mark in document.content:
+                harm()
+        return read(self, config, document)
+
+    EhrHl7v2.parse = parse  # type: ignore[method-assign]
+    queue.RETRY_BASE = timedelta(seconds=1)
+    spec = actors.ACTORS[Job.PROCESS_MESSAGE]
+    actors.ACTORS[Job.PROCESS_MESSAGE] = replace(spec, time_limit=LOOP_MILLISECONDS)
+
+
+def _raise() -> None:
+    raise RuntimeError("a fault of the campaign")
+
+
+def _loop() -> None:
+    while True:
+        pass
+
+
+def _out_of_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (2**30, resource.RLIM_INFINITY))
+    try:
+        b" " * 2**32
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+POISONS = {
+    b"POISONRAISE": _raise,
+    b"POISONEXIT": lambda: os._exit(1),
+    b"POISONSEGV": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    b"POISONMEMORY": _out_of_memory,
+    b"POISONLOOP": _loop,
+}
+
+
+def slow_reading() -> None:
+    """Reading takes long enough for a signal to arrive in the middle of it."""
+    read = EhrHl7v2.parse
+
+    def parse(self: Any, config: Any, document: Any) -> Any:
+        time.sleep(SLOW_SECONDS)
+        return read(self, config, document)
+
+    EhrHl7v2.parse = parse  # type: ignore[method-assign]
+
+
+def unfenced_finish() -> None:
+    """A finish asks for the job's id only, not for the token and the state."""
+    finishing = queue._finishing
+
+    def unfenced(dialect: str) -> str:
+        fenced = finishing(dialect)
+        weaker = fenced.replace("AND jobs.token = held.token AND jobs.state = 'running'", "")
+        if weaker == fenced:
+            raise RuntimeError("the finish is written in other words now; change this control")
+        return weaker
+
+    queue._finishing = unfenced  # type: ignore[assignment]
+
+
+def synchronous_normal() -> None:
+    """SQLite syncs at checkpoints only."""
+
+    @event.listens_for(Engine, "checkout")
+    def _weaken(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+
+CHANGES = {
+    "poison": poison,
+    "slow_reading": slow_reading,
+    "unfenced_finish": unfenced_finish,
+    "synchronous_normal": synchronous_normal,
+}
