@@ -163,7 +163,8 @@ def _release(session: ScopedSession, job: ClaimedJob, now: datetime) -> None:
 
 def parts_of(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list[ClaimedJob]]:
     """What is run at once: single jobs, and some of one kind and practice that are run together. A
-    job stays with the one it follows."""
+    job stays with the one it follows, and one that was tried before is by itself: it may be what
+    ended the process, and must not take the others along again."""
     parts: list[list[ClaimedJob]] = []
     open_parts: dict[tuple[Job, str | None], list[ClaimedJob]] = {}
     for job in jobs:
@@ -171,11 +172,12 @@ def parts_of(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list
             parts[-1].append(job)  # it was taken right behind its head
             continue
         key = (job.kind, job.practice_id)
-        part = open_parts.get(key)
+        shares = job.kind in together and job.attempt == 1
+        part = open_parts.get(key) if shares else None
         if part is None or (len(part) >= TOGETHER and not job.follows):
             part = []
             parts.append(part)
-            if job.kind in together:
+            if shares:
                 open_parts[key] = part
         part.append(job)
     return parts

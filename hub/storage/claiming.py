@@ -47,7 +47,7 @@ class _Claim:
 
     def take(self, row: Any, *, follows: bool = False) -> None:
         lanes = () if follows else lanes_of(row)
-        self.alone += row.kind not in self.together and not follows
+        self.alone += not self.runs_together(row) and not follows
         job = ClaimedJob(
             row.id,
             Job(row.kind),
@@ -63,6 +63,10 @@ class _Claim:
         self.jobs.append(job)
         for lane in lanes:
             self.lanes[lane] = {"lane": lane, "due": None, "holder": job.token}
+
+    def runs_together(self, row: Any) -> bool:
+        """What was tried before runs by itself: it may be what ended the others' transaction."""
+        return row.kind in self.together and row.attempt == 0
 
     def wait(self, lane: str, until: datetime | None) -> None:
         self.lanes[lane] = {"lane": lane, "due": until, "holder": None}
@@ -162,7 +166,7 @@ def _take_free(
     for row in session.connection().execute(due, parameters).all():
         if row.kind not in _KINDS:
             round_.postpone(row)
-        elif row.kind in round_.together or round_.alone < alone:
+        elif round_.runs_together(row) or round_.alone < alone:
             round_.take(row)
 
 
@@ -205,7 +209,7 @@ def _take_lanes(session: ScopedSession, round_: _Claim, queue: str, room: int, a
         elif head.kind not in _KINDS:
             round_.postpone(head)
             round_.wait(key, now + UNKNOWN_KIND_DELAY)
-        elif head.kind in round_.together or round_.alone < alone:
+        elif round_.runs_together(head) or round_.alone < alone:
             round_.take(head)
             if head.id in followed:
                 _take_followers(session, round_, head)

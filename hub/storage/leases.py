@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 from hub.domain.jobs import JobState
 from hub.storage import lanes as lane_rows
 from hub.storage.lanes import FINISHED, JOBS, LANES, RUNNING, lanes_of
-from hub.storage.queue import ClaimedJob, again
+from hub.storage.queue import ClaimedJob, again, retry_at
 from hub.storage.session import ScopedSession
 
 RESCUE_LIMIT = 500
@@ -60,7 +60,8 @@ class Rescued:
 
 def rescue(session: ScopedSession, *, now: datetime) -> list[Rescued]:
     """Free jobs whose lease ran out: ready again, cancelled where that was asked for, or dead when
-    the attempts are used up."""
+    the attempts are used up. Those that lost a worker before come back each at a moment of its own,
+    so that the one that ends its worker does not meet the same neighbours every time."""
     connection = session.connection()
     expired = (
         select(*_HELD)
@@ -73,6 +74,8 @@ def rescue(session: ScopedSession, *, now: datetime) -> list[Rescued]:
     rescued = []
     for job in jobs:
         values = again(now)
+        if job.attempt > 1:
+            values["run_at"] = retry_at(job.attempt - 1, now)
         over = "" if job.cancel_at is None else CANCELLED
         if job.attempt >= job.max_attempts:
             over = LOST

@@ -133,6 +133,20 @@ def test_a_refused_message_takes_nobody_with_it(office: Any) -> None:
     assert {f"T{n:04}" for n in (0, 1, 3, 4, 5)} <= values
 
 
+def test_what_was_tried_before_is_run_by_itself(office: Any) -> None:
+    """It may be what ended the process; the others must not go with it again."""
+    good = first(office, "A04")
+    for n in range(3):
+        numbered = with_field(good, b"MSH", 9, b"T%04d" % n)
+        office.receive(with_field(numbered, b"PID", 3, b"T%04d^^^FAC^MR" % n))
+
+    def tried(session: Any) -> None:
+        session.get_one(JobRow, office.all(JobRow)[0].id).attempt = 1
+
+    office.hub.database.transaction(ALL, tried)
+    assert sorted(drain_together(office)) == [1, 2]
+
+
 def test_what_fails_together_is_run_one_by_one(
     office: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

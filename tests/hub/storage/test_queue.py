@@ -174,6 +174,24 @@ def test_a_job_that_kills_its_worker_every_time_dies(database: Database, now: da
     assert state(database, job_id).state == "dead"
 
 
+def test_jobs_of_a_lost_worker_come_back_at_once_and_from_then_on_apart(
+    database: Database, now: datetime
+) -> None:
+    ids = [add(database, now) for _ in range(3)]
+    first = claim(database, now, limit=3)
+    lost = now + 2 * LEASE
+    database.transaction(SCOPE, lambda s: leases.rescue(s, now=lost))
+    second = claim(database, lost, limit=3)
+    assert [job.id for job in second] == [job.id for job in first]
+    lost += 2 * LEASE
+    database.transaction(SCOPE, lambda s: leases.rescue(s, now=lost))
+    assert claim(database, lost, limit=3) == []
+    with database.read(SCOPE) as session:
+        due = [session.get_one(JobRow, job_id).run_at for job_id in ids]
+    assert len(set(due)) == 3
+    assert max(due) <= lost + timedelta(seconds=6)
+
+
 def test_retries_spread_out_and_respect_retry_after(now: datetime) -> None:
     delays = [(queue.retry_at(1, now) - now).total_seconds() for _ in range(200)]
     assert min(delays) >= 1
@@ -446,6 +464,16 @@ def test_while_a_head_is_tried_again_its_lane_goes_on_one_by_one(
     with pytest.raises(LeaseLost):
         database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=later))
     assert state(database, ids[1]).state == "ready"
+
+
+def test_what_was_tried_before_takes_a_place_of_its_own(database: Database, now: datetime) -> None:
+    for _ in range(6):
+        add(database, now)
+    assert len(claim_together(database, now)) == 6
+    later = now + LEASE + timedelta(seconds=1)
+    database.transaction(SCOPE, lambda s: leases.rescue(s, now=later))
+    again = claim_together(database, later)
+    assert [job.attempt for job in again] == [2] * 4
 
 
 def test_of_several_jobs_all_end_or_none(database: Database, now: datetime) -> None:
