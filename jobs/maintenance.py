@@ -30,6 +30,6 @@ def anchor_audit(job: RunningJob) -> None:
     """Sign the head of the audit trail and keep it outside of the database."""
     context = job.context
     with context.database.read(_SCOPE) as session:
-        sequence, digest = audit.head(session)
+        digest, sequence = audit.head(session)
     anchor = anchors.Anchor(sequence, digest, context.now().isoformat())
     anchors.write(context.settings.resolved_audit_anchors(), context.crypto, anchor)

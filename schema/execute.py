@@ -8,7 +8,6 @@ transaction and read the payload by plan afterwards.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -297,8 +296,7 @@ class _Run:
     async def _audited(self, reading: Reading) -> None:
         """Like `note_reading`, without blocking."""
         if reading:
-            event = self._read_event(reading)
-            await asyncio.wrap_future(self.context.database.gather(event, audit.append_all))
+            await audit.note(self.context.database, self._read_event(reading))
 
     def _read_event(self, reading: Reading) -> audit.Event:
         return event_of(

@@ -36,8 +36,10 @@ ENGINES = {
 }
 DRIVERS = {
     "hub/storage/backup.py": "takes SQLite's online backup, which no session offers",
+    "hub/storage/exchange.py": "sends statements that somebody vouches for to PostgreSQL",
+    "hub/storage/audit_writer.py": "appends to the audit trail, by statements of its own",
     "hub/storage/reads/driver.py": "runs compiled parts on connections that only read",
-    "hub/storage/reads/wire.py": "sends compiled parts to PostgreSQL and takes their row",
+    "hub/storage/reads/wire.py": "encodes the parameters of compiled parts",
     "hub/storage/reads/explain.py": "asks how compiled parts would be read, and runs none",
     "hub/storage/running.py": "ends a statement on the connection it is told",
 }
@@ -266,7 +268,7 @@ RULES: dict[Rule, list[tuple[str, str]]] = {
         ("hub/storage/reads/text.py", "part = CompiledPart('SELECT 1', (), ())"),
         ("hub/storage/reads/driver.py", "connection.execute(f'SELECT {name}')"),
         ("hub/storage/reads/driver.py", "connection.execute(text)"),
-        ("hub/storage/reads/wire.py", "libpq.send_prepare(name, text)"),
+        ("hub/storage/exchange.py", "libpq.send_prepare(name, text)"),
     ],
     sql_is_never_written_as_text: [
         ("hub/storage/reads/x.py", "from sqlalchemy import text"),

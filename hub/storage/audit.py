@@ -2,28 +2,26 @@
 
 `append` and `append_all` run in the transaction of their caller and hold the head row until that
 commits, so that the chain never forks; whoever needs other locks as well takes them before. Events
-of many readers share a transaction (`Database.gather`). Events carry no values: types, counts,
-opaque ids and keyed digests of patients.
+of many readers share a transaction (`Database.gather`, `note`). What an event is, and how the chain
+is made, is in `audit_chain.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 
+from hub.storage.audit_chain import NO_EVENTS, PARTITION, Event, Head, chained, digest_of
 from hub.storage.bulk import insert_rows, pipelined, run
-from hub.storage.session import ScopedSession
-from hub.storage.tables import AuditEvent, AuditHead, new_id
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import AuditEvent, AuditHead
 from hub.storage.upsert import insert_once
 
-PARTITION = "main"
-GENESIS = "0" * 64
+__all__ = ["Event", "Verdict", "append", "append_all", "head", "note", "verify"]
 _PAGE = 1000
 _EVENTS: Any = AuditEvent.__table__
 _HEAD = {
@@ -50,27 +48,6 @@ class Verdict:
         return self.bad_sequence is None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Who did what for which purpose.
-
-    `action` is read, write or execute; `outcome` success, denied or failed; `entities` counts rows
-    per type; `subjects` are keyed digests of patients, never ids or values; `reason` a fixed text.
-    """
-
-    now: datetime
-    principal_id: str
-    principal_name: str
-    purpose: str
-    action: str
-    outcome: str
-    operation: str = ""
-    entities: Mapping[str, int] = field(default_factory=dict)
-    practice_ids: Iterable[str] = ()
-    subjects: Iterable[str] = ()
-    reason: str = ""
-
-
 def append(session: ScopedSession, **facts: Any) -> None:
     """Add one event, of the members of `Event`, to the chain."""
     append_all(session, [Event(**facts)])
@@ -78,41 +55,26 @@ def append(session: ScopedSession, **facts: Any) -> None:
 
 def append_all(session: ScopedSession, events: Sequence[Event]) -> None:
     """Add events to the chain in their order; its head is held until the caller commits."""
-    digest, count = _locked_head(session)
-    rows = []
-    for event in events:
-        count += 1
-        row = _row(event, count)
-        row["digest"] = digest = _digest(digest, row)
-        rows.append(row)
+    rows, moved = chained(events, _locked_head(session))
     dialect = session.get_bind().dialect.name
     with pipelined(session):
         insert_rows(session, _EVENTS, rows)
-        run(session, _MOVE_HEAD[dialect], (digest, count, PARTITION))
+        run(session, _MOVE_HEAD[dialect], (*moved, PARTITION))
 
 
-def _row(event: Event, sequence: int) -> dict[str, Any]:
-    return {
-        "sequence": sequence,
-        "id": new_id(),
-        "recorded_at": event.now,
-        "principal_id": event.principal_id,
-        "principal_name": event.principal_name,
-        "purpose": event.purpose,
-        "action": event.action,
-        "outcome": event.outcome,
-        "operation": event.operation,
-        "entities": dict(event.entities),
-        "practice_ids": sorted(event.practice_ids),
-        "subjects": sorted(event.subjects),
-        "reason": event.reason,
-    }
+async def note(database: Database, event: Event) -> None:
+    """Add one event to the chain, together with those of other requests. Returns once it is
+    durable; what it raises means that it may not be."""
+    if database.audit_writer is not None:
+        await database.audit_writer.append(event)
+    else:
+        await asyncio.wrap_future(database.gather(event, append_all))
 
 
-def head(session: ScopedSession) -> tuple[int, str]:
-    """How many events there are, and the digest of the last one."""
+def head(session: ScopedSession) -> Head:
+    """The last event: its digest and its number."""
     row = session.get(AuditHead, PARTITION)
-    return (0, GENESIS) if row is None else (row.count, row.digest)
+    return NO_EVENTS if row is None else Head(row.digest, row.count)
 
 
 def verify(session: ScopedSession, anchored: Mapping[int, str] | None = None) -> Verdict:
@@ -124,8 +86,8 @@ def verify(session: ScopedSession, anchored: Mapping[int, str] | None = None) ->
     may be another is the one after the last anchor that agrees.
     """
     anchored = anchored or {}
-    agreed, count, digest = 0, *head(session)
-    previous, last = GENESIS, 0
+    agreed, (digest, count) = 0, head(session)
+    previous, last = NO_EVENTS
     while True:
         page = session.scalars(
             select(AuditEvent)
@@ -135,7 +97,7 @@ def verify(session: ScopedSession, anchored: Mapping[int, str] | None = None) ->
         ).all()
         for event in page:
             row = {name: getattr(event, name) for name in _DIGESTED}
-            if event.sequence != last + 1 or event.digest != _digest(previous, row):
+            if event.sequence != last + 1 or event.digest != digest_of(previous, row):
                 return Verdict(last, last + 1)
             previous, last = event.digest, event.sequence
             if anchored.get(last, previous) != previous:
@@ -154,19 +116,14 @@ def verify(session: ScopedSession, anchored: Mapping[int, str] | None = None) ->
     return Verdict(last)
 
 
-def _locked_head(session: ScopedSession) -> tuple[str, int]:
-    """The last digest and how many events there are."""
+def _locked_head(session: ScopedSession) -> Head:
     statement = _HEAD[session.get_bind().dialect.name]
     found = run(session, statement, (PARTITION,)).fetchone()
     if found is None:  # perhaps another process begins the chain at this moment
-        insert_once(session, AuditHead, {"partition": PARTITION, "digest": GENESIS, "count": 0})
+        insert_once(
+            session,
+            AuditHead,
+            {"partition": PARTITION, "digest": NO_EVENTS.digest, "count": NO_EVENTS.sequence},
+        )
         found = run(session, statement, (PARTITION,)).fetchone()
-    digest, count = found
-    return digest, count
-
-
-def _digest(previous: str, row: Mapping[str, Any]) -> str:
-    """SHA-256 of the digest before and the event as JSON with sorted keys."""
-    body = {**row, "recorded_at": row["recorded_at"].isoformat()}
-    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(previous.encode() + canonical).hexdigest()
+    return Head(*found)

@@ -29,6 +29,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from hub import log, metrics
 from hub.domain.agreements import Domain, Scope, unrestricted_scope
 from hub.errors import BadSetting, Forbidden
+from hub.storage.audit_writer import AuditWriter
 from hub.storage.doorbell import Doorbell
 from hub.storage.gathering import Gathering
 from hub.storage.postgresql import NETWORK, options
@@ -156,6 +157,9 @@ class Database:
         )
         self._gathering = Gathering(lambda work: self._gatherer.submit(_GATHERED, work))
         self.text_reads = text_reads(url)
+        self.audit_writer = (
+            None if self.is_sqlite else AuditWriter(url, lambda: self.text_reads.under_way)
+        )
 
     def transaction(self, scope: Scope, work: Work[T], *, durable: bool = True) -> T:
         """Run `work(session)` and commit; whatever it raises rolls everything back and is raised.
@@ -235,6 +239,8 @@ class Database:
         self._committer.close()
         self._gatherer.close()
         self.text_reads.close()
+        if self.audit_writer is not None:
+            self.audit_writer.close()
         self.request_engine.dispose()
         self.read_engine.dispose()
         self.write_engine.dispose()

@@ -188,10 +188,10 @@ def test_nothing_is_released_while_the_audit_trail_cannot_be_written(world, monk
     practice = world.practice("North")
     world.patients(practice, 1)
 
-    def broken(*_: Any, **__: Any) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(audit, "append_all", broken)
+    monkeypatch.setattr(audit, "note", broken)
     answer = world.app(practice).post("{ patients { nodes { familyName } } }")
     assert "data" not in answer
     assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"

@@ -51,6 +51,8 @@ class TextReads(ABC):
     """Runs compiled parts; shared by all event loops of the process."""
 
     writer: Writer
+    under_way = 0
+    """How many reads are."""
 
     async def run(
         self,
@@ -70,7 +72,11 @@ class TextReads(ABC):
         `running` was stopped. Cancelling the task ends the statement.
         """
         parameters = [fill(values, sets, scope) for fill in part.fills]
-        row = await self._execute(part, parameters, running or Running())
+        self.under_way += 1
+        try:
+            row = await self._execute(part, parameters, running or Running())
+        finally:
+            self.under_way -= 1
         if policy is not None and row[-1] != policy:
             raise PolicyChanged("The rights of the credential changed meanwhile.")
         marks = Marks(part.marks, scope)

@@ -26,7 +26,7 @@ def write(database: Database, name: str, count: int) -> None:
 
 def anchor(database: Database, crypto: Crypto, folder: Path) -> None:
     with database.read(SCOPE) as session:
-        sequence, digest = audit.head(session)
+        digest, sequence = audit.head(session)
     anchors.write(folder, crypto, anchors.Anchor(sequence, digest, NOON.isoformat()))
 
 
