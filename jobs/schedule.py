@@ -9,6 +9,7 @@ SCHEDULES = (
     ScheduleSpec("eligibility.nightly", "0 3 * * *", "America/New_York", Job.PLAN_ELIGIBILITY),
     ScheduleSpec("pull.sync_all", "7 * * * *", "UTC", Job.SYNC_ALL),
     ScheduleSpec("savings.publish_benchmarks", "15 5 * * *", "UTC", Job.PUBLISH_BENCHMARKS),
+    ScheduleSpec("metrics.publish", "45 5 * * *", "UTC", Job.PUBLISH_METRICS),
     ScheduleSpec("files.take", "* * * * *", "UTC", Job.TAKE_FILES),
     ScheduleSpec("maintenance.anchor_audit", "*/5 * * * *", "UTC", Job.ANCHOR_AUDIT),
     ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
-
-from hub.domain.agreements import (
-    AgreementTerm,
-    Domain,
-    Granularity,
-    Principal,
-    Purpose,
-    Scope,
-    scope_for,
-)
+from hub.domain.agreements import AgreementTerm, Principal, Purpose, Scope, scope_for
 from hub.errors import Forbidden
+from hub.storage.agreements import read_terms
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Practice, ServiceAgreement
 
 
 def stated_purpose(principal: Principal, stated: object) -> Purpose:
@@ -49,26 +39,3 @@ def load_scope(
 def terms_for(session: ScopedSession, principal: Principal) -> list[AgreementTerm]:
     """The agreement rows that decide the scope of a principal: none for a practice's own app."""
     return [] if principal.practice_id is not None else read_terms(session)
-
-
-def read_terms(session: ScopedSession) -> list[AgreementTerm]:
-    """Every row of every service agreement, with its practice's time zone."""
-    rows = session.execute(
-        select(ServiceAgreement, Practice.zone).join(
-            Practice, Practice.id == ServiceAgreement.practice_id
-        )
-    )
-    return [
-        AgreementTerm(
-            practice_id=row.practice_id,
-            practice_zone=zone,
-            domain=Domain(row.domain),
-            granularity=Granularity(row.granularity),
-            purposes=frozenset(Purpose(item) for item in row.purposes),
-            starts_on=row.starts_on,
-            ends_on=row.ends_on,
-            data_aggregation=row.data_aggregation,
-            delegates_purchase_approval=row.delegates_purchase_approval,
-        )
-        for row, zone in rows
-    ]

@@ -21,6 +21,7 @@ class Job(StrEnum):
     OPEN_BIDS = "bids.open_bids"
     ISSUE_STATEMENTS = "savings.issue_statements"
     PUBLISH_BENCHMARKS = "savings.publish_benchmarks"
+    PUBLISH_METRICS = "metrics.publish"
     SOLVE_ROUND = "purchasing.solve_round"
     SOLVE_SCENARIO = "purchasing.solve_scenario"
     RELEASE_ORDERS = "purchasing.release_orders"

@@ -22,8 +22,8 @@ def north(world: Any) -> str:
     practice = world.practice("North")
     patients = world.patients(practice, 3)
     world.visits(practice, patients)
-    add(world, practice, patients[0], "noshow", minutes=20, days=40)
-    add(world, practice, patients[1], "noshow", minutes=25, days=41)
+    add(world, practice, patients[0], "no_show", minutes=20, days=40)
+    add(world, practice, patients[1], "no_show", minutes=25, days=41)
     add(world, practice, patients[1], "cancelled", minutes=None, days=41)
     return str(practice)
 
@@ -49,14 +49,14 @@ def test_rows_are_counted_and_folded_by_group(world: Any, north: str) -> None:
     assert {status: group["count"] for status, group in by_status.items()} == {
         "BOOKED": 6,
         "CANCELLED": 1,
-        "NOSHOW": 2,
+        "NO_SHOW": 2,
     }
-    noshow = by_status["NOSHOW"]
-    assert noshow["sum"] == {"minutes": "45"}
-    assert noshow["average"] == {"minutes": "22.5000"}
-    assert noshow["minimum"] == {"minutes": "20"}
-    assert noshow["maximum"] == {"minutes": "25"}
-    assert noshow["keys"]["provider"] is None
+    no_shows = by_status["NO_SHOW"]
+    assert no_shows["sum"] == {"minutes": "45"}
+    assert no_shows["average"] == {"minutes": "22.5000"}
+    assert no_shows["minimum"] == {"minutes": "20"}
+    assert no_shows["maximum"] == {"minutes": "25"}
+    assert no_shows["keys"]["provider"] is None
     assert by_status["CANCELLED"]["average"] == {"minutes": None}
 
 
@@ -90,7 +90,7 @@ def test_what_to_group_by_may_be_a_variable(world: Any, north: str) -> None:
     statuses = groups(app, query, by=["STATUS"])
 
     assert years == [{"count": 9, "keys": {"status": None, "startsAtYear": "2026-01-01"}}]
-    assert [group["keys"]["status"] for group in statuses] == ["BOOKED", "CANCELLED", "NOSHOW"]
+    assert [group["keys"]["status"] for group in statuses] == ["BOOKED", "CANCELLED", "NO_SHOW"]
 
 
 def test_no_group_spans_two_practices_and_none_is_foreign(world: Any, north: str) -> None:
@@ -119,8 +119,8 @@ def test_lists_below_a_row_have_figures_of_their_own(world: Any, north: str) -> 
         }
         for node in nodes
     } == {
-        "Fam0000": {"BOOKED": 2, "NOSHOW": 1},
-        "Fam0001": {"BOOKED": 2, "NOSHOW": 1, "CANCELLED": 1},
+        "Fam0000": {"BOOKED": 2, "NO_SHOW": 1},
+        "Fam0001": {"BOOKED": 2, "NO_SHOW": 1, "CANCELLED": 1},
         "Fam0002": {"BOOKED": 2},
     }
 

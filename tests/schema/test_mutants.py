@@ -211,13 +211,13 @@ MUTANTS = [
     Mutant(
         "figures of a small group, by statement",
         compile_figures,
-        "number(sql.SMALLEST_GROUP)",
+        "number(SMALLEST_GROUP)",
         "number(1)",
     ),
     Mutant(
         "figures of one large practice, by statement",
         compile_figures,
-        "number(sql.LARGEST_SHARE)",
+        "number(LARGEST_SHARE)",
         "number(1)",
     ),
     Mutant(

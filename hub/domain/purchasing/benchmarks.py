@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from statistics import median
 
-SMALLEST_GROUP = 5
-LARGEST_SHARE = 4
-"""One practice at most a quarter of the spend."""
-OLDEST_ENOUGH = timedelta(days=90)
+from hub.domain.small_groups import OLDEST_ENOUGH, is_large_enough
+
 FOUR_PLACES = Decimal("0.0001")
 
 
@@ -45,7 +43,7 @@ def benchmark(paid: Iterable[PaidPrice]) -> Benchmark | None:
             amounts[each.practice] = amounts.get(each.practice, Decimal(0)) + each.amount
             units[each.practice] = units.get(each.practice, 0) + each.units
     total = sum(amounts.values(), Decimal(0))
-    if len(amounts) < SMALLEST_GROUP or max(amounts.values()) * LARGEST_SHARE > total:
+    if not is_large_enough(amounts.values()):
         return None
     own = [amounts[practice] / units[practice] for practice in amounts]
     return Benchmark(_rounded(total / sum(units.values())), _rounded(median(own)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub.storage.reads import select as sql
+from hub.domain.small_groups import LARGEST_SHARE, SMALLEST_GROUP
 from hub.storage.reads.fragments import (
     From,
     Sql,
@@ -28,8 +28,8 @@ def figures_shown(shares: From, covered: Covered | None) -> Sql:
     """True where a figure across practices may be shown, by the shares it is made of: the group is
     large, or the MSO asks and its agreements cover every practice in it. `covered` is given for the
     MSO only."""
-    many = compare(count(), ">=", number(sql.SMALLEST_GROUP))
-    largest = compare(call("max", shares["weight"]), "*", number(sql.LARGEST_SHARE))
+    many = compare(count(), ">=", number(SMALLEST_GROUP))
+    largest = compare(call("max", shares["weight"]), "*", number(LARGEST_SHARE))
     spread = compare(largest, "<=", call("sum", shares["weight"]))
     large = scalar(select(both(many, spread), shares))
     if covered is None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from hub.domain.agreements import Scope
+from hub.domain.small_groups import LARGEST_SHARE, SMALLEST_GROUP
 from hub.errors import NotFound
 from hub.storage.reads.groups import shares_of_group
 from hub.storage.reads.parts import (
@@ -41,8 +42,6 @@ from hub.storage.reads.parts import (
     Source,
 )
 
-SMALLEST_GROUP = 5
-LARGEST_SHARE = 4  # one practice at most a quarter of the weight
 LAST_CHARACTER = "\U0010ffff"
 Values = Sequence[Any]
 Covered = Callable[[ColumnElement[str]], ColumnElement[bool]]

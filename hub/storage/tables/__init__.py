@@ -22,6 +22,7 @@ from hub.storage.tables.eligibility import (
 from hub.storage.tables.epochs import Epoch
 from hub.storage.tables.exports import ConnectionCheck, ConnectionProbe, Export
 from hub.storage.tables.keys import DataKey
+from hub.storage.tables.metrics import MetricFigure
 from hub.storage.tables.operations import (
     AuditEvent,
     AuditHead,
@@ -139,8 +140,8 @@ __all__ = [
     "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export", "FeeAgreement",
     "Guarantor", "Immunization", "InboundMessage", "InvoiceMatch", "Item", "ItemMatch", "ItemPack",
     "ItemUsage", "JobRow", "Lane", "ListedOfPatient", "MatchFinding", "MatchSuggestion",
-    "MemberStatement", "MutationOutcome", "Observation", "ObservationVersion", "Offer", "OfferTier",
-    "OrderDocument", "OutboundMessage", "ParLevel", "Patient", "PatientAddress", "PatientContact",
+    "MemberStatement", "MetricFigure", "MutationOutcome", "Observation", "ObservationVersion",
+    "Offer", "OfferTier", "OrderDocument", "OutboundMessage", "ParLevel", "Patient", "PatientAddress", "PatientContact",
     "PatientIdentifier", "PatientMerge", "PatientName", "PatientTelecom", "PayPeriod",
     "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "PlanAward",
     "PlanShare", "PolicyVersion", "Practice", "PracticeOwned", "PriceBenchmark", "PricePoint",
