@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.metrics import Metric
 from hub.services import metrics
+from hub.storage.session import ScopedSession
 from jobs.context import RunningJob
 
 _SCOPE = unrestricted_scope("metrics")
@@ -15,7 +16,9 @@ def publish(job: RunningJob) -> None:
     own."""
     now = job.context.now()
     for metric in Metric:
+
+        def work(session: ScopedSession, metric: Metric = metric) -> int:
+            return metrics.publish(session, metric, now=now)
+
         job.check()
-        job.transaction(
-            _SCOPE, lambda session, each=metric: metrics.publish(session, each, now=now)
-        )
+        job.transaction(_SCOPE, work)

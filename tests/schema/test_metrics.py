@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from hub.domain.agreements import Domain
 from hub.storage import tables
 
 QUERY = """{ metricFigures(where: {metric: {eq: APPOINTMENTS}}) { nodes {
@@ -43,7 +44,7 @@ def test_the_mso_reads_them_and_a_practice_does_not(world: Any) -> None:
 def test_an_agreement_on_figures_alone_grants_no_row(world: Any) -> None:
     practice = world.practice("North")
     world.patients(practice, 2)
-    world.agreement(practice, "CLINICAL", "AGGREGATE", data_aggregation=True)
+    world.agreement(practice, Domain.CLINICAL, "AGGREGATE", data_aggregation=True)
     mso = world.mso()
 
     assert mso.data("{ patients { totalCount aggregates { count } } }") == {

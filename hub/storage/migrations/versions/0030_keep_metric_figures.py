@@ -1,6 +1,6 @@
 """Keep figures across practices, as published.
 
-Revision 0029, after 0028.
+Revision 0030, after 0029.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from hub.storage.tables import base as types
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
