@@ -8,7 +8,7 @@ from hub.domain.clinical_orders import ClinicalOrderStatus
 from hub.domain.immunizations import ImmunizationStatus
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
-from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
+from schema.mapping.declare import EQ, RANGE, batch, col, enum, many, one, stored
 from schema.times import precision
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
@@ -105,6 +105,19 @@ document_part = stored(
         "mediaType": col(PHI),
         "size": col(PHI, help="Bytes."),
         "reference": col(PHI, identifier=True),
+    },
+    computed={
+        "downloadPath": batch(
+            lambda rows, _: [
+                f"/documents/{row['document_id']}/{row['position']}" if row["size"] else None
+                for row in rows
+            ],
+            PHI,
+            needs=("document_id", "position", "size"),
+            returns="str | None",
+            identifier=True,
+            help="Where its bytes are got with the same credential; null for a pointer.",
+        ),
     },
     orders={"position": ("position",)},
 )

@@ -14,6 +14,7 @@ from hub.storage.crypto import Crypto
 from hub.storage.reads.scoping import ScopeShape, Sets, split
 from hub.storage.running import Running
 from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import Connection
 from schema.caching import KeptScope, kept_scope
 from schema.live import AskVendors
 
@@ -53,12 +54,21 @@ class PrepareConnection(Protocol):
     ) -> PreparedConnection: ...
 
 
+class DescribeMessage(Protocol):
+    """Reads an HL7 v2 message by the dialect of a stored connection (None: the standard) as plain
+    values: text, segments, records, issues. Never raises for what stands in it."""
+
+    def __call__(
+        self, content: bytes, connection: Connection | None, headers: Mapping[str, str]
+    ) -> Mapping[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """The surroundings of requests with the same rights; `now` is the aware present moment,
     `policy` the version under which the rights were looked up (None: the hub's own work, whose
     rights nobody takes away), `own_documents` whether the caller may send documents of its own,
-    `ask_vendors` how live fields are answered."""
+    `ask_vendors` how live fields are answered, `describe_message` how messages are read."""
 
     database: Database
     crypto: Crypto
@@ -70,6 +80,7 @@ class Context:
     prepare_connection: PrepareConnection | None = None
     own_documents: bool = False
     ask_vendors: AskVendors | None = None
+    describe_message: DescribeMessage | None = None
 
     @cached_property
     def scope_parts(self) -> tuple[ScopeShape, Sets]:

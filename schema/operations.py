@@ -138,7 +138,7 @@ inbound_message = stored(
     access=Access.OPERATED,
     root="inboundMessages",
     order="-receivedAt",
-    help="Bytes as they arrived, stored before they were acknowledged; the bytes are not shown.",
+    help="Bytes as they arrived, stored before they were acknowledged; see `messageContent`.",
     fields={
         "kind": col(OPERATIONAL),
         "messageType": col(OPERATIONAL),
@@ -165,6 +165,7 @@ inbound_message = stored(
     links={
         "practice": one("Practice", "practice_id"),
         "connection": one("Connection", "connection_id"),
+        "issues": many("MessageIssue", "inbox_id", order="recordedAt", help="Of its last reading."),
     },
     filters={
         "practice": EQ,
@@ -180,6 +181,24 @@ inbound_message = stored(
     },
     orders={"receivedAt": ("received_at",)},
     measures=("size", "issueCount", "duplicates"),
+)
+
+message_issue = stored(
+    "MessageIssue",
+    table=tables.DataIssue,
+    access=Access.OPERATED,
+    node=False,
+    order="recordedAt",
+    help="Something in a message that was not understood; a place and a rule, never a value.",
+    fields={
+        "code": col(OPERATIONAL),
+        "path": col(
+            OPERATIONAL, help="Where, as in PID-7; several places are separated by commas."
+        ),
+        "text": col(OPERATIONAL),
+        "recordedAt": col(OPERATIONAL),
+    },
+    orders={"recordedAt": ("recorded_at",)},
 )
 
 outbound_message = stored(

@@ -15,6 +15,7 @@ from schema import (
     clinical,
     connectors_catalogue,
     eligibility,
+    message_contents,
     messages,
     metrics,
     operations,
@@ -122,6 +123,7 @@ TYPES: tuple[Stored, ...] = (
     operations.connection_probe,
     operations.sync_run,
     operations.inbound_message,
+    operations.message_issue,
     operations.outbound_message,
     operations.job,
     operations.export,
@@ -143,6 +145,7 @@ class HubSchema:
             bases=(
                 connectors_catalogue.Query,
                 messages.Query,
+                message_contents.Query,
                 *([federation_query] if federation else []),
             ),
         )

@@ -16,6 +16,7 @@ from wsgiref.simple_server import WSGIServer
 import uvicorn
 
 from hub import log
+from hub.entrypoints.document_files import document_routes
 from hub.entrypoints.exports import export_routes
 from hub.entrypoints.graphql_request import LARGEST_BODY
 from hub.entrypoints.hl7_http import hl7_routes
@@ -85,6 +86,7 @@ class Service:
                     *hl7_routes(self.hub, self._routes),
                     *export_routes(self.hub),
                     *purchasing_routes(self.hub),
+                    *document_routes(self.hub),
                 ]
                 app = create_app(self.hub, routes=routes, ready=self._ready)
                 self._web = _WebThread(app, settings.http_host, settings.http_port)

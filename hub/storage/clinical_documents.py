@@ -27,6 +27,24 @@ def parts(session: ScopedSession, practice_id: str, document_id: str) -> Sequenc
     ).all()
 
 
+def part(
+    session: ScopedSession, practice_id: str, document_id: str, position: int
+) -> PartRow | None:
+    """One file of a document."""
+    return session.scalars(
+        select(PartRow).where(
+            PartRow.practice_id == practice_id,
+            PartRow.document_id == document_id,
+            PartRow.position == position,
+        )
+    ).one_or_none()
+
+
+def content(crypto: Crypto, row: PartRow) -> bytes:
+    """The bytes of a file; empty for a pointer to one."""
+    return b"" if row.content is None else crypto.decrypt(row.content, part_identity(row.id))
+
+
 def replace_parts(
     session: ScopedSession,
     crypto: Crypto,

@@ -20,6 +20,7 @@ from hub.domain.agreements import (
     Purpose,
     unrestricted_scope,
 )
+from hub.entrypoints.document_files import document_routes
 from hub.entrypoints.exports import export_routes
 from hub.entrypoints.purchasing_routes import purchasing_routes
 from hub.entrypoints.web import create_app
@@ -244,6 +245,7 @@ def world(database: Database, crypto: Crypto, now: datetime, tmp_path: Path) -> 
         crypto=crypto,
         now=lambda: now,
     )
-    app = create_app(hub, connectors=[], routes=[*export_routes(hub), *purchasing_routes(hub)])
+    routes = [*export_routes(hub), *purchasing_routes(hub), *document_routes(hub)]
+    app = create_app(hub, connectors=[], routes=routes)
     with TestClient(app, base_url="http://localhost") as http:
         yield World(database, crypto, now, http)

@@ -13,7 +13,7 @@ import typer
 
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
-from hub.entrypoints.cli.hl7 import describe, dialect_of
+from hub.entrypoints.hl7_described import describe, dialect_of
 from hub.entrypoints.hub import Hub
 from hub.services import connections, issues, messages
 from hub.services.messages import Listed, Shown, Wanted

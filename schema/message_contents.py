@@ -1,0 +1,108 @@
+"""What a message says: its bytes beside what is read in them, for a stated reason."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+
+from hub.domain.agreements import DataClass, Domain, Scope
+from hub.errors import Forbidden, NotFound, Rejected
+from hub.services.operators import stated_reason
+from hub.storage import audit, inbox
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Connection, InboundMessage
+from schema.context import Context
+from schema.mapping.mutate import row_id
+
+READ_HERE = "hl7v2"
+
+
+@strawberry.type(description="Something in a message that is not understood, as it is read now.")
+class MessageFinding:
+    code: str
+    path: str = strawberry.field(description="Where, as in PID-7; never a value.")
+    text: str
+
+
+@strawberry.type(description="A message as it came, beside what the hub reads in it now.")
+class MessageContent:
+    base64: str = strawberry.field(description="The bytes as received.")
+    text: str = strawberry.field(description="The bytes decoded by the message's character set.")
+    segments: list[str] = strawberry.field(description="The ids of its segments, in order.")
+    records: JSON = strawberry.field(
+        description="What its connection's dialect finds in it now; nothing is stored."
+    )
+    issues: list[MessageFinding]
+
+
+def _content(
+    info: strawberry.Info[Context, None], message_id: strawberry.ID, reason: str
+) -> MessageContent:
+    context, stated = info.context, stated_reason(reason)
+    if DataClass.PHI not in context.scope.classes or context.describe_message is None:
+        raise Forbidden("This credential may not read messages.")
+    inbox_id = row_id(message_id, "InboundMessage")
+    message, connection, raw = context.database.transaction(
+        context.scope, lambda session: _opened(session, context, inbox_id, stated)
+    )
+    found = context.describe_message(raw, connection, message.headers)
+    return MessageContent(
+        base64=base64.b64encode(raw).decode("ascii"),
+        text=found["text"],
+        segments=list(found["segments"]),
+        records=_json(found["records"]),
+        issues=[MessageFinding(**issue) for issue in found["issues"]],
+    )
+
+
+def _json(records: Any) -> JSON:
+    return records  # type: ignore[no-any-return]
+
+
+def _opened(
+    session: ScopedSession, context: Context, inbox_id: str, reason: str
+) -> tuple[InboundMessage, Connection | None, bytes]:
+    """The message with its bytes, and an audit event that says who reads them and why."""
+    message = inbox.get(session, inbox_id)
+    if message is None or not _may_read(context.scope, message):
+        raise NotFound
+    if message.kind != READ_HERE:
+        raise Rejected("Only HL7 v2 messages are shown.", path="messageId")
+    scope = context.scope
+    audit.append(
+        session,
+        now=context.now(),
+        principal_id=scope.principal_id,
+        principal_name=scope.principal_name,
+        purpose=scope.purpose.value,
+        action="read",
+        outcome="success",
+        operation="messageContent",
+        entities={"InboundMessage": 1},
+        practice_ids={message.practice_id} if message.practice_id else frozenset(),
+        reason=reason,
+    )
+    connection = session.get(Connection, message.connection_id) if message.connection_id else None
+    return message, connection, inbox.raw(message, context.crypto)
+
+
+def _may_read(scope: Scope, message: InboundMessage) -> bool:
+    """Whole clinical rows of its practice; the MSO reads what could be given to no practice."""
+    if message.practice_id is None:
+        return scope.is_mso
+    granted: Mapping[Domain, frozenset[str]] = scope.rows
+    return scope.unrestricted or message.practice_id in granted.get(Domain.CLINICAL, frozenset())
+
+
+@strawberry.type
+class Query:
+    message_content: MessageContent = strawberry.field(
+        resolver=_content,
+        description="A message of HL7 v2 as it came, with its segments, and the records and issues "
+        "found in it by its connection's settings of now. `reason` (1 to 200 characters, no "
+        "patient) goes to the audit trail.",
+    )
