@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from hub.auth.credentials import authenticate, principal_of
 from hub.auth.scopes import load_scope
 from hub.domain.agreements import Principal, unrestricted_scope
-from hub.errors import Forbidden, HubError
+from hub.errors import Forbidden, HubError, Unauthenticated
 from hub.services import exports
 from hub.services.exports import Chunk
 from hub.storage.export_files import ExportFile
