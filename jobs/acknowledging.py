@@ -9,7 +9,7 @@ from datetime import datetime
 from connectors.ehr_hl7v2.master_files import MASTER_FILE, acknowledge, is_not_posted
 from connectors.sdk.hl7v2.acknowledging import Processed, application_code
 from hub import log
-from hub.domain.agreements import practice_scope, unrestricted_scope
+from hub.domain.agreements import operations_scope, practice_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import NotFound, NotSupported, Rejected
@@ -21,7 +21,7 @@ from hub.storage.tables import Connection, InboundMessage
 from jobs.context import RunningJob
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("acknowledging")
+_SCOPE = operations_scope("acknowledging")
 
 LISTENER_QUEUE = "mllp"
 """Jobs in it are taken by processes with open connections (`hub.entrypoints.mllp_replies`), never

@@ -7,7 +7,7 @@ from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hl7v2.acks import new_control_id
 from connectors.sdk.hl7v2.builder import build_message
 from connectors.sdk.hl7v2.header import read_header
-from hub.domain.agreements import practice_scope, unrestricted_scope
+from hub.domain.agreements import operations_scope, practice_scope
 from hub.errors import NotSupported
 from hub.services import appointment_notices, order_notices, outbound
 from hub.services.outbound import Content
@@ -15,7 +15,7 @@ from hub.storage.tables import Connection
 from jobs.calling import connector_of, stored_connection
 from jobs.context import RunningJob
 
-_SCOPE = unrestricted_scope("authoring")
+_SCOPE = operations_scope("authoring")
 
 
 def write_appointment(job: RunningJob) -> None:

@@ -16,14 +16,14 @@ from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
 from hub import metrics
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import DataError, Held, HubError, NotFound, NotSupported, VendorRefused
 from hub.services import connections as connection_service
 from hub.storage import connections
 from hub.storage.tables import Connection
 from jobs.context import JobContext, RunningJob
 
-_SCOPE = unrestricted_scope("connector call")
+_SCOPE = operations_scope("connector call")
 REQUEST_SECONDS = 20.0
 HELD_FOR = timedelta(minutes=5)
 """How soon held work looks again by itself; resuming a connection wakes it at once."""

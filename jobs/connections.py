@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.services import checks
 from hub.services import connections as connection_service
 from hub.storage.session import ScopedSession
@@ -10,7 +10,7 @@ from jobs.calling import opened, stored_connection
 from jobs.context import RunningJob
 
 CHECK_SECONDS = 60.0
-_SCOPE = unrestricted_scope("connection check")
+_SCOPE = operations_scope("connection check")
 
 
 def check(job: RunningJob) -> None:

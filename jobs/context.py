@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from hub import metrics
-from hub.domain.agreements import Scope, unrestricted_scope
+from hub.domain.agreements import Scope, operations_scope
 from hub.errors import Cancelled, DeadlineNear
 from hub.services.exports import ReadChunk
 from hub.settings import Settings
@@ -100,6 +100,6 @@ class RunningJob:
         """Publish progress outside the effects."""
         self.progress_counts.update(counts)
         self.context.database.transaction(
-            unrestricted_scope("progress"),
+            operations_scope("progress"),
             lambda session: queue.set_progress(session, self.claimed, self.progress_counts),
         )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.sdk.hl7v2.continuation import CONTINUED_BY, CONTINUES, assemble
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import Held, Rejected
 from hub.storage import inbox, queue
 from hub.storage.session import ScopedSession
@@ -19,7 +19,7 @@ from hub.storage.tables import InboundMessage
 from jobs.calling import connector_of, stored_connection
 from jobs.context import RunningJob
 
-_SCOPE = unrestricted_scope("continuation")
+_SCOPE = operations_scope("continuation")
 _LOOK_AGAIN = timedelta(seconds=2)
 
 

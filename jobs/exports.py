@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import Cancelled, Conflict, Forbidden, HubError, NotFound, Rejected
 from hub.services import exports
 from hub.services.exports import Chunk, Request
@@ -10,7 +10,7 @@ from hub.storage.export_files import ExportFile
 from hub.storage.session import ScopedSession
 from jobs.context import RunningJob
 
-_SCOPE = unrestricted_scope("export")
+_SCOPE = operations_scope("export")
 
 
 def run(job: RunningJob) -> None:

@@ -17,7 +17,7 @@ from dramatiq.broker import Broker
 from dramatiq.middleware import Middleware, ShutdownNotifications, TimeLimit
 
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
 from hub.services import ended
@@ -28,7 +28,7 @@ from jobs.context import JobContext, RunningJob
 from jobs.outcome import RowOutcome
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("job queue")
+_SCOPE = operations_scope("job queue")
 TOGETHER = 16
 """Jobs that are run in one transaction, where their kind allows it."""
 

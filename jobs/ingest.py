@@ -7,7 +7,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from connectors.sdk.base import DocumentParser, ParsedDocument, RawDocument
-from hub.domain.agreements import Scope, practice_scope, unrestricted_scope
+from hub.domain.agreements import Scope, operations_scope, practice_scope, unrestricted_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import NotFound, NotSupported, Rejected
@@ -21,7 +21,8 @@ from jobs import acknowledging, continuation
 from jobs.calling import connector_of, require_running, stored_connection
 from jobs.context import RunningJob
 
-_SCOPE = unrestricted_scope("ingest")
+_SCOPE = operations_scope("ingest")
+_OF_ANY_PRACTICE = unrestricted_scope("a shared feed")
 
 
 def process_message(job: RunningJob) -> None:
@@ -138,7 +139,7 @@ def context_of(job: RunningJob, message: InboundMessage, zone: ZoneInfo) -> Appl
 
 def _scope_of(message: InboundMessage) -> Scope:
     """A message of a practice may touch that practice only; a vendor's may touch orders of any."""
-    return practice_scope(message.practice_id) if message.practice_id else _SCOPE
+    return practice_scope(message.practice_id) if message.practice_id else _OF_ANY_PRACTICE
 
 
 def _finish(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.sdk.base import ParsedDocument
 from hub import metrics
-from hub.domain.agreements import practice_scope, unrestricted_scope
+from hub.domain.agreements import operations_scope, practice_scope
 from hub.domain.encounters import Encounter
 from hub.domain.observations import ObservationReport
 from hub.domain.patients import Identifier
@@ -28,7 +28,7 @@ from jobs import acknowledging, continuation
 from jobs.context import JobContext, RunningJob
 from jobs.ingest import context_of, parse_with
 
-_SCOPE = unrestricted_scope("ingest")
+_SCOPE = operations_scope("ingest")
 MOST_TRIES = 3
 
 

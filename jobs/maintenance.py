@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.services import housekeeping
 from hub.storage import anchors, audit, leases
 from hub.storage.export_files import delete_others
 from jobs.context import RunningJob
 
 KEEP_FINISHED = timedelta(days=14)
-_SCOPE = unrestricted_scope("maintenance")
+_SCOPE = operations_scope("maintenance")
 
 
 def prune(job: RunningJob) -> None:

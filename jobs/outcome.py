@@ -10,7 +10,7 @@ from dramatiq.middleware import Middleware
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from hub import log, metrics
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.domain.jobs import JobState
 from hub.errors import (
     Cancelled,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jobs.holding import JobHolder
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("job queue")
+_SCOPE = operations_scope("job queue")
 
 
 class RowOutcome(Middleware):

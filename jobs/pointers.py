@@ -14,7 +14,7 @@ from dramatiq.broker import Broker, MessageProxy
 from dramatiq.middleware import Middleware, SkipMessage
 
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job
 from hub.errors import LeaseLost
 from hub.storage import pointers
@@ -23,7 +23,7 @@ from jobs.context import JobContext
 from jobs.holding import JobHolder, parts_of
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("job pointers")
+_SCOPE = operations_scope("job pointers")
 AGAIN_SECONDS = 1.0
 """Until a transport that is away is tried again."""
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from connectors.sdk.base import Acknowledgement, Link, MessageSender
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import (
     DataError,
     HubError,
@@ -35,7 +35,7 @@ from jobs.calling import opened, require_running, stored_connection
 from jobs.context import JobContext, RunningJob
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("sending")
+_SCOPE = operations_scope("sending")
 CONNECT_SECONDS = 60.0
 LONGEST_ROUND = timedelta(seconds=60)
 """After it the messages behind wait for the next round: a job may run three minutes."""

@@ -8,7 +8,7 @@ from datetime import datetime
 import dramatiq
 
 from hub import log, metrics
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.services import ended
 from hub.storage import leases, schedules
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
@@ -21,7 +21,7 @@ from jobs.schedule import SCHEDULES
 from jobs.transport import open_broker
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("worker")
+_SCOPE = operations_scope("worker")
 SHUTDOWN_MILLISECONDS = 20_000
 SCHEDULE_SECONDS = 10.0
 

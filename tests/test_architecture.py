@@ -42,7 +42,17 @@ DRIVERS = {
     "hub/storage/reads/wire.py": "encodes the parameters of compiled parts",
     "hub/storage/reads/explain.py": "asks how compiled parts would be read, and runs none",
     "hub/storage/running.py": "ends a statement on the connection it is told",
+    "hub/storage/scope_settings.py": "tells PostgreSQL the scope as each transaction begins",
 }
+KNOWN_SQL = {
+    "part.sql",
+    "part.sql.encode()",
+    "MAP_THE_FILE",
+    "_BEGIN",
+    "_NUMBERED",
+    "_OF_THE_HUB[begins, scope.unrestricted]",
+}
+"""What drivers are given where it is no constant: compiled parts, and the settings of a scope."""
 FRAGMENTS = "hub/storage/reads/fragments.py"
 PIPES = {"jobs/children.py": "sends a child process's answer to its parent"}
 OWN_CLOCK = {
@@ -187,11 +197,10 @@ def drivers_run_compiled_parts_only(path: str, tree: ast.Module) -> Iterator[int
         if name == "CompiledPart" and path != "hub/storage/reads/compile.py":
             yield node.lineno
         runs = {"execute": 0, "executemany": 0, "executescript": 0, "send_prepare": 1}
-        if path in DRIVERS and name in {*runs, "send_query", "send_query_params", "exec_"}:
-            said = ast.unparse(node.args[runs.get(name, 0)])
-            if said not in {"part.sql", "part.sql.encode()", "MAP_THE_FILE"} and not isinstance(
-                node.args[runs.get(name, 0)], ast.Constant
-            ):
+        others = {"send_query", "send_query_params", "exec_", "exec_params"}
+        if path in DRIVERS and name in {*runs, *others}:
+            said = node.args[runs.get(name, 0)]
+            if ast.unparse(said) not in KNOWN_SQL and not isinstance(said, ast.Constant):
                 yield node.lineno
 
 
@@ -269,6 +278,7 @@ RULES: dict[Rule, list[tuple[str, str]]] = {
         ("hub/storage/reads/driver.py", "connection.execute(f'SELECT {name}')"),
         ("hub/storage/reads/driver.py", "connection.execute(text)"),
         ("hub/storage/exchange.py", "libpq.send_prepare(name, text)"),
+        ("hub/storage/scope_settings.py", "libpq.exec_(said)"),
     ],
     sql_is_never_written_as_text: [
         ("hub/storage/reads/x.py", "from sqlalchemy import text"),

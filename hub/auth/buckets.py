@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import Throttled
 from hub.storage import costs
 from hub.storage.session import Database
 
 logger = log.get(__name__)
 SHARE_SECONDS = 1.0
-_SCOPE = unrestricted_scope("cost buckets")
+_SCOPE = operations_scope("cost buckets")
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ into the `Scope` that every read of practice data carries. Deny by default.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -117,7 +117,8 @@ class Scope:
 
     `rows` holds practices readable in full, `limited` those readable without direct identifiers.
     `delegated_approval` lists practices that let the MSO approve their purchase lines.
-    `unrestricted` is the hub's own maintenance, never a request.
+    `operations` is the hub's own work on its records of operation, `unrestricted` its work across
+    practices; neither ever is a request.
     """
 
     principal_id: str
@@ -129,6 +130,7 @@ class Scope:
     limited: Mapping[Domain, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     own_practice_id: str | None = None
     delegated_approval: frozenset[str] = frozenset()
+    operations: bool = False
     unrestricted: bool = False
 
     def practices(self, domain: Domain) -> frozenset[str]:
@@ -208,8 +210,19 @@ def practice_scope(*practice_ids: str, purpose: Purpose = Purpose.OPERATIONS) ->
     )
 
 
+def operations_scope(reason: str) -> Scope:
+    """The hub's own scope for its records of operation (messages, jobs, credentials, agreements,
+    connections, names of practices), whosever they are; no row of a practice's data."""
+    return replace(_of_the_hub(reason), operations=True)
+
+
 def unrestricted_scope(reason: str) -> Scope:
-    """The hub's own scope for work across practices (routing, purchasing rounds, maintenance)."""
+    """The hub's own scope for work on the data of all practices (purchasing rounds, shared feeds,
+    maintenance)."""
+    return replace(_of_the_hub(reason), unrestricted=True)
+
+
+def _of_the_hub(reason: str) -> Scope:
     return Scope(
         principal_id="hub",
         principal_name=f"hub: {reason}",
@@ -217,5 +230,4 @@ def unrestricted_scope(reason: str) -> Scope:
         purpose=Purpose.OPERATIONS,
         classes=READABLE_CLASSES,
         rows=MappingProxyType({}),
-        unrestricted=True,
     )

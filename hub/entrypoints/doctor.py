@@ -25,7 +25,7 @@ import httpx2
 
 from connectors import registry
 from hub import settings as hub_settings
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import BadSetting, HubError
 from hub.settings import Settings
 from hub.storage import health, roles
@@ -38,7 +38,7 @@ from jobs.transport_facts import transport_facts
 DISTRIBUTION = "mso-hub"
 PACKAGES = ("hub", "connectors", "schema", "jobs")
 SKEW_WARN, SKEW_FAIL = 2.0, 30.0
-_SCOPE = unrestricted_scope("doctor")
+_SCOPE = operations_scope("doctor")
 FREE_BYTES = 2**30
 WAL_RESET = ((3, 7, 0), (3, 51, 2))
 """Versions of SQLite in which resetting the write-ahead log races with another process."""

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope, stated_purpose
-from hub.domain.agreements import Domain, unrestricted_scope
+from hub.domain.agreements import Domain, operations_scope
 from hub.entrypoints.exports import refused
 from hub.entrypoints.graphql_operations import HubParts
 from hub.errors import HubError, NotFound
@@ -31,7 +31,7 @@ from schema.execute import Engine
 from schema.root import hub_schema
 
 PURPOSE = "hub-purpose"
-_SCOPE = unrestricted_scope("document files")
+_SCOPE = operations_scope("document files")
 _NAME = "documentFile"
 _DOCUMENT = """query documentFile($id: ID!) { node(id: $id) { ... on ClinicalDocument {
   title fileName practice { id } } } }"""

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from hub.auth.credentials import authenticate, principal_of
 from hub.auth.scopes import load_scope
-from hub.domain.agreements import Principal, unrestricted_scope
+from hub.domain.agreements import Principal, operations_scope
 from hub.errors import Forbidden, HubError, Unauthenticated
 from hub.services import exports
 from hub.services.exports import Chunk
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hub.entrypoints.hub import Hub
 
 MEDIA_TYPE = "application/jsonl"
-_SCOPE = unrestricted_scope("exports")
+_SCOPE = operations_scope("exports")
 
 
 class ExportReader:

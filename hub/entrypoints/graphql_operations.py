@@ -28,8 +28,8 @@ from hub.domain.agreements import (
     AgreementTerm,
     Principal,
     Purpose,
+    operations_scope,
     scope_for,
-    unrestricted_scope,
 )
 from hub.entrypoints.connection_rules import prepare_connection
 from hub.entrypoints.graphql_answer import Answer, failed, not_modified, outcome_of, succeeded
@@ -53,7 +53,7 @@ from schema.federation import translated
 from schema.root import hub_schema
 from schema.subscriptions import Change
 
-_SCOPE = unrestricted_scope("credentials")
+_SCOPE = operations_scope("credentials")
 _ATTEMPTS = 3
 
 

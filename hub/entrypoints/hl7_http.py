@@ -35,7 +35,7 @@ from connectors.sdk.hl7v2.batches import (
 from connectors.sdk.hl7v2.framing import HEAD_KEPT, Frame, wrap
 from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope
-from hub.domain.agreements import Domain, unrestricted_scope
+from hub.domain.agreements import Domain, operations_scope
 from hub.entrypoints.hl7_judging import CONTENT_TYPE
 from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import Receiver, Reply
@@ -44,7 +44,7 @@ from hub.entrypoints.hub import Hub
 from hub.errors import Forbidden, HubError, NotFound, Unauthenticated
 from hub.services import connections
 
-_SCOPE = unrestricted_scope("HL7 over HTTP")
+_SCOPE = operations_scope("HL7 over HTTP")
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "x-application/hl7-v2+er7", "text/plain"})
 LARGEST_BODY = 10 * 1024 * 1024
 ANYWHERE = ("0.0.0.0/0", "::/0")

@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 
 from connectors.sdk.hl7v2.acknowledging import Processed
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.storage import inbox
 from hub.storage.session import Database
 from jobs.acknowledging import processed
 
-_SCOPE = unrestricted_scope("hl7 outcomes")
+_SCOPE = operations_scope("hl7 outcomes")
 _FIRST_LOOK, _LONGEST_PAUSE = 0.01, 0.5
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from connectors import registry
 from connectors.ehr_hl7v2.config import Config as Hl7Config
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.mllp_tls import canonical_name
@@ -19,7 +19,7 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import Practice
 
 _log = log.get(__name__)
-_SCOPE = unrestricted_scope("HL7 routes")
+_SCOPE = operations_scope("HL7 routes")
 ROUTES_SECONDS = 5.0
 TOO_OLD_SECONDS = 60.0
 

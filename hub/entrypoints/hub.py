@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import BadSetting
 from hub.services.intake import Intake
 from hub.settings import Settings, refuse_unsafe
@@ -94,7 +94,7 @@ def open_hub(
 
 def _refuse_unsafe_role(database: Database) -> None:
     """PostgreSQL must hold the hub to row-level security and keep what it commits."""
-    with database.read(unrestricted_scope("start")) as session:
+    with database.read(operations_scope("start")) as session:
         role = roles.facts(session)
     if role is None:
         return

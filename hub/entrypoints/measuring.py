@@ -21,14 +21,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.entrypoints.graphql_operations import HubParts
 from hub.metrics import REGISTRY
 from hub.settings import is_loopback
 from hub.storage import measures
 from hub.storage.session import ScopedSession
 
-_SCOPE = unrestricted_scope("metrics")
+_SCOPE = operations_scope("metrics")
 
 
 class Waiting(Collector):

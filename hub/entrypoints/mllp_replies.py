@@ -20,7 +20,7 @@ from connectors.ehr_hl7v2.master_files import acknowledge
 from connectors.sdk.hl7v2.acknowledging import application_code
 from connectors.sdk.hl7v2.acks import read_ack
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.entrypoints.hl7_routes import Routes
 from hub.storage import claiming, inbox, queue
 from hub.storage.crypto import Crypto
@@ -36,7 +36,7 @@ _LEASE = timedelta(minutes=2)
 _AT_ONCE = 32
 _KEPT = timedelta(days=1)
 _SOONEST, _LATEST = timedelta(seconds=2), timedelta(minutes=5)
-_SCOPE = unrestricted_scope("acknowledgements")
+_SCOPE = operations_scope("acknowledgements")
 
 _log = log.get("mllp")
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope
-from hub.domain.agreements import DataClass, unrestricted_scope
+from hub.domain.agreements import DataClass, operations_scope
 from hub.entrypoints.exports import refused
 from hub.entrypoints.purchasing_page import scenarios_page
 from hub.errors import Forbidden, HubError, NotFound
@@ -28,7 +28,7 @@ from schema.root import hub_schema
 if TYPE_CHECKING:
     from hub.entrypoints.hub import Hub
 
-_SCOPE = unrestricted_scope("credentials")
+_SCOPE = operations_scope("credentials")
 _FIGURES = {
     "pooledCost": "pooled_cost",
     "difference": "difference",

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.storage import audit
 from hub.storage.session import Database, ScopedSession
 
@@ -25,7 +25,7 @@ MINUTE = 60.0
 MOST_ADDRESSES = 100
 OTHERS = "further addresses"
 UNAUTHENTICATED, WEBSOCKET_FORBIDDEN = 401, 4403
-_SCOPE = unrestricted_scope("refused credentials")
+_SCOPE = operations_scope("refused credentials")
 
 
 class Refusals:

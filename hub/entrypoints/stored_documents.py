@@ -9,7 +9,7 @@ from hub import log
 from hub.auth.credentials import principal_of
 from hub.auth.documents import all_documents
 from hub.auth.scopes import load_scope, stated_purpose
-from hub.domain.agreements import Principal, unrestricted_scope
+from hub.domain.agreements import Principal, operations_scope
 from hub.entrypoints.graphql_operations import HubParts
 from hub.errors import HubError
 from hub.storage.session import ScopedSession
@@ -19,7 +19,7 @@ from schema.execute import Engine
 from schema.trusted import sampled
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("stored documents")
+_SCOPE = operations_scope("stored documents")
 
 
 def plan_stored(hub: HubParts, engine_of: Callable[[Principal], Engine]) -> int:

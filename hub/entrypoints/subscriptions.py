@@ -19,7 +19,7 @@ from graphql import OperationType
 from starlette.concurrency import run_in_threadpool
 
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.entrypoints.graphql_operations import Opened, Operations
 from hub.entrypoints.graphql_request import Question
 from hub.errors import Conflict, Rejected
@@ -31,7 +31,7 @@ logger = log.get(__name__)
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.02
 RECHECK_SECONDS = 15.0
-_SCOPE = unrestricted_scope("events")
+_SCOPE = operations_scope("events")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from starlette.types import Scope as AsgiScope
 
 from connectors import registry
 from hub import log, metrics
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
 from hub.entrypoints.graphql_operations import HubParts
@@ -40,7 +40,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 """With less on the disk of HUB_DATA_DIR the hub says it is not ready."""
 _GRAPHQL = "/graphql"
-_SCOPE = unrestricted_scope("health")
+_SCOPE = operations_scope("health")
 
 
 def create_app(

@@ -23,7 +23,7 @@ from connectors.sdk.signatures import (
     verify,
 )
 from hub import log
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.domain.records import Issue
 from hub.entrypoints.hub import Hub
 from hub.errors import HubError, NotFound
@@ -33,7 +33,7 @@ from hub.storage import connections
 from hub.storage.tables import Connection
 
 logger = log.get(__name__)
-_SCOPE = unrestricted_scope("webhooks")
+_SCOPE = operations_scope("webhooks")
 STORE_SECONDS = 10.0
 REFUSED_KEPT = 60
 REFUSED_SECONDS = 60.0

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from hub import settings
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import AuthError, ConfigError, Conflict, Held, NotFound, VendorRefused
 from hub.storage import connections, queue
 from hub.storage.crypto import Crypto
@@ -18,7 +18,7 @@ from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Connection, ConnectionPractice, InboundMessage, Practice
 from hub.storage.upsert import insert_or_update
 
-_SCOPE = unrestricted_scope("connections")
+_SCOPE = operations_scope("connections")
 
 
 def add(

@@ -19,7 +19,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import HubError
@@ -31,7 +31,7 @@ from hub.storage.tables import InboundMessage
 
 __all__ = ["REUSED", "Arrival", "Busy", "Intake", "Numbered", "State", "Stored", "finish", "replay"]
 
-_SCOPE = unrestricted_scope("intake")
+_SCOPE = operations_scope("intake")
 
 BATCH_LIMIT = 256
 BATCH_BYTES = 8 * 1024 * 1024

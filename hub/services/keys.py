@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.errors import Conflict, Rejected
 from hub.services import operators
 from hub.services.operators import Operator
@@ -15,7 +15,7 @@ from hub.storage.key_encryption import KeyFile, KeySource
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Practice
 
-_SCOPE = unrestricted_scope("keys")
+_SCOPE = operations_scope("keys")
 _AT_ONCE = 100
 
 

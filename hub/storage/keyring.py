@@ -15,14 +15,14 @@ from itertools import count
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.storage import data_keys
 from hub.storage.key_encryption import KeySource
 from hub.storage.session import Database, RunFirst, ScopedSession
 from hub.storage.tables import DataKey
 
 REFRESH_SECONDS = 60.0
-_SCOPE = unrestricted_scope("keys")
+_SCOPE = operations_scope("keys")
 
 
 @dataclass(slots=True)

@@ -5,32 +5,59 @@ They end with the transaction, so that nothing of them stays on a pooled connect
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from typing import cast as typed
 
+import psycopg
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from sqlalchemy.engine import Connection
 
-from hub.domain.agreements import Domain, PrincipalKind, Scope
-from hub.storage.tables.row_security import ANY_DOMAIN, OPERATES, UNRESTRICTED, setting_of
+from hub.domain.agreements import (
+    Domain,
+    PrincipalKind,
+    Scope,
+    operations_scope,
+    unrestricted_scope,
+)
+from hub.storage.tables.row_security import (
+    ANY_DOMAIN,
+    OPERATES,
+    UNRESTRICTED,
+    WITH_PRACTICES,
+    setting_of,
+)
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn
 
 DOMAINS = tuple(Domain)
 _SETTINGS = (UNRESTRICTED, OPERATES, ANY_DOMAIN, *map(setting_of, DOMAINS))
-_EVERYTHING = f"SELECT set_config('{UNRESTRICTED}', 'on', true)"
 _SET = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in _SETTINGS)
 
 
-def operates(scope: Scope) -> bool:
-    """True for the MSO's apps and for the hub itself, also while it works for one practice."""
-    return scope.is_mso or scope.kind is PrincipalKind.SYSTEM
-
-
 def settings_of(scope: Scope) -> dict[str, str]:
-    """The value of each setting."""
-    texts = [array(scope.all_practices()), *(array(scope.practices(each)) for each in DOMAINS)]
-    flags = ["on" if flag else "" for flag in (scope.unrestricted, operates(scope))]
-    return dict(zip(_SETTINGS, (*flags, *texts), strict=True))
+    """The value of each setting; the empty text opens nothing."""
+    own = frozenset() if scope.own_practice_id is None else frozenset({scope.own_practice_id})
+    values = (
+        "on" if scope.unrestricted else "",
+        _operates(scope),
+        array(scope.all_practices() | own),
+        *(array(scope.practices(each)) for each in DOMAINS),
+    )
+    return dict(zip(_SETTINGS, values, strict=True))
 
 
-def array(practices: Iterable[str]) -> str:
+def _operates(scope: Scope) -> str:
+    """The MSO's apps and the hub itself, also while it works for one practice, see every record of
+    operation; the hub while it works on them sees the practices' names too."""
+    if scope.operations:
+        return WITH_PRACTICES
+    return "on" if scope.is_mso or scope.kind is PrincipalKind.SYSTEM else ""
+
+
+@lru_cache(maxsize=512)
+def array(practices: frozenset[str]) -> str:
     """Ids as PostgreSQL writes an array of text; empty for none."""
     escaped = (each.replace("\\", "\\\\").replace('"', '\\"') for each in sorted(practices))
     listed = ",".join(f'"{each}"' for each in escaped)
@@ -40,9 +67,53 @@ def array(practices: Iterable[str]) -> str:
 def set_scope(connection: Connection, scope: Scope) -> None:
     """Say for whom the connection's transaction works from here on; on SQLite there is nobody to
     tell."""
-    if connection.dialect.name != "postgresql":
-        return
-    if scope.unrestricted:
-        connection.exec_driver_sql(_EVERYTHING)
-    else:
+    if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_SET, tuple(settings_of(scope).values()))
+
+
+def begin_for(connection: Connection, scope: Scope) -> None:
+    """Like `set_scope`, and begins the transaction of PostgreSQL where it has not begun.
+
+    Through libpq, and in one message where it can be, because SQLAlchemy and psycopg cost more than
+    the statement does. What goes wrong is left to their own way, so that the error is theirs.
+    """
+    if connection.dialect.name == "postgresql":
+        driver = typed("psycopg.Connection[Any]", connection.connection.driver_connection)
+        if not _begun_for(driver.pgconn, scope):
+            set_scope(connection, scope)
+
+
+def _begun_for(libpq: PGconn, scope: Scope) -> bool:
+    """False if it could not be said."""
+    if libpq.status != ConnStatus.OK:
+        return False
+    begins = libpq.transaction_status == TransactionStatus.IDLE
+    try:
+        if scope.unrestricted or scope.operations:
+            result = libpq.exec_(_OF_THE_HUB[begins, scope.unrestricted])
+        elif begins and libpq.exec_(_BEGIN).status != ExecStatus.COMMAND_OK:
+            return False
+        else:
+            values = [value.encode() for value in settings_of(scope).values()]
+            result = libpq.exec_params(_NUMBERED, values)
+    except psycopg.Error:
+        return False
+    return result.status == ExecStatus.TUPLES_OK
+
+
+def _in_full(scope: Scope) -> bytes:
+    """The statement of a scope whose settings are words."""
+    made = (f"set_config('{name}', '{word}', true)" for name, word in settings_of(scope).items())
+    return f"SELECT {', '.join(made)}".encode()
+
+
+_BEGIN = b"BEGIN;"
+_NUMBERED = (
+    "SELECT "
+    + ", ".join(f"set_config('{name}', ${n}, true)" for n, name in enumerate(_SETTINGS, start=1))
+).encode()
+_OF_THE_HUB = {
+    (begins, scope.unrestricted): (_BEGIN if begins else b"") + _in_full(scope)
+    for begins in (True, False)
+    for scope in (operations_scope("records"), unrestricted_scope("everything"))
+}

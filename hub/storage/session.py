@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from hub import log, metrics
-from hub.domain.agreements import Domain, Scope, unrestricted_scope
+from hub.domain.agreements import Domain, Scope, operations_scope
 from hub.errors import BadSetting, Forbidden
 from hub.storage.audit_writer import AuditWriter
 from hub.storage.doorbell import Doorbell
@@ -35,7 +35,7 @@ from hub.storage.gathering import Gathering
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import STATEMENT_SECONDS, Running
-from hub.storage.scope_settings import set_scope
+from hub.storage.scope_settings import begin_for
 from hub.storage.tables import Base, PracticeOwned
 from hub.storage.tables import Practice as PracticeTable
 
@@ -54,8 +54,8 @@ OUTCOME_UNKNOWN = "the commit may have succeeded"
 WAL_PAGES = 8_000
 """Pages of the write-ahead log between checkpoints (4 KiB each); each one costs two syncs."""
 CACHE_KIB = 64 * 1024
-_GATHERED = unrestricted_scope("gathered writes")
-_FIRST = unrestricted_scope("what other work needs")
+_GATHERED = operations_scope("gathered writes")
+_FIRST = operations_scope("what other work needs")
 
 
 class ScopedSession(Session):
@@ -83,12 +83,17 @@ class RunFirst(BaseException):
         self._database.transaction(_FIRST, self.work)
 
 
+_NO_PRACTICE_DATA = (with_loader_criteria(PracticeOwned, lambda _: false(), include_aliases=True),)
+
+
 def _criteria(scope: Scope) -> tuple[Any, ...]:
     """The filters of every statement: one for all tables where the scope is the same in each domain
     (the hub's own work on a practice), else one plain expression per table. The lambda must hold no
     conditional: it would be ignored silently."""
     if scope.unrestricted:
         return ()
+    if scope.operations:
+        return _NO_PRACTICE_DATA
     practices = sorted(scope.all_practices())
     own = PracticeTable.id.in_(practices) if practices else false()
     of_practices = with_loader_criteria(PracticeTable, own, include_aliases=True)
@@ -113,6 +118,10 @@ def _criteria_by_table(scope: Scope) -> Iterator[Any]:
 def _scope_statement(state: ORMExecuteState) -> None:
     session = state.session
     if isinstance(session, ScopedSession) and session.criteria and not state.is_column_load:
+        if session.scope.operations and any(
+            issubclass(mapper.class_, PracticeOwned) for mapper in state.all_mappers
+        ):
+            raise Forbidden("Work on records of operation asks for no row of a practice's data.")
         state.statement = state.statement.options(*session.criteria)
 
 
@@ -187,9 +196,9 @@ class Database:
 
     def _transaction(self, scope: Scope, work: Work[T], durable: bool) -> T:
         with self.write_engine.connect() as connection, connection.begin() as outer:
+            begin_for(connection, scope)
             if not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
-            set_scope(connection, scope)
             session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
             with session:
                 result = work(session)
@@ -228,7 +237,8 @@ class Database:
         engine = self.read_engine if running is None else self.request_engine
         with engine.connect() as connection:
             with running.during(connection) if running is not None else nullcontext():
-                set_scope(connection, scope)
+                connection.begin()
+                begin_for(connection, scope)
                 with ScopedSession(connection, scope) as session:
                     yield session
             connection.rollback()
@@ -315,13 +325,13 @@ class _Committer:
             connection = self._connection
             with connection.begin() as outer:
                 if len(batch) == 1:
-                    set_scope(connection, batch[0][1])
+                    begin_for(connection, batch[0][1])
                     outcomes.append(_run_alone(connection, *batch[0][1:]))
                 else:
                     told: Scope | None = None
                     for _, scope, work in batch:
                         if scope is not told:
-                            set_scope(connection, scope)
+                            begin_for(connection, scope)
                             told = scope
                         outcomes.append(_run_in_savepoint(connection, scope, work))
                 with _committing(), metrics.commit_seconds.time():

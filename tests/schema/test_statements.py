@@ -74,13 +74,11 @@ def fill(database: Database, numbers: list[tuple[str, int]]) -> None:
 
 @contextmanager
 def counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The reading statements sent meanwhile, through SQLAlchemy or past it; not the one that tells
-    PostgreSQL for whom."""
+    """The reading statements sent meanwhile, through SQLAlchemy or past it."""
     sent: list[str] = []
 
     def note(*arguments: Any) -> None:
-        said = arguments[2].lstrip()
-        if said.upper().startswith(("SELECT", "WITH")) and not said.startswith("SELECT set_config"):
+        if arguments[2].lstrip().upper().startswith(("SELECT", "WITH")):
             sent.append(arguments[2])
 
     reads = type(database.text_reads)

@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from hub.auth import credentials
-from hub.domain.agreements import Domain, PrincipalKind, Purpose, unrestricted_scope
+from hub.domain.agreements import Domain, PrincipalKind, Purpose, operations_scope
 from hub.entrypoints.cli import client_documents
 from hub.entrypoints.cli.client_documents import Name
 from hub.entrypoints.cli.common import AsJson, opened, operator
@@ -24,7 +24,7 @@ from hub.storage.tables import Client, Practice
 app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
 app.add_typer(client_documents.app, name="documents")
 
-_SCOPE = unrestricted_scope("client command")
+_SCOPE = operations_scope("client command")
 RIGHTS = ("write", "approve", "export")
 _KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from hub.auth.credentials import principal_of
 from hub.auth.documents import add_document, client_named, documents_of, remove_document
 from hub.auth.scopes import load_scope, stated_purpose
-from hub.domain.agreements import Purpose, unrestricted_scope
+from hub.domain.agreements import Purpose, operations_scope
 from hub.entrypoints.cli.common import AsJson, opened
 from hub.entrypoints.hub import Hub
 from hub.errors import Rejected
@@ -29,7 +29,7 @@ from schema.trusted import refuse_scans, sampled, shown_plan
 
 app = typer.Typer(no_args_is_help=True, help="Documents a credential may run by their digest.")
 PREFIX = "sha256:"
-_SCOPE = unrestricted_scope("client command")
+_SCOPE = operations_scope("client command")
 Name = Annotated[str, typer.Argument(help="The credential's name.")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hub import settings
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import operations_scope
 from hub.entrypoints.hub import open_hub, utc_now
 from hub.storage import anchors, audit
 from schema import changes
@@ -75,7 +75,7 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     hub = open_hub(settings.load())
     try:
         kept = anchors.read(hub.settings.resolved_audit_anchors(), hub.crypto)
-        with hub.database.read(unrestricted_scope("audit verify")) as session:
+        with hub.database.read(operations_scope("audit verify")) as session:
             verdict = audit.verify(session, kept)
     finally:
         hub.close()

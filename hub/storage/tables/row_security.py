@@ -19,7 +19,10 @@ from hub.storage.tables.base import Base, PracticeOwned
 UNRESTRICTED = "app.unrestricted"
 """'on' for the hub's own work across practices."""
 OPERATES = "app.operates"
-"""'on' for the MSO's apps and the hub itself, which see every record of operation."""
+"""Given for the MSO's apps and the hub itself, which see every record of operation."""
+WITH_PRACTICES = "practices"
+"""That value which opens the names and zones of all practices too: the hub's own work on records of
+operation."""
 ANY_DOMAIN = "app.practices"
 """The practices of a scope, whatever the domain; a list like those of each domain."""
 POLICY = "of_the_practice"
@@ -68,12 +71,14 @@ def tables() -> dict[str, str]:
         for mapper in Base.registry.mappers
         if issubclass(mapper.class_, PracticeOwned)
     }
-    operates = f"(SELECT current_setting('{OPERATES}', true)) = 'on'"
+    operates = f"(SELECT current_setting('{OPERATES}', true)) <> ''"
+    sees_practices = f"(SELECT current_setting('{OPERATES}', true)) = '{WITH_PRACTICES}'"
     own = _listed(ANY_DOMAIN, "practice_id")
     found |= dict.fromkeys(OPERATED, f"{_IS_UNRESTRICTED} OR {operates} OR {own}")
     for table in OF_NOBODY:
         found[table] += " OR practice_id IS NULL"
-    found["practices"] = f"{_IS_UNRESTRICTED} OR {_listed(ANY_DOMAIN, 'id')}"
+    listed = _listed(ANY_DOMAIN, "id")
+    found["practices"] = f"{_IS_UNRESTRICTED} OR {sees_practices} OR {listed}"
     return found
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, select, text
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import practice_scope, unrestricted_scope
 from hub.entrypoints import doctor
+from hub.entrypoints.cli import backup
 from hub.entrypoints.hub import open_hub, utc_now
 from hub.errors import BadSetting
 from hub.settings import Settings
 from hub.storage import migrate, roles
 from hub.storage.roles import RoleFacts
 from hub.storage.session import Database
-from hub.storage.tables import Practice
+from hub.storage.tables import Patient, Practice
 from tests import conftest
 from tests.conftest import BACKENDS, ROLE, as_role
 
@@ -78,6 +79,38 @@ def test_the_owner_migrates_and_another_role_runs_the_hub(backend, empty, key_fi
         hub.close()
 
 
+def test_what_the_role_backs_up_the_owner_restores_for_it(
+    backend, empty, key_file, tmp_path, monkeypatch
+):
+    """Rows of a practice are in the backup, although the role owns nothing; after it the role runs
+    the hub on the copy."""
+    migrate.upgrade(empty, ROLE)
+    database = Database(as_role(empty))
+    database.transaction(
+        ALL, lambda s: s.add(Practice(id="n", name="North", zone="UTC", created_at=utc_now()))
+    )
+    database.transaction(ALL, lambda s: s.add(Patient(practice_id="n", family_name="Quillfeather")))
+    database.close()
+    restored = conftest._create_database()
+    monkeypatch.setenv("HUB_PROFILE", "production")
+    monkeypatch.setenv("HUB_KEY_FILE", str(key_file))
+    try:
+        monkeypatch.setenv("HUB_DATABASE_URL", as_role(empty))
+        backup.backup_command(tmp_path / "hub.backup")
+        monkeypatch.setenv("HUB_DATABASE_URL", as_role(restored))
+        monkeypatch.setenv("HUB_MIGRATION_DATABASE_URL", restored)
+        backup.restore_command(tmp_path / "hub.backup")
+        found = facts(as_role(restored))
+        assert found is not None
+        assert found.doubt() == ""
+        copy = Database(as_role(restored))
+        with copy.read(practice_scope("n")) as session:
+            assert session.scalars(select(Patient.family_name)).all() == ["Quillfeather"]
+        copy.close()
+    finally:
+        conftest._drop_database(restored)
+
+
 def test_production_refuses_a_superuser_and_an_owner(backend, empty, key_file):
     migrate.upgrade(empty, ROLE)
     with pytest.raises(BadSetting, match="is a superuser"):
@@ -87,10 +120,10 @@ def test_production_refuses_a_superuser_and_an_owner(backend, empty, key_file):
         migrate.upgrade(as_role(owned))
         with pytest.raises(BadSetting, match="owns the tables"):
             open_hub(production(as_role(owned), key_file))
-        probes = {
-            f.probe: f for f in doctor.database(Settings(database_url=as_role(owned)), utc_now)
-        }
-        assert (probes["role"].status, probes["durability"].status) == ("warn", "ok")
+        for profile, status in (("demo", "warn"), ("production", "fail")):
+            asked = Settings(profile=profile, database_url=as_role(owned))
+            probes = {found.probe: found for found in doctor.database(asked, utc_now)}
+            assert (probes["role"].status, probes["durability"].status) == (status, "ok")
     finally:
         conftest._drop_database(owned)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from hub.domain.agreements import (
     PrincipalKind,
     Purpose,
     Scope,
+    operations_scope,
     practice_scope,
     unrestricted_scope,
 )
@@ -129,6 +131,19 @@ def test_a_bare_statement_sees_the_practices_of_its_domain(filled):
     assert seen(filled, ALL, Patient) == ["a", "b"]
 
 
+def test_the_hubs_work_on_records_of_operation_sees_those_and_the_practices_names(filled):
+    scope = operations_scope("test")
+    assert seen(filled, scope, JobRow) == ["a", "b"]
+    assert seen(filled, scope, Patient) == []
+    with filled.read(scope) as session:
+        assert sorted(session.scalars(select(Practice.name))) == ["a", "b"]
+    mso = app_scope(PrincipalKind.MSO_APP, clinical="a")
+    with filled.read(mso) as session:
+        assert session.connection().execute(text("SELECT name FROM practices")).scalars().all() == [
+            "a"
+        ]
+
+
 def test_a_practice_sees_its_own_records_of_operation(filled):
     scope = app_scope(PrincipalKind.PRACTICE_APP, "a", clinical="a")
     assert seen(filled, scope, JobRow) == ["a"]
@@ -168,6 +183,20 @@ def test_work_that_shares_a_commit_is_held_to_its_own_scope(filled):
     scopes = [practice_scope("a"), ALL, practice_scope("b")] * 20
     futures = [filled.submit(scope, count) for scope in scopes]
     assert [future.result(30) for future in futures] == [["a"], ["a", "b"], ["b"]] * 20
+
+
+def test_a_connection_goes_back_to_its_pool_without_a_scope(filled):
+    pool = filled.write_engine.pool
+    for scope in (ALL, practice_scope("a")):
+        assert "a" in seen(filled, scope, Patient)
+        filled.transaction(scope, lambda session: session.execute(select(Patient)).all())
+        with ExitStack() as stack:
+            kept = [
+                stack.enter_context(filled.write_engine.connect()) for _ in range(pool.checkedin())
+            ]
+            assert kept
+            for connection in kept:
+                assert connection.scalar(text("SELECT count(*) FROM patients")) == 0
 
 
 def test_compiled_reads_leave_nothing_behind_for_the_next_on_their_connection(filled):

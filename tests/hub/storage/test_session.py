@@ -20,6 +20,7 @@ from hub.domain.agreements import (
     PrincipalKind,
     Purpose,
     Scope,
+    operations_scope,
     practice_scope,
     unrestricted_scope,
 )
@@ -112,6 +113,21 @@ def test_a_scope_without_practices_sees_nothing(filled: Database) -> None:
     with filled.read(mso_scope()) as session:
         assert session.scalars(select(Patient.id)).all() == []
         assert session.scalars(select(Practice.id)).all() == []
+
+
+def test_work_on_records_of_operation_gets_no_row_of_a_practices_data(filled: Database) -> None:
+    with filled.read(operations_scope("test")) as session:
+        assert session.scalars(select(Practice.id).order_by(Practice.id)).all() == ["a", "b"]
+        for statement in (select(Patient), select(Patient.practice_id), select(aliased(Patient))):
+            with pytest.raises(Forbidden):
+                session.execute(statement)
+        assert (
+            session.scalars(select(Practice.id).where(exists().where(Patient.id != ""))).all() == []
+        )
+    with pytest.raises(Forbidden):
+        filled.transaction(
+            operations_scope("test"), lambda s: s.add(Patient(practice_id="a", family_name="New"))
+        )
 
 
 def test_each_domain_has_its_own_practices(filled: Database) -> None:
