@@ -160,7 +160,7 @@ def errors_page() -> str:
 def commands_page() -> str:
     """Every command with its arguments and options, as its ``--help`` has them."""
     parts = []
-    for name, command in leaf_commands(typer.main.get_command(main.app)):
+    for name, command in leaf_commands(typer.main.get_command(main.commands())):
         parts += [f"## `{name}`", command.help or ""]
         rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
         if rows:

@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from hub.domain.jobs import Job
-from hub.entrypoints.cli.main import app
+from hub.entrypoints.cli import main
 from hub.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,7 +196,7 @@ def test_every_source_file_a_page_names_exists(page: Path) -> None:
 def commands() -> set[str]:
     """``send``, ``audit verify``: every command of the program, with its group."""
     found: set[str] = set()
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in typer.main.get_command(main.commands()).commands.items():  # type: ignore[attr-defined]
         members = getattr(command, "commands", {})
         found |= {f"{name} {member}" for member in members} or {name}
     return found

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Collection
 from types import TracebackType
+from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIServer
 
 import uvicorn
@@ -32,7 +33,9 @@ from hub.entrypoints.purchasing_routes import purchasing_routes
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
-from jobs.worker import JobWorker
+
+if TYPE_CHECKING:
+    from jobs.worker import JobWorker
 
 logger = log.get(__name__)
 ROLES = ("web", "mllp", "jobs")
@@ -104,6 +107,8 @@ class Service:
                 "An address is taken; set HUB_HTTP_PORT or HUB_MLLP_PORT to a free port."
             ) from error
         if "jobs" in self.roles:
+            from jobs.worker import JobWorker  # Dramatiq and the brokers, for this role alone
+
             self._worker = JobWorker(self.hub.job_context())
             self._worker.start()
         logger.info("hub started", role=",".join(sorted(self.roles)), port=self.http_port)

@@ -7,62 +7,76 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import NamedTuple
 
 import typer
 from sqlalchemy.exc import OperationalError
 
-from hub.entrypoints.cli import (
-    backup,
-    client,
-    connection,
-    connector,
-    demo,
-    doctor,
-    hl7,
-    job,
-    key,
-    message,
-    outbound,
-    purchasing,
-    schema,
-    send,
-    service,
-    x12,
-)
 from hub.errors import HubError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="The integration hub of a healthcare management services organization.",
+
+class _Command(NamedTuple):
+    """A command, or with `app` a group of them, and where it is; a process that runs one loads the
+    module of that one only."""
+
+    name: str
+    module: str
+    function: str = "app"
+
+
+_COMMANDS = (
+    _Command("demo", "demo", "demo"),
+    _Command("serve", "service", "serve"),
+    _Command("migrate", "service", "migrate"),
+    _Command("backup", "backup", "backup_command"),
+    _Command("restore", "backup", "restore_command"),
+    _Command("doctor", "doctor", "doctor"),
+    _Command("send", "send", "send"),
+    _Command("simulate", "connector", "simulate"),
+    _Command("export-schema", "schema", "export_schema"),
+    _Command("audit", "schema", "audit_app"),
+    _Command("client", "client"),
+    _Command("connection", "connection"),
+    _Command("message", "message"),
+    _Command("outbound", "outbound"),
+    _Command("job", "job"),
+    _Command("key", "key"),
+    _Command("connector", "connector"),
+    _Command("hl7", "hl7"),
+    _Command("x12", "x12"),
+    _Command("purchasing", "purchasing"),
 )
-app.command("demo")(demo.demo)
-app.command("serve")(service.serve)
-app.command("migrate")(service.migrate)
-app.command("backup")(backup.backup_command)
-app.command("restore")(backup.restore_command)
-app.command("doctor")(doctor.doctor)
-app.command("send")(send.send)
-app.command("simulate")(connector.simulate)
-app.command("export-schema")(schema.export_schema)
-app.add_typer(schema.audit_app, name="audit")
-app.add_typer(client.app, name="client")
-app.add_typer(connection.app, name="connection")
-app.add_typer(message.app, name="message")
-app.add_typer(outbound.app, name="outbound")
-app.add_typer(job.app, name="job")
-app.add_typer(key.app, name="key")
-app.add_typer(connector.app, name="connector")
-app.add_typer(hl7.app, name="hl7")
-app.add_typer(x12.app, name="x12")
-app.add_typer(purchasing.app, name="purchasing")
+
+
+def commands(wanted: str | None = None) -> typer.Typer:
+    """All commands, or `wanted` alone if there is one of that name."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="The integration hub of a healthcare management services organization.",
+    )
+    app.callback()(_together)
+    for each in [each for each in _COMMANDS if each.name == wanted] or _COMMANDS:
+        module = import_module(f"hub.entrypoints.cli.{each.module}")
+        found: typer.Typer | Callable[..., object] = getattr(module, each.function)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=each.name)
+        else:
+            app.command(each.name)(found)
+    return app
+
+
+def _together() -> None:
+    """Makes a single command a group all the same, so that its name has to be given."""
 
 
 def main() -> None:
     """The console script."""
     try:
-        code = app(standalone_mode=False)
+        code = commands(next(iter(sys.argv[1:]), None))(standalone_mode=False)
     except typer.TyperException as error:
         _tell(getattr(error, "format_message", error.__str__)())
         sys.exit(getattr(error, "exit_code", 2))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, select
 
 from hub.domain.agreements import unrestricted_scope
@@ -25,6 +26,11 @@ def test_migrations_give_the_declared_tables(database_url: str) -> None:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
+
+
+def test_the_last_revision_is_told_as_alembic_tells_it() -> None:
+    scripts = ScriptDirectory(str(migrate.MIGRATIONS))
+    assert scripts.get_heads() == [migrate.head_revision()]
 
 
 def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None:

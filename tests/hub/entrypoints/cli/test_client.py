@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from hub.auth.credentials import authenticate
 from hub.domain.agreements import Domain, Purpose, unrestricted_scope
-from hub.entrypoints.cli.main import app
+from hub.entrypoints.cli.main import commands
 from hub.errors import HubError
 from hub.storage.session import Database
 from hub.storage.tables import AuditEvent
@@ -26,7 +26,7 @@ def run(tmp_path, monkeypatch):
     runner = CliRunner()
 
     def invoke(*arguments: str):
-        return runner.invoke(app, list(arguments))
+        return runner.invoke(commands(), list(arguments))
 
     assert invoke("migrate").exit_code == 0
     return invoke

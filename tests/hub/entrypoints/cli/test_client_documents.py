@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from hub.entrypoints.cli.main import app
+from hub.entrypoints.cli.main import commands
 from hub.errors import Forbidden, HubError, Rejected
 from hub.storage.reads.explain import TableAccess
 
@@ -25,7 +25,7 @@ class Command:
         self._folder = folder
 
     def __call__(self, *arguments: str) -> Result:
-        return self._runner.invoke(app, list(arguments))
+        return self._runner.invoke(commands(), list(arguments))
 
     def json(self, *arguments: str) -> Any:
         result = self(*arguments, "--json")

@@ -37,7 +37,7 @@ def commands() -> dict[str, Any]:
         for word, each in below.items():
             yield from leaves(each, f"{name} {word}".strip())
 
-    return dict(leaves(typer.main.get_command(main.app), ""))
+    return dict(leaves(typer.main.get_command(main.commands()), ""))
 
 
 @pytest.mark.parametrize("name", PROMISED)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from hub import settings
 from hub.domain.agreements import unrestricted_scope
-from hub.entrypoints.cli.main import app
+from hub.entrypoints.cli.main import commands
 from hub.services import rounds
 from hub.storage import migrate
 from hub.storage.session import Database
@@ -40,7 +40,7 @@ def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> D
 
 
 def run(*arguments: str) -> Any:
-    done = CliRunner().invoke(app, ["purchasing", *arguments])
+    done = CliRunner().invoke(commands(), ["purchasing", *arguments])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
