@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hub.domain.purchasing.columns import Bools, Builder, Floats, Uses
@@ -107,8 +109,23 @@ def _by_line(uses: Uses, among: Bools) -> tuple[int, Ints, Ints, Ints]:
     return len(first), row.astype(np.int64), x, x[first]
 
 
-def orders(builder: Builder, problem: Problem, uses: Uses) -> tuple[Ints, Ints]:
-    """Orders opened, minimum orders, fees and free freight; −1 where a pair needs no column."""
+@dataclass(frozen=True, slots=True)
+class OrderColumns:
+    """Columns per (practice, vendor), −1 where the pair needs none: an order is opened, its
+    freight is free.
+
+    `counted[x]` is the column of what counts towards free freight when x is bought, `part[x]` its
+    value then; −1 where there is none.
+    """
+
+    opened: Ints
+    free: Ints
+    counted: Ints
+    part: Floats
+
+
+def orders(builder: Builder, problem: Problem, uses: Uses) -> OrderColumns:
+    """Orders opened, minimum orders, fees and free freight."""
     terms = {vendor.id: vendor for vendor in problem.instance.vendors}
     vendors = [terms[key] for key in problem.vendors]
     width, pairs = len(vendors), uses.practice * len(vendors) + uses.vendor
@@ -119,10 +136,10 @@ def orders(builder: Builder, problem: Problem, uses: Uses) -> tuple[Ints, Ints]:
         [np.inf if v.shipping.free_from is None else v.shipping.free_from for v in vendors]
     )
     counted = problem.instance.rules.max_vendors_per_practice is not None
-    order = np.full(total, -1, dtype=np.int64)
-    free = order.copy()
+    order, counted_at = np.full(total, -1, dtype=np.int64), np.full(len(uses), -1, dtype=np.int64)
+    free, part = order.copy(), np.zeros(len(uses))
     if not len(uses):
-        return order, free
+        return OrderColumns(order, free, counted_at, part)
     needed = np.unique(pairs[(fee > 0)[uses.vendor] | (least > 0)[uses.vendor] | counted])
     order[needed] = builder.add_columns(fee[needed % width])
     _bought(builder, uses, order[pairs] >= 0, order[pairs])
@@ -131,8 +148,40 @@ def orders(builder: Builder, problem: Problem, uses: Uses) -> tuple[Ints, Ints]:
     free[waived] = builder.add_columns(-fee[waived % width].astype(float))
     own = np.arange(len(waived))
     builder.add_rows(len(waived), (own, free[waived], 1.0), (own, order[waived], -1.0), upper=0.0)
-    _goods_reach(builder, uses, pairs, free, np.tile(free_from, len(problem.practices)))
-    return order, free
+    if problem.split:
+        _goods_reach(builder, uses, pairs, free, np.tile(free_from, len(problem.practices)))
+    elif len(waived):
+        counted_at, part = _free_goods(builder, uses, free[pairs], free_from)
+    return OrderColumns(order, free, counted_at, part)
+
+
+def _free_goods(builder: Builder, uses: Uses, free: Ints, threshold: Floats) -> tuple[Ints, Floats]:
+    """Where freight is free, the goods counted for it reach the threshold.
+
+    No line counts for more than it buys, nor for more than the freight is free. (Without the
+    second a single large line would make the freight of a small order partly free.)
+    """
+    among = free >= 0
+    count, row, x, first = _by_line(uses, among)
+    limit = threshold[uses.vendor[x]]
+    goods = np.minimum(uses.goods[x], limit)
+    most = np.ones(count)
+    np.maximum.at(most, row, goods)
+    columns = builder.add_columns(np.zeros(count), integral=False)
+    own = np.arange(count)
+    builder.add_rows(count, (own, columns, 1.0), (row, x, -goods / most[row]), upper=0.0)
+    builder.add_rows(count, (own, columns, 1.0), (own, free[first], -1.0), upper=0.0)
+    pairs, pair = np.unique(free[first], return_inverse=True)
+    each = np.arange(len(pairs))
+    builder.add_rows(
+        len(pairs),
+        (pair, columns, most / threshold[uses.vendor[first]]),
+        (each, pairs, -1.0),
+        lower=0.0,
+    )
+    counted, part = np.full(len(uses), -1, dtype=np.int64), np.zeros(len(uses))
+    counted[x], part[x] = columns[row], goods / most[row]
+    return counted, part
 
 
 def _goods_reach(

@@ -7,7 +7,7 @@ So these costs are at most a little above what the coalition could reach with a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +39,15 @@ class Coalitions:
     incremental: npt.NDArray[np.bool_]
     fee: Ints
     free_from: Ints
-    levels: tuple[tuple[Ints, Ints], ...]
+    starts: Ints
+    rates: Ints
 
     def cost(self, members: Members) -> Cents:
         """Cents that the members pay together; all of them pay what is invoiced."""
         if members.all():
             return self.total
         pooled = self.packs.T @ members.astype(np.int64)
-        tier = np.maximum((pooled[:, None] >= self.breaks).sum(axis=1) - 1, 0)
-        price = self.prices[np.arange(len(tier)), np.where(self.incremental, 0, tier)]
+        price = self.price_at(np.arange(len(pooled)), pooled)
         rows = members[self.practice]
         goods = np.bincount(
             self.practice[rows] * len(self.fee) + self.vendor[self.packs.indices[rows]],
@@ -55,21 +55,96 @@ class Coalitions:
             minlength=len(self.names) * len(self.fee),
         ).reshape(len(self.names), len(self.fee))
         shipping = np.where((goods > 0) & (goods < self.free_from), self.fee, 0).sum()
+        credit = self.credit_at(np.arange(len(pooled)), pooled)
         spend = goods.sum(axis=0) - np.bincount(
-            self.vendor, weights=self._credits(pooled), minlength=len(self.fee)
+            self.vendor, weights=credit, minlength=len(self.fee)
         )
-        paid = sum(self._less_rebate(n, round(each)) for n, each in enumerate(spend))
-        return min(paid + int(shipping), int(self.alone[members].sum()))
+        paid = self.less_rebates(np.rint(spend).astype(np.int64)).sum()
+        return min(int(paid + shipping), int(self.alone[members].sum()))
 
-    def _credits(self, pooled: Ints) -> Ints:
-        fall = self.prices[:, :-1] - self.prices[:, 1:]
-        beyond = np.maximum(pooled[:, None] - self.breaks[:, 1:] + 1, 0)
-        return np.where(self.incremental, (fall * beyond).sum(axis=1), 0)
+    def price_at(self, offers: Ints, pooled: Ints) -> Ints:
+        """What a pack of each of the offers is invoiced at."""
+        tier = np.maximum((pooled[:, None] >= self.breaks[offers]).sum(axis=1) - 1, 0)
+        price: Ints = self.prices[offers, np.where(self.incremental[offers], 0, tier)]
+        return price
 
-    def _less_rebate(self, vendor: int, spend: Cents) -> Cents:
-        starts, rates = self.levels[vendor]
-        level = int(np.searchsorted(starts, spend, side="right")) - 1
-        return spend - (spend * int(rates[level]) // RATE_UNIT if level >= 0 else 0)
+    def credit_at(self, offers: Ints, pooled: Ints) -> Ints:
+        """What incremental tiers of each of the offers give back."""
+        prices = self.prices[offers]
+        beyond = np.maximum(pooled[:, None] - self.breaks[offers, 1:] + 1, 0)
+        credit = ((prices[:, :-1] - prices[:, 1:]) * beyond).sum(axis=1)
+        return np.where(self.incremental[offers], credit, 0)
+
+    def less_rebates(self, spend: Ints) -> Ints:
+        """Spend by vendor less the rebate it earns."""
+        level = (spend[:, None] >= self.starts).sum(axis=1)
+        return spend - spend * self.rates[np.arange(len(spend)), level] // RATE_UNIT
+
+
+class Growing:
+    """A coalition that practices join one after another; each looks only at what changes."""
+
+    def __init__(self, coalitions: Coalitions) -> None:
+        self._of = coalitions
+        self._by_offer = coalitions.packs.tocsc()
+        practices, vendors = len(coalitions.names), len(coalitions.fee)
+        self._members = np.zeros(practices, dtype=bool)
+        self._pooled = np.zeros(len(coalitions.vendor), dtype=np.int64)
+        self._price = coalitions.price_at(np.arange(len(self._pooled)), self._pooled)
+        self._goods = np.zeros(practices * vendors, dtype=np.int64)
+        self._shipping = np.zeros_like(self._goods)
+        self._spend = np.zeros(vendors, dtype=np.int64)
+        self._shipped = self._alone = 0
+
+    def join(self, member: int) -> Cents:
+        """Cents that all who joined so far pay together, as `Coalitions.cost` has it."""
+        of, packs = self._of, self._of.packs
+        bought = slice(packs.indptr[member], packs.indptr[member + 1])
+        offers, count = packs.indices[bought].astype(np.int64), packs.data[bought]
+        before = self._pooled[offers]
+        after = before + count
+        self._pooled[offers] = after
+        price = of.price_at(offers, after)
+        fall = price - self._price[offers]
+        self._price[offers] = price
+        touched = self._pay(np.full(len(offers), member), offers, count * price)
+        moved = np.flatnonzero(fall)
+        others = self._repriced(offers[moved], fall[moved])
+        credit = of.credit_at(offers, after) - of.credit_at(offers, before)
+        np.subtract.at(self._spend, of.vendor[offers], credit)
+        self._ship(np.unique(np.concatenate((touched, others))))
+        self._members[member] = True
+        self._alone += int(of.alone[member])
+        if self._members.all():
+            return of.total
+        return min(int(of.less_rebates(self._spend).sum()) + self._shipped, self._alone)
+
+    def _pay(self, practices: Ints, offers: Ints, cents: Ints) -> Ints:
+        """Add goods and spend; gives the pairs of practice and vendor."""
+        vendors = self._of.vendor[offers]
+        pairs: Ints = practices * len(self._of.fee) + vendors
+        np.add.at(self._goods, pairs, cents)
+        np.add.at(self._spend, vendors, cents)
+        return pairs
+
+    def _repriced(self, offers: Ints, fall: Ints) -> Ints:
+        """The members' earlier packs at the new prices."""
+        by_offer = self._by_offer
+        starts, ends = by_offer.indptr[offers], by_offer.indptr[offers + 1]
+        length = (ends - starts).astype(np.int64)
+        shift = np.repeat(starts - np.concatenate(([0], np.cumsum(length)[:-1])), length)
+        entry = np.arange(int(length.sum())) + shift
+        kept = self._members[by_offer.indices[entry]]
+        entry, offer, cents = entry[kept], np.repeat(offers, length)[kept], np.repeat(fall, length)
+        practices = by_offer.indices[entry].astype(np.int64)
+        return self._pay(practices, offer, by_offer.data[entry] * cents[kept])
+
+    def _ship(self, pairs: Ints) -> None:
+        goods, vendor = self._goods[pairs], pairs % len(self._of.fee)
+        free = (goods <= 0) | (goods >= self._of.free_from[vendor])
+        shipping = np.where(free, 0, self._of.fee[vendor])
+        self._shipped += int((shipping - self._shipping[pairs]).sum())
+        self._shipping[pairs] = shipping
 
 
 def coalitions_of(
@@ -123,11 +198,13 @@ def coalitions_of(
             [_NEVER if v.shipping.free_from is None else v.shipping.free_from for v in vendors],
             dtype=np.int64,
         ),
-        levels=tuple(
-            (
-                np.array([level.from_spend for level in v.spend_rebates], dtype=np.int64),
-                np.array([level.rate for level in v.spend_rebates], dtype=np.int64),
-            )
-            for v in vendors
-        ),
+        starts=_padded([[level.from_spend for level in v.spend_rebates] for v in vendors], _NEVER),
+        rates=_padded([[0, *(level.rate for level in v.spend_rebates)] for v in vendors], 0),
     )
+
+
+def _padded(rows: Sequence[Sequence[int]], filler: int) -> Ints:
+    table = np.full((len(rows), max(map(len, rows), default=0)), filler, dtype=np.int64)
+    for n, row in enumerate(rows):
+        table[n, : len(row)] = row
+    return table

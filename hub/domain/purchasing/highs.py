@@ -62,7 +62,7 @@ def run(
     solver.setOptionValue("mip_rel_gap", gap)
     solver.setOptionValue("mip_abs_gap", _CLOSE)
     part = whole(model) if active is None else part_of(model, active)
-    part.hand_over(solver, integral=True)
+    part.hand_over(solver)
     if start is not None:
         values = model.encode(start)[part.columns]
         solver.setSolution(len(values), np.arange(len(values), dtype=np.int32), values)

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csc_array
 
-from hub.domain.purchasing.blocks import commitments, counts, orders, pack_limits, tiers
+from hub.domain.purchasing.blocks import (
+    OrderColumns,
+    commitments,
+    counts,
+    orders,
+    pack_limits,
+    tiers,
+)
 from hub.domain.purchasing.columns import Bools, Builder, Floats, Uses, uses_of
 from hub.domain.purchasing.pricing import Line, Purchases, Source
 from hub.domain.purchasing.problem import Ints, Problem
@@ -42,8 +49,7 @@ class Model:
     lower: Floats
     upper: Floats
     tier: dict[tuple[int, int], int]
-    order: Ints
-    free: Ints
+    orders: OrderColumns
     used: Ints
     used_in: dict[tuple[int, int], int]
     rebate: RebateColumns
@@ -90,7 +96,7 @@ class Model:
         for offer, level in enumerate(tier.tolist()):
             if level:
                 values[self.tier[offer, level]] = 1.0
-        self._encode_orders(state, values)
+        self._encode_orders(state, values, here)
         self._encode_rebates(state, values)
         return values
 
@@ -99,15 +105,18 @@ class Model:
         packs = [options[k].packs for options, k in zip(self.problem.options, chosen, strict=True)]
         return np.array(packs, dtype=np.int64)[self.uses.line] // self.uses.packs
 
-    def _encode_orders(self, state: State, values: Floats) -> None:
+    def _encode_orders(self, state: State, values: Floats, bought: Bools) -> None:
         count, goods = np.array(state.count), np.array(state.goods)
-        width = len(self.problem.vendors)
-        opened = (self.order >= 0) & (count > 0)
-        values[self.order[opened]] = 1.0
+        width, columns = len(self.problem.vendors), self.orders
+        opened = (columns.opened >= 0) & (count > 0)
+        values[columns.opened[opened]] = 1.0
         free_from = [terms.shipping.free_from for terms in state.terms]
         limit = np.array([np.inf if least is None else least for least in free_from])
-        free = (self.free >= 0) & opened & (goods >= np.tile(limit, len(self.problem.practices)))
-        values[self.free[free]] = 1.0
+        free = (columns.free >= 0) & opened & (goods >= np.tile(limit, len(self.problem.practices)))
+        values[columns.free[free]] = 1.0
+        pairs = self.uses.practice * width + self.uses.vendor
+        counted = np.flatnonzero(bought & (columns.counted >= 0) & free[pairs])
+        values[columns.counted[counted]] = columns.part[counted]
         for vendor, column in enumerate(self.used):
             if column >= 0 and count[vendor::width].any():
                 values[column] = 1.0
@@ -141,8 +150,8 @@ def build(problem: Problem) -> Model:
         whole_lines(builder, problem, uses)
     tier = tiers(builder, problem, uses)
     pack_limits(builder, problem, uses)
-    order, free = orders(builder, problem, uses)
-    used, used_in = counts(builder, problem, uses, order)
+    ordered = orders(builder, problem, uses)
+    used, used_in = counts(builder, problem, uses, ordered.opened)
     commitments(builder, problem, uses)
     rebate = rebates(builder, problem, uses, tier)
     return Model(
@@ -155,8 +164,7 @@ def build(problem: Problem) -> Model:
         lower=np.concatenate(builder.lower),
         upper=np.concatenate(builder.upper),
         tier=tier,
-        order=order,
-        free=free,
+        orders=ordered,
         used=used,
         used_in=used_in,
         rebate=rebate,

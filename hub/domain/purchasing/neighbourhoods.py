@@ -16,14 +16,14 @@ from hub.domain.purchasing.problem import Problem
 from hub.domain.purchasing.relaxation import Relaxed
 
 _LIKED = 1e-3
-_CLOSE = 0.02
-"""Free lines consider columns whose reduced cost is at most this part of their cost."""
+_CLOSE = 0.01
+"""Columns are considered whose reduced cost is at most this part of their cost."""
 
 
 def kernel(model: Model, relaxed: Relaxed, chosen: Sequence[int]) -> Bools:
-    """Columns of lines with some value in the relaxation, and the plan's own offers."""
+    """Columns of lines that the relaxation likes, and the plan's own offers."""
     active, count = np.ones(len(model.cost), dtype=bool), len(model.uses)
-    active[:count] = (relaxed.values[:count] > _LIKED) | _of_plan(model, chosen)
+    active[:count] = _liked(model, relaxed) | _of_plan(model, chosen)
     return active
 
 
@@ -36,11 +36,17 @@ def neighbourhood(
     free[list(lines)] = True
     open_to = free[uses.line]
     if relaxed is not None:
-        near = relaxed.reduced[:count] <= _CLOSE * model.cost[:count]
-        open_to &= near | (relaxed.values[:count] > _LIKED)
+        open_to &= _liked(model, relaxed)
     active = np.ones(len(model.cost), dtype=bool)
     active[:count] = open_to | _of_plan(model, chosen)
     return active
+
+
+def _liked(model: Model, relaxed: Relaxed) -> Bools:
+    """Columns of lines with some value in the relaxation, or with a small reduced cost."""
+    count = len(model.uses)
+    near = relaxed.reduced[:count] <= _CLOSE * model.cost[:count]
+    return np.asarray(near | (relaxed.values[:count] > _LIKED))
 
 
 def _of_plan(model: Model, chosen: Sequence[int]) -> Bools:

@@ -27,8 +27,8 @@ class Part:
         whole[self.columns] = values
         return whole
 
-    def hand_over(self, solver: Any, *, integral: bool) -> None:
-        """Give the part to a HiGHS instance, as a mixed-integer or a linear programme."""
+    def hand_over(self, solver: Any) -> None:
+        """Give the part to a HiGHS instance."""
         model, columns, rows = self.model, self.columns, self.rows
         matrix = model.matrix[rows][:, columns].tocsc()
         lp = highspy.HighsLp()
@@ -40,9 +40,8 @@ class Part:
         lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
         lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
         lp.a_matrix_.value_ = matrix.data
-        if integral:
-            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-            lp.integrality_ = [kinds[flag] for flag in model.integral[columns].tolist()]
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[flag] for flag in model.integral[columns].tolist()]
         solver.passModel(lp)
 
 
@@ -51,7 +50,15 @@ def whole(model: Model) -> Part:
 
 
 def part_of(model: Model, active: Bools) -> Part:
-    """The columns `active`, without the rows that hold by themselves once the others are 0."""
+    """The columns `active`, without the rows that hold by themselves once the others are 0.
+
+    What counts towards free freight of lines that no longer buy there is left out, too.
+    """
+    counted, here = model.orders.counted, active[: len(model.uses)]
+    listed = counted >= 0
+    active = active.copy()
+    active[counted[listed]] = False
+    active[counted[listed & here]] = True
     waiting = model.matrix[:, ~active].tocsr()
     raising = model.matrix[:, active].tocsr()
     raising.data = (raising.data > 0).astype(float)

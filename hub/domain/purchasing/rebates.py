@@ -28,7 +28,11 @@ class RebateColumns:
 def rebates(
     builder: Builder, problem: Problem, uses: Uses, tier: dict[tuple[int, int], int]
 ) -> RebateColumns:
-    """Per vendor one level at most holds, earned by spend; counted per offer, which is tighter."""
+    """Per vendor one level at most holds, earned by the spend that is rebated at that level.
+
+    Counted per offer, which is tighter: no offer is rebated at a level more than the level holds,
+    so half a level asks for half its threshold from shares of at most one half.
+    """
     columns = RebateColumns(_largest_spend(problem, uses))
     terms = {vendor.id: vendor for vendor in problem.instance.vendors}
     for vendor, key in enumerate(problem.vendors):
@@ -56,12 +60,11 @@ def _vendor(
 ) -> None:
     x = np.flatnonzero((uses.vendor == vendor) & (columns.most[uses.offer] > 0))
     most, row = columns.most[offers], np.searchsorted(offers, uses.offer[x])
-    own, zeros = np.arange(len(offers)), np.zeros(len(x), dtype=np.int64)
+    own = np.arange(len(offers))
     holds = builder.add_columns(np.zeros(len(steps)))
     builder.add_rows(1, (np.zeros(len(steps), dtype=np.int64), holds, 1.0), upper=1.0)
     spent = (row, x, -uses.amount[x] / most[row])
     fixed_row, fixed_column, fixed_cost = fixed
-    nothing = np.zeros(len(fixed_row), dtype=np.int64)
     terms = []
     for (n, step), hold in zip(steps.items(), holds, strict=True):
         part = builder.add_columns(-most * step.rate / RATE_UNIT, integral=False)
@@ -70,13 +73,10 @@ def _vendor(
         )
         terms.append((own, part, 1.0))
         if step.from_spend:
-            part_of = uses.amount[x] / step.from_spend
-            part_of = np.where(uses.most[x] == 1, np.minimum(part_of, 1.0), part_of)
             builder.add_rows(
                 1,
-                (zeros, x, part_of),
-                (nothing, fixed_column, np.minimum(fixed_cost / step.from_spend, 1.0)),
-                (zeros[:1], np.array([hold]), -1.0),
+                (np.zeros_like(own), part, most / step.from_spend),
+                (np.zeros(1, dtype=np.int64), np.array([hold]), -1.0),
                 lower=0.0,
             )
         columns.level[vendor, n] = int(hold)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from hub.domain.purchasing.problem import Problem
 from hub.domain.purchasing.state import Change, State
@@ -11,6 +12,39 @@ Stop = Callable[[], bool]
 
 _WORTH_A_PASS = 500
 """A pass that saves less than one part in this many is the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Who could buy where: `options[line][vendor]` are the line's options there; the lines that
+    have any, by vendor, by practice and vendor, and by offer.
+    """
+
+    options: list[dict[int, list[int]]]
+    of_vendor: list[list[int]]
+    of_pair: list[list[int]]
+    of_offer: list[list[int]]
+
+
+def reach_of(problem: Problem) -> Reach:
+    """Computed once for all passes."""
+    width = len(problem.vendors)
+    pairs = len(problem.practices) * width
+    reach = Reach(
+        [{} for _ in problem.lines],
+        [[] for _ in range(width)],
+        [[] for _ in range(pairs)],
+        [[] for _ in problem.offers],
+    )
+    for line, options in enumerate(problem.options):
+        there = reach.options[line]
+        for k, option in enumerate(options):
+            there.setdefault(problem.vendor_of[option.offer], []).append(k)
+            reach.of_offer[option.offer].append(line)
+        for vendor in there:
+            reach.of_vendor[vendor].append(line)
+            reach.of_pair[problem.practice_of[line] * width + vendor].append(line)
+    return reach
 
 
 def never() -> bool:
@@ -33,28 +67,29 @@ def greedy(problem: Problem, stop: Stop = never) -> State:
         costs = [option.packs * pooled[option.offer] + option.switching for option in options]
         chosen.append(costs.index(min(costs)))
     state = State(problem, chosen)
-    while state.violation and not stop() and _pass(state, stop, mend=True):
+    reach = reach_of(problem) if state.violation else None
+    while reach and state.violation and not stop() and _pass(state, reach, stop, mend=True):
         pass
     return state
 
 
 def improve(state: State, stop: Stop = never) -> State:
     """Move until a pass gains next to nothing or `stop()` says so; changes and gives `state`."""
-    kept = True
+    kept, reach = True, reach_of(state.problem)
     while kept and not stop():
         violation, cost = state.rank
-        kept = _pass(state, stop)
+        kept = _pass(state, reach, stop)
         if state.violation == violation and (cost - state.cost) * _WORTH_A_PASS < cost:
             break
     return state
 
 
-def _pass(state: State, stop: Stop, *, mend: bool = False) -> bool:
+def _pass(state: State, reach: Reach, stop: Stop, *, mend: bool = False) -> bool:
     """Try every move once; tells whether any was kept. `mend` keeps only fewer violations."""
     kept = False
     best = state.rank
     for moves in (_lines, _orders, _offers, _vendors):
-        for changes in moves(state):
+        for changes in moves(state, reach):
             if stop() or (mend and not best[0]):
                 return kept
             if not changes:
@@ -68,44 +103,57 @@ def _pass(state: State, stop: Stop, *, mend: bool = False) -> bool:
     return kept
 
 
-def _lines(state: State) -> Iterator[list[Change]]:
-    """Each line at each other option."""
-    for line, options in enumerate(state.problem.options):
-        for k in range(len(options)):
-            if k != state.chosen[line]:
+def _lines(state: State, reach: Reach) -> Iterator[list[Change]]:
+    """Each line at each other option that could pay, or any while a rule is broken."""
+    problem = state.problem
+    for line, options in enumerate(problem.options):
+        for k, option in enumerate(options):
+            if k == state.chosen[line]:
+                continue
+            least = option.packs * problem.prices[option.offer][-1] + option.switching
+            if least < _worth_leaving(state, line) or state.violation:
                 yield [(line, k)]
 
 
-def _orders(state: State) -> Iterator[list[Change]]:
+def _worth_leaving(state: State, line: int) -> int:
+    """What the line costs where it is, the fee of the order it may be alone in included."""
+    here = state.problem.options[line][state.chosen[line]]
+    return state.amount(line) + here.switching + state.terms[state.vendor(line)].shipping.fee
+
+
+def _orders(state: State, reach: Reach) -> Iterator[list[Change]]:
     """Each practice and vendor: close the order, move everything there, or fill it up."""
-    problem = state.problem
-    lines_of: list[list[int]] = [[] for _ in problem.practices]
-    for line, practice in enumerate(problem.practice_of):
-        lines_of[practice].append(line)
-    for practice, lines in enumerate(lines_of):
-        for vendor, terms in enumerate(state.terms):
-            here = [line for line in lines if state.vendor(line) == vendor]
-            if here:
-                for only_open in (True, False):
-                    yield _away(state, here, vendor, practice if only_open else None)
-            coming = _dearer(state, lines, vendor)
+    width = len(state.terms)
+    each = [terms.shipping.fee for terms in state.terms]
+    fees = [
+        sum(
+            fee
+            for fee, count in zip(each, state.count[start : start + width], strict=True)
+            if count
+        )
+        for start in range(0, len(state.count), width)
+    ]
+    for pair, lines in enumerate(reach.of_pair):
+        practice, vendor = divmod(pair, width)
+        here = [line for line in lines if state.vendor(line) == vendor]
+        if here:
+            for only_open in (True, False):
+                yield _away(state, here, vendor, practice if only_open else None)
+        coming = _dearer(state, reach, lines, vendor)
+        if state.violation or sum(more for more, _ in coming) < fees[practice]:
             yield [change for _, change in coming]
-            yield [change for more, change in coming if more <= 0]
-            goods = state.goods[practice * len(state.terms) + vendor]
-            for goal in (terms.shipping.free_from, terms.min_order):
-                if goal is not None and goods < goal:
-                    yield _fill(state, coming, goal - goods)
+        yield [change for more, change in coming if more <= 0]
+        terms, goods = state.terms[vendor], state.goods[pair]
+        for goal in (terms.shipping.free_from, terms.min_order):
+            if goal is not None and goods < goal:
+                yield _fill(state, coming, goal - goods)
 
 
-def _offers(state: State) -> Iterator[list[Change]]:
+def _offers(state: State, reach: Reach) -> Iterator[list[Change]]:
     """Each offer: bring in just enough lines for each higher tier, or all of them, or none."""
     problem = state.problem
-    users: list[list[int]] = [[] for _ in problem.offers]
-    for line, options in enumerate(problem.options):
-        for option in options:
-            users[option.offer].append(line)
-    for offer, lines in enumerate(users):
-        coming = _dearer(state, lines, problem.vendor_of[offer], offer)
+    for offer, lines in enumerate(reach.of_offer):
+        coming = _dearer(state, reach, lines, problem.vendor_of[offer], offer)
         for goal in problem.breaks[offer][1:]:
             if goal > state.packs[offer]:
                 yield _fill(state, coming, goal - state.packs[offer], packs=True)
@@ -113,12 +161,12 @@ def _offers(state: State) -> Iterator[list[Change]]:
         yield _away(state, sorted(state.members[offer]), problem.vendor_of[offer], None)
 
 
-def _vendors(state: State) -> Iterator[list[Change]]:
+def _vendors(state: State, reach: Reach) -> Iterator[list[Change]]:
     """Each vendor: leave it, or bring in just enough for each higher rebate."""
-    lines = range(len(state.problem.lines))
     for vendor, terms in enumerate(state.terms):
+        lines = reach.of_vendor[vendor]
         yield _away(state, [n for n in lines if state.vendor(n) == vendor], vendor, None)
-        coming = _dearer(state, lines, vendor)
+        coming = _dearer(state, reach, lines, vendor)
         for level in terms.spend_rebates:
             if level.from_spend > state.spend[vendor]:
                 yield _fill(state, coming, level.from_spend - state.spend[vendor])
@@ -147,22 +195,22 @@ def _away(state: State, lines: Iterable[int], vendor: int, practice: int | None)
 
 
 def _dearer(
-    state: State, lines: Iterable[int], vendor: int, offer: int | None = None
+    state: State, reach: Reach, lines: Sequence[int], vendor: int, offer: int | None = None
 ) -> list[tuple[int, Change]]:
     """Lines not at the vendor (or the offer) that could be, with what it adds, cheapest first."""
     problem, found = state.problem, []
     for line in lines:
-        current = problem.options[line][state.chosen[line]]
+        options = problem.options[line]
+        current = options[state.chosen[line]]
         if current.offer == offer or (offer is None and problem.vendor_of[current.offer] == vendor):
             continue
-        costs = [
-            (option.packs * state.price[option.offer] + option.switching, k)
-            for k, option in enumerate(problem.options[line])
-            if problem.vendor_of[option.offer] == vendor and offer in (None, option.offer)
-        ]
-        if costs:
-            cost, k = min(costs)
-            found.append((cost - state.amount(line) - current.switching, (line, k)))
+        cost, k = min(
+            (options[k].packs * state.price[options[k].offer] + options[k].switching, k)
+            for k in reach.options[line][vendor]
+            if offer in (None, options[k].offer)
+        )
+        here = current.packs * state.price[current.offer] + current.switching
+        found.append((cost - here, (line, k)))
     return sorted(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -26,6 +27,9 @@ __all__ = ["Progress", "easy_bound", "solve"]
 
 _ALONE_PART = 0.3
 """The part of the time that the practices' own optima may take at most."""
+
+_LOCAL_PART = 0.2
+"""The part of the time that is left for the local search at most."""
 
 _EXACT = 1e-3
 """The solver's bound is trusted to a thousandth of a cent."""
@@ -57,12 +61,15 @@ def solve(
     search.tell("greedy")
     state = greedy(problem, search.stop)
     baselines = Baselines(greedy=search.cost_of(state))
-    search.tell("local_search")
-    baselines = replace(baselines, local_search=search.cost_of(improve(state, search.stop)))
-    if start is not None:
-        search.resume(start, state)
+    search.tell("greedy")
     model = build(problem)
     relaxed = bound_by_relaxation(search, model)
+    search.tell("local_search")
+    within = time.monotonic() + search.left * _LOCAL_PART
+    state = improve(state, lambda: search.stop() or time.monotonic() > within)
+    baselines = replace(baselines, local_search=search.cost_of(state))
+    if start is not None:
+        search.resume(start, state)
     search.tell("alone")
     single = alone(
         instance,

@@ -41,13 +41,13 @@ def bound_by_relaxation(search: Search, model: Model) -> Relaxed | None:
     """Raise the bound by the linear relaxation of a model that is not small."""
     if len(model.cost) <= _SMALL or search.stop():
         return None
-    search.tell("solver")
+
+    def proven(bound: float) -> None:
+        search.bound = max(search.bound, math.floor(bound - _EXACT))
+        search.tell("solver")
+
     start = search.best.chosen if search.best else None
-    relaxed = relax(model, start, seconds=search.left / 2, stop=search.stop)
-    if relaxed is not None and math.isfinite(relaxed.bound):
-        search.bound = max(search.bound, math.floor(relaxed.bound - _EXACT))
-    search.tell("solver")
-    return relaxed
+    return relax(model, start, seconds=search.left / 2, stop=search.stop, proven=proven)
 
 
 def search_by_model(search: Search, model: Model, relaxed: Relaxed | None) -> Outcome:

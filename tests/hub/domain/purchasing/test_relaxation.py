@@ -1,24 +1,40 @@
-"""The relaxation: its bound holds whatever prices it comes from and however few columns it had."""
+"""The relaxation: its bound holds whatever prices it comes from and wherever the method stops."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import highspy
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.domain.purchasing import relaxation, stages
+from hub.domain.purchasing import stages
 from hub.domain.purchasing.check import check
-from hub.domain.purchasing.instance import Instance, Limits
+from hub.domain.purchasing.instance import (
+    Demand,
+    Instance,
+    Item,
+    Limits,
+    Offer,
+    Practice,
+    Shipping,
+    SpendRebate,
+    Tier,
+    Vendor,
+)
 from hub.domain.purchasing.model import build
 from hub.domain.purchasing.neighbourhoods import line_groups
+from hub.domain.purchasing.part import whole
 from hub.domain.purchasing.problem import compile_instance
 from hub.domain.purchasing.relaxation import proven_bound, relax
 from hub.domain.purchasing.search import greedy
 from hub.domain.purchasing.solve import solve
+from hub.domain.purchasing.state import State
 
 Trial = Callable[[Instance], int | None]
 Tiny = st.SearchStrategy[Instance]
@@ -40,20 +56,86 @@ def test_any_prices_prove_a_bound(
     assert len(reduced) == len(model.cost)
 
 
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_columns_left_out_at_first_do_not_raise_the_bound(
-    data: st.DataObject, tiny_instances: Tiny, by_trial: Trial
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), looks=st.integers(1, 12))
+def test_every_bound_on_the_way_holds_wherever_the_method_stops(
+    data: st.DataObject, looks: int, tiny_instances: Tiny, tiny_splits: Tiny, by_trial: Trial
 ) -> None:
-    instance = data.draw(tiny_instances)
+    instance = data.draw(st.one_of(tiny_instances, tiny_splits))
     problem, least = compile_instance(instance), by_trial(instance)
     if least is None or problem.unfillable:
         return
-    start, model = greedy(problem), build(problem)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(relaxation, "_AT_ONCE", 0)
-        relaxed = relax(model, None if start.violation else start.chosen, seconds=10)
-    assert relaxed is None or relaxed.bound <= least + 1e-6
+    start, told, asked = greedy(problem), [0.0], itertools.count()
+    relaxed = relax(
+        build(problem),
+        None if start.violation else start.chosen,
+        seconds=10,
+        stop=lambda: next(asked) >= looks,
+        proven=told.append,
+    )
+    assert relaxed is not None
+    assert told == sorted(told)
+    assert told[-1] == relaxed.bound <= least + 1e-6
+
+
+def test_the_bound_comes_close_to_the_value_of_the_relaxation() -> None:
+    model = build(compile_instance(crowded(seed=3)))
+    solver: Any = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("solve_relaxation", True)
+    whole(model).hand_over(solver)
+    solver.run()
+    value = solver.getInfo().objective_function_value
+    relaxed = relax(model, None, seconds=30)
+    assert relaxed is not None
+    assert value * 0.998 <= relaxed.bound <= value + 1e-3
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_no_plan_with_a_column_costs_less_than_bound_and_reduced_cost(
+    data: st.DataObject, tiny_instances: Tiny
+) -> None:
+    problem = compile_instance(data.draw(tiny_instances))
+    start = State(problem, [0] * len(problem.lines)) if not problem.unfillable else None
+    if start is None or start.violation:
+        return
+    model = build(problem)
+    relaxed = relax(model, None, seconds=10)
+    assert relaxed is not None
+    dearest = (relaxed.reduced * model.encode(start.chosen)).max()
+    assert start.cost >= relaxed.bound + max(0.0, dearest) - 1e-6
+
+
+def crowded(seed: int) -> Instance:
+    """12 practices, 20 items and 4 vendors with tiers, freight, minimum orders and rebates."""
+    chance = np.random.default_rng(seed)
+    worth = chance.integers(500, 4_000, 20)
+    return Instance(
+        practices=tuple(Practice(f"p{n:02d}") for n in range(12)),
+        items=tuple(Item(f"i{n:02d}") for n in range(20)),
+        demand=tuple(
+            Demand(f"p{p:02d}", f"i{i:02d}", int(chance.integers(1, 9)))
+            for p in range(12)
+            for i in range(20)
+            if chance.random() < 0.5
+        ),
+        vendors=tuple(
+            Vendor(
+                f"v{n}",
+                int(chance.integers(0, 5_000)),
+                Shipping(1_500, 20_000),
+                (SpendRebate(300_000, 20_000), SpendRebate(600_000, 40_000)),
+            )
+            for n in range(4)
+        ),
+        offers=tuple(
+            Offer(f"v{v}", f"i{i:02d}", 1, (Tier(0, dear), Tier(15, int(dear * 0.93))))
+            for v in range(4)
+            for i in range(20)
+            for dear in [int(worth[i] * chance.uniform(0.9, 1.1))]
+        ),
+    )
 
 
 @settings(max_examples=25, deadline=None)

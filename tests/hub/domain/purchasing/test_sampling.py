@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from hub.domain.purchasing import sampling
 from hub.domain.purchasing.baseline import alone, local_search
 from hub.domain.purchasing.check import check
-from hub.domain.purchasing.coalitions import coalitions_of
+from hub.domain.purchasing.coalitions import Growing, coalitions_of
 from hub.domain.purchasing.instance import (
     Demand,
     Instance,
@@ -68,6 +69,22 @@ def test_every_rule_is_exact_repeatable_and_leaves_nobody_worse(
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 99))
+def test_a_coalition_that_grows_pays_what_it_would_from_the_start(
+    data: st.DataObject, seed: int, tiny_instances: Tiny
+) -> None:
+    instance = data.draw(tiny_instances)
+    priced = local_search(instance)
+    assume(priced is not None)
+    assert priced is not None
+    coalitions = coalitions_of(instance, priced, {p.id: 10**9 for p in instance.practices})
+    growing, members = Growing(coalitions), np.zeros(len(coalitions.names), dtype=bool)
+    for member in np.random.default_rng(seed).permutation(len(members)).tolist():
+        members[member] = True
+        assert growing.join(member) == coalitions.cost(members)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 99))
 def test_a_coalition_pays_what_its_own_lines_cost_or_less(
     data: st.DataObject, seed: int, tiny_instances: Tiny
 ) -> None:
@@ -104,18 +121,25 @@ def test_the_shapley_value_adds_up_and_treats_alike_alike() -> None:
     ].keys()
 
 
-def test_the_same_seed_gives_the_same_value_and_the_error_shrinks_to_nothing_without_pooling() -> (
-    None
-):
+@pytest.mark.parametrize("pooling", [True, False])
+def test_sampled_values_repeat_and_are_as_near_the_exact_ones_as_they_say(
+    pooling: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     apart = replace(POOL, vendors=(Vendor("v"),), offers=(Offer("v", "i", 1, (Tier(0, 1_000),)),))
-    for instance in (POOL, apart):
-        priced = local_search(instance)
-        assert priced is not None
-        coalitions = coalitions_of(instance, priced, alone(instance).costs)
-        value = shapley(coalitions, 5)
-        assert value == shapley(coalitions, 5)
-        assert sum(value.due.values()) == priced.invoiced
-        assert (value.error == 0) == (instance is apart)
+    priced = local_search(POOL if pooling else apart)
+    assert priced is not None
+    instance = POOL if pooling else apart
+    coalitions = coalitions_of(instance, priced, alone(instance).costs)
+    exact = shapley(coalitions, 5)
+    assert exact.error == 0
+    monkeypatch.setattr(sampling, "_FEW", 0)
+    monkeypatch.setattr(sampling, "_EVALUATIONS", 400)
+    value = shapley(coalitions, 5)
+    assert value == shapley(coalitions, 5)
+    assert sum(value.due.values()) == sum(exact.due.values()) == priced.invoiced
+    assert (value.error > 0) == pooling
+    for name, due in exact.due.items():
+        assert abs(value.due[name] - due) <= 5 * value.error
 
 
 def test_a_coalition_that_would_do_better_alone_is_reported() -> None:
