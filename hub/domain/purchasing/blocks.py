@@ -92,10 +92,12 @@ def pack_limits(builder: Builder, problem: Problem, uses: Uses) -> None:
     builder.add_rows(len(limits), (uses.offer[x], x, share), upper=1.0)
 
 
-def _bought(builder: Builder, uses: Uses, among: Bools, used: Ints) -> None:
-    """Whatever a line buys of a vendor, the column `used` of each x among these is 1."""
+def _bought(builder: Builder, uses: Uses, among: Bools, used: Ints, *, split: bool) -> None:
+    """Whatever a line buys of a vendor, the column `used` of each x among these is 1.
+
+    Of a line bought whole, at most one x is 1; one that is `split` may take all it can.
+    """
     count, row, x, first = _by_line(uses, among)
-    split = bool((uses.most > 1).any())  # of a line bought whole at most one x is 1
     size = np.bincount(row, uses.most[x], count).astype(float) if split else np.ones(count)
     builder.add_rows(count, (row, x, 1.0), (np.arange(count), used[first], -size), upper=0.0)
 
@@ -142,7 +144,7 @@ def orders(builder: Builder, problem: Problem, uses: Uses) -> OrderColumns:
         return OrderColumns(order, free, counted_at, part)
     needed = np.unique(pairs[(fee > 0)[uses.vendor] | (least > 0)[uses.vendor] | counted])
     order[needed] = builder.add_columns(fee[needed % width])
-    _bought(builder, uses, order[pairs] >= 0, order[pairs])
+    _bought(builder, uses, order[pairs] >= 0, order[pairs], split=problem.split)
     _goods_reach(builder, uses, pairs, order, np.tile(least, len(problem.practices)))
     waived = needed[np.isfinite(free_from[needed % width]) & (fee[needed % width] > 0)]
     free[waived] = builder.add_columns(-fee[waived % width].astype(float))
@@ -209,7 +211,7 @@ def counts(
     rules, width = problem.instance.rules, len(problem.vendors)
     vendor = np.full(width, -1, dtype=np.int64)
     if rules.max_vendors is not None:
-        vendor = _limit(builder, uses, np.ones(len(uses), dtype=bool), width, rules.max_vendors)
+        vendor = _limit(builder, problem, uses, np.ones(len(uses), dtype=bool), rules.max_vendors)
     if rules.max_vendors_per_practice is not None:
         pairs = np.flatnonzero(order >= 0)
         limit = float(rules.max_vendors_per_practice)
@@ -218,15 +220,16 @@ def counts(
     of_line = np.array(problem.category_of, dtype=np.int64)
     for name, most in rules.max_vendors_per_category:
         number = problem.categories.index(name)
-        columns = _limit(builder, uses, of_line[uses.line] == number, width, most)
+        columns = _limit(builder, problem, uses, of_line[uses.line] == number, most)
         category.update({(number, n): int(c) for n, c in enumerate(columns)})
     return vendor, category
 
 
-def _limit(builder: Builder, uses: Uses, among: Bools, width: int, most: int) -> Ints:
+def _limit(builder: Builder, problem: Problem, uses: Uses, among: Bools, most: int) -> Ints:
     """Columns "vendor is used among these", at most `most` of them 1."""
+    width = len(problem.vendors)
     columns = builder.add_columns(np.zeros(width))
-    _bought(builder, uses, among, columns[uses.vendor])
+    _bought(builder, uses, among, columns[uses.vendor], split=problem.split)
     builder.add_rows(1, (np.zeros(width, dtype=np.int64), columns, 1.0), upper=float(most))
     return columns
 

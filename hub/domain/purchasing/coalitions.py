@@ -78,7 +78,8 @@ class Coalitions:
     def less_rebates(self, spend: Ints) -> Ints:
         """Spend by vendor less the rebate it earns."""
         level = (spend[:, None] >= self.starts).sum(axis=1)
-        return spend - spend * self.rates[np.arange(len(spend)), level] // RATE_UNIT
+        paid: Ints = spend - spend * self.rates[np.arange(len(spend)), level] // RATE_UNIT
+        return paid
 
 
 class Growing:

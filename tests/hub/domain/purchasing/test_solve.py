@@ -69,6 +69,23 @@ def test_with_split_lines_the_solver_equals_trying_every_division(
         assert check(instance, plan) == []
 
 
+def test_two_parts_of_one_pack_each_may_reach_a_minimum_order_together() -> None:
+    instance = Instance(
+        practices=(Practice("p"),),
+        items=(Item("i"),),
+        demand=(Demand("p", "i", 2),),
+        vendors=(Vendor("v", min_order=4_000),),
+        offers=(
+            Offer("v", "i", 1, (Tier(0, 400),), multiple=3),
+            Offer("v", "i", 1, (Tier(0, 1_000),), multiple=3, id="large"),
+        ),
+        rules=Rules(split_lines=True),
+    )
+    plan = solve(instance)
+    assert plan.cost == 4_200
+    assert check(instance, plan) == []
+
+
 @settings(max_examples=50, deadline=None)
 @given(data=st.data(), factor=st.integers(2, 7))
 def test_prices_scaled_scale_the_cost(
