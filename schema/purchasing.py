@@ -62,6 +62,7 @@ purchasing_round = stored(
         "invitations": many("BidInvitation", "round_id"),
         "scenarios": many("PurchasingScenario", "round_id", order="name"),
         "savings": many("Saving", "round_id"),
+        "roundSavings": many("RoundSaving", "round_id"),
         "offers": many("RoundOffer", "round_id"),
         "suppliers": many("RoundSupplier", "round_id"),
     },
@@ -135,6 +136,8 @@ purchase_order = stored(
         "goods": col(FINANCIAL),
         "shipping": col(FINANCIAL),
         "total": col(FINANCIAL),
+        "invoiced": col(FINANCIAL, help="The total of its invoices."),
+        "credited": col(FINANCIAL, help="The total of its credit notes."),
         "createdAt": col(OPERATIONAL),
         "sentAt": col(OPERATIONAL),
         "replan": col(
@@ -197,6 +200,7 @@ purchase_order_line = stored(
         "shipped": col(OPERATIONAL),
         "received": col(OPERATIONAL),
         "invoiced": col(OPERATIONAL),
+        "credited": col(OPERATIONAL, help="Packs that credit notes speak of."),
     },
     links={
         "order": one("PurchaseOrder", "order_id"),

@@ -63,7 +63,9 @@ shortfall = stored(
         "line": col(OPERATIONAL),
         "packs": col(OPERATIONAL),
         "units": col(OPERATIONAL),
-        "reason": enum(OPERATIONAL, "ShortfallReason", ("rejected", "cancelled", "substituted")),
+        "reason": enum(
+            OPERATIONAL, "ShortfallReason", ("rejected", "cancelled", "substituted", "backordered")
+        ),
         "state": enum(
             OPERATIONAL,
             "ShortfallState",

@@ -97,6 +97,7 @@ TYPES: tuple[Stored, ...] = (
     receiving.match_finding,
     receiving.shortfall,
     savings.saving,
+    savings.round_saving,
     savings.saving_line,
     savings.price_point,
     savings.price_benchmark,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.round_rules import Committed, RoundRules
 from hub.errors import Rejected
-from hub.services import equivalents, round_rules
+from hub.services import equivalents, round_rules, supply
 from schema.calls import at_most, caller, practice_of, round_of
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
@@ -77,6 +77,17 @@ def _withdraw(call: Call) -> Payload:
     return {"approval": approval_id}
 
 
+def _related(call: Call) -> Payload:
+    supplier_id = row_id(call.input["supplierId"], "Supplier")
+    supply.set_related_party(
+        call.session,
+        supplier_id=supplier_id,
+        related_party=call.input["relatedParty"],
+        now=call.now,
+    )
+    return {"supplier": supplier_id}
+
+
 INPUTS = {
     "CategoryLimitInput": {"category": "str", "suppliers": "int"},
     "CommitmentInput": {"supplierId": "ID", "category": "str", "share": "Decimal"},
@@ -119,5 +130,15 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"approval": "ApprovedEquivalent"},
         _withdraw,
         help="A practice no longer takes an item in place of another in rounds locked from now on.",
+    ),
+    Mutation(
+        "setRelatedParty",
+        {"supplierId": "ID", "relatedParty": "bool", "why": "str"},
+        {"supplier": "Supplier"},
+        _related,
+        mso_only=True,
+        reason="why",
+        help="Say whether the MSO or an owner has an interest in a supplier; every member reads "
+        "it. The reason is audited.",
     ),
 )

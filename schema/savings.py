@@ -15,7 +15,7 @@ saving = stored(
     table=tables.Saving,
     root="savings",
     help="What a practice saves in a round with a supplier in a category: planned against the "
-    "baseline, and realised by invoices. Goods only: freight and rebates stand elsewhere.",
+    "baseline, and realised by invoices. Goods only; `RoundSaving` counts freight and rebates.",
     fields={
         "category": col(OPERATIONAL),
         "baseline": col(FINANCIAL, help="What was ordered at the practice's own earlier price."),
@@ -40,6 +40,35 @@ saving = stored(
         "invoiced",
         "realisedSaving",
     ),
+)
+
+round_saving = stored(
+    "RoundSaving",
+    table=tables.RoundSaving,
+    root="roundSavings",
+    help="What a practice saves in a round with freight and rebates counted. The baseline has no "
+    "freight, so that freight counts fully against the saving.",
+    fields={
+        "baseline": col(FINANCIAL, help="The goods at the practice's own earlier price."),
+        "goods": col(FINANCIAL, help="As ordered."),
+        "freight": col(FINANCIAL, help="As ordered."),
+        "returned": col(FINANCIAL, help="What pooling gives back by the round's sharing rule."),
+        "planned": col(FINANCIAL, help="Goods and freight less what is returned."),
+        "plannedSaving": col(FINANCIAL),
+        "invoicedBaseline": col(FINANCIAL, help="What was invoiced, at the baseline."),
+        "invoiced": col(FINANCIAL, help=NET),
+        "invoicedFreight": col(FINANCIAL, help="And other charges; tax is left out."),
+        "rebates": col(
+            FINANCIAL, help="Accrued on invoiced goods at the rate the ordered plan reaches."
+        ),
+        "realisedSaving": col(FINANCIAL),
+        "reportedAt": col(OPERATIONAL),
+    },
+    links={
+        "practice": one("Practice", "practice_id"),
+        "round": one("PurchasingRound", "round_id"),
+    },
+    filters={"practice": EQ, "round": EQ},
 )
 
 saving_line = stored(

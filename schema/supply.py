@@ -25,6 +25,7 @@ item = stored(
         "manufacturer": col(OPERATIONAL),
         "manufacturerPart": col(OPERATIONAL),
         "baseUnit": col(OPERATIONAL),
+        "unspsc": col(OPERATIONAL, help="UNSPSC code of eight digits, where a supplier states it."),
     },
     links={"offers": many("Offer", "item_id"), "packs": many("ItemPack", "item_id")},
     filters={"gtin": EQ, "name": PREFIX, "category": EQ},

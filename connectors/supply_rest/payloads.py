@@ -22,6 +22,7 @@ class Product(Part):
     manufacturer: Text = ""
     manufacturer_part_number: Text = ""
     base_unit: str = "EA"
+    unspsc_code: Text = ""
 
 
 class Tier(Part):

@@ -3,7 +3,9 @@
 It builds every payload itself. Beside the control routes of the frame it has ``GET
 /_control/orders`` (with the number of submissions), ``GET /_control/deliveries``, ``POST
 /_control/webhook`` (the fields of `WebhookTarget`) and ``POST /_control/offers/{item_number}``
-(``unit_price``, ``status``, ``updated_at``: a change of the catalogue). Fault kinds of its own:
+(``unit_price``, ``status``, ``updated_at``: a change of the catalogue) and ``POST /_control/bids``
+(``invitation``, ``percent`` of the catalogue's prices, ``bid_number``, ``categories``: the vendor
+sends its bid). Fault kinds of its own:
 those of `fulfilment.py` and ``accepted_then_lost`` (the order is booked, the answer is a 504).
 """
 
@@ -64,6 +66,7 @@ class Brightwell:
             Route("/_control/deliveries", self.control_deliveries),
             Route("/_control/webhook", self.control_webhook, methods=["POST"]),
             Route("/_control/offers/{part}", self.control_offer, methods=["POST"]),
+            Route("/_control/bids", self.control_bid, methods=["POST"]),
         ]
 
     def _denied(self, request: Request) -> Response | None:
@@ -171,10 +174,12 @@ class Brightwell:
             "order.shipped": documents.shipped(number, count, plan),
             "order.invoiced": documents.invoiced(number, count, plan, self.today),
         }
+        if plan.credit:
+            bodies["order.credited"] = documents.credited(number, count, plan, self.today)
         return [
             documents.event(number, kind, started + timedelta(hours=2 * step), data)
             for step, (kind, data) in enumerate(bodies.items())
-            if data["lines"]
+            if data["lines"] or kind == "order.credited"
         ]
 
     async def control_orders(self, _: Request) -> Response:
@@ -188,6 +193,21 @@ class Brightwell:
     async def control_webhook(self, request: Request) -> Response:
         self.orders.courier.point_at(WebhookTarget(**await request.json()))
         return JSONResponse({"waiting": self.orders.courier.waiting()})
+
+    async def control_bid(self, request: Request) -> Response:
+        asked = await request.json()
+        categories = asked.get("categories")
+        found = [
+            offer
+            for offer in self.catalogue.values()
+            if offer.active and (categories is None or offer.supply.category in categories)
+        ]
+        number = asked.get("bid_number", "B-1")
+        body = documents.bid(asked["invitation"], number, found, Decimal(asked["percent"]))
+        started = datetime.combine(self.today, time(14), UTC)
+        event = documents.event(asked["invitation"], f"bid.submitted {number}", started, body)
+        self.orders.courier.enqueue([event])
+        return JSONResponse({"lines": len(found)})
 
     async def control_offer(self, request: Request) -> Response:
         part = request.path_params["part"]

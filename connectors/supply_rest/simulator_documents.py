@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from connectors.sdk.simulated_vendor.catalogue import VendorOffer
@@ -36,6 +38,7 @@ def offer(offer: VendorOffer) -> dict[str, Any]:
             "manufacturer": supply.manufacturer,
             "manufacturer_part_number": supply.part,
             "base_unit": "EA",
+            "unspsc_code": supply.unspsc,
         },
         "unit_of_measure": offer.pack_code,
         "units_per_pack": offer.pack_units,
@@ -60,7 +63,7 @@ def receipt(number: str, order_id: str) -> dict[str, str]:
 
 def event(number: str, kind: str, at: datetime, data: dict[str, Any]) -> VendorEvent:
     event_id = "evt_" + hashlib.sha256(f"{number}:{kind}".encode()).hexdigest()[:24]
-    frame = {"id": event_id, "type": kind, "created_at": stamp(at), "data": data}
+    frame = {"id": event_id, "type": kind.split(" ")[0], "created_at": stamp(at), "data": data}
     return VendorEvent(event_id, number, kind, json.dumps(frame).encode(), "application/json")
 
 
@@ -126,4 +129,46 @@ def invoiced(number: str, count: int, plan: Fulfilment, today: date) -> dict[str
         "tax": "0.00",
         "total": str(plan.total),
         "currency": "USD",
+    }
+
+
+def credited(number: str, count: int, plan: Fulfilment, today: date) -> dict[str, Any]:
+    """What was asked too much is given back; no goods come back, so that no packs are named."""
+    return {
+        "purchase_order_number": number,
+        "credit_number": f"BWK-{700000 + count}",
+        "invoice_number": f"BWI-{700000 + count}",
+        "credited_on": (today + timedelta(days=2)).isoformat(),
+        "lines": [],
+        "total": str(plan.credit),
+        "currency": "USD",
+    }
+
+
+def bid(
+    invitation: str, number: str, offers: Sequence[VendorOffer], percent: Decimal
+) -> dict[str, Any]:
+    """A bid at so many percent of the catalogue's prices."""
+    return {
+        "invitation": invitation,
+        "bid_number": number,
+        "currency": "USD",
+        "lines": [
+            {
+                "gtin": offer.supply.gtin,
+                "item_number": offer.vendor_part,
+                "unit_of_measure": offer.pack_code,
+                "units_per_pack": offer.pack_units,
+                "order_multiple": 1,
+                "tiers": [
+                    {
+                        "minimum_quantity": packs,
+                        "unit_price": str((price * percent / 100).quantize(Decimal("0.01"))),
+                    }
+                    for packs, price in offer.tiers
+                ],
+                "contract_number": f"BW-{number}",
+            }
+            for offer in offers
+        ],
     }

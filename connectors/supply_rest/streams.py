@@ -88,6 +88,7 @@ def _offer(row: OfferRow, issues: Issues) -> Offer:
             category=product.category,
             manufacturer=product.manufacturer,
             manufacturer_part=product.manufacturer_part_number,
+            unspsc=product.unspsc_code,
             base_unit=product.base_unit,
             gtin_valid=valid,
         ),

@@ -1,4 +1,4 @@
-"""The sets 855, 856 and 810 (X12 004010) to canonical records; pure.
+"""The sets 855, 856, 810 and 812 (X12 004010) to canonical records; pure.
 
 Each function takes one transaction and when its group was stated, and gives records with the issues
 found in them. Raises DataError naming segment and element where the set cannot be relied on.
@@ -17,9 +17,11 @@ from hub.domain.gs1 import is_sscc
 from hub.domain.records import Issue, Record
 from hub.domain.supply import (
     AckLine,
+    CreditLine,
     InvoiceLine,
     LineStatus,
     OrderAcknowledged,
+    OrderCredited,
     OrderInvoiced,
     OrderShipped,
     ShipmentLine,
@@ -198,7 +200,7 @@ def read_810(transaction: Transaction, at: datetime) -> list[Record]:
     """Invoice: one record; freight and taxes apart, other charges less allowances in one sum."""
     header = elements.first(transaction.segments, "BIG", "810")
     if header.get(7) in _CREDITS:
-        raise elements.fault(header, 7, "names a credit, which is not read", "credit")
+        raise elements.fault(header, 7, "names a credit; send it as an 812", "credit")
     document, order_number = elements.required(header, 2), elements.required(header, 4)
     currency = next((s.get(2) for s in transaction.segments if s.id == "CUR"), "USD")
     total = elements.first(transaction.segments, "TDS", "810")
@@ -230,6 +232,35 @@ def read_810(transaction: Transaction, at: datetime) -> list[Record]:
         other_charges=other,
     )
     return [Record(f"{order_number}/810-{document}", data, at)]
+
+
+def read_812(transaction: Transaction, at: datetime) -> list[Record]:
+    """Credit adjustment of an invoice: one record, its amount and the packs it speaks of.
+
+    A debit is refused: what a vendor wants more is an invoice of its own.
+    """
+    header = elements.first(transaction.segments, "BCD", "812")
+    document, invoice = elements.required(header, 2), elements.required(header, 7)
+    order_number = elements.required(header, 10)
+    lines: list[CreditLine] = []
+    for segment in (header, *(s for s in transaction.segments if s.id == "CDD")):
+        flag = 5 if segment is header else 2
+        if elements.required(segment, flag) != "C":
+            raise elements.fault(segment, flag, "is no credit; send a debit as an 810", "debit")
+        if segment is not header and segment.get(7):
+            number = elements.line_number(segment, 3)
+            lines.append(CreditLine(number, elements.packs(segment, 7)))
+    currency = next((s.get(2) for s in transaction.segments if s.id == "CUR"), "USD")
+    data = OrderCredited(
+        order_number=order_number,
+        document=document,
+        invoice=invoice,
+        credited_on=elements.day(header, 1),
+        lines=tuple(lines),
+        total=elements.money_n2(header, 4),
+        currency=currency or "USD",
+    )
+    return [Record(f"{order_number}/812-{document}", data, at)]
 
 
 def _loops(

@@ -12,7 +12,7 @@ from connectors.sdk import x12
 from connectors.sdk.base import ParsedDocument, RawDocument
 from connectors.supply_x12 import elements
 from connectors.supply_x12.config import Config
-from connectors.supply_x12.mapping import read_810, read_855, read_856
+from connectors.supply_x12.mapping import read_810, read_812, read_855, read_856
 from hub.domain.records import Issue, Record
 from hub.errors import DataError
 
@@ -20,6 +20,7 @@ READERS: Mapping[str, Callable[[x12.Transaction, datetime], list[Record]]] = {
     "855": read_855,
     "856": read_856,
     "810": read_810,
+    "812": read_812,
 }
 """The sets read into records; each gets when its group was stated (aware)."""
 
@@ -35,7 +36,7 @@ class _Found:
 
 
 def parse(config: Config, document: RawDocument) -> ParsedDocument:
-    """Read 855, 856, 810 and 997.
+    """Read 855, 856, 810, 812 and 997.
 
     A set that cannot be read is refused in the 997 and named in an issue; the others count. Raises
     DataError where the envelope is broken or between other parties than the agreement's.

@@ -32,7 +32,7 @@ from connectors.supply_x12 import simulator_documents as documents
 MIN_ORDER, FEE, FREE_FROM = Decimal("75.00"), Decimal("18.50"), Decimal("400.00")
 PAGE_SIZE = 25
 MEDIA_TYPE = "application/edi-x12"
-_KINDS = {"855": "PR", "856": "SH", "810": "IN"}
+_KINDS = {"855": "PR", "856": "SH", "810": "IN", "812": "CD"}
 
 
 class Stonebridge:
@@ -153,6 +153,8 @@ class Stonebridge:
         if any(outcome.shipped for outcome in plan.lines):
             sets["856"] = documents.ship_notice(order, count, plan, self._at(16))
             sets["810"] = documents.invoice(order, count, plan, self.today)
+        if plan.credit:
+            sets["812"] = documents.credit(order, count, plan, self.today)
         return [
             self._event(order.number, set_id, count * 10 + step, lines)
             for step, (set_id, lines) in enumerate(sets.items(), start=1)

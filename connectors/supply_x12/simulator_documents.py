@@ -169,5 +169,17 @@ def invoice(order: ReceivedOrder, count: int, plan: Fulfilment, today: date) -> 
     return [*lines, f"CTT*{len(shipped)}"]
 
 
+def credit(order: ReceivedOrder, count: int, plan: Fulfilment, today: date) -> list[str]:
+    """The 812; what was asked too much is given back, no goods come back."""
+    dated, invoiced = today + timedelta(days=2), today + timedelta(days=1)
+    amount = _n2(plan.credit)
+    return [
+        f"BCD*{dated:%Y%m%d}*CM{count:06d}*M*{amount}*C*{invoiced:%Y%m%d}*IN{count:06d}"
+        f"**{order.ordered_on}*{order.number}",
+        "CUR*SE*USD",
+        f"CDD*01*C*1*{amount}",
+    ]
+
+
 def _n2(amount: Decimal) -> str:
     return str(int(amount * 100))

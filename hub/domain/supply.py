@@ -25,7 +25,8 @@ LineStatus = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A product independent of who sells it. `gtin_valid` is the GS1 check digit's verdict."""
+    """A product independent of who sells it. `gtin_valid` is the GS1 check digit's verdict,
+    `unspsc` the eight digits of the UNSPSC code, empty where no feed states one."""
 
     gtin: str
     name: str
@@ -34,6 +35,7 @@ class Item:
     manufacturer_part: str = ""
     base_unit: str = "EA"
     gtin_valid: bool = True
+    unspsc: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,18 @@ def packs_of(facts: Iterable[Fact], kind: FactKind, line: int) -> int:
     )
 
 
+def freight_of(facts: Iterable[Fact]) -> Decimal:
+    """What all invoices ask for freight and other charges, tax left out."""
+    asked = (
+        entry.amount or Decimal(0)
+        for fact in merge(facts)
+        if fact.kind == "invoiced" and fact.line == WHOLE_ORDER
+        for entry in fact.entries
+        if entry.what in {"freight", "other_charges"}
+    )
+    return sum(asked, Decimal("0.00"))
+
+
 FACTS_OF: Mapping[type, Callable[..., tuple[Fact, ...]]] = {
     OrderAcknowledged: facts_acknowledged,
     OrderShipped: facts_shipped,

@@ -48,6 +48,7 @@ class LineLedger:
     shipped: int
     received: int
     invoiced: int
+    credited: int
     status: Status
 
 
@@ -93,12 +94,13 @@ def _line(number: int, ordered: int, price: Decimal, facts: tuple[Fact, ...]) ->
         packs_of(facts, "received", number),
         packs_of(facts, "invoiced", number),
     )
+    credited = packs_of(facts, "credited", number)
     due = max(0, ordered - acked["rejected"] - cancelled)
     too_many = sum(acked.values()) > ordered or max(shipped, received, invoiced) > due
     if acked["unknown"] or too_many:
         status: Status = "needs_review"
     else:
-        status = _moved(due, shipped, received, invoiced) or _answered(
+        status = _moved(due, shipped, received + credited, invoiced) or _answered(
             entries, acked, cancelled, ordered, price
         )
     if not entries and status == "requested":
@@ -114,6 +116,7 @@ def _line(number: int, ordered: int, price: Decimal, facts: tuple[Fact, ...]) ->
         shipped=shipped,
         received=received,
         invoiced=invoiced,
+        credited=credited,
         status=status,
     )
 
@@ -144,6 +147,7 @@ def _acknowledged_packs(entries: tuple[Entry, ...], ordered: int) -> dict[str, i
 
 
 def _moved(due: int, shipped: int, received: int, invoiced: int) -> Status | None:
+    """`received` counts packs that were credited too: nobody waits for them any more."""
     if due == 0:
         return None
     if invoiced >= due:

@@ -24,6 +24,7 @@ from hub.services.rounds import locked_round, take, terms_of
 from hub.storage import bids as store
 from hub.storage import queue
 from hub.storage.crypto import Crypto
+from hub.storage.reads.write import read_global_id
 from hub.storage.round_offers import drop_bids
 from hub.storage.session import ScopedSession
 from hub.storage.supply import replace_tiers
@@ -88,9 +89,11 @@ def receive(
 
     `connection_id` is the sender's where a connector received it. Rejected, with what to mend, for
     an unknown invitation (also: one of another supplier), one that is over, and lines that name no
-    item of the round or cannot be priced.
+    item of the round or cannot be priced. An invitation is named by its id or its global id.
     """
-    invitation = store.locked_invitation(session, bid.invitation)
+    named = read_global_id(bid.invitation)
+    known = named is not None and named[0] == "BidInvitation"
+    invitation = store.locked_invitation(session, named[1] if named and known else bid.invitation)
     supplier = session.get(Supplier, invitation.supplier_id) if invitation else None
     foreign = connection_id is not None and supplier and supplier.connection_id != connection_id
     if invitation is None or supplier is None or foreign:

@@ -17,7 +17,7 @@ from hub.domain.supply import (
     OrderToPlace,
     ShipTo,
 )
-from hub.domain.supply_facts import FACTS_OF, Fact, facts_sent, merge
+from hub.domain.supply_facts import FACTS_OF, Fact, facts_sent, freight_of, merge
 from hub.domain.supply_ledger import OrderLedger, derive
 from hub.errors import Rejected
 from hub.services import receiving
@@ -144,9 +144,16 @@ def refresh_ledger(session: ScopedSession, order: PurchaseOrder) -> OrderLedger:
             "shipped",
             "received",
             "invoiced",
+            "credited",
         ):
             setattr(line, name, getattr(derived, name))
     order.status = ledger.status
+    totals = {"invoiced": Decimal("0.00"), "credited": Decimal("0.00")}
+    for document in store.documents_of(session, order):
+        if document.kind in totals:
+            totals[document.kind] += document.total or 0
+    order.invoiced, order.credited = totals["invoiced"], totals["credited"]
+    order.invoiced_freight = freight_of(_facts(session, order, placed))
     session.flush()
     return ledger
 

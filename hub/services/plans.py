@@ -21,6 +21,7 @@ from hub.domain.purchasing.rounds import RoundStatus, Step
 from hub.errors import Conflict
 from hub.services.approvals import carry_over
 from hub.services.problems import RoundProblem, demand_digest, in_names, names_of
+from hub.services.round_savings import keep_rates
 from hub.services.rounds import locked_round, take
 from hub.services.savings import fix_baselines
 from hub.storage import purchasing, queue
@@ -227,6 +228,7 @@ def release_orders(session: ScopedSession, *, round_id: str, now: datetime) -> i
         for order in orders
     ]
     queue.add_many(session, jobs, now=now)
+    keep_rates(session, row)
     fix_baselines(session, orders, now)
     take(session, row, Step.RELEASE_ORDERS, now=now)
     return len(orders)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from hub.domain.content import content_hash
 from hub.domain.purchasing.rounds import RoundStatus, Step
 from hub.domain.supply import OrderToPlace
-from hub.domain.supply_facts import Fact
+from hub.domain.supply_facts import Fact, merge, packs_of
 from hub.domain.supply_three_way import InvoiceMatch, Tolerance, match_all
 from hub.errors import Conflict, Forbidden, NotFound, Rejected
 from hub.services import savings
@@ -38,7 +38,7 @@ def follow_up(
     known = store.matches(session, order)
     for match in match_all(placed, order.shipping, facts, tolerance):
         _keep_match(session, order, known.get(match.document), match)
-    _note_shortfalls(session, order)
+    _note_shortfalls(session, order, merge(facts))
     if any(fact.kind in {"invoiced", "credited"} for fact in facts):
         savings.realise(session, order, facts, now)
     if any(fact.kind in {"shipped", "received"} for fact in facts):
@@ -83,15 +83,18 @@ def _keep_match(
     session.flush()
 
 
-def _note_shortfalls(session: ScopedSession, order: PurchaseOrder) -> None:
+def _note_shortfalls(session: ScopedSession, order: PurchaseOrder, facts: Sequence[Fact]) -> None:
     """One row per line and reason. What we cancelled ourselves is none; what a supplier takes back
-    goes, unless something was done about it."""
+    or ships after all goes, unless something was done about it."""
     known = store.shortfalls(session, order)
     for line in orders.lines_of(session, order):
         ours = order.cancel_requested_at is not None or order.send_state in {"pending", "refused"}
+        withdrawn = packs_of(facts, "cancelled", line.number)
+        still_due = line.packs - line.rejected - line.cancelled - line.shipped
         missing = {
             "rejected": line.rejected,
-            "cancelled": 0 if ours else line.cancelled,
+            "cancelled": 0 if ours else line.cancelled - withdrawn,
+            "backordered": max(0, min(line.backordered, still_due)),
             "substituted": line.accepted if line.status == "substituted" else 0,
         }
         for reason, packs in missing.items():

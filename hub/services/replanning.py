@@ -1,5 +1,8 @@
 """What becomes of packs a supplier does not deliver: another supplier, another round, or nothing.
 
+Of a backorder the supplier still owes: accepting it means waiting. Ordered elsewhere or returned to
+another round it is withdrawn from the supplier's order, and somebody has to tell the supplier.
+
 What costs no more than planned is ordered at once, because the practice approved that much; what
 costs more waits for the practice's word.
 """
@@ -13,7 +16,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from hub.domain.jobs import Job
+from hub.domain.supply_facts import facts_cancelled
 from hub.errors import Conflict, NotFound, Rejected
+from hub.services.orders import record_facts
 from hub.services.receiving import require_decision
 from hub.services.requisitions import add_units, round_taking_demand
 from hub.services.rounds import LONGEST_WHY, terms_of
@@ -160,6 +165,7 @@ def _order(
 
 
 def _release(session: ScopedSession, row: Shortfall, new: PurchaseOrder, now: datetime) -> None:
+    _withdraw(session, row, now)
     row.state, new.status = "ordered", "requested"
     fix_baselines(session, [new], now)
     queue.add(
@@ -171,6 +177,17 @@ def _release(session: ScopedSession, row: Shortfall, new: PurchaseOrder, now: da
         lanes=[f"supplier:{new.supplier_id}"],
         unique_key=f"order:{new.id}",
     )
+
+
+def _withdraw(session: ScopedSession, row: Shortfall, now: datetime) -> None:
+    """A backorder that is bought otherwise is no longer wanted from its supplier: should it be
+    shipped all the same, the order needs a review."""
+    if row.reason != "backordered":
+        return
+    order = session.get_one(PurchaseOrder, (row.practice_id, row.order_id))
+    facts = facts_cancelled(f"withdrawn {row.id}", {row.line: row.packs}, now)
+    row.state = "withdrawn"  # so that what follows leaves the row alone
+    record_facts(session, order, f"withdrawn {row.id}", facts, now=now)
 
 
 def decide_replan(
@@ -224,6 +241,7 @@ def return_to_round(
         by=by,
         now=now,
     )
+    _withdraw(session, row, now)
     row.state, row.round_id, row.decided_by, row.decided_at = "returned", round_id, by, now
     session.flush()
     return row

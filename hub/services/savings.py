@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,6 +12,7 @@ from sqlalchemy import insert
 
 from hub.domain.purchasing.savings import NOTHING, Baseline, at_baseline, baseline_of, shared_out
 from hub.domain.supply_facts import WHOLE_ORDER, Fact, merge
+from hub.services import round_savings
 from hub.storage import orders, purchasing
 from hub.storage import savings as store
 from hub.storage.session import ScopedSession
@@ -178,8 +179,17 @@ def _sum_up(
         total = sums.get(key, [NOTHING] * len(amounts))
         sums[key] = [a + b for a, b in zip(total, amounts, strict=True)]
     store.drop_savings(session, round_id, groups)
-    if not sums:
-        return
+    if sums:
+        _keep_sums(session, round_id, sums, now)
+    round_savings.sum_up(session, round_id, sorted({p for p, _ in groups}), now)
+
+
+def _keep_sums(
+    session: ScopedSession,
+    round_id: str,
+    sums: Mapping[tuple[str, str, str], Sequence[Decimal]],
+    now: datetime,
+) -> None:
     session.execute(
         insert(Saving),
         [

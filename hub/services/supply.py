@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hub.domain.gs1 import gtin14
 from hub.domain.records import Record
 from hub.domain.supply import Item, Offer, SupplierTerms
-from hub.errors import Rejected
+from hub.errors import NotFound, Rejected
 from hub.services.frozen import note_offer, note_terms
 from hub.services.records import (
     ApplyContext,
@@ -23,9 +23,17 @@ from hub.storage import supply as store
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Item as ItemRow
 from hub.storage.tables import Offer as OfferRow
-from hub.storage.tables import OfferTier, new_id
+from hub.storage.tables import OfferTier, Supplier, new_id
 
-OF_ITEM = ("name", "category", "manufacturer", "manufacturer_part", "base_unit", "gtin_valid")
+OF_ITEM = (
+    "name",
+    "category",
+    "manufacturer",
+    "manufacturer_part",
+    "base_unit",
+    "gtin_valid",
+    "unspsc",
+)
 OF_OFFER = (
     "vendor_part",
     "pack_units",
@@ -63,6 +71,19 @@ def apply_terms(session: ScopedSession, context: ApplyContext, record: Record) -
     if changed:
         note_terms(session, row, context.received_at)
     return Outcome.CHANGED if changed else Outcome.UNCHANGED
+
+
+def set_related_party(
+    session: ScopedSession, *, supplier_id: str, related_party: bool, now: datetime
+) -> None:
+    """Say whether the MSO or an owner has an interest in a supplier; rounds that keep its terms
+    show the difference. NotFound."""
+    row = session.get(Supplier, supplier_id, with_for_update=True)
+    if row is None:
+        raise NotFound
+    row.related_party = related_party
+    session.flush()
+    note_terms(session, row, now)
 
 
 def apply_item(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:

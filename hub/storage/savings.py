@@ -17,6 +17,7 @@ from hub.storage.tables import (
     PricePoint,
     PurchaseOrder,
     PurchaseOrderLine,
+    RoundSaving,
     Saving,
     SavingLine,
     SupplierPayment,
@@ -120,6 +121,22 @@ def last_suppliers(
         .order_by(PricePoint.paid_on, PricePoint.id)
     )
     return {(practice, item): supplier for practice, item, supplier in rows}
+
+
+def drop_round_savings(session: ScopedSession, round_id: str, practices: Sequence[str]) -> None:
+    session.execute(
+        delete(RoundSaving).where(
+            RoundSaving.round_id == round_id, RoundSaving.practice_id.in_(practices)
+        )
+    )
+
+
+def round_savings(session: ScopedSession, round_id: str) -> Sequence[RoundSaving]:
+    return session.scalars(
+        select(RoundSaving)
+        .where(RoundSaving.round_id == round_id)
+        .order_by(RoundSaving.practice_id)
+    ).all()
 
 
 def drop_points(session: ScopedSession, order: PurchaseOrder) -> None:

@@ -40,7 +40,7 @@ from hub.domain.supply import (
     ShipTo,
     SupplierTerms,
 )
-from hub.domain.supply_bids import Bid, BidLine
+from hub.domain.supply_bids import Bid, BidLine, check_bid
 from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import AuthError, ContractDrift, DataError, NotSupported, Rejected, Transient
@@ -507,6 +507,30 @@ def test_a_vendor_that_falls_short_is_seen_in_the_ledger(
     ledger = derive(placed, hub.facts())
     assert ledger.status == status
     assert [found.code for found in ledger.differences] == ([difference] if difference else [])
+
+
+def test_a_vendor_gives_back_what_it_asked_too_much_and_bids_when_invited() -> None:
+    hub = Hub()
+    fault = Fault("price_discrepancy", "/v1/orders", params={"line": 2, "credited": True})
+    with SimulatorServer(hub.app()) as receiver:
+        with vendor(webhook=target(receiver), plan=FaultPlan([fault])) as (server, app):
+            placed = orderable(app)
+            connector.submit(context(server.url), placed, "key-1")
+            asked = {"invitation": "inv-1", "percent": "90", "categories": ["gloves"]}
+            lines = httpx2.post(f"{server.url}/_control/bids", json=asked).json()["lines"]
+            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+    read = [connector.parse(Config(api_key="env:KEY"), RawDocument(b)) for _, b in hub.taken]
+    found = {type(r.data).__name__: r.data for document in read for r in document.records}
+    invoiced, credited, bid = found["OrderInvoiced"], found["OrderCredited"], found["Bid"]
+    extra = sum(
+        (line.price - next(o.price for o in placed.lines if o.number == line.number)) * line.packs
+        for line in invoiced.lines
+    )
+    assert (credited.invoice, credited.total) == (invoiced.document, extra)
+    assert extra > 0
+    assert (bid.invitation, len(bid.lines)) == ("inv-1", lines)
+    assert lines == 6
+    check_bid(bid)
 
 
 def test_a_bid_event_is_a_bid_on_its_invitation() -> None:

@@ -179,7 +179,7 @@ def test_a_fixture_reads_as_expected(case: str) -> None:
 
 
 def test_every_fixture_says_where_it_comes_from() -> None:
-    assert len(CASES) == 8
+    assert len(CASES) == 9
     for case in CASES:
         meta = tomllib.loads((FIXTURES / f"{case}.meta.toml").read_text())
         raw = (FIXTURES / f"{case}.edi").read_bytes()
@@ -635,3 +635,37 @@ def test_documents_wait_for_the_hub_and_for_a_restarted_vendor(tmp_path: Path) -
             eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
             assert connector.lookup(context(server.url), orderable(app), "key-1") is not None
     assert len(hub.taken) == 3
+
+
+def test_a_credit_note_follows_the_invoice_that_asked_too_much() -> None:
+    hub = Hub()
+    fault = Fault("price_discrepancy", "/edi/850", params={"line": 2, "credited": True})
+    with SimulatorServer(hub.app()) as receiver:
+        aim = WebhookTarget(f"{receiver.url}/hook", SECRET, 0, 0.02)
+        with vendor(webhook=aim, plan=FaultPlan([fault])) as (server, app):
+            connector.submit(context(server.url), orderable(app), "key-1")
+            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+    read = [connector.parse(CONFIG, RawDocument(body)) for _, body in hub.taken]
+    found = {type(r.data).__name__: r.data for document in read for r in document.records}
+    invoiced, credited = found["OrderInvoiced"], found["OrderCredited"]
+    assert credited.invoice == invoiced.document
+    assert 0 < credited.total < invoiced.total
+    assert all(b"AK5*A" in reply.content for document in read for reply in document.replies)
+
+
+@pytest.mark.parametrize(
+    ("segments", "place"),
+    [
+        (["BCD*20260305*CM1*M*100*D*20260304*IN1***PO-1"], "BCD-05"),
+        (["BCD*20260305*CM1*M*100*C*20260304****PO-1"], "BCD-07"),
+        (["BCD*20260305*CM1*M*1.00*C*20260304*IN1***PO-1"], "BCD-04"),
+        (["BCD*20260305*CM1*M*100*C**IN1***PO-1", "CDD*01*D*1*100"], "CDD-02"),
+        (["BCD*20260305*CM1*M*100*C**IN1***PO-1", "CDD*01*C**100***2*CA"], "CDD-03"),
+    ],
+)
+def test_a_credit_that_cannot_be_relied_on_is_refused_with_its_place(
+    segments: list[str], place: str
+) -> None:
+    document = read(wrap("812", *segments))
+    assert document.records == ()
+    assert place in document.issues[0].path

@@ -38,6 +38,16 @@ RULES = """mutation($input: SetRoundRulesInput!) { setRoundRules(input: $input) 
 EQUIVALENT = """mutation($input: ApproveEquivalentInput!) { approveEquivalent(input: $input) {
   ... on ApproveEquivalentPayload { approval { id equivalent { name } withdrawnAt } }
   ... on UserErrors { errors { code field message } } } }"""
+RELATED = """mutation($input: SetRelatedPartyInput!) { setRelatedParty(input: $input) {
+  ... on SetRelatedPartyPayload { supplier { relatedParty } }
+  ... on UserErrors { errors { code message } } } }"""
+RUN = """mutation($input: RunPurchasingRoundInput!) { runPurchasingRound(input: $input) {
+  ... on RunPurchasingRoundPayload { round { status } job { id state } }
+  ... on UserErrors { errors { code message } } } }"""
+STOP = """mutation($input: StopPurchasingRunInput!) { stopPurchasingRun(input: $input) {
+  ... on StopPurchasingRunPayload { job { id state } round { status
+    steps(first: 20) { nodes { step takenBy why } } } }
+  ... on UserErrors { errors { code message } } } }"""
 AGREE = """mutation($input: AddFeeAgreementInput!) { addFeeAgreement(input: $input) {
   ... on AddFeeAgreementPayload { agreement { maximumRate } }
   ... on UserErrors { errors { code message } } } }"""
@@ -220,3 +230,29 @@ def test_a_practice_approves_its_own_equivalents(market: Any) -> None:
     listed = "{ approvedEquivalents(first: 5) { totalCount } }"
     assert north.data(listed)["approvedEquivalents"]["totalCount"] == 1
     assert south.data(listed)["approvedEquivalents"]["totalCount"] == 0
+
+
+def test_a_related_supplier_is_marked_by_the_mso_for_everybody_to_see(market: Any) -> None:
+    given = {"supplierId": gid("Supplier", "acme"), "relatedParty": True, "why": "An owner."}
+    member = market.app(market.north, write=True)
+    assert member.code(RELATED, input=given) == "FORBIDDEN"
+    marked = market.office.data(RELATED, input=given)["setRelatedParty"]["supplier"]
+    assert marked == {"relatedParty": True}
+    read = member.data("{ suppliers(first: 1) { nodes { relatedParty } } }")
+    assert read["suppliers"]["nodes"] == [marked]
+
+
+def test_a_solve_is_stopped_by_the_mso_and_the_round_may_be_run_again(market: Any) -> None:
+    office, named = market.office, {"roundId": market.round["id"]}
+    ran = office.data(RUN, input=named)["runPurchasingRound"]
+    assert ran["round"]["status"] == "solving"
+    given = {**named, "why": "Wrong prices."}
+    assert market.app(market.north, write=True).code(STOP, input=given) == "FORBIDDEN"
+    stopped = office.data(STOP, input=given)["stopPurchasingRun"]
+    assert stopped["job"] == {"id": ran["job"]["id"], "state": "CANCELLED"}
+    assert stopped["round"]["status"] == "locked"
+    steps = stopped["round"]["steps"]["nodes"]
+    assert {"step": "ask_to_stop", "takenBy": "mso", "why": "Wrong prices."} in steps
+    again = office.data(STOP, input=given)["stopPurchasingRun"]
+    assert again["errors"][0]["code"] == "CONFLICT"
+    assert office.data(RUN, input=named)["runPurchasingRound"]["job"]["state"] == "READY"

@@ -19,6 +19,9 @@ _BREAKS = (Decimal("2.5"), Decimal(6), Decimal(10))  # times a practice's monthl
 _DISCOUNTS = (Decimal("0.96"), Decimal("0.92"), Decimal("0.87"))
 
 
+_CLASSES = {"gloves": "42132200", "syringes": "42142600", "needles": "42142500"}
+
+
 @dataclass(frozen=True, slots=True)
 class Supply:
     """One product: `unit_price` is the usual price of a base unit, packs are base units.
@@ -35,6 +38,11 @@ class Supply:
     first_pack: int
     second_pack: int
     monthly_units: int
+
+    @property
+    def unspsc(self) -> str:
+        """The class of its category in the UNSPSC, empty where there is none that fits all."""
+        return _CLASSES.get(self.category, "")
 
 
 @dataclass(frozen=True, slots=True)

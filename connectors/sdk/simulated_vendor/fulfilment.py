@@ -2,7 +2,8 @@
 
 Faults of an order (`FaultPlan`, `match` is the order route): ``short_ship`` ships half of a line
 and backorders the rest, ``price_discrepancy`` invoices a line above the agreed price,
-``reject_line`` refuses a line; ``params.line`` is the line number (default: the first line).
+``reject_line`` refuses a line; ``params.line`` is the line number (default: the first line). With
+``params.credited`` a credit note follows the invoice and gives back what was asked too much.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ class Fulfilment:
     lines: tuple[LineOutcome, ...]
     freight: Decimal
     shipped_on: date
+    credits: bool = False
+
+    @property
+    def credit(self) -> Decimal:
+        """What the vendor gives back afterwards."""
+        extra = ((o.invoice_price - o.price) * o.shipped for o in self.lines)
+        return sum(extra, Decimal("0.00")) if self.credits else Decimal("0.00")
 
     @property
     def goods(self) -> Decimal:
@@ -79,7 +87,8 @@ def fulfil(
     )
     ordered = sum((o.price * o.line.packs for o in outcomes), Decimal("0.00"))
     freight = Decimal("0.00") if ordered >= free_from else fee
-    return Fulfilment(outcomes, freight, today + timedelta(days=1))
+    credits = any(fault.params.get("credited") for fault in faults)
+    return Fulfilment(outcomes, freight, today + timedelta(days=1), credits)
 
 
 def _outcome(

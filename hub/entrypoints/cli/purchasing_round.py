@@ -25,6 +25,17 @@ Named = Annotated[str, typer.Argument(metavar="ROUND", help="The round's name or
 _LISTED = ("id", "name", "status", "opened_at", "locked_at", "plan_version", "plan_digest")
 _GROUPS = {"practice": "practice_id", "category": "category", "supplier": "supplier_id"}
 _SAVED = ("baseline", "planned", "planned_saving", "invoiced", "realised_saving")
+_TOTALS = (
+    "baseline",
+    "goods",
+    "freight",
+    "returned",
+    "planned_saving",
+    "invoiced",
+    "invoiced_freight",
+    "rebates",
+    "realised_saving",
+)
 _MONEY = ("standalone_cost", "pooled_cost", "lower_bound", "gap")
 
 
@@ -166,14 +177,24 @@ def list_scenarios(
 
 def show_savings(
     named: Named,
-    by: Annotated[str, typer.Option(help="practice, category or supplier.")] = "practice",
+    by: Annotated[str, typer.Option(help="practice, category, supplier or total.")] = "practice",
     as_json: AsJson = False,
 ) -> None:
     """Show what a round saves: planned against each practice's own earlier price, and realised by
-    invoices. Goods only."""
-    common.one_of(by, list(_GROUPS), "--by")
+    invoices. Goods only; `--by total` counts freight and rebates, per practice."""
+    common.one_of(by, [*_GROUPS, "total"], "--by")
     with common.opened() as hub, hub.database.read(SCOPE) as session:
         row = round_named(session, named)
+        if by == "total":
+            totals = [
+                {"practice": each.practice_id, **_texts(each, _TOTALS)}
+                for each in savings.round_savings(session, row.id)
+            ]
+            if as_json:
+                common.print_json({"round": row.name, "savings": totals})
+            else:
+                _print(totals, "practice", *_TOTALS)
+            return
         names = {each.id: each.name for each in purchasing.suppliers(session)}
         sums: dict[str, list[Decimal]] = {}
         for each in savings.savings_of_round(session, row.id):

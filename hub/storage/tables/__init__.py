@@ -89,6 +89,7 @@ from hub.storage.tables.savings import (
     MemberStatement,
     PriceBenchmark,
     PricePoint,
+    RoundSaving,
     Saving,
     SavingLine,
     SupplierPayment,
@@ -147,8 +148,8 @@ __all__ = [
     "PracticeOwned", "PriceBenchmark", "PricePoint", "Provider", "PurchaseOrder",
     "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion", "PurchasingParticipation",
     "PurchasingPlan", "PurchasingRound", "PurchasingScenario", "PurchasingShare", "PurchasingStep",
-    "Requisition", "RequisitionEntry", "RequisitionLine", "RoundOffer", "RoundSupplier", "Saving",
-    "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement", "Shortfall", "SolveCheckpoint",
+    "Requisition", "RequisitionEntry", "RequisitionLine", "RoundOffer", "RoundSaving",
+    "RoundSupplier", "Saving", "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement", "Shortfall", "SolveCheckpoint",
     "Sourced", "StreamState", "Supplier", "SupplierPayment", "SyncCursor", "SyncRun", "Worker",
     "new_id", "row_security", "triggers",
 ]  # fmt: skip

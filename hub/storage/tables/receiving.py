@@ -63,8 +63,9 @@ class MatchFinding(PracticeOwned, Base):
 class Shortfall(PracticeOwned, Base):
     """Packs of a line that its supplier does not deliver, or would replace by something else.
 
-    `reason`: rejected, cancelled, substituted. `state`: open, proposed (another supplier costs more
-    and the practice decides), ordered, returned (to another round), accepted.
+    `reason`: rejected, cancelled, substituted, backordered (still owed). `state`: open, proposed
+    (another supplier costs more and the practice decides), ordered, returned (to another round),
+    accepted.
     """
 
     __tablename__ = "shortfalls"

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
-from hub.storage.tables.base import Base, Json, Money, PracticeOwned, new_id
+from hub.storage.tables.base import Base, ExactDecimal, Json, Money, PracticeOwned, new_id
 
 
 class RoundOffer(Base):
@@ -44,7 +44,8 @@ class RoundOffer(Base):
 
 
 class RoundSupplier(Base):
-    """A supplier's terms as they stood when the round was locked; see `RoundOffer`."""
+    """A supplier's terms as they stood when the round was locked; see `RoundOffer`. `plan_rate` is
+    the rebate on spend (0 to 1) that the ordered plan reaches."""
 
     __tablename__ = "round_suppliers"
 
@@ -56,6 +57,7 @@ class RoundSupplier(Base):
     free_shipping_from: Mapped[Decimal | None] = mapped_column(Money)
     rebates: Mapped[dict[str, Any]]
     related_party: Mapped[bool]
+    plan_rate: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     frozen_at: Mapped[datetime]
     changed_at: Mapped[datetime | None]
     difference: Mapped[str] = mapped_column(default="")

@@ -69,6 +69,34 @@ class Saving(PracticeOwned, Base):
     __table_args__ = (UniqueConstraint("practice_id", "round_id", "supplier_id", "category"),)
 
 
+class RoundSaving(PracticeOwned, Base):
+    """What a practice saves in a round with freight and rebates counted.
+
+    `returned` is what pooling gives back by the round's sharing rule (goods and freight less what
+    the practice pays), so that `planned` is what it approved. `rebates` accrue on invoiced goods at
+    the rate the plan reaches. The baseline has no freight: freight counts fully against the saving.
+    """
+
+    __tablename__ = "round_savings"
+    domain = Domain.SUPPLY
+
+    round_id: Mapped[str] = mapped_column(ForeignKey("purchasing_rounds.id"))
+    baseline: Mapped[Decimal] = mapped_column(Money)
+    goods: Mapped[Decimal] = mapped_column(Money)
+    freight: Mapped[Decimal] = mapped_column(Money)
+    returned: Mapped[Decimal] = mapped_column(Money)
+    planned: Mapped[Decimal] = mapped_column(Money)
+    planned_saving: Mapped[Decimal] = mapped_column(Money)
+    invoiced_baseline: Mapped[Decimal] = mapped_column(Money)
+    invoiced: Mapped[Decimal] = mapped_column(Money)
+    invoiced_freight: Mapped[Decimal] = mapped_column(Money)
+    rebates: Mapped[Decimal] = mapped_column(Money)
+    realised_saving: Mapped[Decimal] = mapped_column(Money)
+    reported_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("practice_id", "round_id"),)
+
+
 class PricePoint(PracticeOwned, Base):
     """What a practice paid for an item on one invoice."""
 

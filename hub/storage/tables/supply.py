@@ -59,6 +59,7 @@ class Item(Base):
     manufacturer: Mapped[str] = mapped_column(default="")
     manufacturer_part: Mapped[str] = mapped_column(default="")
     base_unit: Mapped[str] = mapped_column(default="EA")
+    unspsc: Mapped[str] = mapped_column(default="", server_default="")
 
     __table_args__ = (Index(None, "name", "id"), Index(None, "category", "name", "id"))
 
@@ -206,7 +207,8 @@ class PurchaseOrder(PracticeOwned, Base):
     pending, sending, sent, refused. The intent (sending) is committed before the vendor is called.
     `cancel_requested_at` says that the practice no longer wants an order the vendor may hold; only
     the vendor's documents make it cancelled. `replan` is 0 for orders of the plan; those that make
-    up for what a supplier did not deliver count from 1.
+    up for what a supplier did not deliver count from 1. `invoiced` and `credited` are the totals of
+    its invoices and credit notes, `invoiced_freight` what they ask for freight and other charges.
     """
 
     __tablename__ = "purchase_orders"
@@ -229,6 +231,9 @@ class PurchaseOrder(PracticeOwned, Base):
     cancel_requested_at: Mapped[datetime | None]
     cancel_requested_by: Mapped[str] = mapped_column(default="", server_default="")
     replan: Mapped[int] = mapped_column(default=0, server_default="0")
+    invoiced: Mapped[Decimal] = mapped_column(Money, default=Decimal(0), server_default="0")
+    invoiced_freight: Mapped[Decimal] = mapped_column(Money, default=Decimal(0), server_default="0")
+    credited: Mapped[Decimal] = mapped_column(Money, default=Decimal(0), server_default="0")
 
     __table_args__ = (
         UniqueConstraint("practice_id", "number"),
@@ -262,6 +267,7 @@ class PurchaseOrderLine(PracticeOwned, Base):
     shipped: Mapped[int] = mapped_column(default=0)
     received: Mapped[int] = mapped_column(default=0)
     invoiced: Mapped[int] = mapped_column(default=0)
+    credited: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (
         UniqueConstraint("practice_id", "order_id", "number"),

@@ -26,6 +26,7 @@ from hub.storage.tables import (
     JobRow,
     MatchFinding,
     PurchaseOrder,
+    PurchaseOrderLine,
     PurchasingExclusion,
     PurchasingRound,
     Requisition,
@@ -278,3 +279,56 @@ def test_no_other_supplier_leaves_the_shortfall_open(bought: Any) -> None:
     )
     with pytest.raises(Conflict, match="No other supplier"):
         act(bought, "replan")
+
+
+def test_credit_notes_reach_the_order_and_its_lines(bought: Any) -> None:
+    bought.put(invoice(bought))
+    count(bought, 3)
+    note = OrderCredited(
+        bought.order.number, "C-1", "I-1", date(2026, 3, 9), (CreditLine(1, 2),), Decimal("18.00")
+    )
+    bought.put(note)
+    order = bought.desk.one(PurchaseOrder, id=bought.order.id)
+    assert (order.invoiced, order.credited) == (Decimal("45.00"), Decimal("18.00"))
+    [line] = bought.desk.rows(PurchaseOrderLine, order_id=order.id)
+    assert (line.invoiced, line.received, line.credited) == (5, 3, 2)
+    assert order.status == "closed"  # nobody waits for what was credited
+
+
+def backordered(bought: Any) -> Any:
+    lines = (AckLine(1, "accepted", 3), AckLine(1, "backordered", 2))
+    bought.put(OrderAcknowledged(bought.order.number, "A-1", lines))
+    return bought.desk.one(Shortfall)
+
+
+def test_a_backorder_that_is_shipped_after_all_is_no_shortfall(bought: Any) -> None:
+    row = backordered(bought)
+    assert (row.reason, row.packs, row.units, row.state) == ("backordered", 2, 20, "open")
+    bought.put(OrderShipped(bought.order.number, "S-1", (ShipmentLine(1, 3),)))
+    assert bought.desk.one(Shortfall).packs == 2
+    bought.put(OrderShipped(bought.order.number, "S-2", (ShipmentLine(1, 2),)))
+    assert bought.desk.rows(Shortfall) == []
+
+
+def test_a_backorder_bought_elsewhere_is_withdrawn_from_its_supplier(bought: Any) -> None:
+    row = backordered(bought)
+    bought.work(
+        lambda s: replanning.replan(
+            s, practice_id="p1", shortfall_id=row.id, by="mso", now=bought.now
+        )
+    )
+    if bought.desk.one(Shortfall).state == "proposed":
+        bought.work(
+            lambda s: replanning.decide_replan(
+                s, practice_id="p1", shortfall_id=row.id, approve=True, by="p1", now=bought.now
+            ),
+            practice_scope("p1"),
+        )
+    row = bought.desk.one(Shortfall)
+    assert (row.state, row.reason) == ("ordered", "backordered")
+    new = bought.desk.one(PurchaseOrder, id=row.new_order_id)
+    assert (new.status, new.replan) == ("requested", 1)
+    [line] = bought.desk.rows(PurchaseOrderLine, order_id=bought.order.id)
+    assert line.cancelled == 2
+    bought.put(OrderShipped(bought.order.number, "S-1", (ShipmentLine(1, 5),)))
+    assert bought.desk.one(PurchaseOrder, id=bought.order.id).status == "needs_review"

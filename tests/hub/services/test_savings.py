@@ -18,8 +18,11 @@ from hub.storage.tables import (
     PriceBenchmark,
     PricePoint,
     PurchaseOrder,
+    PurchasingShare,
+    RoundSaving,
     Saving,
     SavingLine,
+    Supplier,
 )
 
 NEXT_YEAR = datetime(2027, 1, 10, tzinfo=UTC)
@@ -203,3 +206,27 @@ def test_benchmarks_are_published_once_and_only_for_enough_practices(bought: Any
     bought.invoice(round_id, "p6", "acme", "80.00")
     assert publish(datetime(2026, 7, 1, tzinfo=UTC)) == 0
     assert bought.desk.one(PriceBenchmark).average_price == Decimal("0.8200")
+
+
+def test_freight_and_rebates_count_in_the_savings_of_a_round(pool: Any, bought: Any) -> None:
+    def terms(session: Any) -> None:
+        acme = session.get_one(Supplier, "acme")
+        acme.shipping_fee = Decimal("3.00")
+        acme.rebates = {"levels": [["100.00", "0.05"]]}
+
+    pool.work(terms)
+    round_id = pool.buy("March")
+    row = pool.desk.one(RoundSaving, round_id=round_id, practice_id="p1")
+    share = pool.desk.one(PurchasingShare, round_id=round_id, practice_id="p1")
+    assert (row.goods, row.freight) == (Decimal("50.00"), Decimal("3.00"))
+    assert row.planned == share.pays
+    assert row.returned == row.goods + row.freight - share.pays > 0
+    assert row.planned_saving == row.baseline - share.pays
+    order = pool.desk.one(PurchaseOrder, practice_id="p1", supplier_id="acme")
+    goods, freight = Decimal("40.00"), Decimal("3.00")
+    lines = (InvoiceLine(1, 5, Decimal("8.00")),)
+    event = OrderInvoiced(order.number, "I-1", pool.now.date(), lines, goods + freight, freight)
+    pool.desk.put(event, "I", 0, connection="vendor", practice=None, unrestricted=True)
+    row = pool.desk.one(RoundSaving, round_id=round_id, practice_id="p1")
+    assert (row.invoiced, row.invoiced_freight, row.rebates) == (goods, freight, Decimal("2.00"))
+    assert row.realised_saving == Decimal("45.00") - goods - freight + Decimal("2.00")

@@ -30,7 +30,8 @@ USUAL = (
     (Step.RECEIVE, "receiving"),
     (Step.CLOSE, "closed"),
 )
-LINE = AwardedLine("o1", 12, Decimal("9.50"))
+LINE = AwardedLine(12, Decimal("9.50"))
+KEY = ("i", "o1")
 
 
 def test_the_usual_way_leads_from_open_to_closed() -> None:
@@ -74,16 +75,16 @@ def test_a_window_is_open_to_its_last_moment_and_categories_limit_what_is_bought
 @pytest.mark.parametrize(
     ("planned", "pays", "holds"),
     [
-        ({"i": LINE}, "100.00", True),
-        ({"i": replace(LINE, price=Decimal("9.00"))}, "95.00", True),
-        ({"i": replace(LINE, price=Decimal("9.51"))}, "100.00", False),
-        ({"i": LINE}, "100.01", False),
-        ({"i": replace(LINE, packs=13)}, "100.00", False),
-        ({"i": replace(LINE, offer_id="o2")}, "100.00", False),
+        ({KEY: LINE}, "100.00", True),
+        ({KEY: replace(LINE, price=Decimal("9.00"))}, "95.00", True),
+        ({KEY: replace(LINE, price=Decimal("9.51"))}, "100.00", False),
+        ({KEY: LINE}, "100.01", False),
+        ({KEY: replace(LINE, packs=13)}, "100.00", False),
+        ({("i", "o2"): LINE}, "100.00", False),
         ({}, "0.00", False),
     ],
 )
 def test_an_approval_covers_the_same_lines_for_no_more_money(
-    planned: dict[str, AwardedLine], pays: str, holds: bool
+    planned: dict[tuple[str, str], AwardedLine], pays: str, holds: bool
 ) -> None:
-    assert still_holds({"i": LINE}, Decimal("100.00"), planned, Decimal(pays)) is holds
+    assert still_holds({KEY: LINE}, Decimal("100.00"), planned, Decimal(pays)) is holds
