@@ -149,7 +149,7 @@ __all__ = [
     "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion", "PurchasingParticipation",
     "PurchasingPlan", "PurchasingRound", "PurchasingScenario", "PurchasingShare", "PurchasingStep",
     "Requisition", "RequisitionEntry", "RequisitionLine", "RoundOffer", "RoundSaving",
-    "RoundSupplier", "Saving", "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement", "Shortfall", "SolveCheckpoint",
-    "Sourced", "StreamState", "Supplier", "SupplierPayment", "SyncCursor", "SyncRun", "Worker",
-    "new_id", "row_security", "triggers",
+    "RoundSupplier", "Saving", "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement",
+    "Shortfall", "SolveCheckpoint", "Sourced", "StreamState", "Supplier", "SupplierPayment",
+    "SyncCursor", "SyncRun", "Worker", "new_id", "row_security", "triggers",
 ]  # fmt: skip
