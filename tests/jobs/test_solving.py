@@ -143,6 +143,7 @@ def test_a_solve_whose_worker_dies_leaves_no_round_behind(market: Any) -> None:
         assert [job.attempt for job in market.claim(queue.DEFAULT_QUEUE)] == [attempt + 1]
         market.clock.forward(minutes=5)
         assert write(market, lambda s: rescue(s, market.clock())) == 1
+        market.clock.forward(hours=1)
     (row,) = market.all(PurchasingRound)
     last = max(market.all(PurchasingStep), key=lambda step: step.number)
     assert (row.status, last.why) == ("locked", "The worker died or hung on every attempt.")
@@ -232,6 +233,7 @@ def test_a_scenario_whose_solve_dies_or_is_stopped_says_so(market: Any) -> None:
         assert len(market.claim(queue.DEFAULT_QUEUE)) == 1
         market.clock.forward(minutes=5)
         write(market, lambda s: rescue(s, market.clock()))
+        market.clock.forward(hours=1)
     rows = {row.id: (row.state, row.explanation) for row in market.all(PurchasingScenario)}
     assert rows == {
         stopped: ("failed", "It was stopped before it was solved."),
