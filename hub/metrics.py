@@ -41,6 +41,11 @@ mllp_frames = Counter(
     "hub_mllp_frames", "HL7 frames by the code they were answered with.", ["code"],
     registry=REGISTRY,
 )  # fmt: skip
+destinations_full = Gauge(
+    "hub_destinations_full",
+    "Destinations for which more messages wait than they may.",
+    registry=REGISTRY,
+)
 mllp_closed = Counter(
     "hub_mllp_connections_closed", "MLLP connections closed unheard.", ["reason"],
     registry=REGISTRY,

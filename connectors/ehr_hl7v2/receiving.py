@@ -86,6 +86,11 @@ class Receiving(ConnectorConfig):
         le=3600,
         description="How long a message continued by DSC waits for its rest; 0 refuses them",
     )
+    order: Literal["patient", "connection"] = Field(
+        default="patient",
+        description="Messages are processed in their order for each patient, or all of them one"
+        " after another",
+    )
     sequence_numbers: bool = Field(
         default=False,
         description="MSH-13 must count up by one; MSA-4 says which number is expected next",

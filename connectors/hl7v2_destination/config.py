@@ -47,6 +47,20 @@ class Config(ConnectorConfig):
         "otherwise the next one goes out.",
     )
 
+    most_waiting: int | None = Field(
+        None,
+        title="Most messages waiting",
+        description="Above it the queue is full: forwarded messages are refused or parked. Unset: "
+        "as many as there is room for.",
+        ge=1,
+    )
+    when_full: Literal["refuse", "park"] = Field(
+        "refuse",
+        title="When full",
+        description="refuse: whoever sends what would be forwarded is told to send it again later; "
+        "park: it is taken, and its forwarding waits until a person sends it on.",
+    )
+
     sending_application: str = Field(
         "MSOHUB", title="Our application", description="MSH-3 of messages the hub writes."
     )

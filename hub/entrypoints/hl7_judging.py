@@ -85,7 +85,8 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
     if fault is None and not is_ack:
         fault = _check(content, header, outline) or _check_fragment(fragment, connection)
     state = _state(fault, outline)
-    lanes = _lanes(content, header, outline) if state == "received" else ()
+    # Who a message speaks of is kept of refused ones too, but for those too large to look into.
+    keys = _keys(content, header, outline) if fault is None or fault is outline.fault else ()
     receiving = connection.config.receiving if connection else None
     practice_id = outline.facility.practice_id if outline.facility else None
     arrival = Arrival(
@@ -102,9 +103,10 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
         headers=_headers(header, outline, frame, fragment),
         state=state,
         fault=issue_of(fault),
-        lanes=lanes,
-        patients=tuple([lane.rpartition("|")[2] for lane in lanes if "|patient|" in lane]),
+        lanes=_lanes(keys, outline) if state == "received" else (),
+        patients=tuple([key.rpartition("|")[2] for key in keys if key.startswith("patient|")]),
         destinations=() if fault else outline.destinations,
+        parked=outline.parked,
         identity=_identity(content, header, connection),
         accepts_reuse=receiving is not None and receiving.reused_control_id == "accept",
         wait=_wait(fragment, connection) if state == "received" else _NOW,
@@ -193,17 +195,25 @@ def _warnings(frame: Frame) -> dict[str, str]:
     return found | ({"size": str(frame.size)} if frame.fault else {})
 
 
-def _lanes(content: bytes, header: Header, outline: Outline) -> tuple[str, ...]:
-    """Order keys within the practice; a message that names nobody keeps the connection's order."""
+def _keys(content: bytes, header: Header, outline: Outline) -> tuple[str, ...]:
+    """Whom or what a message speaks of; nothing where it cannot be told or nobody reads it."""
+    if outline.connection is None or outline.unread:
+        return ()
+    try:
+        return lane_keys_of(content, header, outline.connection.config.charset_fallback)
+    except Hl7Error:
+        return ()
+
+
+def _lanes(keys: tuple[str, ...], outline: Outline) -> tuple[str, ...]:
+    """Order keys within the practice; a message that names nobody keeps the connection's order, and
+    so does every message where that is agreed."""
     connection, facility = outline.connection, outline.facility
     if connection is None or facility is None:
         return ()
-    try:
-        keys = lane_keys_of(content, header, connection.config.charset_fallback)
-    except Hl7Error:
-        keys = ()
-    found = tuple([f"{facility.practice_id}|{key}" for key in keys])
-    return found or (f"connection|{connection.connection_id}",)
+    if keys and connection.config.receiving.order == "patient":
+        return tuple([f"{facility.practice_id}|{key}" for key in keys])
+    return (f"connection|{connection.connection_id}",)
 
 
 def issue_of(fault: Fault | None) -> Issue | None:

@@ -14,13 +14,16 @@ from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
 from connectors.sdk.hl7v2.acknowledging import TABLE_0155, application_code
 from connectors.sdk.hl7v2.faults import Fault
 from connectors.sdk.hl7v2.header import Header
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
+from hub.entrypoints.hl7_routes import Facility, Forward, Hl7Connection, Peer, Routes
 
 LONGEST_CONTROL_ID = 199
 """Characters of MSH-10 (HL7 v2.7 §2.14.9.10); a longer one would not fit into an index."""
 LONGEST_NAME = 227
 """Characters of MSH-3 and MSH-4 (HL7 v2.5.1 §2.15.9, HD) that tell senders apart."""
 _KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 11, 12, 15, 16, 18))
+_FULL = Fault(
+    207, "", "A system this message goes on to takes no more at present; send it again later.", "AE"
+)
 _WRONG_PRACTICE = "The sender may not send for this facility."
 _MOST_KEPT = 4096
 _LONGEST_KEPT = 1024
@@ -41,6 +44,7 @@ class Outline:
     message_type: str
     headers: Mapping[str, str]
     destinations: tuple[str, ...]
+    parked: frozenset[str]
 
 
 def outline_of(header: Header, peer: Peer, routes: Routes) -> Outline:
@@ -65,16 +69,21 @@ def _outline(header: Header, peer: Peer, routes: Routes) -> Outline:
     connection = routes.find(header.sending_application, peer)
     facility = connection.facilities.get(header.sending_facility) if connection else None
     is_ack = header.type == "ACK" or header.type == "MCF"
+    rules = () if is_ack else _rules(header, connection)
+    fault = None if is_ack else _check(header, connection, facility)
+    if fault is None and any(rule.full == "refuse" for rule in rules):
+        fault = _FULL
     return Outline(
         connection=connection,
         facility=facility,
-        fault=None if is_ack else _check(header, connection, facility),
+        fault=fault,
         is_ack=is_ack,
         unread=is_ack or _opens_link(header, connection) or _is_unwanted(header, connection),
         source=source_of(header, connection, peer),
         message_type=header.message_type,
         headers=_headers(header, facility, peer),
-        destinations=() if is_ack else _destinations(header, connection),
+        destinations=tuple(dict.fromkeys(rule.connection_id for rule in rules)),
+        parked=frozenset(rule.connection_id for rule in rules if rule.full == "park"),
     )
 
 
@@ -86,14 +95,10 @@ def source_of(header: Header, connection: Hl7Connection | None, peer: Peer) -> s
     return "|".join((f"mllp:{door}", *(name[:LONGEST_NAME] for name in claimed)))
 
 
-def _destinations(header: Header, connection: Hl7Connection | None) -> tuple[str, ...]:
-    """Where an accepted message goes on to, one that is not read here included."""
+def _rules(header: Header, connection: Hl7Connection | None) -> tuple[Forward, ...]:
+    """By which an accepted message goes on to others, one that is not read here included."""
     rules = connection.forwards if connection else ()
-    return tuple(
-        dict.fromkeys(
-            rule.connection_id for rule in rules if rule.takes(header.type, header.message_type)
-        )
-    )
+    return tuple(rule for rule in rules if rule.takes(header.type, header.message_type))
 
 
 def _check(

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from connectors import registry
 from connectors.ehr_hl7v2.config import Config as Hl7Config
-from hub import log
+from hub import log, metrics
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.mllp_tls import canonical_name
+from hub.services import outbound
 from hub.services.outbound import DESTINATION
 from hub.storage import connections
 from hub.storage.session import ScopedSession
@@ -111,8 +112,11 @@ def load_routes(hub: Hub) -> Routes:
 def _forwards(session: ScopedSession) -> dict[str, list[Forward]]:
     """Name of a connection -> what of it goes on to which destination."""
     found: dict[str, list[Forward]] = {}
+    full = outbound.full(session)
+    metrics.destinations_full.set(len(full))
     for destination in connections.by_connector(session, DESTINATION):
         for rule in destination.routing.get("forward", ()):
             types = frozenset(rule.get("types", ()))
-            found.setdefault(rule["from"], []).append(Forward(destination.id, types))
+            forward = Forward(destination.id, types, full.get(destination.id))
+            found.setdefault(rule["from"], []).append(forward)
     return found

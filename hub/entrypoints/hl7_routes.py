@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.receiving import Limits
@@ -41,10 +41,12 @@ class Facility:
 @dataclass(frozen=True, slots=True)
 class Forward:
     """What of a connection goes on to the destination `connection_id`: types such as ``ADT`` or
-    ``ADT^A04``; none named means all."""
+    ``ADT^A04``; none named means all. `full` says that too much waits for it, and what is then done
+    with what would go on to it."""
 
     connection_id: str
     types: frozenset[str] = frozenset()
+    full: Literal["refuse", "park"] | None = None
 
     def takes(self, type: str, message_type: str) -> bool:
         return not self.types or type in self.types or message_type in self.types

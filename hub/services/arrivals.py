@@ -52,8 +52,9 @@ class Arrival:
     `source` names endpoint and sender; with `control_id` and the body it is the key of duplicates.
     `headers` holds no patient data. `lanes` are up to two plain order keys, stored as keyed
     digests. `answer` is what the sender gets once this is stored; `fault` says why it is not
-    `received`. `destinations` are the connections an accepted message is forwarded to, as it is;
-    `patients` the record numbers of whom it speaks, at most two, by which it is found later.
+    `received`. `destinations` are the connections an accepted message is forwarded to, as it
+    is, to those in `parked` once a person says so; `patients` the record numbers of whom it speaks,
+    at most two, by which it is found later.
     `denied` is a fixed text for the audit trail where the sender claims to be another.
     `identity` stands for the content where repetitions are told by less than all of it;
     `accepts_reuse` takes a control id used for another body before, and marks it; `wait` is how
@@ -75,6 +76,7 @@ class Arrival:
     lanes: tuple[str, ...] = ()
     answer: bytes = b""
     destinations: tuple[str, ...] = ()
+    parked: frozenset[str] = frozenset()
     patients: tuple[str, ...] = ()
     denied: str = ""
     identity: bytes = b""
@@ -185,6 +187,7 @@ def _forwarded(inbox_id: str, arrival: Arrival) -> Iterator[Outgoing]:
             arrival.control_id,
             len(arrival.content),
             inbox_id=inbox_id,
+            parked=connection_id in arrival.parked,
         )
 
 

@@ -13,6 +13,7 @@ from hub.domain.jobs import Job
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services import connections
 from hub.services.operators import Operator, record, stated_reason
+from hub.storage import connections as connection_rows
 from hub.storage import outbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.outbox import Outgoing
@@ -24,6 +25,7 @@ DESTINATION = "hl7v2_destination"
 
 State = Literal["queued", "accepted", "parked"]
 STATES = ("queued", "accepted", "parked")
+WhenFull = Literal["refuse", "park"]
 NO_ANSWER = "no_answer"
 
 
@@ -53,6 +55,17 @@ def destination(session: ScopedSession, name: str) -> Connection:
             path="connection",
         )
     return row
+
+
+def full(session: ScopedSession) -> dict[str, WhenFull]:
+    """The destinations for which as many messages wait as may, and what their settings say is done
+    with further ones."""
+    found: dict[str, WhenFull] = {}
+    for row in connection_rows.by_connector(session, DESTINATION):
+        most = row.config.get("most_waiting")
+        if most is not None and outbox.waits_at_least(session, row.id, most):
+            found[row.id] = row.config.get("when_full", "refuse")
+    return found
 
 
 def ask_to_write(
@@ -228,7 +241,8 @@ def read_raw(
 def resend(session: ScopedSession, outbound_ids: Sequence[str], *, now: datetime) -> int:
     """Send parked messages again, with the bytes and the control id they have; returns how many.
 
-    Each takes its old place before whatever was queued after it. Raises NotFound for an unknown id
+    Each takes its old place before whatever was queued after it, one that found the queue full its
+    place at the end. Raises NotFound for an unknown id
     and Conflict for a message that is not parked; then nothing is sent.
     """
     for outbound_id in outbound_ids:
@@ -241,7 +255,9 @@ def resend(session: ScopedSession, outbound_ids: Sequence[str], *, now: datetime
             .order_by(JobRow.id.desc())
             .limit(1)
         )
-        if job is None or not queue.retry_dead(session, job.id, now=now):
+        if job is None and message.state == "parked":  # it found the queue full, and was not tried
+            outbox.add_jobs(session, [message], now=now)
+        elif job is None or not queue.retry_dead(session, job.id, now=now):
             raise Conflict(f"The message {outbound_id} is not parked; nothing was sent again.")
         message.state = "queued"
     session.flush()

@@ -18,6 +18,10 @@ from hub.storage.tables import InboundMessage, OutboundMessage, new_id
 OUTBOX: Table = OutboundMessage.__table__  # type: ignore[assignment]
 
 
+QUEUE_FULL = "queue_full"
+_FULL_TEXT = "Too much waited for the destination; send it on when there is room."
+
+
 def raw_identity(outbound_id: str) -> str:
     return f"outbox.raw:{outbound_id}"
 
@@ -42,6 +46,8 @@ class Outgoing:
     size: int
     content: bytes | None = None
     inbox_id: str | None = None
+    parked: bool = False
+    """Waits for a person: more is queued for the destination than may be."""
 
 
 def add_all(
@@ -53,18 +59,29 @@ def add_all(
     rows = [_row(crypto, message, now) for message in messages]
     session.connection().execute(OUTBOX.insert(), rows)
     jobs = [
-        queue.NewJob(
-            Job.SEND_MESSAGE,
-            {"outbound_id": row["id"]},
-            practice_id=row["practice_id"],
-            lanes=[lane_of(row["connection_id"])],
-            unique_key=f"outbox:{row['id']}",
-            queue=queue.SENDING_QUEUE,
-        )
+        _job(row["id"], row["connection_id"], row["practice_id"])
         for row in rows
+        if row["state"] == "queued"
     ]
     queue.add_many(session, jobs, now=now)
     return [row["id"] for row in rows]
+
+
+def add_jobs(session: ScopedSession, messages: Sequence[OutboundMessage], *, now: datetime) -> None:
+    """The jobs of messages that were written without any."""
+    jobs = [_job(one.id, one.connection_id, one.practice_id) for one in messages]
+    queue.add_many(session, jobs, now=now)
+
+
+def _job(outbound_id: str, connection_id: str, practice_id: str | None) -> queue.NewJob:
+    return queue.NewJob(
+        Job.SEND_MESSAGE,
+        {"outbound_id": outbound_id},
+        practice_id=practice_id,
+        lanes=[lane_of(connection_id)],
+        unique_key=f"outbox:{outbound_id}",
+        queue=queue.SENDING_QUEUE,
+    )
 
 
 def _row(crypto: Crypto, message: Outgoing, now: datetime) -> dict[str, Any]:
@@ -79,12 +96,12 @@ def _row(crypto: Crypto, message: Outgoing, now: datetime) -> dict[str, Any]:
         "control_id": message.control_id,
         "size": message.size,
         "raw": None if raw is None else crypto.encrypt(raw, raw_identity(outbound_id), practice_id),
-        "state": "queued",
+        "state": "parked" if message.parked else "queued",
         "attempts": 0,
         "answer_code": "",
-        "fault_code": "",
+        "fault_code": QUEUE_FULL if message.parked else "",
         "fault_path": "",
-        "fault_text": "",
+        "fault_text": _FULL_TEXT if message.parked else "",
         "queued_at": now,
     }
 
@@ -126,6 +143,17 @@ def note_attempt(session: ScopedSession, outbound_id: str, **values: Any) -> Non
 def note_attempts(session: ScopedSession, attempts: Sequence[dict[str, Any]]) -> None:
     """`note_attempt` of several messages, with the same columns for each and `message` its id."""
     session.connection().execute(_ATTEMPT, list(attempts))
+
+
+def waits_at_least(session: ScopedSession, connection_id: str, most: int) -> bool:
+    """Whether so many messages are queued for a destination; looks at no more than these."""
+    queued = (
+        select(OutboundMessage.id)
+        .where(OutboundMessage.connection_id == connection_id, OutboundMessage.state == "queued")
+        .limit(most)
+        .subquery()
+    )
+    return (session.scalar(select(func.count()).select_from(queued)) or 0) >= most
 
 
 def waiting(session: ScopedSession) -> dict[str, tuple[int, int, datetime | None]]:

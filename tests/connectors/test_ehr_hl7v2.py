@@ -30,7 +30,7 @@ from connectors.sdk.base import DocumentParser, ParsedDocument, RawDocument
 from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
 from hub.domain.observations import ObservationReport
-from hub.domain.patients import Patient
+from hub.domain.patients import Patient, PatientMerge
 from hub.domain.scheduling import Appointment
 from hub.errors import Rejected
 
@@ -226,6 +226,19 @@ def test_the_dialect_moves_fields_to_other_places() -> None:
     (other,) = read(raw("adt_a02") + b"ZVN|T|0099|CARD\r", config).records
     assert isinstance(other.data, Encounter)
     assert other.data.hospital_service is None
+
+
+def test_a_merge_pairs_the_numbers_of_every_authority() -> None:
+    content = raw("adt_a40").split(b"\r")
+    at = next(n for n, line in enumerate(content) if line.startswith(b"PID|"))
+    content[at:] = [
+        b"PID|1||11^^^NORTH^MR~21^^^SOUTH^MR||Reed^Ann",
+        b"MRG|12^^^NORTH^MR~22^^^SOUTH^MR",
+    ]
+    merge = of(read(b"\r".join(content)), PatientMerge)
+    named = lambda found: {(one.authority, one.value) for one in found}  # noqa: E731
+    assert named(merge.survivor.identifiers) == {("NORTH", "11"), ("SOUTH", "21")}
+    assert named(merge.prior) == {("NORTH", "12"), ("SOUTH", "22")}
 
 
 def test_a_member_id_is_never_taken_from_another_coverage() -> None:

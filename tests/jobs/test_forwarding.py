@@ -9,7 +9,7 @@ import pytest
 
 from connectors.hl7v2_destination.simulator import FakeReceiver
 from hub.domain.agreements import unrestricted_scope
-from hub.services import connections
+from hub.services import connections, outbound
 from hub.storage.tables import Connection, InboundMessage, OutboundMessage
 
 ALL = unrestricted_scope("test")
@@ -79,3 +79,55 @@ def test_only_the_types_a_rule_names_go_on_and_nothing_that_was_refused(
     assert types <= {b"SIU^S12", b"SIU^S15", b"SIU^S13", b"SIU^S14", b"ADT^A04", b"SIU^S26"}
     assert b"ADT^A04" in types
     assert len(types) > 1
+
+
+def full(office: Any, **settings: Any) -> None:
+    """Change the settings of the destination."""
+
+    def work(session: Any) -> None:
+        row = session.get_one(Connection, "lab")
+        row.config = {**row.config, **settings}
+
+    office.hub.database.transaction(ALL, work)
+
+
+def test_a_full_queue_parks_what_comes_until_a_person_sends_it_on(
+    office: Any, destination: Callable[..., FakeReceiver]
+) -> None:
+    source = source_of(office)
+    application = source.routing["sending_application"].encode()
+    first, second, *_ = (m for m in office.traffic() if m.content.split(b"|")[2] == application)
+    with destination([{"from": source.name}]) as receiver:
+        full(office, most_waiting=1, when_full="park")
+        office.receive(first)
+        office.receive(second)
+        states = {
+            row.control_id: (row.state, row.fault_code) for row in office.all(OutboundMessage)
+        }
+        assert sorted(states.values()) == [("parked", "queue_full"), ("queued", "")]
+        office.drain()
+        assert receiver.received == [first.content]
+        (parked,) = (row for row in office.all(OutboundMessage) if row.state == "parked")
+        office.hub.database.transaction(
+            ALL, lambda session: outbound.resend(session, [parked.id], now=office.clock())
+        )
+        office.drain()
+        assert receiver.received == [first.content, second.content]
+
+
+def test_a_full_queue_turns_a_sender_away_until_there_is_room(
+    office: Any, destination: Callable[..., FakeReceiver]
+) -> None:
+    source = source_of(office)
+    application = source.routing["sending_application"].encode()
+    first, second, *_ = (m for m in office.traffic() if m.content.split(b"|")[2] == application)
+    with destination([{"from": source.name}]) as receiver:
+        full(office, most_waiting=1)
+        office.receive(first)
+        again = office.receive(second)
+        office.drain()
+        assert receiver.received == [first.content]
+        assert office.receive(second) == again  # there is room: the same row, judged anew
+        office.drain()
+        assert receiver.received == [first.content, second.content]
+        assert {row.state for row in office.all(InboundMessage)} == {"processed"}

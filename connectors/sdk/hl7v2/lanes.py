@@ -1,5 +1,5 @@
-"""Which messages must be processed in order: the patients, or the appointment, a message speaks
-of.
+"""Which messages must be processed in order: the patients a message speaks of, or the
+appointment, order or document.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ licence.
 
 _MERGES = frozenset({"A40", "A34"})
 _OF_TWO = _MERGES | {"A37"}
+_WITHOUT_PATIENT = (("appointment", "SCH-2.1"), ("order", "ORC-3.1"), ("document", "TXA-12.1"))
 
 
 def lane_keys(message: Message) -> tuple[str, ...]:
     """At most two plain keys: the patient of PID-3 (and MRG-1 of a merge, the second PID of an
-    unlink), else SCH-2, else none.
+    unlink), else SCH-2, ORC-3 or TXA-12, else none.
 
     An empty tuple means the order of the connection. Keys contain identifiers: digest before
     storing.
@@ -32,8 +33,10 @@ def lane_keys(message: Message) -> tuple[str, ...]:
         if event == "A37":
             prior = _patient_key(message.segment("PID", 2), 3)
         return tuple(dict.fromkeys(key for key in (patient, prior) if key))
-    filler = message.value("SCH-2.1")
-    return (f"appointment|{filler}",) if filler else ()
+    for name, path in _WITHOUT_PATIENT:
+        if number := message.value(path):
+            return (f"{name}|{number}",)
+    return ()
 
 
 def lane_keys_of(content: bytes, header: Header, charset_fallback: str) -> tuple[str, ...]:

@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from connectors.ehr_hl7v2.config import Config, EventRules
+from connectors.ehr_hl7v2.receiving import Limits, Receiving
 from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.lexer import lex
 from hub.entrypoints.hl7_judging import judge
 from hub.entrypoints.hl7_receive import Receiver, Reply
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
+from hub.entrypoints.hl7_routes import Facility, Forward, Hl7Connection, Peer, Routes
 from hub.services.intake import Arrival, Stored
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -287,3 +289,40 @@ def test_an_endless_control_id_or_sender_is_refused_and_stored_short() -> None:
 def test_an_unknown_word_in_msh_16_does_not_silence_the_answer() -> None:
     (reply,) = receive(FakeIntake(), frame(f16="2.5.1"))
     assert codes(reply)[0] == "AA"
+
+
+def judged(
+    *, config: Config | None = None, forwards: tuple[Forward, ...] = (), **fields: str
+) -> Any:
+    connection = Hl7Connection(
+        "con-a", "EHRA", {"NORTH": Facility("prac-n", "UTC")}, config or Config(), forwards=forwards
+    )
+    return judge(frame(**fields), Peer(PEER), Routes((connection,)))
+
+
+def test_while_a_destination_is_full_what_would_go_on_to_it_is_not_taken() -> None:
+    full = (Forward("lab", frozenset({"ADT"}), "refuse"), Forward("other"))
+    refused = judged(forwards=full)
+    assert (refused.fault.code, refused.fault.answer) == (207, "AE")
+    assert (refused.arrival.state, refused.arrival.destinations) == ("quarantined", ())
+    passing = judged(forwards=full, f9="ORU^R01^ORU_R01").arrival
+    assert (passing.state, passing.destinations) == ("received", ("other",))
+
+
+def test_where_so_set_it_is_taken_and_its_forwarding_is_parked() -> None:
+    arrival = judged(forwards=(Forward("lab", frozenset(), "park"), Forward("other"))).arrival
+    assert (arrival.state, arrival.destinations) == ("received", ("lab", "other"))
+    assert arrival.parked == {"lab"}
+
+
+def test_messages_are_processed_in_order_of_patients_or_of_the_connection_as_agreed() -> None:
+    assert judged().arrival.lanes == ("prac-n|patient|NORTH|77",)
+    strict = judged(config=Config(receiving=Receiving(order="connection"))).arrival
+    assert (strict.lanes, strict.patients) == (("connection|con-a",), ("77",))
+
+
+def test_who_a_refused_message_speaks_of_is_kept_to_find_it() -> None:
+    refused = judged(f11="T").arrival
+    assert (refused.state, refused.lanes, refused.patients) == ("refused", (), ("77",))
+    bomb = Config(receiving=Receiving(limits=Limits(segments=1)))
+    assert judged(config=bomb).arrival.patients == ()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from datetime import UTC, datetime, timedelta, timezone
 
 import hl7
@@ -98,6 +99,16 @@ def test_control_ids_are_unique_and_fit_the_old_limit() -> None:
     ids = {new_control_id() for _ in range(2000)}
     assert len(ids) == 2000
     assert all(len(one) == 20 and one.isalnum() for one in ids)
+
+
+def some_control_ids(count: int) -> list[str]:
+    return [new_control_id() for _ in range(count)]
+
+
+def test_four_processes_give_ten_thousand_different_control_ids() -> None:
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        ids = [one for part in pool.map(some_control_ids, [2500] * 4) for one in part]
+    assert len(set(ids)) == 10_000
 
 
 def test_an_answer_is_read_back_with_the_bytes_of_its_control_id() -> None:

@@ -159,6 +159,16 @@ def test_a_merge_holds_both_patients_and_an_appointment_without_patient_its_own_
     assert lane_keys(lex(MSH.format("ADT^A04").encode())) == ()
 
 
+@pytest.mark.parametrize(
+    ("segment", "key"),
+    [("ORC|SC|P1|F1^LAB\r", "order|F1"), ("TXA|1|CN||||||||||D7^X\r", "document|D7")],
+)
+def test_an_order_or_document_without_patient_has_its_own_lane(segment: str, key: str) -> None:
+    for kind in ("ORM^O01", "MDM^T02"):
+        content = (MSH.format(kind) + segment).encode()
+        assert lane_keys(lex(content)) == (key,)
+
+
 def test_files_are_split_framed_bare_in_a_row_and_in_a_batch() -> None:
     one, two = MSH.format("ADT^A04").encode(), MSH.format("ADT^A08").encode() + b"PID|1|MSH|x\r"
     batch = b"FHS|^~\\&|E\rBHS|^~\\&|E\r" + one + two + b"BTS|2\rFTS|1\r"
