@@ -17,6 +17,7 @@ from jobs import (
     files,
     ingest,
     ingest_together,
+    judging,
     maintenance,
     metrics,
     orders,
@@ -61,6 +62,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.PROCESS_MESSAGE: ActorSpec(
         ingest.process_message, 1 * MINUTE, together=ingest_together.process_messages
     ),
+    Job.JUDGE_AGAIN: ActorSpec(judging.judge_again, 1 * MINUTE),
     Job.TAKE_FILES: ActorSpec(files.take, 10 * MINUTE),
     Job.SYNC_ALL: ActorSpec(pull.sync_all, 1 * MINUTE),
     Job.SYNC_STREAMS: ActorSpec(pull.sync_streams, 60 * MINUTE),

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from hub import metrics
 from hub.domain.agreements import Scope, operations_scope
 from hub.errors import Cancelled, DeadlineNear
+from hub.services.arrivals import Arrival
 from hub.services.exports import ReadChunk
 from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import InboundMessage
 from jobs.children import WarmChild
 from jobs.links import Links
 
@@ -23,11 +25,15 @@ T = TypeVar("T")
 TakeFiles = Callable[[Callable[[], None]], None]
 """Take in whatever lies in the folders of connections, calling the argument between files."""
 
+JudgeAgain = Callable[[InboundMessage, bytes], Arrival]
+"""A message of HL7 v2 that was refused at the door, and its bytes: what it would be stored as."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """The process's services. `now` is an aware clock, `read_chunk` how exports read: planning is
-    above the jobs, so the entry point hands it in; so it does `take_files`, since receiving is.
+    above the jobs, so the entry point hands it in; so it does `take_files` and `judge_again`, since
+    receiving is.
     `links` are the open ones to destinations,
     `author` the process that writes messages of our own."""
 
@@ -37,6 +43,7 @@ class JobContext:
     now: Callable[[], datetime]
     read_chunk: ReadChunk | None = None
     take_files: TakeFiles | None = None
+    judge_again: JudgeAgain | None = None
     links: Links = field(default_factory=Links)
     author: WarmChild = field(default_factory=WarmChild)
 

@@ -9,6 +9,7 @@ class Job(StrEnum):
     """A job's arguments are ids only; its row in the job table is the truth."""
 
     PROCESS_MESSAGE = "ingest.process_message"
+    JUDGE_AGAIN = "judging.judge_again"
     TAKE_FILES = "files.take"
     OWE_ACKNOWLEDGEMENT = "acknowledging.owe_after_end"
     SEND_ACKNOWLEDGEMENT = "acknowledging.send"

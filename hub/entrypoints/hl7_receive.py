@@ -244,6 +244,11 @@ class Receiver:
         return Reply(answer, close or not told, False, judgement.wants_commit_block)
 
 
+def acknowledge_at_the_door(judgement: Judgement, now: datetime) -> bytes:
+    """What the sender of a message judged so is answered once it is stored."""
+    return _acknowledge(judgement, judgement.fault, now)
+
+
 def _acknowledge(
     judgement: Judgement, fault: Fault | None, now: datetime, expected: str = ""
 ) -> bytes:

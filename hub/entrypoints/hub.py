@@ -42,6 +42,7 @@ class Hub:
         # Here, so that commands that run no jobs need not build the schema.
         from hub.entrypoints.exports import ExportReader
         from hub.entrypoints.hl7_folders import Folders
+        from hub.entrypoints.hl7_judging_again import JudgesAgain
 
         return JobContext(
             self.database,
@@ -50,6 +51,7 @@ class Hub:
             self.now,
             read_chunk=ExportReader(self),
             take_files=Folders(self),
+            judge_again=JudgesAgain(self),
         )
 
     def close(self) -> None:

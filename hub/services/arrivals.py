@@ -243,22 +243,33 @@ def _again(
 ) -> Stored:
     """A message that came before."""
     same = session.get_one(InboundMessage, inbox_id, with_for_update=True)
-    at_the_door = same.state in {"refused", "quarantined"} and same.processed_at is None
-    if at_the_door and arrival.state == "received" and not conflict:
+    if at_the_door(same) and arrival.state == "received" and not conflict:
         arrival = _in_order(session, arrival, now)
         if arrival.state != "received":
             same.duplicates += 1
             return Stored(same.id, duplicate=True, conflict=False, answer=arrival.answer)
-        _judge_again(crypto, same, arrival)
-        identity = inbox.answer_identity(same.id)
-        same.answer = crypto.encrypt(arrival.answer, identity, arrival.practice_id)
-        queue.add_many(session, [_job(same.id, arrival, (same.lane, same.lane2), now)], now=now)
-        outbox.add_all(session, crypto, list(_forwarded(same.id, arrival)), now=now)
+        let_in(session, crypto, same, arrival, now)
         return Stored(same.id, duplicate=False, conflict=False, answer=arrival.answer)
     same.duplicates += 1
     answer = crypto.decrypt(same.answer, inbox.answer_identity(same.id))
     repeats_conflict = conflict and same.fault_code == REUSED.code
     return Stored(same.id, duplicate=True, conflict=repeats_conflict, answer=answer)
+
+
+def at_the_door(message: InboundMessage) -> bool:
+    """Whether a message was stored and not let in."""
+    return message.state in {"refused", "quarantined"} and message.processed_at is None
+
+
+def let_in(
+    session: ScopedSession, crypto: Crypto, row: InboundMessage, arrival: Arrival, now: datetime
+) -> None:
+    """Take a message that was refused as what it is judged to be by now."""
+    _judge_again(crypto, row, arrival)
+    identity = inbox.answer_identity(row.id)
+    row.answer = crypto.encrypt(arrival.answer, identity, arrival.practice_id)
+    queue.add_many(session, [_job(row.id, arrival, (row.lane, row.lane2), now)], now=now)
+    outbox.add_all(session, crypto, list(_forwarded(row.id, arrival)), now=now)
 
 
 def _row(

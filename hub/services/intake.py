@@ -24,6 +24,7 @@ from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import HubError
 from hub.services.arrivals import REUSED, Arrival, Keyed, Numbered, State, Stored, store
+from hub.services.judging import may_be_judged
 from hub.storage import inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
@@ -243,30 +244,36 @@ def replay(session: ScopedSession, *, inbox_ids: Sequence[str], now: datetime) -
     """Read stored messages again in the order they came, each under its order keys; returns how
     many got a job.
 
-    Reading twice is harmless (effects are upserts). A message refused at the door stays refused,
-    for whoever sent it was told so, but for one: where a control id was reused, an operator has
-    looked at both bodies and releases the second.
+    Reading twice is harmless (effects are upserts). A message of HL7 v2 that was refused at the
+    door is judged again by the settings of now, and read if it may come in; where a control id was
+    reused, an operator has looked at both bodies and releases the second. What a wrong signature
+    kept out, and what is not stored whole, stays.
     """
     rows = session.scalars(
         select(InboundMessage)
-        .where(
-            InboundMessage.id.in_(list(inbox_ids)),
-            InboundMessage.state.in_(("received", "processed", "ignored", "quarantined"))
-            | (InboundMessage.fault_code == REUSED.code),
-        )
+        .where(InboundMessage.id.in_(list(inbox_ids)))
         .order_by(InboundMessage.received_at, InboundMessage.id)
     ).all()
-    for row in rows:
-        if row.state == "refused":
-            row.state = "received"
-            row.fault_code = row.fault_path = row.fault_text = ""
-        queue.add(
-            session,
-            Job.PROCESS_MESSAGE,
-            {"inbox_id": row.id},
-            now=now,
-            practice_id=row.practice_id,
-            lanes=[lane for lane in (row.lane, row.lane2) if lane is not None],
-            unique_key=f"inbox:{row.id}",
-        )
-    return len(rows)
+    return sum(_again(session, row, now) for row in rows)
+
+
+def _again(session: ScopedSession, row: InboundMessage, now: datetime) -> bool:
+    """Add the job that reads or judges a message again; False where it stays refused."""
+    job, lanes = Job.PROCESS_MESSAGE, [lane for lane in (row.lane, row.lane2) if lane is not None]
+    if row.fault_code == REUSED.code:
+        row.state = "received"
+        row.fault_code = row.fault_path = row.fault_text = ""
+    elif may_be_judged(row):
+        job, lanes = Job.JUDGE_AGAIN, []
+    elif row.state == "refused":
+        return False
+    queue.add(
+        session,
+        job,
+        {"inbox_id": row.id},
+        now=now,
+        practice_id=row.practice_id,
+        lanes=lanes,
+        unique_key=f"{'inbox' if job is Job.PROCESS_MESSAGE else 'judge'}:{row.id}",
+    )
+    return True

@@ -38,7 +38,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A message, what was not understood in it, and the jobs that read it, oldest first."""
+    """A message, what was not understood in it, and its jobs, oldest first."""
 
     listed: Listed
     issues: Sequence[DataIssue]
@@ -119,7 +119,9 @@ def show(session: ScopedSession, inbox_id: str) -> Shown:
         select(DataIssue).where(DataIssue.inbox_id == inbox_id).order_by(DataIssue.recorded_at)
     ).all()
     jobs = session.scalars(
-        select(JobRow).where(JobRow.unique_key == f"inbox:{inbox_id}").order_by(JobRow.id)
+        select(JobRow)
+        .where(JobRow.unique_key.in_((f"inbox:{inbox_id}", f"judge:{inbox_id}")))
+        .order_by(JobRow.id)
     ).all()
     return Shown(_listed(*row), issues, jobs)
 
@@ -215,7 +217,10 @@ def replayable(session: ScopedSession, crypto: Crypto, wanted: Wanted) -> list[s
     found = (
         select(InboundMessage.id)
         .outerjoin(Connection, Connection.id == InboundMessage.connection_id)
-        .where(InboundMessage.state != "refused", *_conditions(session, crypto, wanted))
+        .where(
+            (InboundMessage.state != "refused") | (InboundMessage.kind == "hl7v2"),
+            *_conditions(session, crypto, wanted),
+        )
         .order_by(InboundMessage.received_at, InboundMessage.id)
     )
     return list(session.scalars(found))

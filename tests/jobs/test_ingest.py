@@ -198,6 +198,36 @@ def test_a_master_file_with_bad_entries_is_owed_an_error_for_them(office: Any) -
     assert [job.args["inbox_id"] for job in office.all(JobRow) if job.queue == "mllp"] == [row.id]
 
 
+def test_a_message_refused_at_the_door_is_judged_again_when_it_is_replayed(
+    office: Any, messages: list[Any]
+) -> None:
+    content = first(messages, "A04").content
+    sent = content.split(b"\r")[0].split(b"|")
+    inbox_id = office.receive(content.replace(b"|%s|" % sent[11], b"|9.9|", 1))
+
+    def replayed() -> tuple[str, str]:
+        office.hub.database.transaction(
+            ALL, lambda session: intake.replay(session, inbox_ids=[inbox_id], now=office.clock())
+        )
+        office.drain()
+        (row,) = office.all(InboundMessage)
+        return row.state, row.fault_code
+
+    assert replayed() == ("refused", "hl7_203")
+
+    def alias(session: Any) -> None:
+        for row in session.scalars(select(Connection)):
+            if row.connector_id == "ehr_hl7v2":
+                row.config = {**row.config, "version_alias": {"9.9": "2.5.1"}}
+
+    office.hub.database.transaction(ALL, alias)
+    assert replayed() == ("processed", "")
+    assert len(office.all(Patient)) == 1
+    (row,) = office.all(InboundMessage)
+    answer = office.hub.crypto.decrypt(row.answer, inbox.answer_identity(row.id))
+    assert b"|AA|" in answer.replace(b"\r", b"|") or b"MSA|AA" in answer
+
+
 def test_repetitions_that_come_while_a_message_is_read_are_counted(
     office: Any, messages: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

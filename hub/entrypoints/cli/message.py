@@ -149,7 +149,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Read stored messages again in the order they came: those named, or those that the options
-    find. What was refused at the door stays refused. Audited."""
+    find. HL7 v2 that was refused at the door is judged again by the settings of now. Audited."""
     with common.opened() as hub:
         who, now = common.operator(), hub.now()
         wanted = _wanted(

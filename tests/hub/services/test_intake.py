@@ -142,11 +142,13 @@ def test_quarantined_input_is_kept_without_a_job(database: Database, intake: Int
     assert jobs(database) == 0
 
 
-def test_a_replay_adds_one_job_each_and_leaves_refused_messages_alone(
+def test_a_replay_adds_one_job_each_and_leaves_documents_refused_at_the_door_alone(
     database: Database, intake: Intake, now: datetime
 ) -> None:
     kept = receive(intake, ADT).inbox_id
-    refused = receive(intake, replace(ADT, control_id="C2", state="refused")).inbox_id
+    refused = receive(
+        intake, replace(ADT, control_id="C2", kind="webhook", state="refused")
+    ).inbox_id
     with database.read(ALL) as session:
         first = session.scalars(select(JobRow.id)).one()
     database.transaction(ALL, lambda s: s.get_one(JobRow, first).__setattr__("state", "done"))

@@ -90,7 +90,7 @@ def test_a_replay_adds_a_job_and_an_audit_event(desk: Any) -> None:
     bad = desk.messages["bad"]
     ended = desk.run("message", "replay", bad, "--reason", "mapping corrected", "--json")
     assert ended.json == {"named": 1, "replayed": 1}
-    (job,) = desk.rows(JobRow, unique_key=f"inbox:{bad}")
+    (job,) = desk.rows(JobRow, unique_key=f"judge:{bad}")
     assert (job.state, job.args) == ("ready", {"inbox_id": bad})
     assert desk.audited() == [("message replay", me(), "mapping corrected")]
 

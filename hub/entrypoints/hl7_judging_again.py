@@ -1,0 +1,45 @@
+"""A message that was refused at the door, judged by the settings of now: a facility may have been
+added, a version or a processing id allowed.
+
+What a sender is stays as it was found then: the connection it was known by, else its address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from connectors.sdk.hl7v2.framing import Frame
+from hub.entrypoints.hl7_judging import judge
+from hub.entrypoints.hl7_receive import acknowledge_at_the_door
+from hub.entrypoints.hl7_route_table import load_routes
+from hub.entrypoints.hl7_routes import Peer, Routes
+from hub.entrypoints.hub import Hub
+from hub.services.arrivals import Arrival
+from hub.storage.tables import InboundMessage
+
+_ANYWHERE = ("0.0.0.0/0", "::/0")
+_HERE = "127.0.0.1"
+
+
+class JudgesAgain:
+    """`jobs.context.JudgeAgain` over the routes as stored."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def __call__(self, message: InboundMessage, content: bytes) -> Arrival:
+        """What would be stored now, with the answer that goes with it."""
+        peer, routes = _sender(message, load_routes(self._hub))
+        judgement = judge(Frame(content, size=len(content)), peer, routes)
+        answer = acknowledge_at_the_door(judgement, self._hub.now())
+        return replace(judgement.arrival, answer=answer)
+
+
+def _sender(message: InboundMessage, routes: Routes) -> tuple[Peer, Routes]:
+    transport = message.headers.get("transport", "")
+    for one in routes.connections:
+        if one.connection_id == message.connection_id:
+            known = replace(one, peers=_ANYWHERE, certificates=frozenset())
+            return Peer(_HERE, transport=transport), Routes((known,))
+    address = message.source.removeprefix("mllp:").partition("|")[0]
+    return Peer(address, transport=transport), routes
