@@ -53,6 +53,7 @@ from hub.services.intake import Arrival, Intake, Stored
 from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
+from hub.storage.envelopes import LABEL
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Base, Connection, JobRow, Practice
 from jobs import actors
@@ -64,6 +65,7 @@ sys.path.append(str(HERE))
 from mllp_peers import floor, hl7apy_server, python_hl7
 
 SCOPE = unrestricted_scope("bench")
+CRYPTO = Crypto(bytes(range(32)))
 ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
 PADDING = "|".join(f"note {number} of the visit" for number in range(40))
 ADT = "\r".join(
@@ -101,9 +103,16 @@ def fdatasync_rate(directory: Path, seconds: float = 1.0) -> float:
     return count / spent
 
 
+def connected(url: str) -> Database:
+    """A database whose jobs are signed as `CRYPTO` signs them."""
+    database = Database(url)
+    database.envelopes.use(CRYPTO.subkey(LABEL))
+    return database
+
+
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    database = Database(url)
+    database = connected(url)
     with database.write_engine.begin() as connection:
         Base.metadata.create_all(connection)
 
@@ -206,7 +215,7 @@ def worked(url: str, directory: Path, stop: threading.Event) -> None:
     """A worker of this process until told to stop."""
     with closing(Database(url)) as database:
         settings = Settings(data_dir=directory, worker_threads=4)
-        context = JobContext(database, Crypto(bytes(range(32))), settings, now)
+        context = JobContext(database, CRYPTO, settings, now)
         worker = JobWorker(context, run_schedules=False)
         worker.start()
         stop.wait()
@@ -218,7 +227,7 @@ def drained(database: Database, directory: Path, processes: int = 1) -> float:
     count = jobs_left(database)
     if processes == 1:
         settings = Settings(data_dir=directory, worker_threads=4)
-        context = JobContext(database, Crypto(bytes(range(32))), settings, now)
+        context = JobContext(database, CRYPTO, settings, now)
         worker = JobWorker(context, run_schedules=False)
         started = time.perf_counter()
         worker.start()
@@ -287,7 +296,7 @@ def wake_ups(database: Database, adder: Database, directory: Path, count: int = 
     begun: list[float] = []
     actors.ACTORS[Job.PRUNE] = ActorSpec(lambda job: begun.append(time.perf_counter()), 60_000)
     settings = Settings(data_dir=directory, worker_threads=4)
-    context = JobContext(database, Crypto(bytes(range(32))), settings, now)
+    context = JobContext(database, CRYPTO, settings, now)
     worker = JobWorker(context, run_schedules=False)
     worker.start()
     waits: list[float] = []
@@ -398,7 +407,7 @@ def measure_jobs(url: str, directory: Path, seconds: float) -> Claims:
         idle = wake_ups(database, database, directory)
         claims.append(at_most("wake-up in the process, median", idle, "ms", 5))
         if not database.is_sqlite:
-            with closing(Database(database.url)) as other:
+            with closing(connected(database.url)) as other:
                 heard = wake_ups(database, other, directory)
             claims.append(at_most("wake-up across processes, median", heard, "ms", 50))
     return claims

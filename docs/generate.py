@@ -54,6 +54,8 @@ WHAT_TO_DO = {
     "decide; nothing was changed.",
     "COST_EXCEEDED": "Ask for smaller pages, fewer lists inside lists, or fewer totals. A whole "
     "list is for `startExport`.",
+    "BAD_ENVELOPE": "Somebody else than the hub wrote or changed a row of the job table. The "
+    "job was not run, and the audit trail says so; find out who may write to the database.",
     "FORBIDDEN": "The credential, its purpose or the practice's agreement does not allow this. Ask "
     "whoever registered the credential; the attempt is in the audit trail.",
     "HELD": "Resume the connection (`resumeConnection`, `mso-hub connection resume`); what waited "

@@ -58,6 +58,12 @@ class Forbidden(HubError):
     http_status = 403
 
 
+class BadEnvelope(HubError):
+    """A job is not as the hub wrote it: it was made or changed by somebody else, and is not run."""
+
+    code = "BAD_ENVELOPE"
+
+
 class NotFound(HubError):
     """Missing, foreign or not granted: one answer for all three."""
 

@@ -15,6 +15,7 @@ from hub.services.exports import ReadChunk
 from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
+from hub.storage.envelopes import LABEL
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import InboundMessage
 from jobs.children import WarmChild
@@ -46,6 +47,9 @@ class JobContext:
     judge_again: JudgeAgain | None = None
     links: Links = field(default_factory=Links)
     author: WarmChild = field(default_factory=WarmChild)
+
+    def __post_init__(self) -> None:
+        self.database.envelopes.use(self.crypto.subkey(LABEL))
 
 
 @dataclass(slots=True)

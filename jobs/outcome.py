@@ -13,8 +13,10 @@ from hub import log, metrics
 from hub.domain.agreements import operations_scope
 from hub.domain.jobs import JobState
 from hub.errors import (
+    BadEnvelope,
     Cancelled,
     DeadlineNear,
+    Forbidden,
     Held,
     HubError,
     LeaseLost,
@@ -28,6 +30,7 @@ from hub.storage import queue
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
 from jobs.context import JobContext, RunningJob
+from jobs.entitlement import record_refusal
 
 if TYPE_CHECKING:
     from jobs.holding import JobHolder
@@ -82,7 +85,7 @@ class RowOutcome(Middleware):
             return
         failure = classify(exception, job, context)
         state = context.database.transaction(
-            _SCOPE, lambda session: _end_failed(session, job, failure, now)
+            _SCOPE, lambda session: _end_failed(session, job, failure, exception, now)
         )
         metrics.jobs_ended.labels(job.kind, state).inc()
         if isinstance(exception, Held):
@@ -105,7 +108,11 @@ def _end_cancelled(session: ScopedSession, job: ClaimedJob, why: str, now: datet
 
 
 def _end_failed(
-    session: ScopedSession, job: ClaimedJob, failure: Failure, now: datetime
+    session: ScopedSession,
+    job: ClaimedJob,
+    failure: Failure,
+    exception: BaseException,
+    now: datetime,
 ) -> JobState:
     state = queue.fail(
         session,
@@ -116,6 +123,10 @@ def _end_failed(
         retry_at=failure.retry_at,
         counts=failure.counts,
     )
+    if isinstance(exception, BadEnvelope | Forbidden):
+        record_refusal(session, job, exception, now)
+    if isinstance(exception, BadEnvelope):
+        return state  # what it names was named by nobody we know
     if state in {JobState.DEAD, JobState.CANCELLED}:
         ended.note_end(session, job.kind, job.args, why=failure.text, now=now)
     return state

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from hub import log
 from jobs.actors import ActorSpec
 from jobs.context import RunningJob
+from jobs.entitlement import refuse_unentitled
 from jobs.holding import JobHolder
 
 logger = log.get(__name__)
@@ -17,7 +18,9 @@ def bound(broker: JobHolder, spec: ActorSpec) -> Callable[..., None]:
 
     def actor(*tokens: str) -> None:
         jobs = [running for token in tokens if (running := broker.held.get(token)) is not None]
-        if spec.together is None or len(jobs) == 1:
+        if refuse_unentitled(jobs):
+            _one_by_one(broker, spec, jobs)
+        elif spec.together is None or len(jobs) == 1:
             for running in jobs:
                 spec.run(running)
         else:

@@ -14,8 +14,9 @@ from hub.domain.agreements import operations_scope
 from hub.errors import BadSetting
 from hub.services.intake import Intake
 from hub.settings import Settings, refuse_unsafe
-from hub.storage import roles
+from hub.storage import queue, roles
 from hub.storage.crypto import Crypto
+from hub.storage.envelopes import LABEL
 from hub.storage.key_encryption import open_keys
 from hub.storage.keyring import Keyring
 from hub.storage.migrate import require_current, role_of, upgrade
@@ -37,6 +38,13 @@ class Hub:
     intake: Intake
     now: Callable[[], datetime] = utc_now
     lock: IO[str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.database.envelopes.use(self.crypto.subkey(LABEL))
+
+    def sign_waiting(self) -> None:
+        """Sign the jobs that waited when an upgrade brought signatures."""
+        self.database.transaction(operations_scope("upgrade"), queue.sign_waiting)
 
     def job_context(self) -> JobContext:
         # Here, so that commands that run no jobs need not build the schema.
@@ -79,8 +87,9 @@ def open_hub(
     embedded = database_url.startswith("sqlite")
     lock = _take_lock(settings.data_dir) if exclusive and embedded else None
     keys = open_keys(settings, create=settings.profile == "demo")
+    unsigned = False
     if migrate:
-        upgrade(settings.resolved_migration_url(), role_of(database_url))
+        unsigned = upgrade(settings.resolved_migration_url(), role_of(database_url))
     else:
         require_current(database_url)
     database = Database(database_url)
@@ -91,7 +100,10 @@ def open_hub(
     except BaseException:
         database.close()
         raise
-    return Hub(settings, database, crypto, Intake(database, crypto, now), now, lock)
+    hub = Hub(settings, database, crypto, Intake(database, crypto, now), now, lock)
+    if unsigned:
+        hub.sign_waiting()
+    return hub
 
 
 def _refuse_unsafe_role(database: Database) -> None:

@@ -59,6 +59,7 @@ class _Claim:
             self.lease_until,
             lanes,
             follows,
+            row.envelope,
         )
         self.jobs.append(job)
         for lane in lanes:
@@ -125,6 +126,7 @@ _COLUMNS = (
     JOBS.c.kind,
     JOBS.c.practice_id,
     JOBS.c.args,
+    JOBS.c.envelope,
     JOBS.c.attempt,
     JOBS.c.max_attempts,
     JOBS.c.run_at,

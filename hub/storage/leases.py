@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,11 +13,15 @@ from sqlalchemy import delete, select, update
 from hub.domain.jobs import JobState
 from hub.storage import lanes as lane_rows
 from hub.storage.lanes import FINISHED, JOBS, LANES, RUNNING, lanes_of
-from hub.storage.queue import ClaimedJob, again, retry_at
+from hub.storage.queue import ClaimedJob, again
 from hub.storage.session import ScopedSession
 
 RESCUE_LIMIT = 500
 PRUNE_LIMIT = 5_000
+APART_SECONDS = 1.0
+"""Over which jobs of a lost worker come back, for each attempt after the first: far longer than one
+of them runs."""
+MOST_APART_SECONDS = 30.0
 
 
 def heartbeat(
@@ -75,7 +80,8 @@ def rescue(session: ScopedSession, *, now: datetime) -> list[Rescued]:
     for job in jobs:
         values = again(now)
         if job.attempt > 1:
-            values["run_at"] = retry_at(job.attempt - 1, now)
+            spread = min(APART_SECONDS * (job.attempt - 1), MOST_APART_SECONDS)
+            values["run_at"] = now + timedelta(seconds=random.uniform(0, spread))  # noqa: S311
         over = "" if job.cancel_at is None else CANCELLED
         if job.attempt >= job.max_attempts:
             over = LOST

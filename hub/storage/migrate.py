@@ -18,8 +18,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _APPLIED = table("alembic_version", column("version_num"))
 
 
-def upgrade(url: str, role: str | None = None) -> None:
-    """Bring the database at `url` to head; does nothing if it is there.
+SIGNED_SINCE = "0033"
+"""The revision from which on jobs are signed."""
+
+
+def upgrade(url: str, role: str | None = None) -> bool:
+    """Bring the database at `url` to head; does nothing if it is there. True if it held jobs from
+    before they were signed: whoever has the keys signs them now (`queue.sign_waiting`).
 
     On PostgreSQL row-level security is made anew with every change, and a `role` that is not the
     one of `url` may run the hub on it afterwards.
@@ -29,7 +34,7 @@ def upgrade(url: str, role: str | None = None) -> None:
     from alembic import command
     from alembic.config import Config
 
-    _keep_from_others(url)
+    before = current_revision(url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url
@@ -40,6 +45,7 @@ def upgrade(url: str, role: str | None = None) -> None:
         raise BadSetting(
             "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
         ) from error
+    return before is not None and before < SIGNED_SINCE
 
 
 def role_of(url: str) -> str | None:

@@ -64,6 +64,7 @@ def begin(
             until,
             () if token in behind else lanes_of(row),
             token in behind,
+            row.envelope,
         )
         for token, row in ((token, rows[token]) for token in pointers)
     ]

@@ -28,10 +28,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from hub.domain.agreements import PrincipalKind
 from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
-from hub.storage import bulk
+from hub.storage import bulk, policy
 from hub.storage import lanes as lane_rows
+from hub.storage.envelopes import Envelope
 from hub.storage.lanes import JOBS, LIVE, READY, RUNNING
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow
@@ -62,6 +64,8 @@ class ClaimedJob:
     follows: bool = False
     """Claimed behind the head of its lane, which holds the lane for it: it is run after the head in
     the same transaction, or given back."""
+    envelope: str = ""
+    """On whose behalf it runs, signed; see envelopes.py."""
 
 
 @dataclass(slots=True)
@@ -102,7 +106,7 @@ def add(
     job = NewJob(kind, args, practice_id, lanes, priority, run_at, unique_key, max_attempts, queue)
     session.added_jobs = True
     lane_rows.touch(session, dict.fromkeys(job.lanes, job.run_at or now), queue=job.queue)
-    values, connection = _values(job, now), session.connection()
+    (values,), connection = _values(session, [job], now), session.connection()
     while True:  # the job in the way may end between the two statements
         for statement in (_inserting(dialect_of(session)), _LIVE_TWIN):
             found = connection.execute(statement, values).scalar()
@@ -132,10 +136,24 @@ def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -
         for lane in job.lanes:
             due[lane] = min(due.get(lane, job.run_at or now), job.run_at or now)
     lane_rows.touch(session, due, queue=jobs[0].queue)
-    bulk.insert_rows(session, JOBS, [_values(job, now) for job in jobs])
+    bulk.insert_rows(session, JOBS, _values(session, jobs, now))
 
 
-def _values(job: NewJob, now: datetime) -> dict[str, Any]:
+def envelope_of(session: ScopedSession) -> Envelope:
+    """On whose behalf this session adds jobs. The hub's own work has no rights that may change."""
+    own = session.scope.kind is PrincipalKind.SYSTEM
+    return Envelope.of(session.scope, 0 if own else policy.version(session))
+
+
+def _values(session: ScopedSession, jobs: Sequence[NewJob], now: datetime) -> list[dict[str, Any]]:
+    envelope, seal = envelope_of(session), session.envelopes.seal
+    return [
+        _row(job, now) | {"envelope": seal(envelope, job.kind, job.practice_id, job.args)}
+        for job in jobs
+    ]
+
+
+def _row(job: NewJob, now: datetime) -> dict[str, Any]:
     first, second = (*job.lanes, None, None)[:2]
     return {
         "practice_id": job.practice_id,
@@ -154,6 +172,14 @@ def _values(job: NewJob, now: datetime) -> dict[str, Any]:
         "error_text": "",
         "created_at": now,
     }
+
+
+def sign_waiting(session: ScopedSession) -> None:
+    """Sign jobs that were added before jobs were signed, as the hub's own; once, at the upgrade."""
+    envelope = envelope_of(session)
+    unsigned = select(JobRow).where(JobRow.envelope == "", JobRow.state != JobState.DONE)
+    for row in session.scalars(unsigned):
+        row.envelope = session.envelopes.seal(envelope, row.kind, row.practice_id, row.args)
 
 
 def require_lease(session: ScopedSession, job: ClaimedJob) -> None:

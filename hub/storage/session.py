@@ -29,6 +29,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from hub import log, metrics
 from hub.domain.agreements import Domain, Scope, operations_scope
 from hub.errors import BadSetting, Forbidden
+from hub.storage import envelopes
 from hub.storage.audit_writer import AuditWriter
 from hub.storage.doorbell import Doorbell
 from hub.storage.gathering import Gathering
@@ -64,6 +65,7 @@ class ScopedSession(Session):
     def __init__(self, connection: Connection, scope: Scope, **options: Any) -> None:
         super().__init__(bind=connection, autoflush=True, expire_on_commit=False, **options)
         self.scope = scope
+        self.envelopes: envelopes.Envelopes = connection.get_execution_options()["job_envelopes"]
         self.after_commit: list[Callable[[], None]] = []
         self.added_jobs = False
         self.criteria = _criteria(scope)
@@ -141,7 +143,7 @@ class Database:
     """One database: `transaction` and `submit` write, `read` reads.
 
     `url` is a SQLAlchemy URL. `bell` is rung after each commit that added a job, `committed` is set
-    after every one.
+    after every one. `envelopes` sign the jobs that are added here.
     """
 
     def __init__(self, url: str) -> None:
@@ -158,6 +160,9 @@ class Database:
         else:
             self.write_engine = self.read_engine = _postgresql_engine(url)
             self.request_engine = _postgresql_engine(url, requests=True)
+        self.envelopes = envelopes.Envelopes()
+        for engine in (self.write_engine, self.read_engine, self.request_engine):
+            engine.update_execution_options(job_envelopes=self.envelopes)
         self.bell = Doorbell(None if self.is_sqlite else self.write_engine)
         self._committer = _Committer(self.write_engine, self._done)
         # PostgreSQL has more than one writer: what is gathered waits for nobody else's work.

@@ -58,6 +58,8 @@ class Scenario:
     weakened: str = ""
     broken: str = ""
     """What a control must find: `lost` or `doubled`."""
+    least_scale: float = 0.0
+    """A control must meet the gap it opened: one freeze may miss a worker that holds nothing."""
 
 
 SCENARIOS = {
@@ -68,7 +70,7 @@ SCENARIOS = {
     "J4": Scenario(process_faults.workers_killed),
     "J5": Scenario(process_faults.frozen),
     "J5-control": Scenario(
-        process_faults.frozen, ("postgresql",), False, "unfenced_finish", "doubled"
+        process_faults.frozen, ("postgresql",), False, "unfenced_finish", "doubled", 0.2
     ),
     "J6": Scenario(network_faults.database_stopped, ("postgresql",)),
     "J6-failover": Scenario(network_faults.failover, ("postgresql",)),
@@ -190,7 +192,8 @@ class Campaign:
         )  # fmt: skip
         chance = random.Random(f"{seed} {name} {transport}")
         deployment.random = chance
-        trial = Trial(deployment, chance, self.scale, cluster, broker)
+        scale = max(self.scale, SCENARIOS[name].least_scale)
+        trial = Trial(deployment, chance, scale, cluster, broker)
         try:
             yield trial
         finally:

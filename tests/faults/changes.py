@@ -22,7 +22,7 @@ from hub.storage import queue
 from jobs import actors
 
 SLOW_SECONDS = 0.03
-LOOP_MILLISECONDS = 1_000
+LOOP_MILLISECONDS = 4_000
 
 
 def poison() -> None:

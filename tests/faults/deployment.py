@@ -158,11 +158,19 @@ class Deployment:
         os.kill(self.running[name], how)
 
     def revive(self) -> None:
-        """Start whatever has ended."""
-        for name in self.roles:
-            if name not in self.running or not is_alive(self.running[name]):
+        """Start whatever has ended, until all of it runs and listens."""
+
+        def runs() -> bool:
+            ended = [
+                name
+                for name in self.roles
+                if name not in self.running or not is_alive(self.running[name])
+            ]
+            for name in ended:
                 self.start(name)
-        self.wait_for_listener()
+            return not ended and answers(self.mllp_port)
+
+        wait_until(runs, "the start of every process")
 
     def workers(self) -> list[str]:
         return [name for name, roles in self.roles.items() if "jobs" in roles]

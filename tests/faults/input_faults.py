@@ -62,7 +62,7 @@ def odd_bytes(trial: Trial) -> None:
 
 
 POISONS = ("RAISE", "EXIT", "SEGV", "MEMORY", "LOOP")
-ATTEMPTS = 4
+ATTEMPTS = 5
 FEWER_ATTEMPTS = {
     True: (
         f"CREATE TRIGGER fault_attempts AFTER INSERT ON jobs BEGIN UPDATE jobs SET max_attempts ="
@@ -96,8 +96,13 @@ def poisoned(trial: Trial) -> None:
             trial.inject(f"poison: {poison.lower()}")
             _until_dead(trial)
     deployment.drain()
-    dead = "SELECT count(*) FROM jobs WHERE state = 'dead'"
-    trial.require(deployment.rows(dead)[0][0] == sent, "not every poisoned job is dead")
+    dead = deployment.rows(
+        "SELECT i.control_id FROM jobs j JOIN inbox i ON j.unique_key = 'inbox:' || i.id"
+        " WHERE j.state = 'dead'"
+    )
+    poisoned = [row for row in dead if row[0].startswith("BAD")]
+    trial.require(len(poisoned) == sent, f"{len(poisoned)} of {sent} poisoned jobs are dead")
+    trial.require(len(dead) == len(poisoned), f"{len(dead) - sent} of their neighbours are dead")
     _mend(trial)
 
 

@@ -25,7 +25,7 @@ def tickers(trial: Trial) -> None:
     children = [deployment.call("ticking", "tick", count, ticker) for ticker in range(number)]
     for child in children:
         wait_until(lambda child=child: not is_alive(child), "the end of a ticker")  # type: ignore[misc]
-    trial.inject("tick of a wrong clock", count * number)
+    trial.inject("clock an hour wrong", number)
     twice = deployment.rows(
         "SELECT unique_key FROM jobs WHERE unique_key LIKE 'faults.tick@%'"
         " GROUP BY unique_key HAVING count(*) > 1"
@@ -44,7 +44,7 @@ def backlog(trial: Trial) -> None:
     deployment = trial.deployment
     count = max(1000, round(BACKLOG * trial.scale))
     _pile_up(deployment, count)
-    trial.inject("job of a backlog", count)
+    trial.inject("backlog")
     deployment.start_all()
     deployment.send(senders=4, pause=0.02)
     deployment.wait_for_more(60)

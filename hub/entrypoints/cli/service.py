@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -42,5 +43,7 @@ def migrate() -> None:
     """
     current = settings.load()
     settings.refuse_unsafe(current)
-    upgrade(current.resolved_migration_url(), role_of(current.resolved_database_url()))
+    if upgrade(current.resolved_migration_url(), role_of(current.resolved_database_url())):
+        with closing(open_hub(current, exclusive=True)) as hub:
+            hub.sign_waiting()
     typer.echo("The database schema is current.")

@@ -122,6 +122,7 @@ class JobRow(Base):
     begun_at: Mapped[datetime | None]
     unique_key: Mapped[str | None]
     args: Mapped[dict[str, Any]]
+    envelope: Mapped[str] = mapped_column(default="", server_default="")
     progress: Mapped[dict[str, Any] | None]
     cancel_at: Mapped[datetime | None]
     error_code: Mapped[str] = mapped_column(default="")

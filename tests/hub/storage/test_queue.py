@@ -189,7 +189,7 @@ def test_jobs_of_a_lost_worker_come_back_at_once_and_from_then_on_apart(
     with database.read(SCOPE) as session:
         due = [session.get_one(JobRow, job_id).run_at for job_id in ids]
     assert len(set(due)) == 3
-    assert max(due) <= lost + timedelta(seconds=6)
+    assert max(due) <= lost + timedelta(seconds=leases.APART_SECONDS)
 
 
 def test_retries_spread_out_and_respect_retry_after(now: datetime) -> None:
