@@ -13,7 +13,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from purchasing_rounds import (
@@ -35,49 +35,49 @@ from hub.domain.purchasing.shares import share_out
 from hub.domain.purchasing.solve import Progress, solve
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Since the solve began: seconds by the clock, and of the processor (inf: never)."""
+
+    wall: float = float("inf")
+    processor: float = float("inf")
+
+
 @dataclass
 class Measured:
-    """One solve and when which gap was proven (inf: not within the limit)."""
+    """One solve, when it had its first award, and when which gap was proven."""
 
     plan: Plan
     lines: int
-    first: float
-    proven: dict[float, float]
+    first: Moment
+    proven: dict[float, Moment]
 
 
 def measure(instance: Instance, goals: tuple[tuple[float, float], ...]) -> Measured:
     """Solve, baselines and shares included, noting when each gap was first proven."""
-    proven = {gap: float("inf") for gap, _ in goals}
-    first = float("inf")
+    proven = {gap: Moment() for gap, _ in goals}
+    first, began, used = Moment(), time.perf_counter(), time.process_time()
 
-    def hear(told: Progress) -> None:
+    def hear(told: Progress | Plan) -> None:
         nonlocal first
+        now = Moment(time.perf_counter() - began, time.process_time() - used)
         if told.cost is not None:
-            first = min(first, told.seconds)
-        if told.cost and told.lower_bound is not None:
-            for gap in proven:
-                if told.cost - told.lower_bound <= gap * told.cost:
-                    proven[gap] = min(proven[gap], told.seconds)
+            first = min(first, now, key=lambda moment: moment.wall)
+        for gap in proven:
+            if told.cost and told.cost - (told.lower_bound or 0) <= gap * told.cost:
+                proven[gap] = min(proven[gap], now, key=lambda moment: moment.wall)
 
-    began = time.perf_counter()
     plan = solve(instance, hear)
-    ended = time.perf_counter() - began
-    for gap in proven:
-        if plan.gap is not None and plan.gap <= gap:
-            proven[gap] = min(proven[gap], ended)
+    hear(plan)
     return Measured(plan, len(instance.demand), first, proven)
 
 
 def claims(name: str, family: Family, runs: list[Measured]) -> list[dict]:
     """Times as medians over the seeds, ratios and memory as the worst, each beside its goal."""
-    found = [
-        _claim(
-            f"{name}: seconds to the first award", _median(r.first for r in runs), "s", family.first
-        )
-    ]
+    found = _times(f"{name}: %s to the first award", [run.first for run in runs], family.first)
     for gap, goal in family.goals:
-        value = _median(run.proven[gap] for run in runs)
-        found.append(_claim(f"{name}: seconds to a proven gap of {gap:.2%}", value, "s", goal))
+        moments = [run.proven[gap] for run in runs]
+        found += _times(f"{name}: %s to a proven gap of {100 * gap:g} percent", moments, goal)
     for peer in ("alone", "greedy", "local_search"):
         ratios = [
             run.plan.cost / cost
@@ -91,8 +91,14 @@ def claims(name: str, family: Family, runs: list[Measured]) -> list[dict]:
     return found
 
 
-def _median(values: Iterable[float]) -> float:
-    return statistics.median(values)
+def _times(claim: str, moments: Sequence[Moment], goal: float) -> list[dict]:
+    """Medians by the clock and of the processor; on a busy machine the latter says more."""
+    wall = statistics.median(moment.wall for moment in moments)
+    processor = statistics.median(moment.processor for moment in moments)
+    return [
+        _claim(claim % "seconds", wall, "s", goal),
+        _claim(claim % "processor seconds", processor, "s", goal),
+    ]
 
 
 def _claim(claim: str, value: float, unit: str, goal: float | None = None) -> dict:
@@ -114,6 +120,8 @@ def quantity_discounts() -> list[dict]:
         proven = all(plan.status == "optimal" for plan in plans)
         value = max(plan.seconds for plan in plans) if proven else float("inf")
         name = "x".join(map(str, shape))
+        gap = max(plan.gap or 0.0 for plan in plans)
+        found.append(_claim(f"total quantity discount {name}: gap", gap, "ratio", 0.0))
         found.append(_claim(f"total quantity discount {name}: seconds to the optimum", value, "s"))
     return found
 
@@ -170,7 +178,7 @@ def main() -> int:
             print(
                 f"{name} seed {seed}: {run.lines} lines, {plan.status}, cost {plan.cost}, "
                 f"bound {plan.lower_bound}, gap {plan.gap or 0:.4%}, {plan.seconds:.1f} s, "
-                f"first {run.first:.2f} s, baselines {plan.baselines}",
+                f"first {run.first.wall:.2f} s, baselines {plan.baselines}",
                 file=sys.stderr if args.json else sys.stdout,
             )
         found += claims(name, family, runs)

@@ -66,8 +66,12 @@ def greedy(problem: Problem, stop: Stop = never) -> State:
     for options in problem.options:
         costs = [option.packs * pooled[option.offer] + option.switching for option in options]
         chosen.append(costs.index(min(costs)))
-    state = State(problem, chosen)
-    reach = reach_of(problem) if state.violation else None
+    return mend(State(problem, chosen), stop)
+
+
+def mend(state: State, stop: Stop = never) -> State:
+    """Move while rules are broken and fewer can be; changes and gives `state`."""
+    reach = reach_of(state.problem) if state.violation else None
     while reach and state.violation and not stop() and _pass(state, reach, stop, mend=True):
         pass
     return state
@@ -88,7 +92,7 @@ def _pass(state: State, reach: Reach, stop: Stop, *, mend: bool = False) -> bool
     """Try every move once; tells whether any was kept. `mend` keeps only fewer violations."""
     kept = False
     best = state.rank
-    for moves in (_lines, _orders, _offers, _vendors):
+    for moves in (_lines_of_small_orders if mend else _lines, _orders, _offers, _vendors):
         for changes in moves(state, reach):
             if stop() or (mend and not best[0]):
                 return kept
@@ -112,6 +116,19 @@ def _lines(state: State, reach: Reach) -> Iterator[list[Change]]:
                 continue
             least = option.packs * problem.prices[option.offer][-1] + option.switching
             if least < _worth_leaving(state, line) or state.violation:
+                yield [(line, k)]
+
+
+def _lines_of_small_orders(state: State, reach: Reach) -> Iterator[list[Change]]:
+    """Lines out of orders below their minimum, or into them; any line if there are none."""
+    problem, width, below = state.problem, len(state.terms), state.below
+    anywhere = not any(below)
+    for line, options in enumerate(problem.options):
+        start = problem.practice_of[line] * width
+        for k, option in enumerate(options):
+            here = start + state.vendor(line)
+            there = start + problem.vendor_of[option.offer]
+            if k != state.chosen[line] and (anywhere or below[here] or below[there]):
                 yield [(line, k)]
 
 

@@ -20,7 +20,12 @@ from hub.domain.purchasing.problem import Problem, compile_instance
 from hub.domain.purchasing.progress import Progress, Search
 from hub.domain.purchasing.search import greedy, improve, never
 from hub.domain.purchasing.shares import compute_shares, share_out
-from hub.domain.purchasing.stages import bound_by_relaxation, search_by_model
+from hub.domain.purchasing.stages import (
+    better_rounded,
+    bound_by_relaxation,
+    search_by_model,
+    search_kernel,
+)
 from hub.domain.purchasing.state import State
 
 __all__ = ["Progress", "easy_bound", "solve"]
@@ -64,12 +69,15 @@ def solve(
     search.tell("greedy")
     model = build(problem)
     relaxed = bound_by_relaxation(search, model)
+    if relaxed is not None:
+        state = better_rounded(search, model, relaxed, state)
     search.tell("local_search")
     within = time.monotonic() + search.left * _LOCAL_PART
     state = improve(state, lambda: search.stop() or time.monotonic() > within)
     baselines = replace(baselines, local_search=search.cost_of(state))
     if start is not None:
         search.resume(start, state)
+    search_kernel(search, model, relaxed)
     search.tell("alone")
     single = alone(
         instance,
@@ -78,12 +86,18 @@ def solve(
         finished=lambda _: search.tell("alone"),
     )
     baselines = replace(baselines, alone=single.total)
-    if single.choices.keys() == set(problem.lines):
+    if _cheaper(single, search) and single.choices.keys() == set(problem.lines):
         search.keep(improve(State(problem, problem.chosen(single.choices)), search.stop))
     outcome = search_by_model(search, model, relaxed)
     if outcome.ended == "infeasible" and search.best_cost is None:
         return replace(_no_plan(search), baselines=baselines)
     return _plan(search, outcome, baselines, single)
+
+
+def _cheaper(single: Alone, search: Search) -> bool:
+    """Buying alone costs less than the best plan so far, or there is none."""
+    cost = search.best_cost
+    return cost is None or (single.total is not None and single.total < cost)
 
 
 def easy_bound(problem: Problem) -> Cents:

@@ -13,7 +13,7 @@ from hub.domain.purchasing.model import Model
 from hub.domain.purchasing.neighbourhoods import kernel, line_groups, neighbourhood
 from hub.domain.purchasing.progress import Search
 from hub.domain.purchasing.relaxation import Relaxed, relax
-from hub.domain.purchasing.search import improve
+from hub.domain.purchasing.search import improve, mend
 from hub.domain.purchasing.state import State
 
 _SMALL = 20_000
@@ -22,7 +22,7 @@ _SMALL = 20_000
 _WHOLE = 250_000
 """Up to so many columns HiGHS gets the whole model; above, only parts of it."""
 
-_KERNEL_PART = 0.15
+_KERNEL_PART = 0.4
 _NEIGHBOURHOOD = 1_500
 """Lines set free at a time."""
 
@@ -50,15 +50,28 @@ def bound_by_relaxation(search: Search, model: Model) -> Relaxed | None:
     return relax(model, start, seconds=search.left / 2, stop=search.stop, proven=proven)
 
 
+def better_rounded(search: Search, model: Model, relaxed: Relaxed, state: State) -> State:
+    """The relaxation with each line where most of it is, mended; `state` if that is better."""
+    rounded = mend(State(search.problem, model.decode(relaxed.values)), search.stop)
+    search.keep(rounded)
+    return min(rounded, state, key=lambda each: each.rank)
+
+
+def search_kernel(search: Search, model: Model, relaxed: Relaxed | None) -> None:
+    """Look for better plans among the columns that the relaxation likes."""
+    best = search.best
+    if relaxed is None or best is None or search.good_enough() or len(model.cost) > _WHOLE:
+        return
+    search.tell("solver")
+    active = kernel(model, relaxed, best.chosen)
+    _part(search, model, active, search.left * _KERNEL_PART)
+
+
 def search_by_model(search: Search, model: Model, relaxed: Relaxed | None) -> Outcome:
     """Better plans, and a better bound where the model is not too large."""
     search.tell("solver")
     if search.stop() or search.good_enough():
         return _UNPROVEN
-    chosen = search.best.chosen if search.best else None
-    if relaxed is not None and chosen is not None:
-        seconds = search.left * _KERNEL_PART
-        _part(search, model, kernel(model, relaxed, chosen), seconds)
     if len(model.cost) > _WHOLE and search.best is not None:
         _neighbourhoods(search, model, relaxed)
         return _UNPROVEN

@@ -17,7 +17,10 @@ _VENDOR_TOO_MANY = 10_000
 
 
 class State:
-    """Mutable. `violation` is 0 exactly when no rule is broken; then `cost`, in cents, is exact."""
+    """Mutable. `violation` is 0 exactly when no rule is broken; then `cost`, in cents, is exact.
+
+    `below` is what each order (practice by vendor) lacks of its minimum, in cents.
+    """
 
     def __init__(self, problem: Problem, chosen: Sequence[int]) -> None:
         self.problem = problem
@@ -33,7 +36,7 @@ class State:
         self.count = [0] * len(self.goods)
         self.spend = [0] * vendors
         self._shipping = [0] * len(self.goods)
-        self._below = [0] * len(self.goods)
+        self.below = [0] * len(self.goods)
         self._rebate = [0] * vendors
         self._credit = [0] * len(problem.offers)
         self._categories = {name: n for n, name in enumerate(problem.categories)}
@@ -148,8 +151,8 @@ class State:
             below = max(0, terms.min_order - goods)
         self.cost += shipping - self._shipping[pair]
         self._shipping[pair] = shipping
-        self._local_violation += below - self._below[pair]
-        self._below[pair] = below
+        self._local_violation += below - self.below[pair]
+        self.below[pair] = below
 
     def _settle_rebate(self, vendor: int) -> None:
         spend, rate = self.spend[vendor], 0

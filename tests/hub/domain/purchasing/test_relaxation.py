@@ -31,8 +31,9 @@ from hub.domain.purchasing.model import build
 from hub.domain.purchasing.neighbourhoods import line_groups
 from hub.domain.purchasing.part import whole
 from hub.domain.purchasing.problem import compile_instance
+from hub.domain.purchasing.progress import Search
 from hub.domain.purchasing.relaxation import proven_bound, relax
-from hub.domain.purchasing.search import greedy
+from hub.domain.purchasing.search import greedy, never
 from hub.domain.purchasing.solve import solve
 from hub.domain.purchasing.state import State
 
@@ -149,6 +150,19 @@ def test_parts_of_the_model_give_allowed_plans_and_honest_bounds(
         plan = solve(instance)
     assert plan.cost == by_trial(instance)
     assert plan.cost is None or check(instance, plan) == []
+
+
+def test_the_relaxation_rounded_and_mended_is_an_allowed_plan() -> None:
+    instance = crowded(seed=4)
+    problem = compile_instance(instance)
+    model, start = build(problem), greedy(problem)
+    relaxed = relax(model, None, seconds=30)
+    assert relaxed is not None
+    search = Search(instance, problem, lambda _: None, never)
+    better = stages.better_rounded(search, model, relaxed, start)
+    assert better.rank <= start.rank
+    assert search.best is not None
+    assert relaxed.bound <= search.best.cost <= 1.1 * relaxed.bound
 
 
 @settings(max_examples=5, deadline=None)
