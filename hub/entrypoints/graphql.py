@@ -69,9 +69,11 @@ class GraphQLEndpoint:
             question, media_type, request.headers, request.receive, request.method
         )
 
-    async def post(self, headers: Mapping[str, str], receive: Receive) -> Response | None:
-        """The answer to a POST from its headers, names in lower case; None, and nothing was read,
-        if it is for `handle`."""
+    async def plain(
+        self, method: str, headers: Mapping[str, str], receive: Receive
+    ) -> Response | None:
+        """The answer to a POST or QUERY from its headers, names in lower case; None, and nothing
+        was read, if it is for `handle`."""
         media_type = negotiate(headers.get("accept"))
         if media_type is None or media_type == EVENT_STREAM:
             return None
@@ -80,7 +82,7 @@ class GraphQLEndpoint:
             question = read_question(await read_body(receive))
         except HttpRefusal as refusal:
             return refused(refusal, media_type)
-        return await self._answer(question, media_type, headers, receive, "POST")
+        return await self._answer(question, media_type, headers, receive, method)
 
     async def _answer(
         self,

@@ -40,6 +40,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 """With less on the disk of HUB_DATA_DIR the hub says it is not ready."""
 _GRAPHQL = "/graphql"
+_PLAIN = frozenset({"POST", "QUERY"})
 _SCOPE = operations_scope("health")
 
 
@@ -91,8 +92,8 @@ def create_app(
 
 
 class _Application(Starlette):
-    """Starlette, past whose middleware and routes a POST of GraphQL goes that names a host plainly:
-    they take as long as a small query. What they would do for it is done here."""
+    """Starlette, past whose middleware and routes a POST or QUERY of GraphQL goes that names a host
+    plainly: they take as long as a small query. What they would do for it is done here."""
 
     def __init__(
         self, endpoint: GraphQLEndpoint, refusals: Refusals, hosts: Sequence[str], **options: Any
@@ -104,7 +105,7 @@ class _Application(Starlette):
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        response = await self._posted(scope, receive)
+        response = await self._answered(scope, receive)
         if response is None:
             await super().__call__(scope, receive, send)
             return
@@ -113,12 +114,12 @@ class _Application(Starlette):
         try:
             await response(scope, receive, send)
         finally:
-            measured = _measured(_GRAPHQL, "POST", response.status_code)
+            measured = _measured(_GRAPHQL, scope["method"], response.status_code)
             measured.observe(time.monotonic() - started)
 
-    async def _posted(self, scope: AsgiScope, receive: Receive) -> Response | None:
-        """The answer to a plain POST of GraphQL; None for any other request."""
-        if scope["type"] != "http" or scope["path"] != _GRAPHQL or scope["method"] != "POST":
+    async def _answered(self, scope: AsgiScope, receive: Receive) -> Response | None:
+        """The answer to a plain POST or QUERY of GraphQL; None for any other request."""
+        if scope["type"] != "http" or scope["path"] != _GRAPHQL or scope["method"] not in _PLAIN:
             return None
         sent = reversed(scope["headers"])  # the first of a name counts
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in sent}
@@ -126,7 +127,7 @@ class _Application(Starlette):
         known = host in self._hosts or "*" in self._hosts
         if not known or (colon and not (port.isascii() and port.isdigit())):
             return None
-        return await self._endpoint.post(headers, receive)
+        return await self._endpoint.plain(scope["method"], headers, receive)
 
 
 def catalogue() -> list[ConnectorEntry]:

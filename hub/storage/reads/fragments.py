@@ -20,7 +20,7 @@ NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 Function = Literal[
     "abs", "coalesce", "concat", "convert_to", "encode", "group_concat", "hub_global_id",
     "json_each", "json_quote", "jsonb_array_elements_text", "max", "printf", "replace",
-    "string_agg", "sum", "timezone", "to_char", "to_json", "unnest", "upper",
+    "string_agg", "sum", "to_char", "to_json", "unnest", "upper",
 ]  # fmt: skip
 Type = Literal["INTEGER", "NUMERIC", "TEXT", "TEXT[]"]
 Operator = Literal["=", "<", "<=", ">", ">=", "*", "/", "%"]
