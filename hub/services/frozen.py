@@ -41,16 +41,21 @@ _WORDS = {
 }
 
 
-def freeze(session: ScopedSession, row: PurchasingRound, now: datetime) -> None:
-    """Keep the offers and terms of this moment for every item the round buys."""
+def freeze(session: ScopedSession, row: PurchasingRound, now: datetime) -> int:
+    """Keep the offers and terms of this moment for every item the round buys; returns how many
+    offers are left out because they are in another currency than the round."""
     store.drop(session, row.id)
     bought = purchasing.items_of(session, row.categories)
     found = purchasing.offers(session, None, now.date(), row.id)
+    wanted = [pair for pair in found if pair[0].item_id in bought]
     offers = [
-        _offer(row.id, offer, tiers, now) for offer, tiers in found if offer.item_id in bought
+        _offer(row.id, offer, tiers, now)
+        for offer, tiers in wanted
+        if offer.currency == row.currency
     ]
     terms = [_terms(row.id, supplier, now) for supplier in purchasing.suppliers(session)]
     store.keep(session, offers, terms)
+    return len(wanted) - len(offers)
 
 
 def freeze_if_needed(session: ScopedSession, row: PurchasingRound, now: datetime) -> None:

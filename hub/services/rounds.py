@@ -141,9 +141,10 @@ def lock_round(session: ScopedSession, *, round_id: str, by: str = "", now: date
 
 
 def _lock(session: ScopedSession, row: PurchasingRound, by: str, now: datetime) -> None:
-    take(session, row, Step.LOCK, by=by, now=now)
+    foreign = freeze(session, row, now)
+    why = f"Offers in another currency than {row.currency} left out: {foreign}." if foreign else ""
+    take(session, row, Step.LOCK, by=by, why=why, now=now)
     row.locked_at = now
-    freeze(session, row, now)
 
 
 def run_round(session: ScopedSession, *, round_id: str, by: str = "", now: datetime) -> int:

@@ -356,3 +356,18 @@ def test_a_commitment_is_kept_or_told_by_name(pool: Any) -> None:
         return len(session.scalars(select(RoundOffer.id)).all())
 
     assert pool.work(number) == 3
+
+
+def test_offers_in_another_currency_are_left_out_and_counted(pool: Any) -> None:
+    def euros(session: Any) -> None:
+        session.get_one(Offer, "best-gauze").currency = "EUR"
+
+    pool.work(euros)
+    round_id = pool.open()
+    lock(pool, round_id)
+    assert {row.offer_id for row in pool.desk.rows(RoundOffer)} == {"acme-gloves", "best-gloves"}
+    last = max(pool.desk.rows(PurchasingStep), key=lambda step: step.number)
+    assert (last.step, last.why) == (
+        "lock",
+        "Offers in another currency than USD left out: 1.",
+    )
