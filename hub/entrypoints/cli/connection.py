@@ -13,8 +13,8 @@ import typer
 
 from connectors import registry
 from connectors.sdk.base import CheckReport
-from hub.entrypoints.cli import common
-from hub.entrypoints.cli.common import SCOPE, AsJson
+from hub.entrypoints.cli import common, connection_compare
+from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
 from hub.entrypoints.cli.connection_file import (
     check_routing,
     pairs,
@@ -150,6 +150,27 @@ def check(
         if not as_json:
             typer.echo(f"mso-hub: {name}: {failed[0].error} {failed[0].hint}".rstrip(), err=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    name: Name,
+    settings: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Other settings, TOML or JSON.")
+    ],
+    reason: Reason,
+    limit: Limit = 500,
+    as_json: AsJson = False,
+) -> None:
+    """Read a connection's newest HL7 v2 messages by its settings and by other ones, and count what
+    differs, by field; no value is shown and nothing is changed. Audited."""
+    with common.opened() as hub:
+        found = connection_compare.compare(hub, name, settings, limit=limit, reason=reason)
+    if as_json:
+        common.print_json(connection_compare.as_values(found))
+    else:
+        for line in connection_compare.lines(found):
+            typer.echo(line)
 
 
 @app.command("sync")
