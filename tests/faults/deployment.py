@@ -273,7 +273,7 @@ class Deployment:
         self.door.close()
         if self.link is not None:
             self.link.close()
-        if self.postgresql is not None:
+        if self.postgresql is not None and self.postgresql.is_ready():
             on_server(self.postgresql, f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
 
 

@@ -3,6 +3,7 @@ stay."""
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import closing
 
@@ -25,7 +26,7 @@ def power_cut(trial: Trial) -> None:
         deployment.keep_synced()
     else:
         assert cluster.shim is not None
-        cluster.server.stop()
+        cluster.server.stop(signal.SIGINT)
         cluster.shim.begin_copy(WHOLE_FILES)
         cluster.server.start()
     deployment.start_all()

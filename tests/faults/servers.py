@@ -42,7 +42,8 @@ class Postgresql:
 
     SETTINGS = ("fsync=on", "full_page_writes=on", "wal_level=replica", "max_wal_size=64MB",
                 "min_wal_size=8MB", "max_connections=200", "unix_socket_directories=",
-                "shared_buffers=64MB", "autovacuum_naptime=5s")  # fmt: skip
+                "shared_buffers=64MB", "autovacuum_naptime=5s",
+                "recovery_init_sync_method=syncfs")  # fmt: skip
 
     def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
