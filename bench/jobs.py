@@ -2,14 +2,15 @@
 rate.
 
     python bench/jobs.py [--json] [--database URL] [--seconds N] [--directory PATH]
-                         [--only accepting|jobs] [--full]
+                         [--only accepting|jobs] [--full] [--redis URL]
 
 E is the same listener storing nothing, the floor the same rows and group commit with nothing read;
 python-hl7 and hl7apy insert each message before they answer. Jobs that do nothing are compared with
-dramatiq's stub, which keeps nothing. F is the disk's fdatasync rate, measured just before in the
-same directory. The load comes from another process over loopback; listener, database and load share
-the cores, so compare ratios, not rates. Without --database a new SQLite file is used; a PostgreSQL
-URL must name an empty database.
+Dramatiq's stub, which keeps nothing, and with Dramatiq on Redis; jobs with an effect with a loop of
+the driver alone. F is the disk's fdatasync rate, measured just before in the same directory. The
+load comes from another process over loopback; listener, database and load share the cores, so
+compare ratios, not rates. Without --database a new SQLite file is used; a PostgreSQL URL must name
+an empty database.
 """
 
 # ruff: noqa: E402
@@ -28,8 +29,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,35 +38,25 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
 
-import dramatiq
 import uvloop
-from dramatiq.brokers.stub import StubBroker
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.sdk.hl7v2.framing import wrap
 from hub import log
 from hub.domain.agreements import unrestricted_scope
-from hub.domain.jobs import Job
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.services.intake import Arrival, Intake, Stored
-from hub.settings import Settings
-from hub.storage import queue
-from hub.storage.crypto import Crypto
-from hub.storage.envelopes import LABEL
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Base, Connection, JobRow, Practice
-from jobs import actors
-from jobs.actors import ActorSpec
-from jobs.context import JobContext, RunningJob
-from jobs.worker import JobWorker
 
 sys.path.append(str(HERE))
+import job_rates
+from job_rates import CRYPTO, Claims, at_least, at_most, connected
 from mllp_peers import floor, hl7apy_server, python_hl7
 
 SCOPE = unrestricted_scope("bench")
-CRYPTO = Crypto(bytes(range(32)))
 ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
 PADDING = "|".join(f"note {number} of the visit" for number in range(40))
 ADT = "\r".join(
@@ -101,13 +92,6 @@ def fdatasync_rate(directory: Path, seconds: float = 1.0) -> float:
             os.fdatasync(descriptor)
             count += 1
     return count / spent
-
-
-def connected(url: str) -> Database:
-    """A database whose jobs are signed as `CRYPTO` signs them."""
-    database = Database(url)
-    database.envelopes.use(CRYPTO.subkey(LABEL))
-    return database
 
 
 @contextmanager
@@ -206,118 +190,10 @@ async def load(
     }
 
 
-def jobs_left(database: Database) -> int:
-    with database.read(SCOPE) as session:
-        return queue.due_count(session, now=now())
-
-
-def worked(url: str, directory: Path, stop: threading.Event) -> None:
-    """A worker of this process until told to stop."""
-    with closing(Database(url)) as database:
-        settings = Settings(data_dir=directory, worker_threads=4)
-        context = JobContext(database, CRYPTO, settings, now)
-        worker = JobWorker(context, run_schedules=False)
-        worker.start()
-        stop.wait()
-        worker.stop()
-
-
-def drained(database: Database, directory: Path, processes: int = 1) -> float:
-    """Jobs per second until none is due: of a worker in this process, or of some in their own."""
-    count = jobs_left(database)
-    if processes == 1:
-        settings = Settings(data_dir=directory, worker_threads=4)
-        context = JobContext(database, CRYPTO, settings, now)
-        worker = JobWorker(context, run_schedules=False)
-        started = time.perf_counter()
-        worker.start()
-        while jobs_left(database):
-            time.sleep(0.05)
-        spent = time.perf_counter() - started
-        worker.stop()
-        return count / spent
-    command = [sys.executable, __file__, "--work", database.url, str(directory)]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(processes)]
-    while jobs_left(database) > count * 0.9:  # they have begun
-        time.sleep(0.02)
-    begun, started = jobs_left(database), time.perf_counter()
-    while jobs_left(database):
-        time.sleep(0.05)
-    spent = time.perf_counter() - started
-    for worker_process in workers:
-        worker_process.communicate()
-    return begun / spent
-
-
-def add_jobs(database: Database, count: int, lanes: int, run_at: datetime | None = None) -> float:
-    """Rows per second, 500 in a transaction; `lanes` 0 means jobs without one."""
-    started = time.perf_counter()
-    name = "stuck" if run_at else "lane"
-    for first in range(0, count, 500):
-        jobs = [
-            queue.NewJob(
-                Job.PRUNE, {"n": n}, lanes=[f"{name}{n % lanes}"] if lanes else [], run_at=run_at
-            )
-            for n in range(first, first + 500)
-        ]
-        database.transaction(SCOPE, lambda s, jobs=jobs: queue.add_many(s, jobs, now=now()))
-    return count / (time.perf_counter() - started)
-
-
-def finish_together(jobs: Sequence[RunningJob]) -> Sequence[RunningJob]:
-    """Jobs that do nothing, done in one transaction."""
-    context = jobs[0].context
-    claimed = [job.claimed for job in jobs]
-    context.database.transaction(SCOPE, lambda s: queue.finish_many(s, claimed, now=now()))
-    for job in jobs:
-        job.finished = True
-    context.database.bell.ring_here()
-    return ()
-
-
-def stub_rate(count: int) -> float:
-    """Jobs that do nothing, per second, through dramatiq's own broker in memory, which keeps
-    nothing."""
-    broker = StubBroker()
-    actor = dramatiq.actor(lambda number: None, actor_name="nothing", broker=broker)
-    worker = dramatiq.Worker(broker, worker_threads=4)
-    for number in range(count):
-        actor.send(number)
-    started = time.perf_counter()
-    worker.start()
-    broker.join("default")
-    spent = time.perf_counter() - started
-    worker.stop()
-    return count / spent
-
-
-def wake_ups(database: Database, adder: Database, directory: Path, count: int = 30) -> float:
-    """Median milliseconds from the call that adds a job to its actor, with all threads idle."""
-    begun: list[float] = []
-    actors.ACTORS[Job.PRUNE] = ActorSpec(lambda job: begun.append(time.perf_counter()), 60_000)
-    settings = Settings(data_dir=directory, worker_threads=4)
-    context = JobContext(database, CRYPTO, settings, now)
-    worker = JobWorker(context, run_schedules=False)
-    worker.start()
-    waits: list[float] = []
-    for number in range(count):
-        time.sleep(0.1)
-        added = time.perf_counter()
-        adder.transaction(SCOPE, lambda s: queue.add(s, Job.PRUNE, {"n": 1}, now=now()))
-        while len(begun) <= number:
-            time.sleep(0.001)
-        waits.append((begun[-1] - added) * 1000)
-    worker.stop()
-    return statistics.median(waits)
-
-
 def resident() -> float:
     """Megabytes of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-Claims = list[dict[str, object]]
 
 
 def measure_accepting(url: str, directory: Path, seconds: float, messages: int) -> Claims:
@@ -326,7 +202,7 @@ def measure_accepting(url: str, directory: Path, seconds: float, messages: int) 
         bare = loaded(port, 64, seconds=seconds)["rate"]
     print(f"     64 connections, nothing stored (E): {bare:.0f}/s")
     with opened(url) as database, ExitStack() as peers:
-        port = peers.enter_context(listening(Intake(database, Crypto(bytes(range(32))), now)))
+        port = peers.enter_context(listening(Intake(database, CRYPTO, now)))
         first = acknowledged = 0
 
         def ours(connections: int, **options: float) -> dict[str, float]:
@@ -381,48 +257,37 @@ def measure_accepting(url: str, directory: Path, seconds: float, messages: int) 
     return claims
 
 
-def measure_jobs(url: str, directory: Path, seconds: float) -> Claims:
-    claims: Claims = []
+def measure_jobs(url: str, directory: Path, seconds: float, redis_url: str) -> Claims:
     with opened(url) as database:
-        with listening(Intake(database, Crypto(bytes(range(32))), now)) as port:
-            loaded(port, 64, count=3_000, first=900_000_000)
-        processes = 1 if database.is_sqlite else 2
-        rate = drained(database, directory, processes)
-        claims.append(at_least(f"messages applied, {processes} process(es)", rate, 400, "/s"))
-        actors.ACTORS[Job.PRUNE] = ActorSpec(lambda job: None, 60_000, together=finish_together)
-        added = add_jobs(database, 5_000, 0)
-        print(f"     jobs added, 500 in a transaction: {added:.0f}/s")
-        free, stub = drained(database, directory), stub_rate(5_000)
-        goal = 0.6 if database.is_sqlite else 0.35
-        print(f"     jobs that do nothing: {free:.0f}/s; dramatiq's stub: {stub:.0f}/s")
-        claims.append(at_least("jobs that do nothing / dramatiq's stub", free / stub, goal))
-        add_jobs(database, 5_000, 100)
-        laned = drained(database, directory)
-        claims.append(at_least("jobs in 100 lanes", laned, 5_000, "/s"))
-        add_jobs(database, 20_000, 2, now() + timedelta(days=1))
-        add_jobs(database, 5_000, 100)
-        beside = drained(database, directory)
-        text = "jobs in lanes beside 20,000 stuck / without"
-        claims.append(at_least(text, beside / laned, 0.9))
-        idle = wake_ups(database, database, directory)
-        claims.append(at_most("wake-up in the process, median", idle, "ms", 5))
-        if not database.is_sqlite:
-            with closing(connected(database.url)) as other:
-                heard = wake_ups(database, other, directory)
-            claims.append(at_most("wake-up across processes, median", heard, "ms", 50))
-    return claims
+        with listening(Intake(database, CRYPTO, now)) as port:
+            claims = measure_applying(database, directory, port, seconds)
+        return claims + job_rates.measure(database, directory, redis_url)
 
 
-def at_least(text: str, value: float, goal: float, unit: str = "x") -> dict[str, object]:
-    """A ratio, or a rate, that should not be smaller."""
-    found = {"claim": text, "value": round(value, 2), "unit": unit, "goal": f">= {goal}"}
-    return {**found, "ok": value >= goal}
-
-
-def at_most(text: str, value: float, unit: str, goal: float) -> dict[str, object]:
-    """A figure that should not be larger."""
-    found = {"claim": text, "value": round(value, 2), "unit": unit, "goal": f"<= {goal}"}
-    return {**found, "ok": value <= goal}
+def measure_applying(database: Database, directory: Path, port: int, seconds: float) -> Claims:
+    """Messages of a backlog applied, and what the listener accepts meanwhile. On PostgreSQL the
+    workers have processes of their own, as a deployment would."""
+    processes = 1 if database.is_sqlite else 2
+    loaded(port, 64, count=3_000, first=900_000_000)
+    if database.is_sqlite:
+        rate = job_rates.drained(database, directory, 3_000)
+    else:
+        rate = job_rates.drained_apart(database, directory, processes)
+    idle = loaded(port, 8, seconds=seconds, first=910_000_000)["rate"]
+    with ExitStack() as stack:
+        if database.is_sqlite:
+            stack.enter_context(job_rates.working(database, directory))
+        else:
+            for _ in range(processes):
+                worker = job_rates.started_worker(database, directory)
+                stack.callback(worker.communicate)
+        busy = loaded(port, 8, seconds=seconds, first=920_000_000)["rate"]
+        job_rates.wait_for_end(database)
+    print(f"     8 connections: {idle:.0f}/s with idle workers, {busy:.0f}/s while they work")
+    return [
+        at_least(f"messages applied, {processes} process(es)", rate, 400, "/s"),
+        at_least("accepted while workers apply / while they are idle", busy / idle, 0.4),
+    ]
 
 
 def main() -> None:
@@ -434,7 +299,8 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="200,000 messages for the memory")
     parser.add_argument("--only", choices=("accepting", "jobs"), help="one half")
     parser.add_argument("--load", help=argparse.SUPPRESS)
-    parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--redis", default="redis://127.0.0.1:6379", help="to compare with")
+    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     log.configure("error")
     if options.load:
@@ -443,7 +309,8 @@ def main() -> None:
     if options.work:
         stop = threading.Event()
         threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-        worked(options.work[0], Path(options.work[1]), stop)
+        where, directory, lease = options.work
+        job_rates.worked(where, Path(directory), float(lease), stop)
         return
     claims: Claims = []
     messages = 200_000 if options.full else 20_000
@@ -454,7 +321,7 @@ def main() -> None:
             claims += measure_accepting(url, directory, seconds, messages)
         if options.only != "accepting":
             url = options.database or f"sqlite:///{directory}/jobs.db"
-            claims += measure_jobs(url, directory, seconds)
+            claims += measure_jobs(url, directory, seconds, options.redis)
     for claim in claims:
         mark = "ok  " if claim["ok"] else "MISS"
         print(f"{mark} {claim['claim']}: {claim['value']} {claim['unit']} (goal {claim['goal']})")

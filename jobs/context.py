@@ -59,6 +59,8 @@ class RunningJob:
     context: JobContext
     claimed: queue.ClaimedJob
     finished: bool = False
+    ended: bool = False
+    """Its actor returned without having finished it; it is marked done with others."""
     cancel_asked: bool = False
     stop_asked: bool = False
     failure: Exception | None = None
@@ -99,7 +101,6 @@ class RunningJob:
             result = effects(session)
             session.flush()
             queue.finish(session, self.claimed, now=self.context.now())
-            session.after_commit.append(self.context.database.bell.ring_here)
             return result
 
         result = self.context.database.transaction(scope, work)

@@ -8,13 +8,14 @@ retries.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from queue import PriorityQueue
 from typing import Any
 
 import dramatiq
 from dramatiq.broker import Broker
-from dramatiq.middleware import Middleware, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import Middleware, MiddlewareError, ShutdownNotifications, TimeLimit
 
 from hub import log
 from hub.domain.agreements import operations_scope
@@ -31,16 +32,21 @@ logger = log.get(__name__)
 _SCOPE = operations_scope("job queue")
 TOGETHER = 16
 """Jobs that are run in one transaction, where their kind allows it."""
+MOST_TOGETHER = 256
+"""Jobs of such kinds that are claimed at once."""
 
 
 class JobHolder(Broker):
     """What every transport has in common. Jobs are added with `hub.storage.queue.add`, never sent
     by an actor."""
 
+    marks_done = False
+    """Whether jobs that end without effects are marked done later, many at once."""
     by_pointer = False
     """Whether claimed jobs are sent to whoever is free, and begun there."""
 
     def __init__(self, context: JobContext, **options: Any) -> None:
+        self._handlers: dict[str, list[Callable[..., None]]] = {}
         super().__init__(middleware=[], **options)
         self.context = context
         self.lease = timedelta(seconds=context.settings.job_lease_seconds)
@@ -48,6 +54,8 @@ class JobHolder(Broker):
         self.held_lock = threading.Lock()
         self.long_kinds: frozenset[Job] = frozenset()
         self.queue_of: Mapping[Job, str] = {}
+        self.waiting: dict[str, PriorityQueue[Any]] = {}
+        """By queue, the messages no thread has taken yet."""
         self.together_kinds: frozenset[Job] = frozenset()
         self.lane_kinds: frozenset[Job] = frozenset()
         self.outcome = RowOutcome(self)
@@ -70,12 +78,39 @@ class JobHolder(Broker):
         after: type[Middleware] | None = None,
     ) -> None:
         """As dramatiq does, but two of a kind are welcome: each queue has a worker of its own."""
+        self._handlers.clear()
         if all(type(known) is not type(middleware) for known in self.middleware):
             super().add_middleware(middleware, before=before, after=after)
             return
         self.middleware.append(middleware)
         for queue_name in self.get_declared_queues():
             middleware.after_declare_queue(self, queue_name)
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        for handler in self._handlers_of("before_" + signal):
+            try:
+                handler(self, *args, **kwargs)
+            except MiddlewareError:
+                raise
+            except Exception as error:
+                logger.error("middleware failed", signal=signal, error_type=type(error).__name__)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        for handler in reversed(self._handlers_of("after_" + signal)):
+            try:
+                handler(self, *args, **kwargs)
+            except Exception as error:
+                logger.error("middleware failed", signal=signal, error_type=type(error).__name__)
+
+    def _handlers_of(self, name: str) -> list[Callable[..., None]]:
+        """What middleware does at a signal. Dramatiq calls each for every signal of every message,
+        most of them to do nothing."""
+        found = self._handlers.get(name)
+        if found is None:
+            idle = getattr(Middleware, name)
+            wanted = [each for each in self.middleware if getattr(type(each), name) is not idle]
+            found = self._handlers[name] = [getattr(each, name) for each in wanted]
+        return found
 
     def hold(self, *jobs: ClaimedJob) -> None:
         with self.held_lock:
@@ -116,7 +151,11 @@ class JobHolder(Broker):
         return [j for j in held if self.queue_of.get(j.kind, queue.DEFAULT_QUEUE) == queue_name]
 
     def claim(
-        self, queue_name: str, room: int, elsewhere: Mapping[str, Job] | None = None
+        self,
+        session: ScopedSession,
+        queue_name: str,
+        room: int,
+        elsewhere: Mapping[str, Job] | None = None,
     ) -> list[ClaimedJob]:
         """Take due jobs of a queue for `room` messages. `elsewhere` are those of it that this
         process took and does not hold: token and kind."""
@@ -125,23 +164,18 @@ class JobHolder(Broker):
         taken.update(elsewhere or {})
         # Jobs that run for long get half of the threads at most: messages must not wait for them.
         busy = sum(kind in self.long_kinds for kind in taken.values())
-        threads = context.settings.worker_threads
-        return context.database.transaction(
-            _SCOPE,
-            lambda session: claiming.claim(
-                session,
-                limit=room,
-                lease=self.lease,
-                now=context.now(),
-                queue=queue_name,
-                long=self.long_kinds,
-                long_limit=max(1, threads // 2) - busy,
-                together=self.together_kinds,
-                in_lane=self.lane_kinds,
-                together_limit=room * TOGETHER,
-                begin=not self.by_pointer,
-            ),
-            durable=False,
+        return claiming.claim(
+            session,
+            limit=room,
+            lease=self.lease,
+            now=context.now(),
+            queue=queue_name,
+            long=self.long_kinds,
+            long_limit=max(1, context.settings.worker_threads // 2) - busy,
+            together=self.together_kinds,
+            in_lane=self.lane_kinds,
+            together_limit=max(room, min(room * TOGETHER, MOST_TOGETHER)),
+            begin=not self.by_pointer,
         )
 
     def message(self, queue_name: str, jobs: list[ClaimedJob]) -> dramatiq.Message[None]:

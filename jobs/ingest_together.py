@@ -145,7 +145,6 @@ def _apply(context: JobContext, practice_id: str, zone: ZoneInfo, read: Sequence
             )
         inbox.set_outcomes(session, outcomes)
         queue.finish_many(session, [each.job.claimed for each in read], now=now)
-        session.after_commit.append(context.database.bell.ring_here)
 
     context.database.transaction(practice_scope(practice_id), effects)
     for each in read:

@@ -59,8 +59,12 @@ class RowOutcome(Middleware):
                 self.settle(running, exception)
 
     def settle(self, running: RunningJob, exception: BaseException | None) -> None:
-        """Write how one job ended, unless it is over already."""
-        if running.finished:
+        """Write how one job ended, unless it is over already. One without effects is marked done
+        with others, where the transport does that."""
+        if running.finished or running.ended:
+            return
+        if exception is None and self.broker.marks_done:
+            running.ended = True
             return
         try:
             if exception is None:

@@ -96,6 +96,7 @@ class _Begin(Middleware):
 
     def before_ack(self, broker: Broker, message: MessageProxy) -> None:
         self.broker.drop(*message.args)
+        self.broker.context.database.bell.ring_here()  # its lane may go on
 
 
 class Dispatcher:
@@ -108,7 +109,7 @@ class Dispatcher:
         self.most = most
         self.poll = poll
         self.sent: list[list[ClaimedJob]] = []
-        self.bell = broker.context.database.bell.waiter()
+        self.bell = broker.context.database.bell.waiter(queue_name)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job-dispatcher", daemon=True)
 
@@ -148,7 +149,11 @@ class Dispatcher:
         elsewhere = self.broker.beginning | {
             job.token: job.kind for part in self.sent for job in part
         }
-        jobs = self.broker.claim(self.queue_name, room, elsewhere)
+        jobs = database.transaction(
+            _SCOPE,
+            lambda session: self.broker.claim(session, self.queue_name, room, elsewhere),
+            durable=False,
+        )
         parts = parts_of(jobs, self.broker.together_kinds)
         self.sent += parts
         for part in parts:

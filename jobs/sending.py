@@ -141,7 +141,6 @@ def _end_accepted(
             connection_service.note_success(session, connection.id)
         session.flush()
         queue.finish_many(session, [each.job.claimed for each, _ in accepted], now=context.now())
-        session.after_commit.append(context.database.bell.ring_here)
 
     context.database.transaction(_SCOPE, effects)
     for each, _ in accepted:

@@ -69,12 +69,12 @@ class JobWorker:
         self._pulse = threading.Thread(target=self._keep_alive, name="job-heartbeat", daemon=True)
 
     def _threads(self, queue_name: str, count: int, poll_milliseconds: int) -> dramatiq.Worker:
-        return dramatiq.Worker(
-            self.broker,
-            queues={self.broker.queue_name(queue_name)},
-            worker_threads=count,
-            worker_timeout=poll_milliseconds,
+        name = self.broker.queue_name(queue_name)
+        worker = dramatiq.Worker(
+            self.broker, queues={name}, worker_threads=count, worker_timeout=poll_milliseconds
         )
+        self.broker.waiting[name] = worker.work_queue
+        return worker
 
     def _dispatching(self, poll_seconds: float) -> list[Dispatcher]:
         if not isinstance(self.broker, PointerBroker):

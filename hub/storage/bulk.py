@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from itertools import islice
 from operator import itemgetter
@@ -23,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from hub.storage.session import ScopedSession
 from hub.storage.tables.base import Timestamp
 
+_TIMESTAMP = Timestamp()
 MOST_VALUES = 32
 """Rows of one SQLite statement at most."""
 
@@ -46,6 +48,40 @@ def insert_rows(
         run(session, _values(table, columns, len(part), conflict), values)
 
 
+def insert_one(session: ScopedSession, table: Table, row: Row, *, conflict: str = "") -> Any:
+    """Insert a row and return its id, or None where `conflict` kept it out."""
+    connection, columns = session.connection(), tuple(row)
+    dialect = connection.dialect
+    statement = _inserting_one(table, columns, dialect.name, conflict)
+    if dialect.name == "postgresql":
+        values = [orjson.dumps(v).decode() if isinstance(v, dict) else v for v in row.values()]
+    else:
+        values = _flat(table, columns, dialect, [row])
+    found = run(session, statement, values).fetchone()
+    return None if found is None else found[0]
+
+
+@cache
+def _inserting_one(table: Table, columns: tuple[str, ...], dialect: str, conflict: str) -> str:
+    signs = ", ".join([parameter(dialect)] * len(columns))
+    return f"{_into(table, columns)} VALUES ({signs}) {conflict} RETURNING id"
+
+
+def parameter(dialect: str) -> str:
+    """The sign of a parameter."""
+    return "%s" if dialect == "postgresql" else "?"
+
+
+def among(dialect: str) -> str:
+    """What follows a column that must have one of the values of one parameter."""
+    return "= ANY(%s)" if dialect == "postgresql" else "IN (SELECT value FROM json_each(?))"
+
+
+def values(dialect: str, found: Sequence[Any]) -> Any:
+    """The parameter of `among`."""
+    return found if dialect == "postgresql" else orjson.dumps(found).decode()
+
+
 def given(dialect: str, name: str, columns: Mapping[str, str]) -> str:
     """A table expression of one parameter, rows as JSON made by `as_json`: columns and their types
     (bigint, text, timestamptz)."""
@@ -56,16 +92,20 @@ def given(dialect: str, name: str, columns: Mapping[str, str]) -> str:
     return f"(SELECT {values} FROM json_each(?)) AS {name}"  # noqa: S608 - names of columns
 
 
+def moment(session: ScopedSession, value: datetime) -> Any:
+    """A moment as a parameter of `run`."""
+    return _TIMESTAMP.process_bind_param(value, session.get_bind().dialect)
+
+
 def as_json(session: ScopedSession, rows: Sequence[Row]) -> str:
     """Rows for `given`; moments in the form the database compares."""
     dialect = session.get_bind().dialect
     if dialect.name == "postgresql":
         return orjson.dumps(rows).decode()
 
-    def moment(value: Any) -> Any:
-        return Timestamp().process_bind_param(value, dialect)
-
-    return orjson.dumps(rows, default=moment, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+    return orjson.dumps(
+        rows, default=lambda value: moment(session, value), option=orjson.OPT_PASSTHROUGH_DATETIME
+    ).decode()
 
 
 def run(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> Any:

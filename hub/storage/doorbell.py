@@ -4,6 +4,7 @@ others. Losing a ring costs time only: whoever waits also looks each second."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Engine
@@ -14,6 +15,8 @@ logger = log.get(__name__)
 REST_SECONDS = 0.005
 """Between two notifications: one stands for all that was committed meanwhile."""
 LOOK_SECONDS = 1.0
+EVERY = ""
+"""Stands for every queue."""
 
 
 class Doorbell:
@@ -22,24 +25,28 @@ class Doorbell:
     def __init__(self, engine: Engine | None = None) -> None:
         """`engine` of a database that tells other processes; none where there are no others."""
         self._engine = engine
-        self._waiters: list[threading.Event] = []
+        self._waiters: list[tuple[str | None, threading.Event]] = []
+        self._untold: set[str] = set()
         self._lock = threading.Lock()
         self._rung = threading.Event()
         self._closed = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
 
-    def set(self) -> None:
-        """Ring, here and elsewhere; call it after the commit."""
-        self.ring_here()
+    def set(self, queues: Collection[str] = (EVERY,)) -> None:
+        """Ring for queues, here and elsewhere; call it after the commit."""
+        self.ring_here(queues)
         if self._engine is not None:
             self._start(self._tell)
+            with self._lock:
+                self._untold.update(queues)
             self._rung.set()
 
-    def waiter(self) -> threading.Event:
-        """An event that is set at each ring; whoever waits clears it before looking."""
+    def waiter(self, queue: str | None = None) -> threading.Event:
+        """An event that is set at each ring for a queue, or at all; whoever waits clears it before
+        looking."""
         event = threading.Event()
         with self._lock:
-            self._waiters.append(event)
+            self._waiters.append((queue, event))
         if self._engine is not None:
             self._start(self._hear)
         return event
@@ -50,10 +57,11 @@ class Doorbell:
         for thread in self._threads.values():
             thread.join(timeout=2 * LOOK_SECONDS)
 
-    def ring_here(self) -> None:
+    def ring_here(self, queues: Collection[str] = (EVERY,)) -> None:
         """For what this process will do itself."""
-        for event in self._waiters:
-            event.set()
+        for queue, event in self._waiters:
+            if queue is None or queue in queues or EVERY in queues:
+                event.set()
 
     def _start(self, run: Any) -> None:
         if run.__name__ in self._threads:
@@ -84,7 +92,9 @@ class Doorbell:
             while not self._closed.is_set():
                 self._rung.wait()
                 self._rung.clear()
-                connection.exec_driver_sql("NOTIFY hub_jobs")
+                with self._lock:
+                    queues, self._untold = ",".join(self._untold), set()
+                connection.exec_driver_sql("SELECT pg_notify('hub_jobs', %s)", (queues,))
                 self._closed.wait(REST_SECONDS)
             connection.invalidate()  # its settings must not return to the pool
 
@@ -95,7 +105,7 @@ class Doorbell:
             driver = connection.connection.driver_connection
             try:
                 while not self._closed.is_set():
-                    for _ in driver.notifies(timeout=LOOK_SECONDS, stop_after=1):
-                        self.ring_here()
+                    for told in driver.notifies(timeout=LOOK_SECONDS, stop_after=1):
+                        self.ring_here(told.payload.split(","))
             finally:
                 connection.invalidate()

@@ -81,25 +81,24 @@ def release(session: ScopedSession, held: Iterable[tuple[str, str]], now: dateti
     """Free lanes (key and the token that holds it), then look for more work in a new statement:
     read in the same one, PostgreSQL would miss a job inserted while it waited for the lane's lock.
     """
-    rows = [{"key": key, "token": token, "now": now} for key, token in sorted(set(held))]
-    if not rows:
+    pairs = sorted(set(held))
+    if not pairs:
         return
-    lock, look = _releasing(dialect_of(session))
-    given = bulk.as_json(session, rows)
+    dialect = dialect_of(session)
+    lock, look = _releasing(dialect)
+    keys = bulk.values(dialect, [key for key, _ in pairs])
+    tokens = bulk.values(dialect, [token for _, token in pairs])
     with bulk.pipelined(session):
         if lock:
-            bulk.run(session, lock, [given])
-        bulk.run(session, look, [given])
+            bulk.run(session, lock, [keys])
+        bulk.run(session, look, [bulk.moment(session, now), keys, tokens])
 
 
 @cache
 def _releasing(dialect: str) -> tuple[str, str]:
-    """The lock, which SQLite needs none of, and the release."""
-    held = bulk.given(dialect, "held", {"key": "text", "token": "text", "now": "timestamptz"})
-    lock = f"""
-        SELECT lanes.key FROM lanes JOIN {held} ON lanes.key = held.key
-        ORDER BY lanes.key FOR UPDATE OF lanes
-    """  # noqa: S608 - constants
+    """The lock, which SQLite needs none of, and the release. A token holds the lanes of one job."""
+    among = bulk.among(dialect)
+    lock = f"SELECT key FROM lanes WHERE key {among} ORDER BY key FOR UPDATE"  # noqa: S608 - constants
     oldest = """
         SELECT jobs.run_at FROM jobs WHERE jobs.id = (SELECT min(id) FROM (
             SELECT * FROM (SELECT id FROM jobs WHERE jobs.lane = lanes.key AND
@@ -111,7 +110,7 @@ def _releasing(dialect: str) -> tuple[str, str]:
     later = "max" if dialect == "sqlite" else "greatest"
     look = f"""
         UPDATE lanes SET token = NULL, lease_until = NULL,
-        ready_at = (SELECT {later}(due.run_at, held.now) FROM ({oldest}) AS due)
-        FROM {held} WHERE lanes.key = held.key AND lanes.token = held.token
+        ready_at = (SELECT {later}(due.run_at, {bulk.parameter(dialect)}) FROM ({oldest}) AS due)
+        WHERE key {among} AND token {among}
     """  # noqa: S608 - constants
     return ("" if dialect == "sqlite" else lock), look

@@ -23,7 +23,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -37,7 +36,7 @@ from hub.storage.envelopes import Envelope
 from hub.storage.lanes import JOBS, LIVE, READY, RUNNING
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow
-from hub.storage.upsert import dialect_of, insert
+from hub.storage.upsert import dialect_of
 
 DEFAULT_QUEUE = "default"
 SENDING_QUEUE = "sending"
@@ -104,25 +103,19 @@ def add(
     also when two transactions add it at once.
     """
     job = NewJob(kind, args, practice_id, lanes, priority, run_at, unique_key, max_attempts, queue)
-    session.added_jobs = True
+    session.added_to.add(queue)
     lane_rows.touch(session, dict.fromkeys(job.lanes, job.run_at or now), queue=job.queue)
-    (values,), connection = _values(session, [job], now), session.connection()
+    (values,) = _values(session, [job], now)
     while True:  # the job in the way may end between the two statements
-        for statement in (_inserting(dialect_of(session)), _LIVE_TWIN):
-            found = connection.execute(statement, values).scalar()
-            if found is not None:
-                return int(found)
+        found = bulk.insert_one(session, JOBS, values, conflict=_ONE_OF_A_KEY)
+        if found is None:
+            found = session.connection().execute(_LIVE_TWIN, values).scalar()
+        if found is not None:
+            return int(found)
 
 
-@cache
-def _inserting(dialect: str) -> Any:
-    """The condition is in the words of the partial index `uq_jobs_unique_key`."""
-    once = insert(dialect, JOBS).on_conflict_do_nothing(
-        index_elements=["unique_key"], index_where=text("state IN ('ready', 'running')")
-    )
-    return once.returning(JOBS.c.id)
-
-
+_ONE_OF_A_KEY = "ON CONFLICT (unique_key) WHERE state IN ('ready', 'running') DO NOTHING"
+"""In the words of the partial index `uq_jobs_unique_key`."""
 _LIVE_TWIN = select(JOBS.c.id).where(JOBS.c.unique_key == bindparam("unique_key"), LIVE)
 
 
@@ -130,7 +123,7 @@ def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -
     """Write many jobs of one queue at once, in their order; their unique keys must be new."""
     if not jobs:
         return
-    session.added_jobs = True
+    session.added_to.add(jobs[0].queue)
     due: dict[str, datetime] = {}
     for job in jobs:
         for lane in job.lanes:
@@ -196,21 +189,35 @@ def finish(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
 
 def finish_many(session: ScopedSession, jobs: Sequence[ClaimedJob], *, now: datetime) -> None:
     """Mark jobs done, all or, with LeaseLost, none of them."""
-    rows = [{"id": job.id, "token": job.token, "now": now} for job in jobs]
-    done = bulk.run(session, _finishing(dialect_of(session)), [bulk.as_json(session, rows)])
-    if len(done.fetchall()) != len(jobs):
+    if finish_held(session, jobs, now=now):
         raise LeaseLost("Another worker holds this job now.")
-    lane_rows.release(session, ((lane, job.token) for job in jobs for lane in job.lanes), now)
+
+
+def finish_held(
+    session: ScopedSession, jobs: Sequence[ClaimedJob], *, now: datetime
+) -> list[ClaimedJob]:
+    """Mark those jobs done that this worker still holds; returns the others, of which nothing is
+    written. For jobs without effects of their own."""
+    dialect = dialect_of(session)
+    ids = bulk.values(dialect, sorted([job.id for job in jobs]))
+    tokens = bulk.values(dialect, [job.token for job in jobs])
+    found = bulk.run(session, _finishing(dialect), [bulk.moment(session, now), ids, tokens])
+    done = {job_id for (job_id,) in found.fetchall()}
+    lost = [job for job in jobs if job.id not in done]
+    held = [(lane, job.token) for job in jobs if job.id in done for lane in job.lanes]
+    lane_rows.release(session, held, now)
+    return lost
 
 
 @cache
 def _finishing(dialect: str) -> str:
-    held = bulk.given(dialect, "held", {"id": "bigint", "token": "text", "now": "timestamptz"})
+    """A token is given once, so that no job can match another's. PostgreSQL must not take the
+    condition on the state for one of a partial index and read all of it."""
     return f"""
-        UPDATE jobs SET state = 'done', token = NULL, lease_until = NULL, done_at = held.now,
-        error_code = '', error_text = '' FROM {held}
-        WHERE jobs.id = held.id AND jobs.token = held.token AND jobs.state = 'running'
-        RETURNING jobs.id
+        UPDATE jobs SET state = 'done', token = NULL, lease_until = NULL,
+        done_at = {bulk.parameter(dialect)}, error_code = '', error_text = ''
+        WHERE id {bulk.among(dialect)} AND token {bulk.among(dialect)}
+        AND state || '' = 'running' RETURNING id
     """  # noqa: S608 - constants
 
 

@@ -250,8 +250,11 @@ def test_stopping_gives_back_what_was_not_begun(
     def actor(job: RunningJob) -> None:
         release.wait(10)
 
+    def fill(session: ScopedSession) -> list[int]:
+        return [queue.add(session, Job.PRUNE, {}, now=context.now()) for _ in range(8)]
+
     worker = run(actor)
-    ids = [add(context) for _ in range(8)]
+    ids = context.database.transaction(SCOPE, fill)
     wait_until(lambda: {row(context, job_id).state for job_id in ids} == {"running"})
     wait_until(lambda: len(worker.broker.claimed()) >= 4)
     threading.Timer(0.3, release.set).start()

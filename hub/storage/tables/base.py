@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -36,6 +37,12 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+@lru_cache(maxsize=64)
+def _as_text(value: datetime) -> str:
+    """Kept, because many rows are written with the same moment."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 class Timestamp(TypeDecorator[datetime]):
     """An aware moment. SQLite stores fixed-width UTC text, which sorts as time does."""
 
@@ -52,10 +59,7 @@ class Timestamp(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a timestamp needs a time zone")
-        value = value.astimezone(UTC)
-        if dialect.name == "sqlite":
-            return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        return value
+        return _as_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

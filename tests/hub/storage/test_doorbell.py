@@ -52,6 +52,19 @@ def test_other_processes_hear_it_too(database: Database, other: Database, now: d
     assert waiter.wait(SOON)
 
 
+def test_a_ring_is_for_the_queues_that_got_a_job(
+    database: Database, other: Database, now: datetime
+) -> None:
+    listening = database if database.is_sqlite else other
+    theirs, ours = (listening.bell.waiter(name) for name in ("sending", "default"))
+    theirs.wait(0.2 if database.is_sqlite else SOON)
+    theirs.clear()
+    ours.clear()
+    database.transaction(ALL, lambda s: queue.add(s, Job.PRUNE, {}, now=now, queue="default"))
+    assert ours.wait(SOON)
+    assert not theirs.is_set()
+
+
 def test_a_rollback_rings_nobody(database: Database, now: datetime) -> None:
     waiter = database.bell.waiter()
     waiter.wait(0.2 if database.is_sqlite else SOON)

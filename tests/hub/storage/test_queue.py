@@ -8,15 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.errors import LeaseLost
-from hub.storage import claiming, lanes, leases, queue, schedules
+from hub.storage import claiming, claiming_lanes, lanes, leases, queue, schedules
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Base, JobRow, Lane, new_id
 
@@ -391,12 +390,10 @@ def test_no_step_of_a_job_reads_the_whole_table(tmp_path: Path, now: datetime) -
     database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
     with database.write_engine.begin() as connection:
         Base.metadata.create_all(connection)
-    seen: list[tuple[str, Any]] = []
-    event.listen(
-        database.write_engine,
-        "before_cursor_execute",
-        lambda _, __, statement, parameters, *more: seen.append((statement, parameters)),
-    )
+    seen: list[str] = []
+    writer = database.submit(SCOPE, lambda s: s.connection().connection.driver_connection).result()
+    assert writer is not None
+    database.submit(SCOPE, lambda _: writer.set_trace_callback(seen.append)).result()
     add(database, now, unique_key="k", lanes=["a", "b"])
     add(database, now, unique_key="k")
     jobs = claim(database, now)
@@ -405,10 +402,9 @@ def test_no_step_of_a_job_reads_the_whole_table(tmp_path: Path, now: datetime) -
     finish(database, jobs[0], now)
     plans = []
     with database.write_engine.connect() as connection:
-        for statement, parameters in seen:
-            if statement.startswith(("SELECT", "UPDATE")):
-                one = parameters[0] if isinstance(parameters, list) else parameters
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", one)
+        for statement in seen:
+            if statement.lstrip().startswith(("SELECT", "UPDATE", "WITH")):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
                 plans += [row.detail for row in plan]
     database.close()
     assert len(plans) > 8
@@ -432,11 +428,11 @@ def test_jobs_behind_a_head_are_claimed_with_it_in_their_order(
 ) -> None:
     ids = [add(database, now, lanes=["a"]) for _ in range(20)]
     jobs = claim_together(database, now)
-    assert [job.id for job in jobs] == ids[: claiming.MOST_OF_A_LANE]
+    assert [job.id for job in jobs] == ids[: claiming_lanes.MOST_OF_A_LANE]
     assert [job.follows for job in jobs] == [False] + [True] * (len(jobs) - 1)
     assert claim_together(database, now) == []
     database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=now))
-    assert [job.id for job in claim_together(database, now)] == ids[claiming.MOST_OF_A_LANE :]
+    assert [job.id for job in claim_together(database, now)] == ids[claiming_lanes.MOST_OF_A_LANE :]
 
 
 def test_what_may_not_run_with_the_head_ends_what_follows_it(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, exists, func, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import aliased
 
 from hub.domain.agreements import (
@@ -199,6 +199,32 @@ def test_a_failed_piece_of_work_spoils_neither_its_neighbours_nor_the_database(
         futures["bad"].result()
     with database.read(ALL) as session:
         assert set(session.scalars(select(Practice.id))) == {"one", "two"}
+
+
+def test_a_flush_that_fails_among_others_is_the_only_one_to_fail(
+    database: Database, now: datetime
+) -> None:
+    together = threading.Event()
+    order: list[str] = []
+
+    def add(key: str) -> Callable[[ScopedSession], None]:
+        def work(session: ScopedSession) -> None:
+            session.after_commit.append(lambda: order.append(key))
+            session.add(Practice(id=key.strip("?"), name=key, zone="UTC", created_at=now))
+
+        return work
+
+    first = database.submit(ALL, lambda _: together.wait(10))  # the others gather behind it
+    futures = {key: database.submit(ALL, add(key)) for key in ("one", "two", "two?", "three")}
+    together.set()
+    assert first.result()
+    with pytest.raises(IntegrityError):
+        futures.pop("two?").result()
+    for future in futures.values():
+        future.result()
+    assert order == ["one", "two", "three"]
+    with database.read(ALL) as session:
+        assert set(session.scalars(select(Practice.name))) == {"one", "two", "three"}
 
 
 def test_hooks_run_after_the_commit_and_not_without_one(database: Database) -> None:

@@ -1,0 +1,161 @@
+"""Claiming from lanes: the head of each, and those that may be run with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from hub.storage import bulk
+from hub.storage import claiming_statements as statements
+from hub.storage import lanes as lane_rows
+from hub.storage.claiming_round import KINDS, Round
+from hub.storage.claiming_statements import JobAsStored, job_of
+from hub.storage.lanes import LANES
+
+LANE_BUSY_DELAY = timedelta(milliseconds=100)
+MOST_OF_A_LANE = 16
+"""Jobs of one lane that are run in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A head that is taken. Jobs behind it may follow up to `second`, the oldest live job that
+    needs its lane as well."""
+
+    row: JobAsStored
+    lane: str
+    second: int | None
+
+
+@dataclass(slots=True)
+class _Locked:
+    """Lanes of one look: what is to be written of them."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    heads: list[_Head] = field(default_factory=list)
+
+    def wait(self, lane: str, until: Any) -> None:
+        self.rows[lane] = {"lane": lane, "due": until, "holder": None}
+
+    def held(self) -> set[str]:
+        return {lane for head in self.heads for lane in head.row.lanes}
+
+
+def take_lanes(round_: Round) -> None:
+    """Take heads of due lanes and what may follow them, and more for as long as all heads that come
+    are run together."""
+    size = round_.alone_room
+    while round_.room > 0 and round_.alone_room > 0:
+        asked = min(size, round_.room)
+        statement = statements.lock_due_lanes(round_.dialect)
+        keys = [key for (key,) in round_.ask(statement, round_.queue, round_.now, asked)]
+        if keys:
+            locked = _Locked()
+            _look_at(round_, locked, keys)
+            _lease(round_, locked)
+        if len(keys) < asked:
+            return
+        size *= 2
+
+
+def _look_at(round_: Round, locked: _Locked, keys: Sequence[str]) -> None:
+    """Decide what becomes of each lane."""
+    given = round_.as_json([{"key": key} for key in keys])
+    statement = statements.heads(round_.dialect)
+    found = {row[0]: row[1:] for row in round_.ask(statement, round_.now, given)}
+    alone = round_.alone_room
+    for key in keys:
+        second, ready, due, *columns = found[key]
+        if key in locked.held():  # taken a moment ago as the second lane of another job
+            continue
+        if columns[0] is None:  # nothing is left of it
+            locked.wait(key, None)
+            continue
+        head = job_of(columns)
+        if not ready or not _holds_all(round_, locked, head, key):
+            locked.wait(key, round_.now + LANE_BUSY_DELAY)
+        elif not due:
+            locked.wait(key, head.run_at)
+        elif head.kind not in KINDS:
+            locked.wait(key, round_.postponed(head))
+        elif round_.runs_together(head) or alone > 0:
+            alone -= not round_.runs_together(head)
+            locked.heads.append(_Head(head, key, second))
+
+
+def _holds_all(round_: Round, locked: _Locked, head: JobAsStored, leased: str) -> bool:
+    """Lock the other lane the job needs; False if it is busy or the job does not head it."""
+    for key in head.lanes:
+        if key == leased:
+            continue
+        if key in locked.held():
+            return False
+        free = select(LANES.c.key).where(LANES.c.key == key, LANES.c.token.is_(None))
+        connection = round_.session.connection()
+        if connection.execute(free.with_for_update(skip_locked=True)).first() is None:
+            return False
+        if lane_rows.heads(round_.session, [key]).get(key) != head.id:
+            return False
+    return True
+
+
+def _lease(round_: Round, locked: _Locked) -> None:
+    """Lease the heads with what follows them, and write what is known of the lanes."""
+    behind = _behind(round_, locked.heads)
+    groups = [[head.row, *behind.get(head.row.id, ())] for head in locked.heads]
+    tokens = _leased(round_, [row.id for group in groups for row in group])
+    for group in groups:
+        head = group[0]
+        leased = [row for row in group if row.id in tokens]
+        if leased == group:
+            for row in group:
+                round_.take(row, tokens[row.id], follows=row is not head)
+            held: dict[str, Any] = {"due": None, "holder": tokens[head.id]}
+        else:  # somebody cancelled one of them a moment ago
+            round_.put_back([(row, None) for row in leased])
+            held = {"due": round_.now + LANE_BUSY_DELAY, "holder": None}
+        locked.rows |= {lane: {"lane": lane, **held} for lane in head.lanes}
+    if locked.rows:
+        rows = round_.as_json(list(locked.rows.values()))
+        round_.tell(statements.set_lanes(round_.dialect), rows)
+
+
+def _behind(round_: Round, heads: Sequence[_Head]) -> dict[int, list[JobAsStored]]:
+    """The jobs that may run with each head, in their order. While a head is tried again its lane
+    goes on one by one: what ends the process costs its neighbours one attempt at most."""
+    several = round_.together | round_.in_lane
+    open_heads = {
+        head.row.id: head
+        for head in heads
+        if head.row.kind in several and head.row.attempt == 0 and head.row.lanes == (head.lane,)
+    }
+    found: dict[int, list[JobAsStored]] = {}
+    if not open_heads:
+        return found
+    given = [{"id": head_id, "lane": head.lane} for head_id, head in open_heads.items()]
+    statement = statements.behind(round_.dialect, MOST_OF_A_LANE - 1)
+    for head_id, may_follow, *columns in round_.ask(statement, round_.now, round_.as_json(given)):
+        head = open_heads.get(head_id)
+        if head is None:
+            continue
+        row = job_of(columns)
+        alike = (row.kind, row.practice_id) == (head.row.kind, head.row.practice_id)
+        if may_follow and alike and (head.second is None or row.id < head.second):
+            found.setdefault(head_id, []).append(row)
+        else:
+            del open_heads[head_id]  # what comes after it waits as well
+    return found
+
+
+def _leased(round_: Round, ids: Sequence[int]) -> dict[int, str]:
+    """Lease jobs; the tokens of those that were still ready."""
+    if not ids:
+        return {}
+    wanted = bulk.values(round_.dialect, ids)
+    begun = round_.now if round_.begins else None
+    statement = statements.lease(round_.dialect)
+    return dict(round_.ask(statement, round_.lease_until, begun, int(round_.begins), wanted))

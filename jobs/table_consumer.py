@@ -1,0 +1,191 @@
+"""A queue's rows as Dramatiq's messages: marked done and claimed in the same transactions."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from queue import Empty
+
+import dramatiq
+from dramatiq.broker import Consumer, MessageProxy
+
+from hub import log, metrics
+from hub.domain.agreements import operations_scope
+from hub.storage import queue
+from hub.storage.queue import ClaimedJob
+from hub.storage.session import ScopedSession
+from jobs.context import RunningJob
+from jobs.holding import JobHolder, parts_of
+
+logger = log.get(__name__)
+_SCOPE = operations_scope("job queue")
+
+MOST_AHEAD = 128
+"""Messages a process has in hand at most, however short its jobs are."""
+SOON, LATE = 0.02, 0.1
+"""Seconds in which half of what is in hand is over: claim more at once, or less."""
+LINGER = 0.002
+"""Seconds a job that ended waits for others to be marked done with it, where others came lately."""
+
+
+class TableMessage(MessageProxy):
+    """Stands for one job, or for several of one kind and practice that are run together. It was
+    never sent, so that it needs no message inside but to be printed."""
+
+    def __init__(self, queue_name: str, jobs: list[ClaimedJob]) -> None:
+        self.failed = False
+        self._exception = None
+        self.queue_name = queue_name
+        self.actor_name = jobs[0].kind
+        self.args = tuple([job.token for job in jobs])
+        self.kwargs = {}
+        self.options = {}
+        self.message_id = self.args[0]
+
+    @property
+    def _message(self) -> dramatiq.Message[None]:  # type: ignore[override]
+        return dramatiq.Message(
+            self.queue_name, self.actor_name, self.args, self.kwargs, self.options, self.message_id
+        )
+
+
+class TableConsumer(Consumer):
+    """Claims as many jobs as there is room for; waits for the bell, or polls each second.
+
+    One transaction, a turn, marks done what ended and claims what is due. A turn comes when half of
+    what is in hand is over, so that threads have work while it is committed. How much is in hand
+    follows from how soon it is over: two messages a thread where jobs are slow.
+    """
+
+    def __init__(self, broker: JobHolder, queue_name: str, prefetch: int, timeout: int) -> None:
+        self.broker = broker
+        self.queue_name = queue_name
+        self.least = self.ahead = prefetch
+        self.timeout = timeout / 1000
+        self.ready: deque[TableMessage] = deque()
+        self.in_hand = 0
+        self.ended: list[RunningJob] = []
+        self.bell = broker.context.database.bell.waiter(queue_name)
+        self._counting = threading.Lock()
+        self._together = 0
+        self._claimed_at = 0.0
+        self._full = False
+
+    def __next__(self) -> MessageProxy | None:
+        if not self.ready:
+            self._next_turn()
+        return self.ready.popleft() if self.ready else None
+
+    def _next_turn(self) -> None:
+        """Take a turn now, or wait until there is a reason to."""
+        self.bell.clear()
+        room = 0 if self.broker.stopping else self.ahead - self.in_hand
+        wanted = 2 * room >= self.ahead
+        if not wanted and self.ended and 2 * len(self.ended) < self.ahead and self._together > 1:
+            self.bell.wait(LINGER)
+        if (wanted or self.ended) and self._turn(room if wanted else 0):
+            return
+        if not self.bell.wait(self.timeout * random.uniform(0.8, 1.0)):  # noqa: S311 - jitter
+            self._give_back_surplus()
+
+    def _turn(self, room: int) -> bool:
+        """Mark done what ended and claim for `room` messages; whether there is something to run."""
+        ended = self._take_ended()
+        context, claimed = self.broker.context, [running.claimed for running in ended]
+        lost: list[ClaimedJob] = []
+
+        def work(session: ScopedSession) -> list[ClaimedJob]:
+            lost[:] = queue.finish_held(session, claimed, now=context.now()) if claimed else []
+            return self.broker.claim(session, self.queue_name, room) if room else []
+
+        try:
+            jobs = context.database.transaction(_SCOPE, work, durable=bool(ended))
+        except Exception as error:
+            with self._counting:
+                self.ended = ended + self.ended
+            logger.warning("jobs cannot be claimed", error_type=type(error).__name__)
+            return False
+        self._let_go(ended, lost)
+        self._together = len(ended)
+        return self._hold(jobs, room)
+
+    def _take_ended(self) -> list[RunningJob]:
+        with self._counting:
+            ended, self.ended = self.ended, []
+        return ended
+
+    def _let_go(self, ended: list[RunningJob], lost: list[ClaimedJob]) -> None:
+        """Of jobs that are marked done, or whose lease was lost."""
+        self.broker.drop(*(running.claimed.token for running in ended))
+        for job in lost:
+            metrics.finishes_fenced.inc()
+            logger.warning("lease lost", job_id=job.id, kind=job.kind)
+        kinds = Counter(running.claimed.kind for running in ended)
+        kinds.subtract(job.kind for job in lost)
+        for kind, count in kinds.items():
+            metrics.jobs_ended.labels(kind, "done").inc(count)
+
+    def _hold(self, jobs: list[ClaimedJob], room: int) -> bool:
+        parts = parts_of(jobs, self.broker.together_kinds)
+        self.broker.hold(*jobs)
+        if room:
+            now = time.monotonic()
+            spent, self._claimed_at = now - self._claimed_at, now
+            if spent > LATE:
+                self.ahead = max(self.least, self.ahead // 2)
+            elif spent < SOON and self._full:
+                self.ahead = min(MOST_AHEAD, 2 * self.ahead)
+            self._full = len(parts) >= room
+        with self._counting:
+            self.in_hand += len(parts)
+        self.ready.extend(TableMessage(self.queue_name, part) for part in parts)
+        return bool(parts)
+
+    def ack(self, message: MessageProxy) -> None:
+        held = self.broker.held
+        found = [held[token] for token in message.args if token in held]
+        ended = [running for running in found if running.ended]
+        if len(ended) < len(message.args):
+            self.broker.drop(*(r.claimed.token for r in found if not r.ended))
+        with self._counting:
+            first = bool(ended) and not self.ended
+            self.ended += ended
+            self.in_hand -= 1
+            wake = first or 2 * self.in_hand <= self.ahead or 2 * len(self.ended) >= self.ahead
+        if wake and not self.bell.is_set():
+            self.bell.set()
+
+    def nack(self, message: MessageProxy) -> None:
+        self.ack(message)
+
+    def _give_back_surplus(self) -> None:
+        """Nothing ended for a second: what was claimed ahead of slow jobs is for others to run."""
+        self.ahead = self.least
+        surplus: list[MessageProxy] = []
+        while self.in_hand - len(surplus) > self.least:
+            try:
+                surplus.append(self.broker.waiting[self.queue_name].get_nowait().message)
+            except Empty:
+                break
+        self.requeue(surplus)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Give back what was claimed and not begun, without costing an attempt."""
+        given_back = [*messages, *self.ready]
+        self.ready.clear()
+        for message in given_back:
+            for token in message.args:
+                running = self.broker.held.get(token)
+                if running is not None:
+                    self.broker.give_back(running.claimed)
+                    self.broker.drop(token)
+        with self._counting:
+            self.in_hand -= len(given_back)
+
+    def close(self) -> None:
+        self.requeue([])
+        if self.ended:
+            self._turn(0)
