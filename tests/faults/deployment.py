@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import recording
-from processes import HERE, Forkserver, end, is_alive, wait_until
+from processes import HERE, Forkserver, end, ends_with_us, is_alive, wait_until
 from proxy import Proxy
 from servers import Postgresql, answers, free_port
 from shim import WHAT_WAS_WRITTEN, Shim
@@ -185,7 +185,9 @@ class Deployment:
             "seed": self.random.random(), "log": str(self.acknowledged_log), **options,
         }  # fmt: skip
         command = [sys.executable, str(HERE / "senders.py"), json.dumps(given)]
-        self._senders.append(subprocess.Popen(command, stdin=subprocess.PIPE))
+        self._senders.append(
+            subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=ends_with_us())
+        )
 
     def stop_senders(self) -> None:
         """Let each sender wait for the answer it is owed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -15,10 +16,18 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LONGEST = 90.0
+PR_SET_PDEATHSIG = 1
 
 
 class TooLong(Exception):
     """What was waited for did not happen."""
+
+
+def ends_with_us(how: signal.Signals = signal.SIGKILL) -> Callable[[], object]:
+    """For `preexec_fn`: a process that is sent this signal when the campaign ends, however it
+    does."""
+    library = ctypes.CDLL(None)
+    return lambda: library.prctl(PR_SET_PDEATHSIG, how)
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float = LONGEST) -> float:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pika
 import redis
-from processes import wait_until
+from processes import ends_with_us, wait_until
 
 
 def free_port() -> int:
@@ -88,6 +88,7 @@ class Postgresql:
                  *options],
                 user=self.user, env={**os.environ, **self.environment}, cwd="/",
                 stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=ends_with_us(signal.SIGQUIT),
             )  # fmt: skip
         wait_until(self.is_ready, "PostgreSQL's start", 60)
 
@@ -160,7 +161,7 @@ class Redis:
         self._process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
              "--appendonly", "no", "--dir", str(self.directory)],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, preexec_fn=ends_with_us(),
         )  # fmt: skip
         wait_until(lambda: answers(self.port), "Redis' start", 30)
 
@@ -215,7 +216,7 @@ class Rabbitmq:
             self._process = subprocess.Popen(
                 [str(library) if library.exists() else str(server)],
                 env={**os.environ, **given}, cwd=home, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=ends_with_us(),
             )  # fmt: skip
         wait_until(self._accepts, "RabbitMQ's start", 120)
 
