@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.config import Config
 from sqlalchemy import create_engine, select, text
 
 from hub.domain.agreements import practice_scope, unrestricted_scope
@@ -148,7 +149,9 @@ def test_a_role_that_is_not_there_is_named(backend, empty):
 def test_migrations_make_the_policies_and_functions_of_the_tables(
     backend, empty, postgresql_with_tables
 ):
-    command.upgrade(migrate._config(empty), "0028")  # a database from before there were policies
+    before = Config(attributes={"url": empty})
+    before.set_main_option("script_location", str(migrate.MIGRATIONS))
+    command.upgrade(before, "0028")  # a database from before there were policies
     migrate.upgrade(empty)
     made = []
     for url in (empty, postgresql_with_tables):
