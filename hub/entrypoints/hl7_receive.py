@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from connectors.ehr_hl7v2.master_files import acknowledge
 from connectors.ehr_hl7v2.receiving import Limits
@@ -91,6 +91,7 @@ class Receiver:
         self._intake = intake
         self._now = now
         self._committed: Committed | None = None
+        self._tasks: set[asyncio.Task[Reply]] = set()
 
     async def receive(self, frame: Frame, peer: Peer) -> Reply:
         """Answer one frame from `peer`; a positive answer follows the commit.
@@ -103,12 +104,52 @@ class Receiver:
         try:
             judgement = judge(frame, peer, self.routes())
         except Exception as error:
-            return self._not_stored(Judgement(_NOTHING, read_header(frame.content)), error)
+            return self._unjudged(frame, error)
         try:
             stored = await self._durable(self._intake.receive(self._answered(judgement)))
         except Exception as error:
             return self._not_stored(judgement, error, close)
         return await self._reply(judgement, stored, close)
+
+    def begin(self, frame: Frame, peer: Peer, answer: Callable[[Reply], None]) -> None:
+        """`receive` from a callback of the event loop: `answer` is called with the reply, now or in
+        a later callback. Only what waits for more than its commit takes a task.
+        """
+        if not frame.fault and is_batch(frame.content):
+            self._in_task(self.receive_batch(read_batch(frame.content), peer), answer)
+            return
+        close = frame.fault == "too_large"
+        try:
+            judgement = judge(frame, peer, self.routes())
+        except Exception as error:
+            answer(self._unjudged(frame, error))
+            return
+
+        def told(stored: Stored, error: BaseException | None) -> None:
+            if error is not None:
+                answer(self._not_stored(judgement, error, close))
+            elif judgement.waits_for_processing:
+                self._in_task(self._reply(judgement, stored, close), answer)
+            else:
+                answer(self._reply_now(judgement, stored, close))
+
+        try:
+            future = self._intake.receive(self._answered(judgement))
+        except Exception as error:
+            answer(self._not_stored(judgement, error, close))
+        else:
+            self._commits().then(future, told)
+
+    def _in_task(self, reply: Coroutine[Any, Any, Reply], answer: Callable[[Reply], None]) -> None:
+        task = asyncio.get_running_loop().create_task(reply)
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[Reply]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled():
+                answer(task.result())
+
+        task.add_done_callback(done)
 
     async def receive_batch(self, batch: Batch, peer: Peer) -> Reply:
         """All messages of a frame in one commit, with an answer for each."""
@@ -177,16 +218,22 @@ class Receiver:
         return arrival
 
     async def _durable(self, future: Future[T]) -> T:
+        return await self._commits().wait(future)
+
+    def _commits(self) -> Committed:
         if self._committed is None:
-            self._committed = Committed(asyncio.get_running_loop())
-        return await self._committed.wait(future, STORE_TIMEOUT)
+            self._committed = Committed(asyncio.get_running_loop(), STORE_TIMEOUT)
+        return self._committed
 
     async def _reply(self, judgement: Judgement, stored: Stored, close: bool = False) -> Reply:
+        if judgement.waits_for_processing and not stored.conflict:
+            stored.answer = await self._after_processing(judgement, stored.inbox_id)
+        return self._reply_now(judgement, stored, close)
+
+    def _reply_now(self, judgement: Judgement, stored: Stored, close: bool = False) -> Reply:
         answer = stored.answer
         if stored.conflict and not judgement.silent:
             answer = _acknowledge(judgement, _REUSED, self._now())
-        elif judgement.waits_for_processing:
-            answer = await self._after_processing(judgement, stored.inbox_id)
         source = "" if judgement.silent else judgement.arrival.source
         return Reply(answer, close, commit_block=judgement.wants_commit_block, source=source)
 
@@ -232,7 +279,10 @@ class Receiver:
             _log.error("hl7_routes_unreadable", error_type=type(error).__name__)
             return Routes(())
 
-    def _not_stored(self, judgement: Judgement, error: Exception, close: bool = False) -> Reply:
+    def _unjudged(self, frame: Frame, error: Exception) -> Reply:
+        return self._not_stored(Judgement(_NOTHING, read_header(frame.content)), error)
+
+    def _not_stored(self, judgement: Judgement, error: BaseException, close: bool = False) -> Reply:
         """Whatever kept a message from being stored, the one honest answer is that it was not.
 
         Where the sender wants no answer, ending the connection is the only one there is.

@@ -11,15 +11,12 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from connectors.sdk.hl7v2.framing import wrap
 from hub import log, metrics
 from hub.entrypoints.hl7_routes import Peer, is_within
 from hub.entrypoints.mllp_tls import names_of
 from hub.entrypoints.proxy_protocol import NoProxyHeader, read_origin
 
-_READ_SIZE = 64 * 1024
 _BACKLOG = 512
 _REMARK_SECONDS = 60.0
 
@@ -40,31 +37,6 @@ class Closures(Counter[str]):
         if now - self._remarked.get(reason, -_REMARK_SECONDS) >= _REMARK_SECONDS:
             self._remarked[reason] = now
             _log.warning("mllp_closed", reason=reason, peer=peer, count=self[reason])
-
-
-_MOST_UNSENT = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Streams:
-    """A peer's connection, ready for frames. `write_seconds` is how long one may take to leave."""
-
-    peer: Peer
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    write_seconds: float = 30.0
-
-    async def send(self, content: bytes) -> None:
-        """Write one frame; raises OSError or TimeoutError where that failed."""
-        await self.write(wrap(content))
-
-    async def write(self, data: bytes) -> None:
-        if self.writer.is_closing():
-            raise ConnectionError("the connection is closing")
-        self.writer.write(data)
-        # Waiting costs a task; there is nothing to wait for while the peer takes what it is sent.
-        if self.writer.transport.get_write_buffer_size() > _MOST_UNSENT:
-            await asyncio.wait_for(self.writer.drain(), self.write_seconds)
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
@@ -114,7 +86,7 @@ async def accept_from(
 
 
 class Door:
-    """Turns an accepted socket into the streams of a known peer.
+    """Turns an accepted socket into the connection of a known peer.
 
     `tls` gives the context of the next connection; `proxies` are the networks whose connections
     begin with a PROXY header and speak for the address in it; nobody else's header is believed.
@@ -127,9 +99,7 @@ class Door:
         proxies: tuple[str, ...],
         closures: Closures,
         seconds: float,
-        write_seconds: float,
     ) -> None:
-        self._write_seconds = write_seconds
         self._tls = tls
         self._proxies = proxies
         self._closures = closures
@@ -145,27 +115,28 @@ class Door:
             self._closures.note("no_proxy_header", address)
             return None
 
-    async def open(self, connection: socket.socket, address: str) -> Streams | None:
-        """The streams, after the TLS handshake where TLS is on; None where that failed."""
+    async def open(
+        self, connection: socket.socket, address: str, protocol: asyncio.Protocol
+    ) -> Peer | None:
+        """Give the socket to `protocol`, after the TLS handshake where TLS is on; None where that
+        failed."""
         _tune(connection)
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_READ_SIZE, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         context = self._tls() if self._tls else None
-        limit = self._seconds if context else None
         try:
-            transport, _ = await loop.connect_accepted_socket(
-                lambda: protocol, connection, ssl=context, ssl_handshake_timeout=limit
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol,
+                connection,
+                ssl=context,
+                ssl_handshake_timeout=self._seconds if context else None,
             )
         except (OSError, TimeoutError):
             self._closures.note("tls_refused" if context else "lost", address)
             return None
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        return Streams(Peer(address, _certificate(writer)), reader, writer, self._write_seconds)
+        return Peer(address, _certificate(transport))
 
 
-def _certificate(writer: asyncio.StreamWriter) -> frozenset[str]:
-    tls = writer.get_extra_info("ssl_object")
+def _certificate(transport: asyncio.BaseTransport) -> frozenset[str]:
+    tls = transport.get_extra_info("ssl_object")
     if tls is None:
         return frozenset()
     return names_of(tls.getpeercert(), tls.getpeercert(binary_form=True))

@@ -59,6 +59,8 @@ class Framer:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes of the stream; return the blocks they complete, in order."""
+        if not self._inside and not self._buffer and self._is_one_block(data):
+            return [self._emit(bytes(data[1:-2]), "", len(data) - 3)]
         self._buffer += data
         frames: list[Frame] = []
         while (frame := self._next()) is not None:
@@ -84,6 +86,17 @@ class Framer:
         if self._skipped:
             return self._finish_giant(0)
         return self._finish(len(self._buffer), len(self._buffer), fault="cut_off")
+
+    def _is_one_block(self, data: bytes) -> bool:
+        """Whether the bytes are one whole block, as nearly always."""
+        last = len(data) - 2
+        return (
+            0 < last <= self._cap
+            and data[0] == START
+            and data.find(END) == last
+            and data[last + 1] == CR
+            and data.find(START, 1) < 0
+        )
 
     def _next(self) -> Frame | None:
         if not self._inside and not self._find_start():

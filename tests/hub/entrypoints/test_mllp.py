@@ -27,7 +27,8 @@ from connectors.sdk.hl7v2.client import MllpClient
 from connectors.sdk.hl7v2.framing import Framer, wrap
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
-from hub.entrypoints.mllp import DEFAULT_LIMITS, MllpLimits, MllpServer, MllpThread
+from hub.entrypoints.mllp import DEFAULT_LIMITS, MllpServer, MllpThread
+from hub.entrypoints.mllp_limits import MllpLimits
 from hub.services.intake import Arrival, Stored
 
 QUICK = MllpLimits(first_frame=0.5, inside_frame=0.2, end_block=0.05)

@@ -12,7 +12,7 @@ import pytest
 from connectors.ehr_hl7v2.receiving import LARGEST_FRAME, Limits, Receiving
 from connectors.sdk.hl7v2.framing import wrap
 from hub.entrypoints.hl7_routes import Peer, Routes
-from hub.entrypoints.mllp import MllpLimits
+from hub.entrypoints.mllp_limits import MllpLimits
 
 Make = Callable[..., Any]
 MEGABYTE = 1024 * 1024
