@@ -1,7 +1,7 @@
 """Limits on structure, checked by counting delimiters before anything is split.
 
-Totals are compared first (one pass of `bytes.count` each); fields are walked only in a segment
-whose own total exceeds a limit.
+Only segments long enough to exceed a limit are counted (one pass of `bytes.count` each), and fields
+are walked only in a segment whose own total exceeds one.
 """
 
 from __future__ import annotations
@@ -36,38 +36,43 @@ def exceeded(content: bytes, delimiters: Delimiters, caps: Caps = DEFAULT_CAPS) 
     lines = content.count(b"\r") + content.count(b"\n")
     if lines >= caps.segments and _segments(content) > caps.segments:
         return _fault("", f"The message has more than {caps.segments} segments.")
-    field, count = delimiters.field_byte, content.count
-    in_doubt: list[tuple[bytes, int, str]] = []
-    if count(field) > caps.fields:
-        in_doubt.append((field, caps.fields + 1, "fields"))
-    if count(delimiters.repetition_byte) >= caps.repetitions:
-        in_doubt.append((delimiters.repetition_byte, caps.repetitions, "repetitions"))
-    if count(delimiters.component_byte) >= caps.components:
-        in_doubt.append((delimiters.component_byte, caps.components, "components"))
-    part = delimiters.subcomponent_byte
-    if part and count(part) >= caps.subcomponents:
-        in_doubt.append((part, caps.subcomponents, "subcomponents"))
-    return _walk(content, field, in_doubt) if in_doubt else None
+    if b"\n" in content:
+        content = content.replace(b"\n", b"\r")
+    # Nothing but a long line can hold too many of anything, and most lines are short.
+    components, subcomponents = caps.components, caps.subcomponents
+    shortest = min(caps.fields, caps.repetitions, components, subcomponents)
+    component, subcomponent = delimiters.component_byte, delimiters.subcomponent_byte
+    for line in content.split(b"\r"):
+        if (size := len(line)) < shortest:
+            continue
+        in_doubt = (
+            size >= min(caps.fields, caps.repetitions)
+            or line.count(component) >= components
+            or (subcomponent and line.count(subcomponent) >= subcomponents)
+        )
+        if in_doubt and (fault := _long(line, delimiters, caps)):
+            return fault
+    return None
 
 
 def _segments(content: bytes) -> int:
     return sum(1 for line in content.replace(b"\n", b"\r").split(b"\r") if line)
 
 
-def _walk(content: bytes, field: bytes, marks: list[tuple[bytes, int, str]]) -> Fault | None:
-    if b"\n" in content:
-        content = content.replace(b"\n", b"\r")
-    shortest = min(most for _, most, _ in marks)
-    for line in content.split(b"\r"):
-        if len(line) < shortest:
+def _long(line: bytes, delimiters: Delimiters, caps: Caps) -> Fault | None:
+    """The first limit a segment exceeds; fields are walked only where its total does."""
+    field, count = delimiters.field_byte, line.count
+    if count(field) > caps.fields:
+        return _fault(_name(line), f"A segment has more than {caps.fields} fields.")
+    for mark, most, kind in (
+        (delimiters.repetition_byte, caps.repetitions, "repetitions"),
+        (delimiters.component_byte, caps.components, "components"),
+        (delimiters.subcomponent_byte, caps.subcomponents, "subcomponents"),
+    ):
+        if not mark or count(mark) < most:
             continue
-        for mark, most, kind in marks:
-            if line.count(mark) < most:
-                continue
-            if kind == "fields":
-                return _fault(_name(line), f"A segment has more than {most - 1} fields.")
-            if any(part.count(mark) >= most for part in line.split(field)):
-                return _fault(_name(line), f"A field has more than {most} {kind}.")
+        if any(part.count(mark) >= most for part in line.split(field)):
+            return _fault(_name(line), f"A field has more than {most} {kind}.")
     return None
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 
 from connectors.sdk.hl7v2.caps import DEFAULT_CAPS, Caps, exceeded
 from connectors.sdk.hl7v2.charsets import decode
@@ -23,6 +24,7 @@ from connectors.sdk.hl7v2.paths import Path, parse_path
 from hub.domain.records import Issue
 
 NULL = '""'
+_ID, _AFTER_ID = itemgetter(slice(3)), itemgetter(slice(3, 4))
 _SEPARATOR_FIRST = frozenset({"MSH", "FHS", "BHS"})
 # A line feed alone ends a segment only where a segment or another line end follows; elsewhere it is
 # text some senders leave unescaped.
@@ -213,9 +215,9 @@ class Message:
         """The segment id of every line, in order; empty for a blank line."""
         if self._names is None:
             lines, field = self._lines, self.delimiters.field
-            names = [line[:3] for line in lines]
+            names = list(map(_ID, lines))
             # Ids of three capital letters or digits, as nearly always, need no closer look.
-            usual = {line[3:4] for line in lines} <= {field, ""} and "".join(names).isupper()
+            usual = {*map(_AFTER_ID, lines)} <= {field, ""} and "".join(names).isupper()
             self._names = names if usual else [segment_id(line, field) for line in lines]
         return self._names
 
