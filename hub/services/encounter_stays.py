@@ -22,11 +22,17 @@ _TAKES_BACK: dict[str, str] = {
 
 
 def note(
-    session: ScopedSession, encounter: EncounterRow, said: Encounter, moment: datetime
+    session: ScopedSession,
+    encounter: EncounterRow,
+    said: Encounter,
+    moment: datetime,
+    *,
+    is_new: bool = False,
 ) -> None:
-    """Enter what a message said at `moment` (aware); the same again enters nothing."""
-    session.flush()
-    rows = list(store.stays(session, encounter.practice_id, encounter.id))
+    """Enter what a message said at `moment` (aware); the same again enters nothing. `is_new`: the
+    visit is not stored yet."""
+    held = () if is_new else store.stays(session, encounter.practice_id, encounter.id)
+    rows = list(held)
     taken_back = _TAKES_BACK.get(said.movement or "")
     if taken_back:
         _take_back(rows, taken_back, said)

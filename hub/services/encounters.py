@@ -59,6 +59,7 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
         return outcome
     patient_id = patients.resolve(session, context, encounter.patient)
     status = "cancelled" if record.op == "delete" else encounter.status
+    is_new = row is None
     if row is None:
         row = _new(context, record, encounter)
     else:
@@ -68,19 +69,24 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     stamp(row, context, record, content)
     session.add(row)
     if encounter.diagnoses is not None:
-        _diagnose(session, row, encounter.diagnoses, moment)
+        _diagnose(session, row, encounter.diagnoses, moment, is_new=is_new)
     if encounter.prior_visit_number:
         _continue(session, context, row, encounter.prior_visit_number, moment)
     if row.status not in {"planned", "cancelled"}:
         begins = encounter.starts_at if outcome is Outcome.CREATED else None
-        encounter_stays.note(session, row, encounter, min(moment, begins or moment))
+        moment = min(moment, begins or moment)
+        encounter_stays.note(session, row, encounter, moment, is_new=is_new)
     return outcome
 
 
 def _diagnose(
-    session: ScopedSession, row: EncounterRow, stated: Sequence[Diagnosis], moment: datetime
+    session: ScopedSession,
+    row: EncounterRow,
+    stated: Sequence[Diagnosis],
+    moment: datetime,
+    *,
+    is_new: bool,
 ) -> None:
-    session.flush()
     replace_list(
         session,
         DiagnosisRow,
@@ -97,6 +103,7 @@ def _diagnose(
             }
             for one in stated
         ],
+        none_held=is_new,
     )
 
 

@@ -30,7 +30,7 @@ def apply_details(session: ScopedSession, context: ApplyContext, record: Record)
     content = content_hash(details)
     if row.details_hash == content:
         return Outcome.UNCHANGED
-    none_held = not row.details_hash and store.is_new(session, row)
+    none_held = not row.details_hash and store.is_new(session, row.practice_id, row.id)
     row.details_hash = content
     owner = {"practice_id": row.practice_id, "patient_id": row.id}
     changed = [

@@ -273,11 +273,7 @@ def _learn(
     identifiers: Iterable[Identifier],
     holders: Sequence[Holder],
 ) -> None:
-    """Add the identifiers that nobody holds yet; those of another patient stay there.
-
-    The patient's row goes first, since no relationship tells the session of the foreign key.
-    """
-    session.flush()
+    """Add the identifiers that nobody holds yet; those of another patient stay there."""
     new = [
         identifier
         for identifier in usable(identifiers)

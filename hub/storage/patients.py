@@ -87,19 +87,22 @@ def find_holders(
 
 
 def get(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
-    """A patient that is known to exist."""
+    """A patient that is known to exist, added in this transaction or before."""
+    added: Patient | None = session.info.get(_NEW, {}).get((practice_id, patient_id))
+    if added is not None and added in session:
+        return added
     return session.get_one(Patient, (practice_id, patient_id))
 
 
 def add(session: ScopedSession, patient: Patient) -> None:
     """Add a patient, whose id is given."""
     session.add(patient)
-    session.info.setdefault(_NEW, set()).add((patient.practice_id, patient.id))
+    session.info.setdefault(_NEW, {})[patient.practice_id, patient.id] = patient
 
 
-def is_new(session: ScopedSession, patient: Patient) -> bool:
+def is_new(session: ScopedSession, practice_id: str, patient_id: str) -> bool:
     """Added in this transaction, and no merge gave rows to it."""
-    return (patient.practice_id, patient.id) in session.info.get(_NEW, ())
+    return (practice_id, patient_id) in session.info.get(_NEW, ())
 
 
 def live(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
@@ -194,7 +197,7 @@ def _move(
     only: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, list[str]]:
     """Give rows of one patient to another (`only`: those ids by table); returns what was moved."""
-    session.info.get(_NEW, set()).discard((practice_id, to_id))
+    session.info.get(_NEW, {}).pop((practice_id, to_id), None)
     moved = {}
     for table in OF_A_PATIENT:
         held = select(table.id).where(table.practice_id == practice_id, table.patient_id == from_id)

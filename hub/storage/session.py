@@ -32,6 +32,7 @@ from hub.errors import BadSetting, Forbidden
 from hub.storage import envelopes
 from hub.storage.audit_writer import AuditWriter
 from hub.storage.doorbell import Doorbell
+from hub.storage.flush_order import follow_foreign_keys
 from hub.storage.gathering import Gathering
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.reads.driver import text_reads
@@ -115,6 +116,9 @@ def _criteria_by_table(scope: Scope) -> Iterator[Any]:
             allowed = sorted(scope.practices(table.domain))
             clause = table.practice_id.in_(allowed) if allowed else false()
             yield with_loader_criteria(table, clause, include_aliases=True)
+
+
+follow_foreign_keys(ScopedSession)
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")
