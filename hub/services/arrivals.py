@@ -20,7 +20,7 @@ from hub.storage.crypto import Crypto
 from hub.storage.inbox import Key
 from hub.storage.outbox import Outgoing
 from hub.storage.session import ScopedSession
-from hub.storage.tables import InboundMessage, new_id
+from hub.storage.tables import InboundMessage, new_ordered_id
 
 State = Literal["received", "ignored", "quarantined", "refused"]
 
@@ -126,7 +126,7 @@ def store(
             entry = Keyed(replace(entry.arrival, headers=marked), entry.digest)
         if not conflict:
             entry = Keyed(_in_order(session, entry.arrival, now), entry.digest)
-        inbox_id = new_id()
+        inbox_id = new_ordered_id()
         new.append((entry, inbox_id, conflict))
         answer = entry.arrival.answer
         outcomes[number] = Stored(inbox_id, duplicate=False, conflict=conflict, answer=answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -31,8 +32,19 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 
 def new_id() -> str:
     """A random identifier: 36 characters, never sequential, says nothing about its row."""
-    digits = bytearray(random_bytes(16))
-    digits[6], digits[8] = digits[6] & 0x0F | 0x40, digits[8] & 0x3F | 0x80  # RFC 9562 §5.4
+    return _uuid(bytearray(random_bytes(16)), 4)
+
+
+def new_ordered_id() -> str:
+    """An identifier like `new_id`, for rows that come by the thousand and say when they came: it
+    begins with the time, so that neighbours in time are neighbours in every index."""
+    milliseconds = time.time_ns() // 1_000_000
+    return _uuid(bytearray(milliseconds.to_bytes(6) + random_bytes(10)), 7)
+
+
+def _uuid(digits: bytearray, version: int) -> str:
+    """RFC 9562 §5.4 and §5.7: the version and the variant among bits that are otherwise given."""
+    digits[6], digits[8] = digits[6] & 0x0F | version << 4, digits[8] & 0x3F | 0x80
     text = digits.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

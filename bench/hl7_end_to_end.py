@@ -1,0 +1,105 @@
+"""From a frame to applied records: what a message costs a core from its first byte to its last row,
+and what it costs with other libraries and one row of a patient."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.sdk.hl7v2.framing import Framer, wrap
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.hl7_receive import Receiver
+from hub.entrypoints.hl7_routes import Peer, Routes
+from hub.services.intake import Intake
+from hub.settings import Settings
+from hub.storage import queue
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import Base, Connection, Practice
+from jobs.context import JobContext
+from jobs.worker import JobWorker
+
+_SCOPE = unrestricted_scope("bench")
+_PEER = Peer("127.0.0.1")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def opened(url: str) -> Database:
+    """An empty database with the one connection of the routes."""
+    database = Database(url)
+    with database.write_engine.begin() as connection:
+        Base.metadata.create_all(connection)
+
+    def seed(session: ScopedSession) -> None:
+        session.add(Practice(id="p", name="p", zone="America/Chicago", created_at=now()))
+        config = {"zone": "America/Chicago"}
+        session.add(
+            Connection(
+                id="c", name="EHR", connector_id="ehr_hl7v2", config=config, created_at=now()
+            )
+        )
+
+    database.transaction(_SCOPE, seed)
+    return database
+
+
+async def received(database: Database, routes: Routes, contents: list[bytes]) -> None:
+    """Every message acknowledged, as 64 connections would send them."""
+    receiver = Receiver(Intake(database, Crypto(bytes(range(32))), now), lambda: routes, now)
+    left = iter(contents)
+
+    async def connection() -> None:
+        framer = Framer()
+        for content in left:
+            (frame,) = framer.feed(wrap(content))
+            assert b"MSA|AA|" in (await receiver.receive(frame, _PEER)).ack
+
+    await asyncio.gather(*(connection() for _ in range(64)))
+
+
+def applied(database: Database, directory: Path) -> None:
+    """Everything received is read and applied by a worker of this process."""
+    settings = Settings(data_dir=directory, worker_threads=2)
+    context = JobContext(database, Crypto(bytes(range(32))), settings, now)
+    worker = JobWorker(context, run_schedules=False)
+    worker.start()
+    while _left(database):
+        time.sleep(0.02)
+    worker.stop()
+
+
+def _left(database: Database) -> int:
+    with database.read(_SCOPE) as session:
+        return queue.due_count(session, now=now())
+
+
+def rival(directory: Path, name: str, read: Callable[[bytes], list[Any]]) -> Callable[..., None]:
+    """What a first own receiver does: read the values, insert one row, commit, acknowledge."""
+    database = sqlite3.connect(directory / f"{name}.db")
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    columns = ", ".join(f"value{number}" for number in range(15))
+    database.execute(f"CREATE TABLE patient ({columns})")
+
+    def each(contents: list[bytes]) -> None:
+        marks = ", ".join("?" * 15)
+        for content in contents:
+            database.execute(f"INSERT INTO patient VALUES ({marks})", read(content))
+            database.commit()
+
+    return each
+
+
+def cpu_each(count: int, work: Callable[[], Any]) -> float:
+    """Microseconds of CPU of this process, all threads, per message."""
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) / count * 1e6
