@@ -87,7 +87,7 @@ class MllpConnection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         if self._sent is not None and not self._sent.done():
-            self._sent.set_exception(ConnectionError("the connection is lost"))
+            self._sent.set_result(None)
         self._closed.set()
 
     def pause_writing(self) -> None:
@@ -132,6 +132,8 @@ class MllpConnection(asyncio.Protocol):
         self.transport.write(wrap(content))
         if self._sent is not None:
             await asyncio.wait_for(asyncio.shield(self._sent), self._limits.write)
+            if self.transport.is_closing():
+                raise ConnectionError("the connection is lost")
 
     # From frame to frame.
 
