@@ -11,10 +11,12 @@ from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.orm import Mapper, Session, object_mapper
-from sqlalchemy.orm.unitofwork import UOWTransaction, _SaveUpdateAll
+from sqlalchemy.orm import Mapper, Session, object_mapper, unitofwork
+from sqlalchemy.orm.unitofwork import UOWTransaction
 
 from hub.storage.tables import Base
+
+_WRITING: Any = unitofwork._SaveUpdateAll
 
 
 def follow_foreign_keys(sessions: type[Session]) -> None:
@@ -29,7 +31,7 @@ def _order(session: Session, flush: UOWTransaction, _: object) -> None:
     mappers |= {object_mapper(row) for row in session.dirty}
     places = _places()
     written = [
-        _SaveUpdateAll(flush, mapper)
+        _WRITING(flush, mapper)
         for mapper in sorted(mappers, key=lambda mapper: places[mapper.local_table])
     ]
     flush.dependencies.update(pairwise(written))
