@@ -20,7 +20,8 @@ from hub.storage.crypto import Crypto
 from hub.storage.inbox import Key
 from hub.storage.outbox import Outgoing
 from hub.storage.session import ScopedSession
-from hub.storage.tables import InboundMessage, new_ordered_id
+from hub.storage.tables import InboundMessage
+from hub.storage.tables.base import new_ordered_id
 
 State = Literal["received", "ignored", "quarantined", "refused"]
 
