@@ -111,7 +111,7 @@ class Receiver:
             return self._not_stored(judgement, error, close)
         return await self._reply(judgement, stored, close)
 
-    def begin(self, frame: Frame, peer: Peer, answer: Callable[[Reply], None]) -> None:
+    def answer(self, frame: Frame, peer: Peer, answer: Callable[[Reply], None]) -> None:
         """`receive` from a callback of the event loop: `answer` is called with the reply, now or in
         a later callback. Only what waits for more than its commit takes a task.
         """

@@ -110,7 +110,7 @@ class MllpConnection(asyncio.Protocol):
         self._peer, self._places = peer, places
         self._sender_limits = self._receiver.limits(peer)
         self._framer = Framer(self._sender_limits.frame_bytes)
-        self._patience.begin()
+        self._patience.start()
         self._frames.extend(self._framer.feed(self._unheard))
         self._unheard = b""
         self._advance()
@@ -204,7 +204,7 @@ class MllpConnection(asyncio.Protocol):
         self._room.take(len(frame.content), partial(self._receive, frame))
 
     def _receive(self, frame: Frame) -> None:
-        self._receiver.begin(frame, self._peer, partial(self._answer, frame))
+        self._receiver.answer(frame, self._peer, partial(self._answer, frame))
 
     def _answer(self, frame: Frame, reply: Reply) -> None:
         """Send what is to be said to a frame that is dealt with, and go on."""

@@ -41,7 +41,7 @@ class Patience:
     began: float = field(default=0.0)
     frame_began: float | None = None
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.began = self.now()
 
     def left(self, framer: Framer) -> float | None:
