@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.orm import Mapper, Session, object_mapper, unitofwork
+from sqlalchemy.orm import Mapper, object_mapper, unitofwork
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
 from hub.storage.tables import Base
@@ -19,12 +19,12 @@ from hub.storage.tables import Base
 _WRITING: Any = unitofwork._SaveUpdateAll
 
 
-def follow_foreign_keys(sessions: type[Session]) -> None:
+def follow_foreign_keys(sessions: type[Any]) -> None:
     """Have sessions of a class write in that order."""
     event.listen(sessions, "before_flush", _order)
 
 
-def _order(session: Session, flush: UOWTransaction, _: object) -> None:
+def _order(session: Any, flush: UOWTransaction, _: object) -> None:
     mappers: set[Mapper[Any]] = {object_mapper(row) for row in session.new}
     if not mappers:
         return
