@@ -127,7 +127,7 @@ def store(
             entry = Keyed(replace(entry.arrival, headers=marked), entry.digest)
         if not conflict:
             entry = Keyed(_in_order(session, entry.arrival, now), entry.digest)
-        inbox_id = new_ordered_id()
+        inbox_id = new_ordered_id(now)
         new.append((entry, inbox_id, conflict))
         answer = entry.arrival.answer
         outcomes[number] = Stored(inbox_id, duplicate=False, conflict=conflict, answer=answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -35,10 +34,10 @@ def new_id() -> str:
     return _uuid(bytearray(random_bytes(16)), 4)
 
 
-def new_ordered_id() -> str:
+def new_ordered_id(now: datetime) -> str:
     """An identifier like `new_id`, for rows that come by the thousand and say when they came: it
     begins with the time, so that neighbours in time are neighbours in every index."""
-    milliseconds = time.time_ns() // 1_000_000
+    milliseconds = int(now.timestamp() * 1000)
     return _uuid(bytearray(milliseconds.to_bytes(6) + random_bytes(10)), 7)
 
 
