@@ -14,6 +14,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -275,6 +276,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="hub-faults-"))
     chosen = pairs(options)
     campaign = Campaign(directory, tuple({where for _, where in chosen}), scale)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended
     began, number = time.monotonic(), 0
     try:
         while True:
