@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +16,10 @@ from hub.auth.credentials import principal_of
 from hub.auth.documents import add_document, client_named, documents_of, remove_document
 from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Purpose, operations_scope
-from hub.entrypoints.cli.common import AsJson, opened
+from hub.entrypoints.cli.common import AsJson, opened, operator
 from hub.entrypoints.hub import Hub
 from hub.errors import Rejected
+from hub.services.operators import record
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client
 from schema.context import Context
@@ -81,13 +83,15 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take a document away; the credential's next request with it is refused."""
+    digest = document.removeprefix(PREFIX)
     with opened() as hub:
-        hub.database.transaction(
-            _SCOPE,
-            lambda session: remove_document(
-                session, client_named(session, client), document.removeprefix(PREFIX)
-            ),
-        )
+
+        def work(session: ScopedSession) -> None:
+            owner = client_named(session, client)
+            remove_document(session, owner, digest)
+            _record(session, hub, "remove", owner, [digest])
+
+        hub.database.transaction(_SCOPE, work)
     typer.echo(json.dumps({"removed": document}) if as_json else f"Removed {document}.")
 
 
@@ -153,7 +157,24 @@ def _add_all(
             cost=document.cost,
             now=hub.now(),
         )
+    _record(session, hub, "add", client, [each.digest for each in documents])
     return [_shown(each.name, each.digest, purpose.value, each.cost) for each in documents]
+
+
+def _record(
+    session: ScopedSession, hub: Hub, act: str, client: Client, digests: Sequence[str]
+) -> None:
+    record(
+        session,
+        operator(),
+        action="write",
+        operation=f"client documents {act} {' '.join(PREFIX + each for each in digests)}",
+        entity="ClientDocument",
+        count=len(digests),
+        practice_ids=[client.practice_id],
+        reason=client.name,
+        now=hub.now(),
+    )
 
 
 def _purpose(client: Client, stated: str | None) -> Purpose:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.cli.common import opened
 from hub.entrypoints.cli.main import commands
 from hub.errors import Forbidden, HubError, Rejected
 from hub.storage.reads.explain import TableAccess
+from hub.storage.tables import AuditEvent
 
 PATIENTS = "query Patients($first: Int) { patients(first: $first) { nodes { id familyName } } }"
 
@@ -31,6 +35,9 @@ class Command:
         result = self(*arguments, "--json")
         assert result.exit_code == 0, result.exception
         return json.loads(result.stdout)
+
+    def hub(self) -> Any:
+        return opened()
 
     def file(self, text: str, name: str = "patients.graphql") -> str:
         path = self._folder / name
@@ -64,6 +71,12 @@ def test_a_document_is_added_with_its_digest_cost_and_purpose_and_removed(
     assert command.json("client", "documents", "list", "board")["documents"] == []
     again = command("client", "documents", "remove", "board", expected["id"])
     assert isinstance(again.exception, HubError)
+    with command.hub() as hub, hub.database.read(unrestricted_scope("test")) as session:
+        events = session.scalars(select(AuditEvent).order_by(AuditEvent.sequence)).all()
+    assert [(event.operation, event.entities, event.reason) for event in events[-2:]] == [
+        (f"client documents add {expected['id']}", {"ClientDocument": 1}, "board"),
+        (f"client documents remove {expected['id']}", {"ClientDocument": 1}, "board"),
+    ]
 
 
 @pytest.mark.parametrize(
