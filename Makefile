@@ -8,6 +8,8 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests that wait for processes and servers leave room for one worker more than there are cores.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 .PHONY: setup demo test check bench faults docs lock
 
@@ -25,7 +27,7 @@ demo: setup
 	@$(BIN)/mso-hub demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

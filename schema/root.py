@@ -169,7 +169,12 @@ class HubSchema:
         return self.strawberry.as_str() + "\n"
 
 
-@lru_cache(maxsize=2)
 def hub_schema(federation: bool = False) -> HubSchema:
     """The schema of this program, built once; with `federation` also as a subgraph."""
+    return _built(federation)
+
+
+@lru_cache(maxsize=2)
+def _built(federation: bool) -> HubSchema:
+    """Kept by one form of its argument: a default and a keyword would be two schemas."""
     return HubSchema(federation=federation)

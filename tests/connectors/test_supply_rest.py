@@ -529,7 +529,7 @@ def test_a_vendor_gives_back_what_it_asked_too_much_and_bids_when_invited() -> N
     assert (credited.invoice, credited.total) == (invoiced.document, extra)
     assert extra > 0
     assert (bid.invitation, len(bid.lines)) == ("inv-1", lines)
-    assert lines == 6
+    assert lines == 7
     check_bid(bid)
 
 

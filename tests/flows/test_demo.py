@@ -126,20 +126,20 @@ def test_a_killed_demonstration_loses_nothing_acknowledged_and_places_no_order_t
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "vendors" / "ehr-acknowledged.log"
-    kill_when(tmp_path, 6, lambda: log.exists() and len(log.read_text().splitlines()) > 60)
+    kill_when(tmp_path, 3, lambda: log.exists() and len(log.read_text().splitlines()) > 60)
     kill_when(
         tmp_path,
-        6,
+        3,
         lambda: (
             count(tmp_path, "SELECT count(*) FROM purchase_orders WHERE send_state = 'sent'") > 0
         ),
     )
     kill_when(
         tmp_path,
-        6,
+        3,
         lambda: count(tmp_path, "SELECT count(*) FROM order_documents") > 2,
     )
-    summary = run(tmp_path, practices=6)
+    summary = run(tmp_path, practices=3)
     acknowledged = set(log.read_text().split())
     stored = {
         row[0] for row in rows(tmp_path, "SELECT control_id FROM inbox WHERE state = 'processed'")

@@ -235,8 +235,8 @@ MUTANTS = [
     Mutant(
         "figures of one large practice",
         select,
-        "func.max(weight) * LARGEST_SHARE <= func.sum(weight),",
-        "func.max(weight) <= func.sum(weight),",
+        "func.max(weight) * LARGEST_SHARE <= func.sum(weight)",
+        "func.max(weight) <= func.sum(weight)",
     ),
     Mutant(
         "figures of a practice outside the agreements",
