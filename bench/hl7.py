@@ -18,8 +18,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,10 +43,10 @@ from hub.entrypoints.hl7_judging import judge
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
 from hub.entrypoints.mllp import MllpServer, MllpThread
-from hub.services.intake import Arrival, Stored
 
 sys.path.append(str(HERE))
-from hl7_end_to_end import applied, cpu_each, opened, received, rival
+from hl7_end_to_end import applied, cpu_each, received, rival
+from hub_parts import NoStore, opened
 
 hl7 = importlib.import_module("hl7")
 
@@ -187,18 +187,6 @@ def refuse(content: bytes) -> None:
     fault = judge(Framer().feed(wrap(content))[0], PEER, ROUTES).fault
     assert fault is not None
     assert fault.code == 207
-
-
-class NoStore:
-    """Accepts at once, to time the listener alone."""
-
-    def receive(self, arrival: Arrival) -> Future[Stored]:
-        future: Future[Stored] = Future()
-        future.set_result(Stored("x", False, False, arrival.answer))
-        return future
-
-    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
-        raise NotImplementedError("no batches here")
 
 
 def listener_rate(connections: int, seconds: float) -> float:

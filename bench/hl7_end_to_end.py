@@ -7,53 +7,24 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hub_parts import CRYPTO, SCOPE, now
 from sqlalchemy import func, select
 
 from connectors.sdk.hl7v2.framing import Framer, wrap
-from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import JobState
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Peer, Routes
 from hub.services.intake import Intake
 from hub.settings import Settings
-from hub.storage.crypto import Crypto
-from hub.storage.envelopes import LABEL
-from hub.storage.session import Database, ScopedSession
-from hub.storage.tables import Base, Connection, JobRow, Practice
+from hub.storage.session import Database
+from hub.storage.tables import JobRow
 from jobs.context import JobContext
 from jobs.worker import JobWorker
 
-_SCOPE = unrestricted_scope("bench")
 _PEER = Peer("127.0.0.1")
-CRYPTO = Crypto(bytes(range(32)))
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def opened(url: str) -> Database:
-    """An empty database with the one connection of the routes."""
-    database = Database(url)
-    database.envelopes.use(CRYPTO.subkey(LABEL))
-    with database.write_engine.begin() as connection:
-        Base.metadata.create_all(connection)
-
-    def seed(session: ScopedSession) -> None:
-        session.add(Practice(id="p", name="p", zone="America/Chicago", created_at=now()))
-        config = {"zone": "America/Chicago"}
-        session.add(
-            Connection(
-                id="c", name="EHR", connector_id="ehr_hl7v2", config=config, created_at=now()
-            )
-        )
-
-    database.transaction(_SCOPE, seed)
-    return database
 
 
 async def received(database: Database, routes: Routes, contents: list[bytes]) -> None:
@@ -85,7 +56,7 @@ def applied(database: Database, directory: Path) -> None:
 def _count(database: Database, *states: JobState) -> int:
     """How many jobs are in one of these states."""
     found = select(func.count()).select_from(JobRow).where(JobRow.state.in_(states))
-    with database.read(_SCOPE) as session:
+    with database.read(SCOPE) as session:
         return session.scalar(found) or 0
 
 

@@ -9,19 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hub_parts import CRYPTO, SCOPE, connected, now
 from job_peers import THREADS, bare_rate, redis_rate, stub_rate
 from sqlalchemy import insert, select
 
-from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.settings import Settings
 from hub.storage import queue
-from hub.storage.crypto import Crypto
-from hub.storage.envelopes import LABEL
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import JobRow, Lane
 from jobs import actors
@@ -29,25 +27,12 @@ from jobs.actors import ActorSpec
 from jobs.context import JobContext, RunningJob
 from jobs.worker import JobWorker
 
-SCOPE = unrestricted_scope("bench")
 MINUTE = 60_000
 LEASE = 2.0
 """Seconds, where a worker is killed."""
 ROUNDS = 3
-CRYPTO = Crypto(bytes(range(32)))
 
 Claims = list[dict[str, object]]
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def connected(url: str) -> Database:
-    """A database whose jobs are signed as `CRYPTO` signs them."""
-    database = Database(url)
-    database.envelopes.use(CRYPTO.subkey(LABEL))
-    return database
 
 
 def context_of(database: Database, directory: Path, **settings: Any) -> JobContext:

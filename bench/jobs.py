@@ -27,10 +27,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +41,19 @@ import uvloop
 from connectors.ehr_hl7v2.config import Config
 from connectors.sdk.hl7v2.framing import wrap
 from hub import log
-from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.entrypoints.mllp import MllpServer, MllpThread
-from hub.services.intake import Arrival, Intake, Stored
-from hub.storage.session import Database, ScopedSession
-from hub.storage.tables import Base, Connection, JobRow, Practice
+from hub.services.intake import Intake
+from hub.storage.session import Database
+from hub.storage.tables import JobRow
 
 sys.path.append(str(HERE))
 import job_rates
-from job_rates import CRYPTO, Claims, at_least, at_most, connected
+from hub_parts import CRYPTO, SCOPE, NoStore, now, opened
+from job_rates import Claims, at_least, at_most
 from mllp_peers import floor, hl7apy_server, python_hl7
 
-SCOPE = unrestricted_scope("bench")
 ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
 PADDING = "|".join(f"note {number} of the visit" for number in range(40))
 ADT = "\r".join(
@@ -69,10 +66,6 @@ ADT = "\r".join(
         "",
     ]
 ).encode()
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def message(number: int, patient: int) -> bytes:
@@ -92,40 +85,6 @@ def fdatasync_rate(directory: Path, seconds: float = 1.0) -> float:
             os.fdatasync(descriptor)
             count += 1
     return count / spent
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Database]:
-    database = connected(url)
-    with database.write_engine.begin() as connection:
-        Base.metadata.create_all(connection)
-
-    def seed(session: ScopedSession) -> None:
-        session.add(Practice(id="p", name="p", zone="America/Chicago", created_at=now()))
-        config = {"zone": "America/Chicago"}
-        session.add(
-            Connection(
-                id="c", name="EHR", connector_id="ehr_hl7v2", config=config, created_at=now()
-            )
-        )
-
-    database.transaction(SCOPE, seed)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-class NoStore:
-    """Accepts at once, to time the listener alone."""
-
-    def receive(self, arrival: Arrival) -> Future[Stored]:
-        future: Future[Stored] = Future()
-        future.set_result(Stored("x", False, False, arrival.answer))
-        return future
-
-    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
-        raise NotImplementedError("no batches here")
 
 
 @contextmanager
@@ -201,7 +160,7 @@ def measure_accepting(url: str, directory: Path, seconds: float, messages: int) 
     with listening(NoStore()) as port:
         bare = loaded(port, 64, seconds=seconds)["rate"]
     print(f"     64 connections, nothing stored (E): {bare:.0f}/s")
-    with opened(url) as database, ExitStack() as peers:
+    with closing(opened(url)) as database, ExitStack() as peers:
         port = peers.enter_context(listening(Intake(database, CRYPTO, now)))
         first = acknowledged = 0
 
@@ -258,7 +217,7 @@ def measure_accepting(url: str, directory: Path, seconds: float, messages: int) 
 
 
 def measure_jobs(url: str, directory: Path, seconds: float, redis_url: str) -> Claims:
-    with opened(url) as database:
+    with closing(opened(url)) as database:
         with listening(Intake(database, CRYPTO, now)) as port:
             claims = measure_applying(database, directory, port, seconds)
         return claims + job_rates.measure(database, directory, redis_url)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypedDict
 
 from hub.domain.agreements import Principal, Scope
+from hub.storage import audit
 from hub.storage.crypto import Crypto
 from hub.storage.reads.scoping import ScopeShape, Sets, split
 from hub.storage.running import Running
@@ -96,6 +97,19 @@ class Context:
     def kept_practices(self) -> str:
         """Its practices as the database takes them."""
         return self.database.text_reads.writer.list_text(self.kept_scope.practices)
+
+    def audit_event(self, operation: str, action: str, outcome: str, **facts: Any) -> audit.Event:
+        """An audit event of a request; `facts` are further members of it."""
+        return audit.Event(
+            now=self.now(),
+            principal_id=self.principal.id,
+            principal_name=self.principal.name,
+            purpose=self.scope.purpose.value,
+            action=action,
+            outcome=outcome,
+            operation=operation,
+            **facts,
+        )
 
     def read(self, running: Running | None = None) -> AbstractContextManager[ScopedSession]:
         """A read under the rights of the request. Raises TooSlow when `running` is stopped."""

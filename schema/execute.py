@@ -161,7 +161,7 @@ class Engine:
 
     def note_denial(self, context: Context, name: str, reason: str) -> None:
         """Write to the audit trail that an operation was not allowed. Blocking."""
-        event = event_of(context, name, "execute", "denied", reason=reason)
+        event = context.audit_event(name, "execute", "denied", reason=reason)
         context.database.gather(event, audit.append_all).result()
 
     def _is_hidden(self, context: Context, text: str) -> bool:
@@ -299,8 +299,7 @@ class _Run:
             await audit.note(self.context.database, self._read_event(reading))
 
     def _read_event(self, reading: Reading) -> audit.Event:
-        return event_of(
-            self.context,
+        return self.context.audit_event(
             self.name,
             "read",
             "success",
@@ -311,23 +310,7 @@ class _Run:
 
     def append(self, session: ScopedSession, action: str, outcome: str, **facts: Any) -> None:
         """An event in the caller's transaction."""
-        audit.append_all(session, [event_of(self.context, self.name, action, outcome, **facts)])
-
-
-def event_of(
-    context: Context, operation: str, action: str, outcome: str, **facts: Any
-) -> audit.Event:
-    """An audit event of a request."""
-    return audit.Event(
-        now=context.now(),
-        principal_id=context.principal.id,
-        principal_name=context.principal.name,
-        purpose=context.scope.purpose.value,
-        action=action,
-        outcome=outcome,
-        operation=operation,
-        **facts,
-    )
+        audit.append_all(session, [self.context.audit_event(self.name, action, outcome, **facts)])
 
 
 def _dumped(value: Any) -> str:

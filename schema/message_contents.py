@@ -72,20 +72,15 @@ def _opened(
         raise NotFound
     if message.kind != READ_HERE:
         raise Rejected("Only HL7 v2 messages are shown.", path="messageId")
-    scope = context.scope
-    audit.append(
-        session,
-        now=context.now(),
-        principal_id=scope.principal_id,
-        principal_name=scope.principal_name,
-        purpose=scope.purpose.value,
-        action="read",
-        outcome="success",
-        operation="messageContent",
+    event = context.audit_event(
+        "messageContent",
+        "read",
+        "success",
         entities={"InboundMessage": 1},
         practice_ids={message.practice_id} if message.practice_id else frozenset(),
         reason=reason,
     )
+    audit.append_all(session, [event])
     connection = session.get(Connection, message.connection_id) if message.connection_id else None
     return message, connection, inbox.raw(message, context.crypto)
 

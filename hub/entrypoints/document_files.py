@@ -18,20 +18,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hub.auth.credentials import authenticate
-from hub.auth.scopes import load_scope, stated_purpose
-from hub.domain.agreements import Domain, operations_scope
-from hub.entrypoints.exports import refused
+from hub.domain.agreements import Domain
+from hub.entrypoints.bearer_routes import context_of, refused
 from hub.entrypoints.graphql_operations import HubParts
 from hub.errors import HubError, NotFound
-from hub.storage import clinical_documents, policy
+from hub.storage import clinical_documents
 from hub.storage.reads.write import global_id, read_global_id
 from schema.context import Context
 from schema.execute import Engine
 from schema.root import hub_schema
 
 PURPOSE = "hub-purpose"
-_SCOPE = operations_scope("document files")
 _NAME = "documentFile"
 _DOCUMENT = """query documentFile($id: ID!) { node(id: $id) { ... on ClinicalDocument {
   title fileName practice { id } } } }"""
@@ -46,22 +43,14 @@ def document_routes(hub: HubParts) -> list[Route]:
     async def download(request: Request) -> Response:
         document_id, position = request.path_params["document"], request.path_params["position"]
         try:
-            context = await run_in_threadpool(_context, hub, request)
+            stated = (request.headers.get(name) for name in ("authorization", PURPOSE))
+            context = await run_in_threadpool(context_of, hub, *stated)
             practice_id = await _practice_of(engine, context, document_id)
             return await run_in_threadpool(_file, context, practice_id, document_id, position)
         except HubError as error:
             return refused(error)
 
     return [Route("/documents/{document}/{position:int}", download, methods=["GET"])]
-
-
-def _context(hub: HubParts, request: Request) -> Context:
-    with hub.database.read(_SCOPE) as session:
-        version = policy.version(session)  # first: a change meanwhile must be noticed
-        principal = authenticate(session, request.headers.get("authorization"))
-        purpose = stated_purpose(principal, request.headers.get(PURPOSE))
-        scope = load_scope(session, principal, purpose, hub.now())
-    return Context(hub.database, hub.crypto, principal, scope, hub.now, policy=version)
 
 
 async def _practice_of(engine: Engine, context: Context, document_id: str) -> str:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hub.auth.credentials import authenticate, principal_of
 from hub.auth.scopes import load_scope
 from hub.domain.agreements import Principal, operations_scope
-from hub.errors import Forbidden, HubError, Unauthenticated
+from hub.entrypoints.bearer_routes import refused
+from hub.errors import Forbidden, HubError
 from hub.services import exports
 from hub.services.exports import Chunk
 from hub.storage.export_files import ExportFile
@@ -113,12 +114,3 @@ def _headers(row: Export) -> dict[str, str]:
         "Repr-Digest": f"sha-256=:{digest}:",
         "X-Content-Type-Options": "nosniff",
     }
-
-
-def refused(error: HubError) -> Response:
-    """A failure as JSON, kept by nobody on the way."""
-    headers = {"Cache-Control": "no-store"}
-    if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    body = {"code": error.code, "message": str(error)}
-    return JSONResponse(body, error.http_status, headers)

@@ -15,10 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from hub.auth.credentials import authenticate
-from hub.auth.scopes import load_scope
-from hub.domain.agreements import DataClass, operations_scope
-from hub.entrypoints.exports import refused
+from hub.domain.agreements import DataClass
+from hub.entrypoints.bearer_routes import context_of, refused
 from hub.entrypoints.purchasing_page import scenarios_page
 from hub.errors import Forbidden, HubError, NotFound
 from schema.context import Context
@@ -28,7 +26,6 @@ from schema.root import hub_schema
 if TYPE_CHECKING:
     from hub.entrypoints.hub import Hub
 
-_SCOPE = operations_scope("credentials")
 _FIGURES = {
     "pooledCost": "pooled_cost",
     "difference": "difference",
@@ -75,12 +72,10 @@ def purchasing_routes(hub: Hub) -> list[Route]:
 
 def _context(hub: Hub, authorization: str | None) -> Context:
     """Who asks, with the rights of this moment. Blocking."""
-    with hub.database.read(_SCOPE) as session:
-        principal = authenticate(session, authorization)
-        scope = load_scope(session, principal, principal.default_purpose, hub.now())
-    if not scope.is_mso or DataClass.FINANCIAL not in scope.classes:
+    context = context_of(hub, authorization)
+    if not context.scope.is_mso or DataClass.FINANCIAL not in context.scope.classes:
         raise Forbidden("Scenarios are for the MSO's own apps that read financial data.")
-    return Context(hub.database, hub.crypto, principal, scope, hub.now)
+    return context
 
 
 def _page(round_: Mapping[str, Any] | None) -> str:

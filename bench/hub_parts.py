@@ -1,0 +1,61 @@
+"""The parts of a hub that several benches measure: its database, and a store that keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+
+from hub.domain.agreements import unrestricted_scope
+from hub.services.intake import Arrival, Stored
+from hub.storage.crypto import Crypto
+from hub.storage.envelopes import LABEL
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import Base, Connection, Practice
+
+SCOPE = unrestricted_scope("bench")
+CRYPTO = Crypto(bytes(range(32)))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def connected(url: str) -> Database:
+    """A database whose jobs are signed as `CRYPTO` signs them."""
+    database = Database(url)
+    database.envelopes.use(CRYPTO.subkey(LABEL))
+    return database
+
+
+def opened(url: str) -> Database:
+    """An empty database with the one connection of the routes."""
+    database = connected(url)
+    with database.write_engine.begin() as connection:
+        Base.metadata.create_all(connection)
+
+    def seed(session: ScopedSession) -> None:
+        session.add(Practice(id="p", name="p", zone="America/Chicago", created_at=now()))
+        config = {"zone": "America/Chicago"}
+        session.add(
+            Connection(
+                id="c", name="EHR", connector_id="ehr_hl7v2", config=config, created_at=now()
+            )
+        )
+
+    database.transaction(SCOPE, seed)
+    return database
+
+
+class NoStore:
+    """Accepts at once, to time the listener alone."""
+
+    def receive(self, arrival: Arrival) -> Future[Stored]:
+        future: Future[Stored] = Future()
+        future.set_result(Stored("x", False, False, arrival.answer))
+        return future
+
+    def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
+        future: Future[list[Stored]] = Future()
+        future.set_result([self.receive(arrival).result() for arrival in arrivals])
+        return future
