@@ -1,0 +1,239 @@
+"""The thread that commits many callers' work together: all of SQLite's, and PostgreSQL's where it
+is submitted."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from hub import log, metrics
+from hub.domain.agreements import Scope, operations_scope
+from hub.storage.scope_settings import begin_for
+from hub.storage.scoped_session import ScopedSession
+
+if TYPE_CHECKING:
+    from hub.storage.session import Database
+
+T = TypeVar("T")
+Work = Callable[[ScopedSession], T]
+
+logger = log.get(__name__)
+
+BATCH_LIMIT = 256
+COLLISIONS = frozenset({"40001", "40P01", "55P03"})
+"""SQLSTATEs of two transactions in each other's way: serialization, deadlock, lock timeout."""
+COLLISION_ATTEMPTS = 3
+OUTCOME_UNKNOWN = "the commit may have succeeded"
+FIRST = operations_scope("what other work needs")
+
+
+class RunFirst(BaseException):
+    """Raised by work that needs something durable before itself: `work` is committed alone, then
+    the raiser runs again. No Exception, so that no handler inside takes it for a failure."""
+
+    def __init__(self, database: Database, work: Work[None]) -> None:
+        super().__init__()
+        self._database = database
+        self.work = work
+
+    def run(self) -> None:
+        """Commit what is needed; for who raises this outside of a transaction."""
+        self._database.transaction(FIRST, self.work)
+
+
+_Entry = tuple[Future[Any], Scope, Work[Any]]
+
+
+class Committer:
+    """One thread, one connection: each round runs the waiting work in savepoints and commits
+    once. The connection is kept until something goes wrong with it."""
+
+    def __init__(self, engine: Engine, done: Callable[[Sequence[ScopedSession]], None]) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._done = done
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def is_current_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the database is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+                self._thread.start()
+            self._queue.put((future, scope, work))
+        return future
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, stop = [first], False
+            while len(batch) < BATCH_LIMIT and not stop:
+                try:
+                    entry = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if entry is None:
+                    stop = True
+                else:
+                    batch.append(entry)
+            self._commit_together([e for e in batch if e[0].set_running_or_notify_cancel()])
+            if stop:
+                break
+        self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _commit_together(self, batch: list[_Entry], attempt: int = 1) -> None:
+        outcomes: list[tuple[ScopedSession, Any, BaseException | None]] = []
+        if not batch:
+            return
+        begun = False
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            connection = self._connection
+            with connection.begin() as outer:
+                begun = True
+                if len(batch) == 1:
+                    begin_for(connection, batch[0][1])
+                    outcomes.append(_run_alone(connection, *batch[0][1:]))
+                else:
+                    told: Scope | None = None
+                    for _, scope, work in batch:
+                        if scope is not told:
+                            begin_for(connection, scope)
+                            told = scope
+                        outcomes.append(_run_in_savepoint(connection, scope, work))
+                with committing(), metrics.commit_seconds.time():
+                    outer.commit()
+            metrics.commit_works.observe(len(batch))
+        except BaseException as error:  # the thread must outlive whatever a piece of work raises
+            self._drop_connection()
+            if begun and len(batch) > 1:
+                self._commit_apart(batch, len(outcomes))
+            elif isinstance(error, RunFirst):
+                self._commit_after(error, batch)
+            elif may_be_run_again(error) and attempt < COLLISION_ATTEMPTS:
+                self._commit_together(batch, attempt + 1)
+            else:  # alone, or not even begun: the database is away
+                for future, _, _ in batch:
+                    future.set_exception(error)
+            return
+        self._done([session for session, _, failure in outcomes if failure is None])
+        for entry, (_, result, failure) in zip(batch, outcomes, strict=True):
+            if failure is None:
+                entry[0].set_result(result)
+            elif isinstance(failure, RunFirst):
+                self._commit_after(failure, [entry])
+            elif may_be_run_again(failure) and attempt < COLLISION_ATTEMPTS:
+                self._commit_together([entry], attempt + 1)
+            else:
+                entry[0].set_exception(failure)
+
+    def _commit_apart(self, batch: list[_Entry], failed: int) -> None:
+        """After nothing of a batch was kept: commit without the one that spoilt it, or each by
+        itself if it was the commit that failed."""
+        if failed == len(batch):
+            for entry in batch:
+                self._commit_together([entry])
+            return
+        for part in (batch[:failed], [batch[failed]], batch[failed + 1 :]):
+            self._commit_together(part)
+
+    def _commit_after(self, needed: RunFirst, batch: list[_Entry]) -> None:
+        """Commit what the batch needs, then the batch."""
+        first: Future[None] = Future()
+        self._commit_together([(first, FIRST, needed.work)])
+        error = first.exception()
+        if error is None:
+            self._commit_together(batch)
+            return
+        for future, _, _ in batch:
+            future.set_exception(error)
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Mark what a COMMIT raises: it may have succeeded and the answer been lost."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            error.add_note(OUTCOME_UNKNOWN)
+        raise
+
+
+def may_be_run_again(error: BaseException) -> bool:
+    """Whether nothing of the work can have become durable and a second attempt may help: another
+    transaction was in its way, or the connection was lost before the commit."""
+    if not isinstance(error, DBAPIError) or OUTCOME_UNKNOWN in getattr(error, "__notes__", ()):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", "") in COLLISIONS
+
+
+def _run_alone(
+    connection: Connection, scope: Scope, work: Work[Any]
+) -> tuple[ScopedSession, Any, BaseException | None]:
+    session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
+    with session:
+        result = work(session)
+        session.flush()
+    return session, result, None
+
+
+def _run_in_savepoint(
+    connection: Connection, scope: Scope, work: Work[Any]
+) -> tuple[ScopedSession, Any, BaseException | None]:
+    """Keep what fails from the others. The driver's own savepoint costs a hundredth of the layer's,
+    but a flush that fails rolls back the whole transaction: then its error is raised."""
+    outer, driver = connection.get_transaction(), connection.connection.driver_connection
+    assert outer is not None  # noqa: S101 - the caller began it
+    assert driver is not None  # noqa: S101
+    driver.execute("SAVEPOINT work")
+    session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
+    result, failure = None, None
+    try:
+        with session:
+            result = work(session)
+            session.flush()
+    except BaseException as error:
+        if not outer.is_active:
+            raise
+        failure = error
+        driver.execute("ROLLBACK TO work")
+    driver.execute("RELEASE work")
+    return session, result, failure
+
+
+def run_hooks(session: ScopedSession) -> None:
+    """The work is durable whatever a hook does, so that its failure is not the caller's."""
+    for hook in session.after_commit:
+        try:
+            hook()
+        except Exception as error:
+            logger.error("hook after a commit failed", error_type=type(error).__name__)

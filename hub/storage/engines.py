@@ -1,0 +1,77 @@
+"""The engines of a database: how its connections are opened and kept."""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DisconnectionError
+
+from hub.storage.postgresql import NETWORK, options
+from hub.storage.running import STATEMENT_SECONDS
+
+WORK_SECONDS = 30.0
+"""How long one statement may take that no request waits for."""
+WAL_PAGES = 8_000
+"""Pages of the write-ahead log between checkpoints (4 KiB each); each one costs two syncs."""
+CACHE_KIB = 64 * 1024
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+_JSON: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
+
+
+def sqlite_engine(url: str, *, writer: bool) -> Engine:
+    """WAL with FULL sync (NORMAL loses acknowledged rows on a power cut); only the writer
+    checkpoints."""
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30}, **_JSON)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if writer:
+            cursor.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+            cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        else:
+            cursor.execute("PRAGMA wal_autocheckpoint=0")
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def postgresql_engine(url: str, *, requests: bool = False) -> Engine:
+    """What a request reads is read-only and ends sooner."""
+    seconds = STATEMENT_SECONDS if requests else WORK_SECONDS
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        **_JSON,
+        pool_size=12,
+        max_overflow=12,
+        connect_args={"options": options(seconds, reads_only=requests), **NETWORK},
+    )
+    event.listen(engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(driver: Any, *_: object) -> None:
+    """The server said something to an idle connection: good-bye. Cheaper than asking each time."""
+    idle = select.poll()
+    idle.register(driver.pgconn.socket, select.POLLIN)
+    if idle.poll(0):
+        raise DisconnectionError

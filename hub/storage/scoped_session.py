@@ -1,0 +1,91 @@
+"""The session of one scope: it reads and writes the rows of its practices only.
+
+ORM criteria keep foreign rows out of every select, update and delete, and the flush guard refuses
+to write a row of another practice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import event, false
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+
+from hub.domain.agreements import Domain, Scope
+from hub.errors import Forbidden
+from hub.storage import envelopes
+from hub.storage.flush_order import follow_foreign_keys
+from hub.storage.tables import Base, PracticeOwned
+from hub.storage.tables import Practice as PracticeTable
+
+
+class ScopedSession(Session):
+    """A session that works for one scope; `after_commit` collects what to do once it is durable."""
+
+    def __init__(self, connection: Connection, scope: Scope, **options: Any) -> None:
+        super().__init__(bind=connection, autoflush=True, expire_on_commit=False, **options)
+        self.scope = scope
+        self.envelopes: envelopes.Envelopes = connection.get_execution_options()["job_envelopes"]
+        self.after_commit: list[Callable[[], None]] = []
+        self.added_to: set[str] = set()
+        """The queues that got a job."""
+        self.criteria = _criteria(scope)
+
+
+_NO_PRACTICE_DATA = (with_loader_criteria(PracticeOwned, lambda _: false(), include_aliases=True),)
+
+
+def _criteria(scope: Scope) -> tuple[Any, ...]:
+    """The filters of every statement: one for all tables where the scope is the same in each domain
+    (the hub's own work on a practice), else one plain expression per table. The lambda must hold no
+    conditional: it would be ignored silently."""
+    if scope.unrestricted:
+        return ()
+    if scope.operations:
+        return _NO_PRACTICE_DATA
+    practices = sorted(scope.all_practices())
+    own = PracticeTable.id.in_(practices) if practices else false()
+    of_practices = with_loader_criteria(PracticeTable, own, include_aliases=True)
+    if all(scope.practices(domain) == scope.all_practices() for domain in Domain) and practices:
+        everywhere = with_loader_criteria(
+            PracticeOwned, lambda table: table.practice_id.in_(practices), include_aliases=True
+        )
+        return (of_practices, everywhere)
+    return (of_practices, *_criteria_by_table(scope))
+
+
+def _criteria_by_table(scope: Scope) -> Iterator[Any]:
+    for mapper in Base.registry.mappers:
+        table = mapper.class_
+        if issubclass(table, PracticeOwned):
+            allowed = sorted(scope.practices(table.domain))
+            clause = table.practice_id.in_(allowed) if allowed else false()
+            yield with_loader_criteria(table, clause, include_aliases=True)
+
+
+follow_foreign_keys(ScopedSession)
+
+
+@event.listens_for(ScopedSession, "do_orm_execute")
+def _scope_statement(state: ORMExecuteState) -> None:
+    session = state.session
+    if isinstance(session, ScopedSession) and session.criteria and not state.is_column_load:
+        if session.scope.operations and any(
+            issubclass(mapper.class_, PracticeOwned) for mapper in state.all_mappers
+        ):
+            raise Forbidden("Work on records of operation asks for no row of a practice's data.")
+        state.statement = state.statement.options(*session.criteria)
+
+
+@event.listens_for(ScopedSession, "before_flush")
+def _refuse_foreign_rows(session: Session, *_: object) -> None:
+    scope = session.scope if isinstance(session, ScopedSession) else None
+    if scope is None or scope.unrestricted:
+        return
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, PracticeOwned) and row.practice_id not in scope.rows.get(
+            row.domain, frozenset()
+        ):
+            raise Forbidden("This work may not write rows of another practice.")
