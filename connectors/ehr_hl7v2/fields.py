@@ -48,6 +48,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "visit.prior_number": ("MRG-5.1",),
     "visit.class": ("PV1-2",),
     "visit.location": ("PV1-3",),
+    "visit.prior_location": ("PV1-6",),
     "visit.attending": ("PV1-7[1]",),
     "visit.admission_type": ("PV1-4",),
     "visit.hospital_service": ("PV1-10",),

@@ -20,7 +20,7 @@ from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, un
 from connectors.ehr_hl7v2.mapping.practitioners import practitioners
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
 from connectors.ehr_hl7v2.reading import Reading
-from connectors.ehr_hl7v2.unread import note_unread
+from connectors.ehr_hl7v2.unread import note_truncated, note_unread
 from connectors.sdk.base import ParsedDocument, RawDocument
 from connectors.sdk.hl7v2.datetimes import parse_time
 from connectors.sdk.hl7v2.lexer import Message, lex
@@ -52,6 +52,7 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
     reading = Reading(message, config, _zone(message, _default_zone(config, document)))
     occurred_at = reading.occurred_at()
     note_unread(reading, event)
+    note_truncated(reading)
     own = reading.take_issues()
     records: list[Record] = []
     for key, data in mapping(reading, event.rpartition("^")[2]):

@@ -21,6 +21,8 @@ _HEADERS = frozenset({"MSH", "SFT", "UAC", "DSC"})
 _CONTEXT = frozenset({"EVN", "PID", "PD1", "PV1"})
 """Segments that say of whom and of when every message speaks. What ADT messages state in them is
 taken from those, and is not missed elsewhere."""
+_KEPT_RAW = frozenset({"PID-19"})
+"""Understood and on purpose in the raw message only: the social security number."""
 _EVERYWHERE = ("patient.name", "patient.birth_date", "patient.sex", "visit.number")
 """Fields by which messages of any type name their patient and their visit."""
 
@@ -57,7 +59,7 @@ FIXED: Mapping[str, Fields] = {
     "SIU": _fields(
         SCH="1 2 9-11 25",
         TQ1="1 7",
-        RGS="1",
+        RGS="1 2",
         AIS="1-4 7 8",
         AIG="1-3 8 11 12",
         AIL="1-3 6 9 10",
@@ -68,7 +70,7 @@ FIXED: Mapping[str, Fields] = {
     "MDM": _fields(TXA="1 2", OBX="1 2 5", ORC="", OBR="1"),
     "VXU": _fields(ORC="", RXA="1 2 9 20 21", RXR="1 2", OBX="1-3 5", NTE="1 3"),
     "MFN": _fields(MFI="1 3 6", MFE="1-5", STF="1 2 10", PRA="1 5 6"),
-    "ORU": _fields(ORC="", OBR="1-4 7 15 26 29", OBX="1-8 11 14 17", NTE="1 3", SPM="1 4"),
+    "ORU": _fields(ORC="1-3", OBR="1-4 7 15 26 29", OBX="1-8 11 14 17", NTE="1 3", SPM="1 4"),
     "DFT": _fields(FT1="1-3 6 10-12 19 26"),
 }
 """Fields read by type of message, beside those of `fields.FIELDS`: set ids, and what the mapping
@@ -102,12 +104,37 @@ def note_unread(reading: Reading, event: str) -> None:
             "The message holds segments that are not read; what they say is in the raw message"
             " only.",
         )
-    fields = _unread_fields(reading, read, silenced) - silenced
+    fields = _unread_fields(reading, read, silenced) - silenced - _KEPT_RAW
     if fields:
         reading.issue(
             "fields_not_read",
             _named(sorted(fields, key=_place)),
             "The message holds fields that are not read; what they say is in the raw message only.",
+        )
+
+
+def note_truncated(reading: Reading) -> None:
+    """Say once which fields hold a value that the sender cut short: from version 2.7 on, one that
+    ends with the truncation character (HL7 v2.7 §2.5.5.2); before that it is text."""
+    message = reading.message
+    mark = message.delimiters.truncation
+    sent = message.value("MSH-12") or ""
+    if not mark or (reading.config.version(sent) or sent) < "2.7":
+        return
+    marks = message.delimiters
+    ends = {f"{mark}{each}" for each in (marks.component, marks.repetition, marks.subcomponent)}
+    found = {
+        f"{segment.id}-{number}"
+        for segment in message
+        if segment.id not in _HEADERS and mark in segment.text
+        for number, part in enumerate(segment.fields)
+        if number and (part.endswith(mark) or any(end in part for end in ends - {mark}))
+    }
+    if found:
+        reading.issue(
+            "values_truncated",
+            _named(sorted(found, key=_place)),
+            "The sender cut these values short; what is left of each is kept.",
         )
 
 

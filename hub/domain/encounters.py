@@ -36,6 +36,7 @@ class Encounter:
 
     `movement` says what the message did besides stating a location (A12, A21, A22, A52, A53);
     `prior_visit_number` is the number of the visit this one continues (A06, A07: MRG-5).
+    `prior_location` is where a move (A02) came from (PV1-6).
     `diagnoses` replace the list there is; None: the message names none.
     """
 
@@ -56,3 +57,4 @@ class Encounter:
     diagnoses: tuple[Diagnosis, ...] | None = None
     starts_at_precision: TimePrecision | None = None
     ends_at_precision: TimePrecision | None = None
+    prior_location: str | None = None

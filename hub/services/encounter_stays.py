@@ -40,20 +40,37 @@ def note(
         before = next(
             (row for row in reversed(rows) if not row.cancelled and row.starts_at <= moment), None
         )
+        if before is None and _came_from(encounter, said, moment):
+            before = _stay(encounter, "location", said.prior_location or "", encounter.starts_at)
+            session.add(before)
+            rows.append(before)
         kind = _kind(said, before)
         place = said.location or (before.location if before else "")
         if (place or kind == "leave") and not _knows(rows, kind, place, moment):
-            row = EncounterStay(
-                practice_id=encounter.practice_id,
-                encounter_id=encounter.id,
-                kind=kind,
-                location=place,
-                starts_at=moment,
-                cancelled=False,
-            )
+            row = _stay(encounter, kind, place, moment)
             session.add(row)
             rows.append(row)
     _chain(rows, encounter.ends_at)
+
+
+def _came_from(encounter: EncounterRow, said: Encounter, moment: datetime) -> bool:
+    """Whether a move says where the patient was since the visit began."""
+    return (
+        bool(said.prior_location and said.location)
+        and said.prior_location != said.location
+        and encounter.starts_at < moment
+    )
+
+
+def _stay(encounter: EncounterRow, kind: str, place: str, moment: datetime) -> EncounterStay:
+    return EncounterStay(
+        practice_id=encounter.practice_id,
+        encounter_id=encounter.id,
+        kind=kind,
+        location=place,
+        starts_at=moment,
+        cancelled=False,
+    )
 
 
 def _take_back(rows: list[EncounterStay], kind: str, said: Encounter) -> None:

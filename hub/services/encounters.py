@@ -73,7 +73,8 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     if encounter.prior_visit_number:
         _continue(session, context, row, encounter.prior_visit_number, moment)
     if row.status not in {"planned", "cancelled"}:
-        begins = encounter.starts_at if outcome is Outcome.CREATED else None
+        moved = encounter.prior_location is not None
+        begins = encounter.starts_at if outcome is Outcome.CREATED and not moved else None
         moment = min(moment, begins or moment)
         encounter_stays.note(session, row, encounter, moment, is_new=is_new)
     return outcome

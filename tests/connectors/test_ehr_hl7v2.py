@@ -170,6 +170,19 @@ def test_a_dialect_that_cannot_work_is_refused_when_it_is_set(settings: dict[str
         Config(**settings)
 
 
+@pytest.mark.parametrize("sent", [b"|2.7|", b"|2.6|"])
+def test_the_truncation_character_is_text_before_2_7(sent: bytes) -> None:
+    parsed = read(raw("adt_a31_truncated").replace(b"|2.7|", sent))
+    cut = [issue.path for issue in parsed.issues if issue.code == "values_truncated"]
+    assert cut == (["PID-5,PID-11"] if sent == b"|2.7|" else [])
+
+
+def test_a_social_security_number_of_its_own_field_is_in_no_record_and_no_issue() -> None:
+    assert b"900990000" in raw("adt_a31_truncated")
+    assert "900990000" not in json.dumps(plain(read(raw("adt_a31_truncated"))))
+    assert "PID-19" not in json.dumps(plain(read(raw("adt_a31_truncated"))))
+
+
 def test_the_zone_of_the_document_overrides_that_of_the_connection() -> None:
     content = raw("siu_s12").replace(b"20260302091500-0600", b"20260302091500")
     appointment = read(content, zone="America/Los_Angeles").records[0].data
@@ -200,13 +213,16 @@ def test_an_update_never_reopens_a_visit() -> None:
 
 
 def test_segments_that_nobody_reads_are_named_once_unless_the_dialect_expects_them() -> None:
-    content = raw("adt_a02") + b"ZPD|1|Basalt\rROL|1|AD\rZPD|2|Cobalt\r"
+    content = (
+        raw("adt_a02").replace(b"|||SURG", b"||OLD|SURG")
+        + b"ZPD|1|Basalt\rROL|1|AD\rZPD|2|Cobalt\r"
+    )
     parsed = read(content)
     assert [(issue.code, issue.path) for issue in parsed.issues] == [
         ("segments_not_read", "ROL,ZPD"),
-        ("fields_not_read", "PV1-6"),
+        ("fields_not_read", "PV1-5"),
     ]
-    assert read(content, Config(unread=("ZPD", "ROL", "PV1-6"))).issues == ()
+    assert read(content, Config(unread=("ZPD", "ROL", "PV1-5"))).issues == ()
 
 
 def test_the_dialect_moves_fields_to_other_places() -> None:

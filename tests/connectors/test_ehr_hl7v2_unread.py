@@ -101,7 +101,7 @@ def test_what_the_dialect_reads_elsewhere_counts_as_read_and_the_old_place_no_mo
     config = Config(field={"visit.class": ("ZVN-2 when ZVN-1 = S",)})
     found = issues(content, config)
     assert "segments_not_read" not in found
-    assert found["fields_not_read"] == "PV1-2,PV1-6"
+    assert found["fields_not_read"] == "PV1-2"
 
 
 def test_who_and_when_is_missed_in_admissions_only_and_nulls_say_nothing() -> None:

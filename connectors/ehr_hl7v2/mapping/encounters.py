@@ -81,6 +81,7 @@ def encounter(
         hospital_service=reading.text("visit.hospital_service", pv1),
         admit_source=reading.text("visit.admit_source", pv1),
         reason=reading.text("visit.reason", pv1),
+        prior_location=_prior_location(reading, pv1) if event == "A02" else None,
         movement=_MOVEMENT.get(event),
         prior_visit_number=prior if prior != key else None,
         diagnoses=diagnoses(reading),
@@ -94,6 +95,10 @@ def _class(reading: Reading, pv1: Segment, event: str) -> EncounterClass | None:
         return _CLASS_BY_EVENT.get(event)
     own: EncounterClass | None = reading.config.values.encounter_class.get(sent)
     return own or _CLASS.get(sent.upper(), "other")
+
+
+def _prior_location(reading: Reading, pv1: Segment) -> str | None:
+    return location(*reading.part("visit.prior_location", pv1)) or None
 
 
 def location(segment: Segment, at: str) -> str | None:

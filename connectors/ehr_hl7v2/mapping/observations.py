@@ -31,6 +31,8 @@ _LINES = frozenset({"TX", "FT", "ST"})
 @dataclass
 class _Group:
     obr: Segment
+    orc: Segment
+    """The ORC that heads it; an empty one where there is none or an earlier OBR has it."""
     observations: list[Observation] = field(default_factory=list)
     files: list[tuple[str, Segment]] = field(default_factory=list)
     spm: Segment | None = None
@@ -39,14 +41,23 @@ class _Group:
 def reports(
     reading: Reading, patient: PatientReference
 ) -> Iterator[tuple[str, ObservationReport | ClinicalDocument]]:
-    """Each OBR with the OBX, NTE and SPM that follow it; the key is OBR-3, else OBR-2 with OBR-4.
+    """Each OBR with the OBX, NTE and SPM that follow it; the key is OBR-3, else OBR-2 with OBR-4,
+    else ORC-3, else ORC-2 with OBR-4: the ORC before an OBR repeats its numbers (HL7 v2.5.1
+    §4.5.1.2).
 
     A file embedded in a result is a document of its own, after its report.
     """
     visit = visit_number(reading)
     for group in _groups(reading):
         obr = group.obr
-        key = reading.text("report.number", obr) or _placer_key(obr)
+        placer = obr.value("2.1") or group.orc.value("2.1") or ""
+        filler = obr.value("3.1") or group.orc.value("3.1") or ""
+        key = (
+            reading.text("report.number", obr)
+            or _placer_key(obr, obr.value("2.1") or "")
+            or group.orc.value("3.1")
+            or _placer_key(obr, placer)
+        )
         if not key:
             reading.issue("key_missing", "OBR-3", "A report has no number; it was left out.")
             continue
@@ -58,8 +69,8 @@ def reports(
                 name=obr.value("4.2") or "",
                 observations=tuple(group.observations),
                 visit_number=visit,
-                placer_number=obr.value("2.1") or "",
-                filler_number=obr.value("3.1") or "",
+                placer_number=placer,
+                filler_number=filler,
                 specimen=_specimen(group),
                 parent_number=obr.value("29.2") or obr.value("29.1") or "",
                 parent_code=obr.value("26.1") or "",
@@ -72,6 +83,7 @@ def reports(
 def _file(
     reading: Reading, group: _Group, obx: Segment, patient: PatientReference, visit: str | None
 ) -> ClinicalDocument:
+    obr, orc = group.obr, group.orc
     parts = tuple(embedded(reading, obx))
     withdrawn = obx.value("11") in {"D", "W"}
     return ClinicalDocument(
@@ -79,9 +91,9 @@ def _file(
         type_code=obx.value("3.1"),
         type_name=obx.value("3.2"),
         availability="cancelled" if withdrawn else "available",
-        activity_at=reading.time(obx, "14") or reading.time(group.obr, "7"),
-        placer_number=group.obr.value("2.1") or "",
-        filler_number=group.obr.value("3.1") or "",
+        activity_at=reading.time(obx, "14") or reading.time(obr, "7"),
+        placer_number=obr.value("2.1") or orc.value("2.1") or "",
+        filler_number=obr.value("3.1") or orc.value("3.1") or "",
         visit_number=visit,
         parts=parts or None,
     )
@@ -94,17 +106,22 @@ def _specimen(group: _Group) -> str:
     )
 
 
-def _placer_key(obr: Segment) -> str:
-    placer, code = obr.value("2.1"), obr.value("4.1")
+def _placer_key(obr: Segment, placer: str) -> str:
+    code = obr.value("4.1")
     return f"{placer}|{code}" if placer and code else ""
 
 
 def _groups(reading: Reading) -> list[_Group]:
     groups: list[_Group] = []
+    none = orc = reading.absent("ORC")
     previous = ""
     for segment in reading.message:
-        if segment.id == "OBR":
-            groups.append(_Group(segment))
+        if segment.id == "ORC":
+            orc = segment
+            _note_control(reading, orc)
+        elif segment.id == "OBR":
+            groups.append(_Group(segment, orc))
+            orc = none
         elif segment.id == "OBX" and groups:
             found = _observation(reading, segment, groups[-1])
             groups[-1].observations.append(found)
@@ -121,6 +138,14 @@ def _groups(reading: Reading) -> list[_Group]:
         if segment.id != "NTE":
             previous = segment.id
     return groups
+
+
+def _note_control(reading: Reading, orc: Segment) -> None:
+    """Results come with RE; what else the order control says of the order is not applied."""
+    if (orc.value("1") or "RE").upper() != "RE":
+        reading.issue(
+            "unknown_code", "ORC-1", "The order control of a result is not RE; the order stays."
+        )
 
 
 def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:

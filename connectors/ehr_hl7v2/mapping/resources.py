@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from connectors.ehr_hl7v2.mapping.encounters import location
@@ -28,20 +29,47 @@ def appointment_resources(
     reading: Reading,
 ) -> tuple[tuple[AppointmentResource, ...] | None, frozenset[int]]:
     """The resources in order, None if the message names none; and the ids of the segments that it
-    takes off the appointment."""
+    takes off the appointment.
+
+    A group (RGS-2) that is deleted takes all of its resources with it, whatever they say of
+    themselves; one that names none of them cannot be told apart from the others.
+    """
     found: list[AppointmentResource] = []
     dropped: set[int] = set()
     named = False
+    deleted = empty = False
     for segment in reading.message:
+        if segment.id == "RGS":
+            _note_empty(reading, empty=empty)
+            deleted = empty = _is_deleted(reading, segment)
         if segment.id not in _PLACES:
             continue
-        named = True
+        named, empty = True, False
         resource = _resource(reading, segment)
+        if resource is not None and deleted:
+            resource = replace(resource, change="delete")
         if resource is not None:
             found.append(resource)
             if resource.change == "delete":
                 dropped.add(id(segment))
+    _note_empty(reading, empty=empty)
     return (tuple(found) if named else None), frozenset(dropped)
+
+
+def _is_deleted(reading: Reading, rgs: Segment) -> bool:
+    sent = (rgs.value("2") or "").upper()
+    if sent and sent not in _CHANGE:
+        reading.issue("unknown_code", "RGS-2", "The action code is not in table 0206.")
+    return _CHANGE.get(sent) == "delete"
+
+
+def _note_empty(reading: Reading, *, empty: bool) -> None:
+    if empty:
+        reading.issue(
+            "group_unknown",
+            "RGS-2",
+            "A group of resources is deleted that names none of them; nothing was taken off.",
+        )
 
 
 def _resource(reading: Reading, segment: Segment) -> AppointmentResource | None:

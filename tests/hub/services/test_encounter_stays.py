@@ -50,6 +50,21 @@ def test_a_move_that_arrives_late_finds_its_place_and_changes_nothing_else(desk:
     ]
 
 
+def test_a_move_of_a_visit_not_heard_of_says_where_the_patient_was_before(desk: Any) -> None:
+    began = datetime(2026, 3, 2, 15, 1, tzinfo=UTC)
+    move = Encounter(WHO, None, location="W2", prior_location="W1", starts_at=began)
+    desk.put(move, minute=6)
+    assert history(desk) == [("location", "W1", 1, 6), ("location", "W2", 6, None)]
+    desk.put(ADMITTED, minute=1)
+    assert history(desk) == [("location", "W1", 1, 6), ("location", "W2", 6, None)]
+
+
+def test_where_a_move_came_from_adds_nothing_to_what_is_known(desk: Any) -> None:
+    desk.put(ADMITTED, minute=1)
+    desk.put(Encounter(WHO, None, location="W2", prior_location="W9"), minute=5)
+    assert history(desk) == [("location", "W1", 1, 5), ("location", "W2", 5, None)]
+
+
 def test_a_place_heard_of_later_only_begins_earlier(desk: Any) -> None:
     desk.put(ADMITTED, minute=1)
     desk.put(moved("W2"), minute=8)
