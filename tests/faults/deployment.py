@@ -11,13 +11,12 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import recording
-from processes import HERE, Forkserver, end, ends_with_us, is_alive, wait_until
+from processes import HERE, Forkserver, TooLong, end, ends_with_us, is_alive, wait_until
 from proxy import Proxy
 from servers import Postgresql, answers, free_port
 from shim import WHAT_WAS_WRITTEN, Shim
@@ -27,16 +26,28 @@ from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.hub import Hub, open_hub
 from hub.services import connections
 from hub.settings import Settings
+from hub.storage.roles import facts
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Practice
 
 SCOPE = unrestricted_scope("campaign")
 LEASE_SECONDS = 1.5
+TEMPLATE = "hub_template"
+OWNER, ROLE = "hub_owner", "hub"
+"""Roles of PostgreSQL: who owns the tables, and who the hub is."""
 
 
-def set_up(directory: Path, **settings: Any) -> None:
-    """A database with one practice, one connection of an EHR and the campaign's recording."""
-    hub = open_hub(Settings(data_dir=directory, **settings), migrate=True)
+def set_up(directory: Path, server: Postgresql | None = None) -> None:
+    """A database with one practice, one connection of an EHR and the campaign's recording. On a
+    server the hub runs as a role that policies bind, and another one owns the tables."""
+    urls = {}
+    if server is not None:
+        urls = {
+            "database_url": server.url(TEMPLATE, ROLE),
+            "migration_database_url": server.url(TEMPLATE, OWNER),
+        }
+    hub = open_hub(Settings(data_dir=directory, **urls), migrate=True)
+    recorded = create_engine(server.url(TEMPLATE)) if server else hub.database.write_engine
 
     def work(session: ScopedSession) -> None:
         now = datetime.now(UTC)
@@ -47,11 +58,15 @@ def set_up(directory: Path, **settings: Any) -> None:
             config={"zone": "America/Chicago"}, routing={"sending_application": "DESKEHR"},
             practices={"NORTH": "north"}, now=now,
         )  # fmt: skip
+        role = facts(session)
+        if role is not None and role.doubt():
+            raise RuntimeError(f"The hub's role {role.doubt()}.")
 
     try:
         hub.database.transaction(SCOPE, work)
-        recording.install(hub.database.write_engine)
+        recording.install(recorded, ROLE)
     finally:
+        recorded.dispose()
         hub.close()
 
 
@@ -83,7 +98,7 @@ class Deployment:
         self.link = Proxy(postgresql.port) if postgresql else None
         self.database = f"hub_{uuid.uuid4().hex}"
         if postgresql is not None:
-            on_server(postgresql, f"CREATE DATABASE {self.database} TEMPLATE hub_template")
+            on_server(postgresql, f"CREATE DATABASE {self.database} TEMPLATE {TEMPLATE}")
         self.environment = self._environment(broker or {})
         port = self.link.port if self.link else 0
         self.shim = Shim(library, self.data, directory / "copy", port) if library else None
@@ -114,11 +129,10 @@ class Deployment:
             **broker,
         }
         if self.link is not None:
-            settings["HUB_DATABASE_URL"] = self._url(self.link.port)
+            assert self.postgresql is not None
+            url = self.postgresql.url(self.database, ROLE, self.link.port)
+            settings["HUB_DATABASE_URL"] = url
         return settings
-
-    def _url(self, port: int) -> str:
-        return f"postgresql+psycopg://postgres@127.0.0.1:{port}/{self.database}"
 
     # --- processes
 
@@ -221,24 +235,28 @@ class Deployment:
 
     def open(self) -> Hub:
         """The hub as the campaign reads it: beside the shim, the proxy and the processes."""
-        url = self._url(self.postgresql.port) if self.postgresql else ""
+        url = self.postgresql.url(self.database, ROLE) if self.postgresql else ""
         return open_hub(Settings(data_dir=self.data, database_url=url))
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
-        url = f"sqlite:///file:{self.data / 'hub.db'}?mode=ro&uri=true"
-        if self.postgresql is not None:
-            url = self._url(self.postgresql.port)
-        engine = create_engine(url, connect_args={"timeout": 30} if self.is_sqlite else {})
-        try:
-            with engine.connect() as connection:
-                return list(connection.execute(text(statement), values))
-        finally:
-            engine.dispose()
+        """What the database holds, whoever may see it."""
+        return self._run(statement, values, "?mode=ro&uri=true")
 
     def write(self, statement: str, **values: Any) -> None:
         """Change the database behind the hub's back; on SQLite no hub may be running."""
-        with closing(self.open()) as hub, hub.database.write_engine.begin() as connection:
-            connection.execute(text(statement), values)
+        self._run(statement, values)
+
+    def _run(self, statement: str, values: dict[str, Any], options: str = "?uri=true") -> list[Any]:
+        url = f"sqlite:///file:{self.data / 'hub.db'}{options}"
+        if self.postgresql is not None:
+            url = self.postgresql.url(self.database)
+        engine = create_engine(url, connect_args={"timeout": 30} if self.is_sqlite else {})
+        try:
+            with engine.begin() as connection:
+                found = connection.execute(text(statement), values)
+                return list(found) if found.returns_rows else []
+        finally:
+            engine.dispose()
 
     def drain(self, seconds: float = 90.0) -> None:
         """Heal everything and wait until every message that was stored has been read."""
@@ -248,7 +266,12 @@ class Deployment:
             "SELECT count(*) FROM jobs WHERE state = 'running'"
             " OR (state = 'ready' AND kind = 'ingest.process_message')"
         )
-        wait_until(lambda: self.rows(live)[0][0] == 0, "the end of the queue", seconds)
+        try:
+            wait_until(lambda: self.rows(live)[0][0] == 0, "the end of the queue", seconds)
+        except TooLong:
+            left = "SELECT kind, state, count(*), min(id) FROM jobs GROUP BY kind, state"
+            held = "SELECT key, token, lease_until, ready_at FROM lanes WHERE token IS NOT NULL"
+            raise TooLong(f"the queue did not end: {self.rows(left)}; {self.rows(held)}") from None
 
     def heal(self) -> None:
         self.door.heal()
@@ -280,8 +303,7 @@ class Deployment:
 
 
 def on_server(server: Postgresql, statement: str) -> None:
-    url = f"postgresql+psycopg://postgres@127.0.0.1:{server.port}/postgres"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()

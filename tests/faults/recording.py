@@ -33,9 +33,11 @@ POSTGRESQL = (
 )
 
 
-def install(engine: Engine) -> None:
-    """Add the table and the triggers to a database of the present schema."""
-    statements = SQLITE if engine.dialect.name == "sqlite" else POSTGRESQL
+def install(engine: Engine, role: str) -> None:
+    """Add the table and the triggers to a database of the present schema; on PostgreSQL `role` is
+    whose statements they follow."""
+    granted = (*POSTGRESQL, f"GRANT SELECT, INSERT ON fault_effects TO {role}")
+    statements = SQLITE if engine.dialect.name == "sqlite" else granted
     with engine.begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)

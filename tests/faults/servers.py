@@ -61,6 +61,10 @@ class Postgresql:
                    "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"])  # fmt: skip
         os.sync()
 
+    def url(self, database: str, role: str = "postgres", port: int = 0) -> str:
+        """Of a database here, or reached through another port."""
+        return f"postgresql+psycopg://{role}@127.0.0.1:{port or self.port}/{database}"
+
     def copy_to(self, directory: Path) -> Postgresql:
         """A standby of this cluster that follows it."""
         backup = program("pg_basebackup")
