@@ -66,7 +66,7 @@ from hub.domain.agreements import (  # noqa: E402
     practice_scope,
     unrestricted_scope,
 )
-from hub.entrypoints.service import SWITCH_SECONDS  # noqa: E402
+from hub.entrypoints.interpreter import settle, share_threads  # noqa: E402
 from hub.entrypoints.web import create_app  # noqa: E402
 from hub.settings import Settings  # noqa: E402
 from hub.storage import tables  # noqa: E402
@@ -847,9 +847,11 @@ def main() -> int:
     options = parser.parse_args()
     log.configure()
     if options.serve:
-        sys.setswitchinterval(SWITCH_SECONDS)
+        share_threads()
+        served = APPS[options.serve]()
+        settle()
         uvicorn.run(
-            APPS[options.serve](), host="127.0.0.1", port=options.port,
+            served, host="127.0.0.1", port=options.port,
             log_level="error", access_log=False,
         )  # fmt: skip
         return 0

@@ -42,6 +42,7 @@ from hub import log
 from hub.entrypoints.hl7_judging import judge
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Peer, Routes
+from hub.entrypoints.interpreter import settle, share_threads
 from hub.entrypoints.mllp import MllpServer, MllpThread
 
 sys.path.append(str(HERE))
@@ -306,6 +307,8 @@ def main() -> None:
     parser.add_argument("--database", default="", help="an empty PostgreSQL database's URL")
     options = parser.parse_args()
     log.configure("error")
+    share_threads()
+    settle()
     claims = measure(options.rounds) + end_to_end(options.database, 256)
     for claim in claims:
         mark = "ok  " if claim["ok"] else "MISS"

@@ -43,6 +43,7 @@ from connectors.sdk.hl7v2.framing import wrap
 from hub import log
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.interpreter import settle, share_threads
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.services.intake import Intake
 from hub.storage.session import Database
@@ -262,6 +263,8 @@ def main() -> None:
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     log.configure("error")
+    share_threads()
+    settle()
     if options.load:
         print(json.dumps(uvloop.run(load(**json.loads(options.load)))))
         return

@@ -6,7 +6,6 @@ web is HTTP (GraphQL, webhooks, health), mllp the HL7 listener, jobs the workers
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 import time
 from collections.abc import Collection
@@ -25,6 +24,7 @@ from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_route_table import RouteTable
 from hub.entrypoints.hub import Hub
+from hub.entrypoints.interpreter import share_threads
 from hub.entrypoints.measuring import serve_metrics
 from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.entrypoints.mllp_replies import Replies
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 logger = log.get(__name__)
 ROLES = ("web", "mllp", "jobs")
-SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter from another. A commit gives it up at each statement,
-and with the usual 5 ms waits that long to get it back from a busy event loop."""
 
 
 class Service:
@@ -79,7 +76,7 @@ class Service:
 
     def start(self) -> None:
         settings = self.hub.settings
-        sys.setswitchinterval(SWITCH_SECONDS)
+        share_threads()
         if self.roles & {"web", "mllp"}:
             self._routes.start()
         try:

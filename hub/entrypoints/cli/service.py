@@ -11,6 +11,7 @@ import typer
 
 from hub import log, settings
 from hub.entrypoints.hub import open_hub
+from hub.entrypoints.interpreter import settle
 from hub.entrypoints.service import ROLES, Service
 from hub.storage.migrate import role_of, upgrade
 
@@ -31,6 +32,7 @@ def serve(
         signal.signal(number, lambda *_: stop.set())
     try:
         with Service(hub, [role.strip() for role in roles.split(",")]):
+            settle()
             stop.wait()
     finally:
         hub.close()
