@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from hub.storage.tables import new_id
+from hub.storage.tables.base import new_ordered_id
 
 PARTITION = "main"
 
@@ -71,7 +71,7 @@ def digest_of(previous: str, row: Mapping[str, Any]) -> str:
 def _row(event: Event, sequence: int) -> dict[str, Any]:
     return {
         "sequence": sequence,
-        "id": new_id(),
+        "id": new_ordered_id(event.now),
         "recorded_at": event.now,
         "principal_id": event.principal_id,
         "principal_name": event.principal_name,

@@ -29,9 +29,9 @@ from hub.storage.tables import AuditEvent, AuditHead
 
 MOST_EVENTS = 32
 """Events of one statement; each number of them is a statement of its own."""
-COMMIT_DELAY_SECONDS, COMMIT_SIBLINGS = 0.002, 4
-"""With so many other reads under way events wait so long for theirs; named after PostgreSQL's
-settings for the same."""
+COMMIT_DELAY_SECONDS, COMMIT_SIBLINGS = 0.008, 4
+"""With so many other reads under way events wait for theirs, so long at most or until as many wait
+as are read; named after PostgreSQL's settings for the same."""
 STATEMENT_SECONDS = 8.0
 _EVENTS: Any = AuditEvent.__table__
 _HEADS: Any = AuditHead.__table__
@@ -91,6 +91,7 @@ class _Trail:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Entry] = []
         self._task: asyncio.Task[None] | None = None
+        self._together: asyncio.Future[None] | None = None
         self._wire: Exchange | None = None
         self._left: Head | None = None
         """The head as this connection left it, or may have; `alone` if nobody else seems to move
@@ -102,6 +103,8 @@ class _Trail:
         self._waiting.append((event, done))
         if self._task is None:
             self._task = self._loop.create_task(self._write())
+        elif self._together is not None and self._are_together():
+            self._end_wait()
         await done
 
     def close(self) -> None:
@@ -111,12 +114,30 @@ class _Trail:
     async def _write(self) -> None:
         try:
             while self._waiting:
-                if self._under_way() >= COMMIT_SIBLINGS and len(self._waiting) < COMMIT_SIBLINGS:
-                    await asyncio.sleep(COMMIT_DELAY_SECONDS)
+                if not self._are_together():
+                    await self._gather()
                 batch, self._waiting = self._waiting[:MOST_EVENTS], self._waiting[MOST_EVENTS:]
                 await self._settle(batch)
         finally:
             self._task = None
+
+    def _are_together(self) -> bool:
+        """Whether there is nothing to gain from waiting for more."""
+        under_way = self._under_way()
+        return under_way < COMMIT_SIBLINGS or len(self._waiting) >= min(under_way, MOST_EVENTS)
+
+    async def _gather(self) -> None:
+        self._together = self._loop.create_future()
+        timer = self._loop.call_later(COMMIT_DELAY_SECONDS, self._end_wait)
+        try:
+            await self._together
+        finally:
+            timer.cancel()
+            self._together = None
+
+    def _end_wait(self) -> None:
+        if self._together is not None and not self._together.done():
+            self._together.set_result(None)
 
     async def _settle(self, batch: Sequence[_Entry]) -> None:
         try:

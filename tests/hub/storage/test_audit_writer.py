@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.domain.agreements import unrestricted_scope
-from hub.storage import audit
+from hub.storage import audit, audit_writer
 from hub.storage.session import Database
 from hub.storage.tables import AuditEvent
 
@@ -99,6 +99,35 @@ def test_more_events_than_one_statement_takes_are_all_written(database):
 
     run(many())
     assert names(database) == [str(number) for number in range(75)]
+
+
+def transactions(database: Database) -> int:
+    """How many of them wrote the events."""
+    return int(admin(database, "SELECT count(DISTINCT xmin::text) FROM audit_events"))
+
+
+def test_events_wait_for_those_of_reads_under_way_and_no_longer(postgresql, monkeypatch):
+    monkeypatch.setattr(audit_writer, "COMMIT_DELAY_SECONDS", 60.0)
+
+    async def five() -> None:
+        await audit.note(postgresql, event("before"))
+        monkeypatch.setattr(postgresql.text_reads, "under_way", 5)
+        noted = []
+        for turn in range(5):
+            assert not any(each.done() for each in noted)
+            noted.append(asyncio.create_task(audit.note(postgresql, event(str(turn)))))
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(asyncio.gather(*noted), 5)
+
+    run(five())
+    assert names(postgresql) == ["before", *"01234"]
+    assert transactions(postgresql) == 2
+
+
+def test_events_of_slow_reads_are_not_waited_for_beyond_the_delay(postgresql, monkeypatch):
+    monkeypatch.setattr(postgresql.text_reads, "under_way", 8)
+    run(asyncio.wait_for(audit.note(postgresql, event("alone")), 5))
+    assert names(postgresql) == ["alone"]
 
 
 def test_an_event_that_cannot_be_written_fails_alone(postgresql):
