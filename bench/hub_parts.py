@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from hub.domain.agreements import unrestricted_scope
-from hub.services.intake import Arrival, Stored
+from hub.services.intake import Arrival, Stored, Told
 from hub.storage.crypto import Crypto
 from hub.storage.envelopes import LABEL
 from hub.storage.session import Database, ScopedSession
@@ -50,12 +50,10 @@ def opened(url: str) -> Database:
 class NoStore:
     """Accepts at once, to time the listener alone."""
 
-    def receive(self, arrival: Arrival) -> Future[Stored]:
-        future: Future[Stored] = Future()
-        future.set_result(Stored("x", False, False, arrival.answer))
-        return future
+    def receive_then(self, arrival: Arrival, told: Told) -> None:
+        told(Stored("x", False, False, arrival.answer), None)
 
     def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         future: Future[list[Stored]] = Future()
-        future.set_result([self.receive(arrival).result() for arrival in arrivals])
+        future.set_result([Stored("x", False, False, each.answer) for each in arrivals])
         return future

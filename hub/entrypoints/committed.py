@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -30,20 +31,43 @@ class _Waiting:
 
 
 class Committed:
-    """Futures of other threads, awaited in one event loop for at most `seconds`. The loop is woken
-    once for all that are settled together: a wake-up costs more than many messages. A future is
-    never cancelled, since what it stands for may still succeed."""
+    """What other threads settle, awaited in one event loop for at most `seconds`. The loop is woken
+    once for all that is settled together: a wake-up costs more than many messages. Nothing is
+    cancelled, since what is waited for may still succeed.
+
+    Made in the loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._loop = loop
+        self._thread = threading.get_ident()
         self._seconds = seconds
         self._waiting: deque[_Waiting] = deque()
-        self._settled: deque[tuple[_Waiting, Future[Any]]] = deque()
+        self._settled: deque[tuple[_Waiting, Any, BaseException | None]] = deque()
         self._looking = False
+
+    def teller(self, told: Told) -> Told:
+        """What any thread calls with the outcome; then `told` is called with it in the loop, at
+        once where that is the thread. After the first outcome, or too long, it does nothing."""
+        waiting = _Waiting(told, self._loop.time() + self._seconds)
+        self._waiting.append(waiting)
+        if not self._looking:
+            self._looking = True
+            self._loop.call_later(min(self._seconds, _LOOK_SECONDS), self._look)
+        return partial(self._settle, waiting)
+
+    def then(self, future: Future[Any], told: Told) -> None:
+        """Call `told` in the loop when the future is settled."""
+        tell_when_done(future, self.teller(told))
 
     async def wait(self, future: Future[T]) -> T:
         """The result, or TimeoutError."""
-        waiter: asyncio.Future[T] = self._loop.create_future()
+        found: T = await self.told_by(partial(tell_when_done, future))
+        return found
+
+    async def told_by(self, ask: Callable[[Told], None]) -> Any:
+        """What `ask` has its argument called with: the result, or the error raised. TimeoutError
+        if it is not called."""
+        waiter: asyncio.Future[Any] = self._loop.create_future()
 
         def told(result: Any, error: BaseException | None) -> None:
             if waiter.done():
@@ -53,25 +77,20 @@ class Committed:
             else:
                 waiter.set_exception(error)
 
-        self.then(future, told)
+        tell = self.teller(told)
+        try:
+            ask(tell)
+        except Exception as error:
+            tell(None, error)
         return await waiter
 
-    def then(self, future: Future[Any], told: Told) -> None:
-        """Call `told` in the loop, at once where the future is settled already."""
-        if future.done():
-            _tell(told, future)
-            return
-        waiting = _Waiting(told, self._loop.time() + self._seconds)
-        self._waiting.append(waiting)
-        if not self._looking:
-            self._looking = True
-            self._loop.call_later(min(self._seconds, _LOOK_SECONDS), self._look)
-        future.add_done_callback(partial(self._settle, waiting))
-
-    def _settle(self, waiting: _Waiting, done: Future[Any]) -> None:
+    def _settle(self, waiting: _Waiting, result: Any, error: BaseException | None) -> None:
         """Called by any thread. Only the first of many wakes the loop."""
+        if threading.get_ident() == self._thread:
+            _tell(waiting, result, error)
+            return
         woken = bool(self._settled)
-        self._settled.append((waiting, done))
+        self._settled.append((waiting, result, error))
         if not woken:
             try:
                 self._loop.call_soon_threadsafe(self._resolve)
@@ -80,10 +99,7 @@ class Committed:
 
     def _resolve(self) -> None:
         while self._settled:
-            waiting, done = self._settled.popleft()
-            told, waiting.told = waiting.told, None
-            if told is not None:
-                _tell(told, done)
+            _tell(*self._settled.popleft())
         self._forget()
 
     def _forget(self) -> None:
@@ -97,22 +113,28 @@ class Committed:
         for waiting in self._waiting:
             if waiting.until > now:
                 break
-            told, waiting.told = waiting.told, None
-            if told is not None:
-                _call(told, None, TimeoutError())
+            _tell(waiting, None, TimeoutError())
         self._forget()
         self._looking = bool(self._waiting)
         if self._looking:
             self._loop.call_later(min(self._seconds, _LOOK_SECONDS), self._look)
 
 
-def _tell(told: Told, done: Future[Any]) -> None:
-    error = done.exception()
-    _call(told, None if error is not None else done.result(), error)
+def tell_when_done(future: Future[Any], told: Told) -> None:
+    """Call `told` with how the future ends, in whose thread that happens."""
+
+    def done(future: Future[Any]) -> None:
+        error = future.exception()
+        told(None if error is not None else future.result(), error)
+
+    future.add_done_callback(done)
 
 
-def _call(told: Told, result: Any, error: BaseException | None) -> None:
+def _tell(waiting: _Waiting, result: Any, error: BaseException | None) -> None:
     """What one of many does with it must not keep the others from hearing."""
+    told, waiting.told = waiting.told, None
+    if told is None:
+        return
     try:
         told(result, error)
     except Exception as failure:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from connectors.ehr_hl7v2.master_files import acknowledge
@@ -26,7 +27,7 @@ from hub.entrypoints.hl7_batches import judge_batch
 from hub.entrypoints.hl7_judging import Judgement, judge
 from hub.entrypoints.hl7_outlines import wishes
 from hub.entrypoints.hl7_routes import Peer, Routes
-from hub.services.intake import Arrival, Numbered, Stored
+from hub.services.intake import Arrival, Numbered, Stored, Told
 
 STORE_TIMEOUT = 30.0
 STORED_AT_ONCE = 256
@@ -45,7 +46,7 @@ _log = log.get("mllp")
 class ReceivesArrivals(Protocol):
     """`hub.services.intake.Intake`, or a fake of it."""
 
-    def receive(self, arrival: Arrival) -> Future[Stored]: ...
+    def receive_then(self, arrival: Arrival, told: Told) -> None: ...
 
     def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]: ...
 
@@ -106,7 +107,8 @@ class Receiver:
         except Exception as error:
             return self._unjudged(frame, error)
         try:
-            stored = await self._durable(self._intake.receive(self._answered(judgement)))
+            arrival = self._answered(judgement)
+            stored = await self._commits().told_by(partial(self._intake.receive_then, arrival))
         except Exception as error:
             return self._not_stored(judgement, error, close)
         return await self._reply(judgement, stored, close)
@@ -133,12 +135,11 @@ class Receiver:
             else:
                 answer(self._reply_now(judgement, stored, close))
 
+        tell = self._commits().teller(told)
         try:
-            future = self._intake.receive(self._answered(judgement))
+            self._intake.receive_then(self._answered(judgement), tell)
         except Exception as error:
-            answer(self._not_stored(judgement, error, close))
-        else:
-            self._commits().then(future, told)
+            tell(None, error)
 
     def _in_task(self, reply: Coroutine[Any, Any, Reply], answer: Callable[[Reply], None]) -> None:
         task = asyncio.get_running_loop().create_task(reply)

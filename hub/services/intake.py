@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from hub import log
 from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
@@ -33,6 +35,7 @@ from hub.storage.tables import InboundMessage
 __all__ = ["REUSED", "Arrival", "Busy", "Intake", "Numbered", "State", "Stored", "finish", "replay"]
 
 _SCOPE = operations_scope("intake")
+_log = log.get(__name__)
 
 BATCH_LIMIT = 256
 BATCH_BYTES = 8 * 1024 * 1024
@@ -50,9 +53,23 @@ class Busy(HubError):
     retryable = True
 
 
+Told = Callable[[Stored | None, BaseException | None], None]
+"""Called once with what became of an arrival, or with what kept it from being stored."""
+
+
 @dataclass(slots=True)
 class _Waiting(Keyed):
-    future: Future[Stored]
+    """`begins` says whether who handed it in still wants it stored."""
+
+    told: Told
+    begins: Callable[[], bool] | None = None
+
+    def tell(self, stored: Stored | None, error: BaseException | None = None) -> None:
+        """What one of many does with it must not keep the others from hearing."""
+        try:
+            self.told(stored, error)
+        except Exception as failure:
+            _log.error("told_of_an_arrival", error_type=type(failure).__name__)
 
 
 class Intake:
@@ -70,19 +87,30 @@ class Intake:
 
     def receive(self, arrival: Arrival) -> Future[Stored]:
         """Store an arrival; the future resolves when it is durable and fails if it is not
-        stored (Busy where too much is waiting already)."""
-        entry = _Waiting(arrival, self._keyed(arrival).digest, Future())
+        stored (Busy where too much is waiting already). Cancelled in time, it is not stored."""
+        future: Future[Stored] = Future()
+        told = partial(_settle, future)
+        self._add(arrival, told, future.set_running_or_notify_cancel)
+        return future
+
+    def receive_then(self, arrival: Arrival, told: Told) -> None:
+        """`receive` for many a second: `told` is called with the outcome by whichever thread comes
+        to know it, and must not take long."""
+        self._add(arrival, told, None)
+
+    def _add(self, arrival: Arrival, told: Told, begins: Callable[[], bool] | None) -> None:
+        entry = _Waiting(arrival, self._keyed(arrival).digest, told, begins)
         with self._lock:
-            if len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES:
-                entry.future.set_exception(Busy("Too much is waiting to be stored; send it again."))
-                return entry.future
-            self._waiting.append(entry)
-            self._bytes += len(arrival.content)
-            begin = not self._storing
-            self._storing = True
-        if begin:
+            refused = len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES
+            if not refused:
+                self._waiting.append(entry)
+                self._bytes += len(arrival.content)
+            begin = not self._storing and not refused
+            self._storing = self._storing or begin
+        if refused:
+            entry.tell(None, Busy("Too much is waiting to be stored; send it again."))
+        elif begin:
             self._store_next()
-        return entry.future
 
     def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         """Store arrivals in one commit of their own: all of them or none."""
@@ -128,7 +156,7 @@ class Intake:
             error = future.exception()
             if error is None:
                 for entry, outcome in zip(batch, future.result(), strict=True):
-                    entry.future.set_result(outcome)
+                    entry.tell(outcome)
             else:
                 self._store_singly(batch, error)
                 if not batch:  # not even begun: the database is away
@@ -157,7 +185,7 @@ class Intake:
                 entry = self._waiting.popleft()
                 self._bytes -= len(entry.arrival.content)
                 size += len(entry.arrival.content)
-                if entry.future.set_running_or_notify_cancel():
+                if entry.begins is None or entry.begins():
                     batch[entry.key] = entry
         return list(batch.values())
 
@@ -173,17 +201,14 @@ class Intake:
     def _submit_one(self, entry: _Waiting) -> None:
         def stored(future: Future[list[Stored]]) -> None:
             error = future.exception()
-            if error is not None:
-                entry.future.set_exception(error)
-            else:
-                entry.future.set_result(future.result()[0])
+            entry.tell(future.result()[0] if error is None else None, error)
 
         try:
             future = self._database.submit(
                 _SCOPE, lambda session: store(session, self._crypto, [entry], now=self._now())
             )
         except RuntimeError as error:
-            entry.future.set_exception(error)
+            entry.tell(None, error)
         else:
             future.add_done_callback(stored)
 
@@ -202,7 +227,14 @@ def _without_repetitions(entries: Sequence[Keyed]) -> Iterator[list[Keyed]]:
 
 def _fail(batch: Sequence[_Waiting], error: BaseException) -> None:
     for entry in batch:
-        entry.future.set_exception(error)
+        entry.tell(None, error)
+
+
+def _settle(future: Future[Stored], stored: Stored | None, error: BaseException | None) -> None:
+    if stored is None:
+        future.set_exception(error)
+    else:
+        future.set_result(stored)
 
 
 def finish(

@@ -26,7 +26,7 @@ from connectors.sdk.hl7v2.framing import Frame, Framer, wrap
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.entrypoints.mllp import MllpServer, MllpThread
-from hub.services.intake import Arrival, Stored
+from hub.services.intake import Arrival, Stored, Told
 
 
 @dataclass
@@ -35,16 +35,17 @@ class MemoryIntake:
 
     arrivals: list[Arrival] = field(default_factory=list)
 
-    def receive(self, arrival: Arrival) -> Future[Stored]:
-        self.arrivals.append(arrival)
-        future: Future[Stored] = Future()
-        future.set_result(Stored("in", duplicate=False, conflict=False, answer=arrival.answer))
-        return future
+    def receive_then(self, arrival: Arrival, told: Told) -> None:
+        told(self._stored(arrival), None)
 
     def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         future: Future[list[Stored]] = Future()
-        future.set_result([self.receive(arrival).result() for arrival in arrivals])
+        future.set_result([self._stored(arrival) for arrival in arrivals])
         return future
+
+    def _stored(self, arrival: Arrival) -> Stored:
+        self.arrivals.append(arrival)
+        return Stored("in", duplicate=False, conflict=False, answer=arrival.answer)
 
 
 @pytest.fixture

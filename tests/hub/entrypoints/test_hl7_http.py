@@ -21,7 +21,7 @@ from hub.auth.credentials import create_client
 from hub.domain.agreements import Domain, PrincipalKind, unrestricted_scope
 from hub.entrypoints.hl7_http import LARGEST_BODY, MOST_MESSAGES, hl7_routes
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
-from hub.services.intake import Arrival, Intake, Stored
+from hub.services.intake import Arrival, Intake, Stored, Told
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database
 from hub.storage.tables import Connection, InboundMessage, Practice, ServiceAgreement
@@ -46,10 +46,8 @@ ROUTES = Routes(
 class FullDisk:
     """An intake that cannot store."""
 
-    def receive(self, arrival: Arrival) -> Future[Stored]:
-        failed: Future[Stored] = Future()
-        failed.set_exception(OSError("full"))
-        return failed
+    def receive_then(self, arrival: Arrival, told: Told) -> None:
+        told(None, OSError("full"))
 
     def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         failed: Future[list[Stored]] = Future()

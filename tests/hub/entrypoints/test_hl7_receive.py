@@ -15,7 +15,7 @@ from connectors.sdk.hl7v2.lexer import lex
 from hub.entrypoints.hl7_judging import judge
 from hub.entrypoints.hl7_receive import Receiver, Reply
 from hub.entrypoints.hl7_routes import Facility, Forward, Hl7Connection, Peer, Routes
-from hub.services.intake import Arrival, Stored
+from hub.services.intake import Arrival, Stored, Told
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 PEER = "127.0.0.1"
@@ -60,11 +60,10 @@ class FakeIntake:
         self.arrivals: list[Arrival] = []
         self.error = error
 
-    def receive(self, arrival: Arrival) -> Future[Stored]:
-        future: Future[Stored] = Future()
+    def receive_then(self, arrival: Arrival, told: Told) -> None:
         if self.error is not None:
-            future.set_exception(self.error)
-            return future
+            told(None, self.error)
+            return
         same = [
             a for a in self.arrivals if (a.source, a.content) == (arrival.source, arrival.content)
         ]
@@ -76,8 +75,7 @@ class FakeIntake:
         ]
         self.arrivals.append(arrival)
         answer = same[0].answer if same else arrival.answer
-        future.set_result(Stored("in-1", bool(same), bool(reused) and not same, answer))
-        return future
+        told(Stored("in-1", bool(same), bool(reused) and not same, answer), None)
 
     def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         raise NotImplementedError("no batches here")

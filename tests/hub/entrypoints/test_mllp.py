@@ -25,11 +25,12 @@ from connectors.ehr_hl7v2.simulator import FacilityFeed, Member, Provider, gener
 from connectors.sdk.hl7v2.acks import read_ack
 from connectors.sdk.hl7v2.client import MllpClient
 from connectors.sdk.hl7v2.framing import Framer, wrap
+from hub.entrypoints.committed import tell_when_done
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.entrypoints.mllp import DEFAULT_LIMITS, MllpServer, MllpThread
 from hub.entrypoints.mllp_limits import MllpLimits
-from hub.services.intake import Arrival, Stored
+from hub.services.intake import Arrival, Stored, Told
 
 QUICK = MllpLimits(first_frame=0.5, inside_frame=0.2, end_block=0.05)
 
@@ -42,8 +43,8 @@ class FakeIntake:
         self.hold: threading.Event | None = None
         self._pool = ThreadPoolExecutor(4)
 
-    def receive(self, arrival: Arrival) -> Future[Stored]:
-        return self._pool.submit(self._store, arrival)
+    def receive_then(self, arrival: Arrival, told: Told) -> None:
+        tell_when_done(self._pool.submit(self._store, arrival), told)
 
     def receive_together(self, arrivals: Sequence[Arrival]) -> Future[list[Stored]]:
         raise NotImplementedError("no batches here")

@@ -105,10 +105,10 @@ def test_nothing_is_accepted_while_nothing_can_be_stored(
 ) -> None:
     intake = memory()
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError("the store is away")
 
-    intake.receive = intake.receive_together = fail
+    intake.receive_then = intake.receive_together = fail
     said = [read_ack(one) for ack in answers(connection(), intake, stream, [])
             for one in split_messages(ack)]  # fmt: skip
     assert all(read[0] in {"AE", "CE"} for read in said if read is not None)
