@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.ehr_hl7v2.receiving import Limits
+from connectors.sdk.hl7v2.acks import read_ack
 from connectors.sdk.hl7v2.framing import wrap
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Peer, Routes
@@ -140,3 +141,22 @@ def test_who_finds_no_room_waits_in_line() -> None:
     room.free(1)
     room.take(50, lambda: begun.append("larger than all of it"))
     assert begun[-1] == "larger than all of it"
+
+
+def test_connections_whose_bytes_mix_get_their_own_answers_in_their_own_order(
+    listen: Make, message: Make
+) -> None:
+    listener = listen()
+    one, other = listener.connect(), listener.connect()
+    # The same control ids on both: an answer tells the sender it was meant for by MSA-2 and MSH-6.
+    mine = b"".join(wrap(message(f"C{n}", body="NTE|1||one\r")) for n in range(5))
+    theirs = b"".join(wrap(message(f"C{4 - n}", f4="FAC2")) for n in range(5))
+    for start in range(0, max(len(mine), len(theirs)), 7):
+        one.socket.sendall(mine[start : start + 7])
+        other.socket.sendall(theirs[start : start + 7])
+    heard = [[line.frame() for _ in range(5)] for line in (one, other)]
+    assert [answer.split(b"|")[5] for answer in heard[0]] == [b"FAC1"] * 5
+    assert [answer.split(b"|")[5] for answer in heard[1]] == [b"FAC2"] * 5
+    ids = [[(read_ack(answer) or ("", b""))[:2] for answer in line] for line in heard]
+    assert ids[0] == [("AA", b"C%d" % n) for n in range(5)]
+    assert ids[1] == [("AA", b"C%d" % (4 - n)) for n in range(5)]
