@@ -26,6 +26,7 @@ import httpx2
 from connectors import registry
 from hub import settings as hub_settings
 from hub.domain.agreements import operations_scope
+from hub.entrypoints.doctor_destinations import troubles
 from hub.errors import BadSetting, HubError
 from hub.settings import Settings
 from hub.storage import health, roles
@@ -96,6 +97,7 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
             facts = health.facts(session)
             role = roles.facts(session)
             skew = abs((health.clock(session) - now()).total_seconds())
+            sending = list(troubles(session, now())) if current else []
     finally:
         opened.close()
     yield Finding("database", "ok", "answers")
@@ -106,6 +108,8 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
     )
     if role is not None:
         yield _role(role, strict=settings.profile == "production")
+    for trouble in sending:
+        yield Finding("destination", *trouble)
     yield _durability("SQLite" if path is not None else "PostgreSQL", facts)
     if path is not None:
         yield from _embedded(path, facts["version"], settings)

@@ -156,6 +156,17 @@ def waits_at_least(session: ScopedSession, connection_id: str, most: int) -> boo
     return (session.scalar(select(func.count()).select_from(queued)) or 0) >= most
 
 
+def last_fault(session: ScopedSession, connection_id: str) -> str:
+    """The fault code of the message that a destination is asked to take next; empty if none."""
+    oldest = (
+        select(OutboundMessage.fault_code)
+        .where(OutboundMessage.connection_id == connection_id, OutboundMessage.state == "queued")
+        .order_by(OutboundMessage.queued_at, OutboundMessage.id)
+        .limit(1)
+    )
+    return session.scalar(oldest) or ""
+
+
 def waiting(session: ScopedSession) -> dict[str, tuple[int, int, datetime | None]]:
     """Destination -> messages queued, messages parked, and since when the oldest queued waits."""
     rows = session.execute(

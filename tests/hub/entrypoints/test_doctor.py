@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from connectors import registry
+from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints import doctor
 from hub.entrypoints.doctor import Finding, examine
-from hub.entrypoints.hub import open_hub
+from hub.entrypoints.hub import Hub, open_hub
 from hub.entrypoints.service import Service
 from hub.errors import BadSetting, ConfigError
+from hub.services import connections
 from hub.settings import Settings
+from hub.storage import outbox
 from hub.storage.migrate import upgrade
+from hub.storage.outbox import Outgoing
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Connection, OutboundMessage
 
 
 def now() -> datetime:
@@ -216,3 +223,48 @@ def test_a_full_disk_is_a_warning(settings: Settings, monkeypatch: pytest.Monkey
     findings = list(doctor.database(settings, lambda: datetime.now(UTC)))
 
     assert found(findings, "disk").status == "warn"
+
+
+def queue_up(hub: Hub, name: str, count: int, queued_at: datetime, **config: Any) -> None:
+    """A destination for which so many messages wait since then."""
+
+    def work(session: ScopedSession) -> None:
+        settings = {"host": "127.0.0.1", "port": 9, **config}
+        connections.add(
+            session, hub.crypto, connection_id=name, name=name, connector_id="hl7v2_destination",
+            config=settings, practices={}, now=queued_at,
+        )  # fmt: skip
+        waiting = [Outgoing(name, None, "ADT^A04", f"C{n}", 3, b"abc") for n in range(count)]
+        outbox.add_all(session, hub.crypto, waiting, now=queued_at)
+
+    hub.database.transaction(unrestricted_scope("test"), work)
+
+
+def test_destinations_that_are_full_stuck_or_refuse_are_told(settings: Settings) -> None:
+    hub = open_hub(settings)
+    try:
+        queue_up(hub, "Closed", 2, now(), most_waiting=2)
+        queue_up(hub, "Parking", 3, now(), most_waiting=2, when_full="park")
+        queue_up(hub, "Paused", 1, now() - timedelta(hours=2))
+        queue_up(hub, "Silent", 1, now() - timedelta(hours=2))
+        queue_up(hub, "Sound", 1, now())
+        queue_up(hub, "Refusing", 1, now())
+
+        def park(session: ScopedSession) -> None:
+            (row,) = session.scalars(
+                select(OutboundMessage).where(OutboundMessage.connection_id == "Refusing")
+            )
+            row.state = "parked"
+            session.get_one(Connection, "Paused").paused = True
+
+        hub.database.transaction(unrestricted_scope("test"), park)
+    finally:
+        hub.close()
+    told = [one for one in doctor.database(settings, now) if one.probe == "destination"]
+    assert [(one.status, one.detail.partition(":")[0]) for one in told] == [
+        ("fail", "Closed"), ("warn", "Parking"), ("warn", "Paused"), ("warn", "Refusing"),
+        ("fail", "Silent"),
+    ]  # fmt: skip
+    assert "2 wait" in told[0].detail
+    assert "120 minutes" in told[4].detail
+    assert all(one.hint for one in told)
