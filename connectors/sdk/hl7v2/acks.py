@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
+from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.faults import TABLE_0357, Fault
 from connectors.sdk.hl7v2.header import Header, read_header
 from connectors.sdk.hl7v2.paths import parse_path
@@ -49,23 +50,53 @@ def build_ack(
     about = header or _NO_HEADER
     d = about.delimiters or _NO_HEADER.delimiters
     assert d is not None  # noqa: S101 - the template's own delimiters are sound
-    f, c = d.field_byte, d.component_byte
-    sound = about.delimiters is not None
-    version = about.version if sound else "2.5.1"
+    f = d.field_byte
+    before, between, after = _line(about, d, accept, kind)
+    msh = b"".join(
+        (before, timestamp(now).encode(), between, control_id.encode("ascii"), after, b"\rMSA", f)
+    )
+    ack = b"".join((msh, code.encode(), f, about.raw(10)))
+    if faults or expected:
+        version = about.version if about.delimiters else "2.5.1"
+        plain = faults and version_number(version) < (2, 7)
+        text = _plain(faults[0].text, d.encoding_characters + d.field) if plain else b""
+        if plain or expected:
+            ack += f + text
+        if expected:
+            ack += f + expected.encode()
+        ack = b"\r".join([ack, *(_err(one, version, d.encoding_characters, f) for one in faults)])
+    return ack + b"\r"
+
+
+def _line(about: Header, d: Delimiters, accept: str, kind: bytes) -> tuple[bytes, bytes, bytes]:
+    """MSH around its time and its control id. It is the same for all messages of a sender's type,
+    and remembered."""
+    fields = about.fields
+    copied = (*fields[1:6], *fields[8:9], *fields[10:12], *fields[17:18])
+    key = accept, kind, about.separator, copied
+    found = _lines.get(key)
+    if found is None:
+        found = _written(about, d, accept, kind)
+        if sum(map(len, copied)) <= _LONGEST_KEPT:
+            if len(_lines) >= _MOST_KEPT:
+                _lines.clear()
+            _lines[key] = found
+    return found
+
+
+_lines: dict[tuple[str, bytes, bytes, tuple[bytes, ...]], tuple[bytes, bytes, bytes]] = {}
+_MOST_KEPT, _LONGEST_KEPT = 1024, 1024
+
+
+def _written(about: Header, d: Delimiters, accept: str, kind: bytes) -> tuple[bytes, bytes, bytes]:
+    f, sound = d.field_byte, about.delimiters is not None
     copied = about.raw if sound else _NO_HEADER.raw
-    msh = [b"MSH", d.encoding_characters.encode(), copied(5), copied(6), copied(3), copied(4)]
-    msh += [timestamp(now).encode(), b"", _message_type(about, c, kind), control_id.encode("ascii")]
+    version = about.version if sound else "2.5.1"
+    names = [b"MSH", d.encoding_characters.encode(), copied(5), copied(6), copied(3), copied(4)]
     wishes = [accept.encode(), b"NE"] if accept else [b"", b""]
-    msh += [copied(11), version.encode(), b"", b"", *wishes, b"", copied(18)]
-    before_27 = version_number(version) < (2, 7)
-    msa = [b"MSA", code.encode(), about.raw(10)]
-    if faults and before_27:
-        msa.append(_plain(faults[0].text, d.encoding_characters + d.field))
-    if expected:
-        msa = [*[*msa, b""][:4], expected.encode()]
-    segments = [f.join(msh).rstrip(f), f.join(msa)]
-    segments += [_err(fault, version, d.encoding_characters, f) for fault in faults]
-    return b"\r".join(segments) + b"\r"
+    rest = [b"", copied(11), version.encode(), b"", b"", *wishes, b"", copied(18)]
+    between = f.join([b"", b"", _message_type(about, d.component_byte, kind), b""])
+    return f.join([*names, b""]), between, f.join(rest).rstrip(f)
 
 
 def timestamp(moment: datetime) -> str:

@@ -36,7 +36,8 @@ class Header:
         """
         found = self._firsts.get(number)
         if found is None:
-            found = self._firsts[number] = self.component(number, 1)
+            found = self.component(number, 1) if self.raw(number) else ""
+            self._firsts[number] = found
         return found
 
     def component(self, number: int, position: int) -> str:

@@ -89,6 +89,38 @@ def test_unusable_delimiters_do_not_spoil_the_answer() -> None:
     assert answer.raw("MSA-2") == "77"
 
 
+def test_headers_that_differ_in_anything_copied_are_answered_each_by_its_own() -> None:
+    fields = [
+        b"^~\\&",
+        b"EHR",
+        b"FAC",
+        b"HUB",
+        b"TO",
+        b"2026",
+        b"",
+        b"ADT^A04",
+        b"9",
+        b"P",
+        b"2.5.1",
+    ]
+    fields += [b""] * 5 + [b"8859/1"]
+    lines = [b"|".join([b"MSH", *fields])]
+    for place in (1, 2, 3, 4, 7, 9, 10, 16):
+        lines.append(b"|".join([b"MSH", *fields[:place], b"X^B02", *fields[place + 1 :]]))
+    lines += [lines[0].replace(b"|", b"!"), lines[0].replace(b"|", b"\x7f"), lines[0][:40]]
+    for _ in range(2):  # the second time from what is remembered
+        answers = [
+            build_ack(read_header(line), "AA", now=NOW, control_id="1", accept=accept, kind=kind)
+            for line in lines
+            for accept, kind in (("", b"ACK"), ("AL", b"ACK"), ("", b"MFK"))
+        ]
+        assert len({*answers}) == len(answers)
+        assert answers[0] == (
+            b"MSH|^~\\&|HUB|TO|EHR|FAC|20260302091530-0600||ACK^A04|1|P|2.5.1||||||8859/1\r"
+            b"MSA|AA|9\r"
+        )
+
+
 def test_other_parsers_can_read_the_answer() -> None:
     built = build_ack(header(), "AE", [FAULT], now=NOW, control_id=new_control_id())
     assert str(hl7.parse(built.decode()).segment("MSA")[1]) == "AE"
