@@ -1,7 +1,7 @@
 """Many rows in one statement, straight to the driver: for the few paths where the cost of the layer
 counts (what arrives, jobs, lanes).
 
-SQLite takes rows as values, a power of two in a statement, so that few texts are prepared;
+SQLite takes rows as values, at most 32 in a statement, so that the prepared texts stay few;
 PostgreSQL takes them as JSON with all binary columns in one value, and expands them itself. Either
 way the interpreter's lock is given up a few times for a batch and not for each row.
 """
@@ -152,11 +152,9 @@ def _errors_of(connection: Connection) -> Iterator[None]:
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    rest, left = iter(rows), len(rows)
-    while left:
-        count = min(MOST_VALUES, 1 << (left.bit_length() - 1))
-        left -= count
-        yield list(islice(rest, count))
+    rest = iter(rows)
+    while part := list(islice(rest, MOST_VALUES)):
+        yield part
 
 
 @cache
