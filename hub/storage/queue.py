@@ -294,13 +294,18 @@ def retry_at(attempt: int, now: datetime, retry_after: float | None = None) -> d
 
 def cancel(session: ScopedSession, job_id: int, *, now: datetime) -> bool:
     """Cancel a ready job, or ask a running one to stop; False if it is over already."""
-    ready = update(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.READY)
-    if _affected(session, ready.values(state=JobState.CANCELLED, done_at=now)) == 1:
+    # Locked first: where another transaction is about to end or give back the job, what it was
+    # before fits neither of the updates, and PostgreSQL would not wait for what it will be.
+    locked = select(JobRow.state).where(JobRow.id == job_id).with_for_update()
+    state = session.scalar(locked)
+    mine = update(JobRow).where(JobRow.id == job_id)
+    if state == JobState.READY:
+        session.execute(mine.values(state=JobState.CANCELLED, done_at=now))
         row = session.get_one(JobRow, job_id)
         lane_rows.make_due(session, filter(None, (row.lane, row.lane2)), now)
-        return True
-    running = update(JobRow).where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
-    return _affected(session, running.values(cancel_at=now)) == 1
+    elif state == JobState.RUNNING:
+        session.execute(mine.values(cancel_at=now))
+    return state in {JobState.READY, JobState.RUNNING}
 
 
 def ask_to_stop(

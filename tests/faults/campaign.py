@@ -173,7 +173,7 @@ class Campaign:
                     trial.deployment.drain(LONGEST_OF_CONTROL if scenario.weakened else LONGEST)
                     trial.measure()
             except TooLong as error:
-                trial.findings.append(str(error))
+                trial.findings.append(f"{error}{trial.deployment.tell()}")
             except Exception:
                 trial.findings.append(traceback.format_exc())
             try:

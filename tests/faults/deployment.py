@@ -214,8 +214,7 @@ class Deployment:
 
     def wait_for_senders(self) -> None:
         """Until all of a limited number of messages are acknowledged."""
-        for process in self._senders:
-            process.wait(180)
+        wait_until(lambda: not self.is_sending(), "the last acknowledgement")
         self._senders.clear()
 
     def is_sending(self) -> bool:
@@ -225,6 +224,19 @@ class Deployment:
         """Control id, SHA-256, acknowledgement and time of each message that was taken."""
         lines = self.acknowledged_log.read_text().splitlines()
         return [line.split() for line in lines if line.count(" ") == 3]
+
+    def tell(self) -> str:
+        """What the database's sessions are at; what the hub's threads are at goes to its log."""
+        for process in self.running.values():
+            if is_alive(process):
+                os.kill(process, signal.SIGUSR1)
+        if self.is_sqlite:
+            return ""
+        sessions = self.rows(
+            "SELECT state, wait_event_type, wait_event, now() - xact_start, left(query, 60)"
+            " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return "".join(f"\n        {tuple(map(str, session))}" for session in sessions)
 
     def wait_for_more(self, count: int) -> float:
         """Until `count` more messages are acknowledged; returns how many seconds it took."""

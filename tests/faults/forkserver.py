@@ -11,6 +11,7 @@ children are reaped here.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import importlib
 import json
@@ -37,6 +38,7 @@ def run(request: dict[str, Any]) -> None:
     for number in (1, 2):
         os.dup2(descriptor, number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     for name in [name for name in os.environ if name.startswith("HUB_")]:
         del os.environ[name]
     os.environ.update(request["environment"])
