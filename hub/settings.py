@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     mllp_port: int = Field(
         2575, ge=0, le=65535, description="port of the MLLP listener; 0 picks one"
     )
+    mllp_share_port: bool = Field(
+        False,
+        description="several listeners may share the port, so that a new one takes connections"
+        " before the old one ends; a port in use by another listener is then no error",
+    )
     mllp_tls_certificate: Path | None = Field(
         None, description="PEM file with the MLLP listener's certificate chain; turns TLS on"
     )

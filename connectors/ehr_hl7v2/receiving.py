@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hl7v2.caps import Caps
+from connectors.sdk.hl7v2.paths import parse_path
 
 LARGEST_FRAME = 16 * 1024 * 1024
+
+
+FACILITY = ("MSH-4.1",)
+"""Where the standard has the code of the practice: the sending facility."""
+
+
+def _paths(value: tuple[str, ...]) -> tuple[str, ...]:
+    for path in value:
+        if not parse_path(path).segment:
+            raise ValueError("must be paths with a segment, such as PV1-3.4")
+    return value
 
 
 class Limits(ConnectorConfig):
@@ -52,6 +64,12 @@ class Receiving(ConnectorConfig):
     """What the sender and the hub agreed on about transport and acknowledgement."""
 
     limits: Limits = Limits()
+    facility: Annotated[tuple[str, ...], AfterValidator(_paths)] = Field(
+        default=FACILITY,
+        min_length=1,
+        description="Where the code of the practice stands (MSH-6.1, PV1-3.4, PID-3.4.1); the first"
+        " that is a code of this connection counts",
+    )
     ack_after: Literal["stored", "applied"] = Field(
         default="stored",
         description="When a message that asks for one answer gets it: stored, or processed too",

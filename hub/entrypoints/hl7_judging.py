@@ -18,7 +18,9 @@ from connectors.sdk.hl7v2.lanes import lane_keys_of
 from hub.domain.records import Issue
 from hub.entrypoints.hl7_outlines import (
     LONGEST_CONTROL_ID,
+    UNKNOWN_SENDER,
     UNREADABLE,
+    WRONG_PRACTICE,
     Outline,
     outline_of,
     wishes,
@@ -29,8 +31,8 @@ from hub.services.intake import Arrival, State
 CONTENT_TYPE = "application/hl7-v2"
 _CUT_OFF = Fault(207, "", "The frame was cut off before its end block; send it again.", "AE")
 _GIANT = Fault(207, "", "The frame is larger than this endpoint takes.", "AR")
-_CLAIMS = frozenset({"MSH-3", "MSH-4", "MSH-6"})
-"""What a sender says about itself; where that does not fit the peer, it is audited."""
+_DENIED = frozenset({UNKNOWN_SENDER, WRONG_PRACTICE})
+"""A sender's word about itself does not fit the peer, which is audited."""
 _NOW = timedelta(0)
 
 
@@ -78,7 +80,7 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
     header = read_header(content)
     if header is None:
         return _headless(frame, peer)
-    outline = outline_of(header, peer, routes)
+    outline = outline_of(header, peer, routes, content)
     connection, is_ack = outline.connection, outline.is_ack
     fragment = fragment_of(content, header)
     fault = _frame_fault(frame) if frame.fault else None
@@ -110,7 +112,7 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
         identity=_identity(content, header, connection),
         accepts_reuse=receiving is not None and receiving.reused_control_id == "accept",
         wait=_wait(fragment, connection) if state == "received" else _NOW,
-        denied=fault.text if fault is not None and fault.path in _CLAIMS else "",
+        denied=fault.text if fault is not None and fault.text in _DENIED else "",
     )
     return Judgement(arrival, header, fault, silent=is_ack, connection=connection)
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
+from connectors.ehr_hl7v2.receiving import FACILITY
 from connectors.sdk.hl7v2.acknowledging import TABLE_0155, application_code
-from connectors.sdk.hl7v2.faults import Fault
+from connectors.sdk.hl7v2.faults import Fault, Hl7Error
 from connectors.sdk.hl7v2.header import Header
+from connectors.sdk.hl7v2.lexer import lex
 from hub.entrypoints.hl7_routes import Facility, Forward, Hl7Connection, Peer, Routes
 
 LONGEST_CONTROL_ID = 199
@@ -24,7 +26,8 @@ _KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 11, 12, 15, 16, 
 _FULL = Fault(
     207, "", "A system this message goes on to takes no more at present; send it again later.", "AE"
 )
-_WRONG_PRACTICE = "The sender may not send for this facility."
+UNKNOWN_SENDER = "This sender is not known here."
+WRONG_PRACTICE = "The sender may not send for this facility."
 _MOST_KEPT = 4096
 _LONGEST_KEPT = 1024
 
@@ -47,8 +50,20 @@ class Outline:
     parked: frozenset[str]
 
 
-def outline_of(header: Header, peer: Peer, routes: Routes) -> Outline:
-    """The outline of a header, remembered with the routes that decided it."""
+def outline_of(header: Header, peer: Peer, routes: Routes, content: bytes) -> Outline:
+    """The outline of a message, remembered by its header with the routes that decided it.
+
+    Where a connection agreed that the code of the practice stands elsewhere than in MSH-4, the
+    content is read for it, and nothing is remembered.
+    """
+    found = _of_header(header, peer, routes)
+    connection = found.connection
+    if connection is None or found.is_ack or connection.config.receiving.facility == FACILITY:
+        return found
+    return _outline(header, peer, routes, content)
+
+
+def _of_header(header: Header, peer: Peer, routes: Routes) -> Outline:
     fields = header.fields
     # Without a control id, or with a sequence number or a pointer, a header stands for itself.
     usual = len(fields) >= 12 and 0 < len(fields[9]) <= LONGEST_CONTROL_ID
@@ -65,12 +80,17 @@ def outline_of(header: Header, peer: Peer, routes: Routes) -> Outline:
     return found
 
 
-def _outline(header: Header, peer: Peer, routes: Routes) -> Outline:
+def _outline(header: Header, peer: Peer, routes: Routes, content: bytes | None = None) -> Outline:
     connection = routes.find(header.sending_application, peer)
-    facility = connection.facilities.get(header.sending_facility) if connection else None
+    facility: Facility | None = None
+    unread: Fault | None = None
+    if connection is not None and content is not None:
+        facility, unread = _placed(content, connection)
+    elif connection is not None:
+        facility = connection.facilities.get(header.sending_facility)
     is_ack = header.type == "ACK" or header.type == "MCF"
     rules = () if is_ack else _rules(header, connection)
-    fault = None if is_ack else _check(header, connection, facility)
+    fault = None if is_ack else unread or _check(header, connection, facility)
     if fault is None and any(rule.full == "refuse" for rule in rules):
         fault = _FULL
     return Outline(
@@ -85,6 +105,21 @@ def _outline(header: Header, peer: Peer, routes: Routes) -> Outline:
         destinations=tuple(dict.fromkeys(rule.connection_id for rule in rules)),
         parked=frozenset(rule.connection_id for rule in rules if rule.full == "park"),
     )
+
+
+def _placed(content: bytes, connection: Hl7Connection) -> tuple[Facility | None, Fault | None]:
+    """The facility whose code stands at the first of the agreed places that has one, and what keeps
+    the content from being read for it."""
+    config = connection.config
+    try:
+        message = lex(
+            content, charset_fallback=config.charset_fallback, caps=config.receiving.limits.caps
+        )
+    except Hl7Error as error:
+        return None, error.fault
+    codes = (message.value(place) for place in config.receiving.facility)
+    known = (connection.facilities.get(code) for code in codes if code)
+    return next((facility for facility in known if facility is not None), None), None
 
 
 def source_of(header: Header, connection: Hl7Connection | None, peer: Peer) -> str:
@@ -120,12 +155,13 @@ def _check(
         text = f"MSH-10 has at most {LONGEST_CONTROL_ID} characters."
         return Fault(102, "MSH-10", text, "AE")
     if connection is None:
-        return Fault(207, "MSH-3", "This sender is not known here.", "AR")
+        return Fault(207, "MSH-3", UNKNOWN_SENDER, "AR")
     if facility is None:
-        return Fault(207, "MSH-4", _WRONG_PRACTICE, "AR")
+        place = connection.config.receiving.facility[0].partition(".")[0]
+        return Fault(207, place, WRONG_PRACTICE, "AR")
     expected = facility.receiving_facility
     if expected is not None and header.receiving_facility != expected:
-        return Fault(207, "MSH-6", _WRONG_PRACTICE, "AR")
+        return Fault(207, "MSH-6", WRONG_PRACTICE, "AR")
     return None if opens_link else _check_kind(header, connection)
 
 

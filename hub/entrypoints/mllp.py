@@ -66,13 +66,14 @@ class MllpServer:
         limits: MllpLimits = DEFAULT_LIMITS,
         tls: Callable[[], ssl.SSLContext] | None = None,
         proxies: tuple[str, ...] = (),
+        share_port: bool = False,
         replies: Replies | None = None,
     ) -> None:
         self.port = port
         self._replies = replies
         self.closures = Closures()
         self._receiver = receiver
-        self._host = host
+        self._host, self._share_port = host, share_port
         self._limits = limits
         self._door = Door(tls, proxies, self.closures, limits.handshake)
         self._listeners: list[socket.socket] = []
@@ -85,7 +86,7 @@ class MllpServer:
 
     async def start(self) -> None:
         """Bind and accept; raises OSError if the address is taken."""
-        self._listeners = await bind(self._host, self.port)
+        self._listeners = await bind(self._host, self.port, share=self._share_port)
         self.port = self._listeners[0].getsockname()[1]
         self._accepting = [
             asyncio.create_task(accept_from(listener, self._accept)) for listener in self._listeners

@@ -39,10 +39,11 @@ class Closures(Counter[str]):
             _log.warning("mllp_closed", reason=reason, peer=peer, count=self[reason])
 
 
-async def bind(host: str, port: int) -> list[socket.socket]:
+async def bind(host: str, port: int, *, share: bool = False) -> list[socket.socket]:
     """Listening sockets on every address of `host`, all on one port; ``::`` takes IPv4 too.
 
-    Raises OSError if one is taken.
+    With `share` other processes of the same user may listen there too (SO_REUSEPORT), and the
+    kernel deals out new connections among them. Raises OSError if an address is taken.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
@@ -55,6 +56,7 @@ async def bind(host: str, port: int) -> list[socket.socket]:
                 (str(address), port),
                 family=family,
                 backlog=_BACKLOG,
+                reuse_port=share,
                 dualstack_ipv6=family == socket.AF_INET6 and address == "::",
             )
             sockets.append(listener)

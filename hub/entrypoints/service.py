@@ -144,6 +144,7 @@ class Service:
             port=settings.mllp_port,
             tls=tls_files(settings),
             proxies=settings.mllp_proxy_networks(),
+            share_port=settings.mllp_share_port,
             replies=replies,
         )
         return MllpThread(server)

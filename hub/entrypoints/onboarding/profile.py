@@ -104,7 +104,8 @@ def _look(found: Profile, content: bytes, config: Config) -> None:
     stated = _word(message.value("MSH-18"), _NAME)
     found.charsets[f"{stated} read as {message.codec}"] += 1
     found.senders[_word(message.value("MSH-3"), _NAME)] += 1
-    found.facilities[_word(message.value("MSH-4"), _NAME)] += 1
+    codes = (message.value(place) for place in config.receiving.facility)
+    found.facilities[_word(next(filter(None, codes), None), _NAME)] += 1
     found.warnings.update(message.warnings)
     seen: set[str] = set()
     for segment in message:

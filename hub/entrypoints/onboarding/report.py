@@ -89,7 +89,7 @@ def text(report: Report, name: str) -> Iterator[str]:
         ("Z segments", "z_segments"),
     ):
         yield from _counted(heading, report[key])
-    yield from _rows("Facilities (MSH-4)", report["facilities"], _facility)
+    yield from _rows("Facilities", report["facilities"], _facility)
     yield from _rows("Refused at the door", report["refused"], _refused)
     yield from _rows("Accepted, but not read", report["not_read"], _not_read)
     yield from _rows("Not understood", report["issues"], "{times:>6}  {code}  {path}")
