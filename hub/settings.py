@@ -10,10 +10,11 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from hub.errors import BadSetting
 
+SHORTEST_TOKEN = 16
 POINTER_SCHEMES = frozenset({"redis", "rediss", "amqp", "amqps"})
 
 
@@ -49,7 +50,9 @@ class Settings(BaseSettings):
         pattern=r"^[a-z][a-z0-9-]*$",
         description="begins the names of the hub's queues in Redis or RabbitMQ; one per hub",
     )
-    http_host: str = Field("127.0.0.1", description="address the HTTP server listens on")
+    http_host: str = Field(
+        "127.0.0.1", min_length=1, description="address the HTTP server listens on"
+    )
     http_port: int = Field(8000, ge=0, le=65535, description="port of the HTTP server; 0 picks one")
     graphql_get: bool = Field(
         False, description="also take GraphQL queries by GET; addresses end up in logs"
@@ -77,7 +80,9 @@ class Settings(BaseSettings):
     graphql_seconds: float = Field(
         10.0, gt=0, le=300, description="how long one GraphQL operation may take"
     )
-    mllp_host: str = Field("127.0.0.1", description="address the MLLP listener listens on")
+    mllp_host: str = Field(
+        "127.0.0.1", min_length=1, description="address the MLLP listener listens on"
+    )
     mllp_port: int = Field(
         2575, ge=0, le=65535, description="port of the MLLP listener; 0 picks one"
     )
@@ -111,7 +116,9 @@ class Settings(BaseSettings):
         " each, by commas, the last one wraps",
     )
     metrics_token: SecretStr | None = Field(
-        None, description="bearer token /metrics wants; without one production does not answer it"
+        None,
+        description="bearer token /metrics wants, of 16 characters or more; without one production"
+        " does not answer it",
     )
     metrics_port: int | None = Field(
         None,
@@ -129,7 +136,7 @@ class Settings(BaseSettings):
         4, ge=1, le=64, description="threads per process that send messages to other systems"
     )
     job_lease_seconds: float = Field(
-        60.0, gt=0, description="how long a worker may hold a job unseen"
+        60.0, gt=0, le=86_400, description="how long a worker may hold a job unseen"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line written to stderr"
@@ -161,6 +168,25 @@ class Settings(BaseSettings):
             _ = urlsplit(value).port
         except ValueError as error:
             raise ValueError("must name its port as a number") from error
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().strip()) < SHORTEST_TOKEN:
+            raise ValueError(f"must have at least {SHORTEST_TOKEN} characters")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if value and not usable:
+            raise ValueError("must begin with https:// or http:// and name a host")
         return value
 
     @field_validator("mllp_proxies")
@@ -202,9 +228,16 @@ def load(**overrides: object) -> Settings:
 
     Raises BadSetting with one sentence naming the first bad setting and what it must be.
     """
+    folder = environment("HUB_SECRETS_DIR")
+    if folder and not Path(folder).is_dir():
+        raise BadSetting("The setting HUB_SECRETS_DIR is not usable: must name a folder.")
     try:
         given = {k: v for k, v in overrides.items() if v is not None}
-        return Settings(_secrets_dir=environment("HUB_SECRETS_DIR"), **given)  # type: ignore[arg-type, call-arg]
+        return Settings(_secrets_dir=folder or None, **given)  # type: ignore[arg-type, call-arg]
+    except (SettingsError, UnicodeDecodeError, OSError) as error:
+        raise BadSetting(
+            "The settings in .env or HUB_SECRETS_DIR cannot be read; they must be files in UTF-8."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = "HUB_" + "_".join(str(part) for part in first["loc"]).upper()

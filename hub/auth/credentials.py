@@ -29,6 +29,7 @@ from hub.storage.tables import Client, Practice
 PREFIX_BYTES = 4
 SECRET_BYTES = 32
 DEFAULT_CLASSES = READABLE_CLASSES - {DataClass.PHI_SENSITIVE}
+LONGEST_NAME = 200
 _LONGEST_KEY = 200
 _REFUSED = "The credential is missing, unknown or revoked."
 
@@ -50,10 +51,14 @@ def create_client(
 ) -> tuple[Client, str]:
     """Store a credential and return it with its key, which cannot be read again.
 
-    The first of `purposes` is the one a request has that states none. Raises Rejected if kind and
-    practice do not fit or a grant is empty, NotFound for an unknown practice, Conflict for a name
-    in use.
+    The first of `purposes` is the one a request has that states none. Raises Rejected for a name
+    nobody could tell from another or from nothing, if kind and practice do not fit or a grant is
+    empty, NotFound for an unknown practice, Conflict for a name in use.
     """
+    if not 1 <= len(name) <= LONGEST_NAME or name != name.strip() or not name.isprintable():
+        raise Rejected(
+            f"A credential's name has 1 to {LONGEST_NAME} visible characters, no space around them."
+        )
     granted_domains, granted_purposes = list(domains), list(purposes)
     if kind is PrincipalKind.SYSTEM:
         raise Rejected("A credential is for an MSO app or for a practice app.")

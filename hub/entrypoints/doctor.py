@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -75,7 +76,8 @@ def examine(load: Callable[[], Settings], now: Callable[[], datetime]) -> list[F
     detail = f"profile {settings.profile}, data in {settings.data_dir}"
     stated = [Finding("settings", "ok", detail)]
     stated += [Finding("settings", "warn", doubt) for doubt in hub_settings.doubts(settings)]
-    found = [*database(settings, now), broker(settings), key(settings), *ports(settings)]
+    found = [*database(settings, now), broker(settings), key(settings), *folders(settings)]
+    found += ports(settings)
     return [*stated, *found, *findings]
 
 
@@ -191,6 +193,23 @@ def key(settings: Settings) -> Finding:
         return Finding("key", "fail", text, "Restore the key of this database; without it "
                        "nothing stored can be read.")  # fmt: skip
     return Finding("key", "ok", str(file))
+
+
+def folders(settings: Settings) -> Iterator[Finding]:
+    """Folders the hub writes into or reads from are folders it may use, or can still be made."""
+    for name, folder, hint in (
+        (
+            "audit anchors",
+            settings.resolved_audit_anchors(),
+            "Correct HUB_AUDIT_ANCHORS: the audit trail's heads are signed into it.",
+        ),
+        ("files", settings.resolved_files_dir(), "Correct HUB_FILES_DIR."),
+    ):
+        there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            yield Finding(name, "ok", str(folder))
+        else:
+            yield Finding(name, "fail", f"{folder} is no folder the hub may write into.", hint)
 
 
 def ports(settings: Settings) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ web is HTTP (GraphQL, webhooks, health), mllp the HL7 listener, jobs the workers
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -100,9 +101,7 @@ class Service:
                 self.mllp_port = self._mllp.server.port
         except OSError as error:
             self.stop()
-            raise BadSetting(
-                "An address is taken; set HUB_HTTP_PORT or HUB_MLLP_PORT to a free port."
-            ) from error
+            raise BadSetting(_why_not(error)) from error
         if "jobs" in self.roles:
             from jobs.worker import JobWorker  # Dramatiq and the brokers, for this role alone
 
@@ -148,6 +147,16 @@ class Service:
             replies=replies,
         )
         return MllpThread(server)
+
+
+def _why_not(error: OSError) -> str:
+    """Why the service cannot listen, in one sentence."""
+    if error.errno == errno.EADDRINUSE:
+        return "An address is taken; set HUB_HTTP_PORT or HUB_MLLP_PORT to a free port."
+    return (
+        "This machine cannot listen there; set HUB_HTTP_HOST and HUB_MLLP_HOST to addresses of its "
+        "own, and ports it may use."
+    )
 
 
 class _WebThread:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import column, create_engine, inspect, select, table
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from hub.errors import BadSetting
 from hub.storage import roles
@@ -88,7 +88,7 @@ def current_revision(url: str) -> str | None:
             if not inspect(connection).has_table(_APPLIED.name):
                 return None
             return connection.scalar(select(_APPLIED.c.version_num))
-    except OperationalError as error:
+    except DatabaseError as error:  # also for a file that is no database
         raise BadSetting(
             "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
         ) from error

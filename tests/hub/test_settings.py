@@ -32,6 +32,13 @@ def production(**values: Any) -> Settings:
         ("HUB_BROKER_URL", {"broker_url": "redis://"}),
         ("HUB_BROKER_NAMESPACE", {"broker_namespace": "a b"}),
         ("HUB_BROKER_URL", {"broker_url": "kafka://127.0.0.1"}),
+        ("HUB_PUBLIC_URL", {"public_url": "hub.example"}),
+        ("HUB_PUBLIC_URL", {"public_url": "https://[bad"}),
+        ("HUB_METRICS_TOKEN", {"metrics_token": ""}),
+        ("HUB_METRICS_TOKEN", {"metrics_token": "short"}),
+        ("HUB_HTTP_HOST", {"http_host": ""}),
+        ("HUB_MLLP_HOST", {"mllp_host": ""}),
+        ("HUB_JOB_LEASE_SECONDS", {"job_lease_seconds": float("inf")}),
     ],
 )
 def test_an_unusable_setting_is_named_in_one_sentence(name: str, values: dict[str, Any]) -> None:
@@ -127,3 +134,18 @@ def test_production_never_writes_itself_a_key(tmp_path: Path) -> None:
 )
 def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("kind", ["missing", "file", "unreadable"])
+def test_a_secrets_folder_that_cannot_be_read_is_one_sentence(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "secrets"
+    if kind == "file":
+        folder.touch()
+    elif kind == "unreadable":
+        folder.mkdir()
+        (folder / "HUB_HTTP_PORT").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("HUB_SECRETS_DIR", str(folder))
+    with pytest.raises(BadSetting, match=r"^The setting.* HUB_SECRETS_DIR .*\.$"):
+        load()

@@ -16,7 +16,7 @@ from hub.entrypoints.cli import client_documents
 from hub.entrypoints.cli.client_documents import Name
 from hub.entrypoints.cli.common import AsJson, opened, operator
 from hub.entrypoints.hub import Hub
-from hub.errors import NotFound, Rejected
+from hub.errors import NotFound
 from hub.services.operators import record
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client, Practice
@@ -58,12 +58,12 @@ def create(
 ) -> None:
     """Create a credential and print its key, which is not shown again."""
     if kind not in _KINDS:
-        raise Rejected("--kind is mso or practice.")
+        raise typer.BadParameter("must be mso or practice.", param_hint="--kind")
     domains = [_word(Domain, item, "--domain") for item in domain or [d.value for d in Domain]]
     purposes = [_word(Purpose, item, "--purpose") for item in purpose or [Purpose.OPERATIONS.value]]
     allowed = {item.lower() for item in allow or ()}
     if not allowed <= {"write", "approve"}:
-        raise Rejected("--allow is write or approve.")
+        raise typer.BadParameter("must be write or approve.", param_hint="--allow")
 
     def work(session: ScopedSession) -> tuple[dict[str, Any], str]:
         client, key = credentials.create_client(
@@ -175,4 +175,4 @@ def _word(kind: Any, text: str, option: str) -> Any:
         return kind(text.upper())
     except ValueError:
         known = ", ".join(item.value for item in kind)
-        raise Rejected(f"{option} is one of {known}.") from None
+        raise typer.BadParameter(f"must be one of {known}.", param_hint=option) from None

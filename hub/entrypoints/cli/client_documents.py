@@ -16,7 +16,7 @@ from hub.auth.credentials import principal_of
 from hub.auth.documents import add_document, client_named, documents_of, remove_document
 from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Purpose, operations_scope
-from hub.entrypoints.cli.common import AsJson, opened, operator
+from hub.entrypoints.cli.common import AsJson, opened, operator, read_text
 from hub.entrypoints.hub import Hub
 from hub.errors import Rejected
 from hub.services.operators import record
@@ -38,7 +38,9 @@ Name = Annotated[str, typer.Argument(help="The credential's name.")]
 @app.command()
 def add(
     client: Name,
-    files: Annotated[list[Path], typer.Argument(help="GraphQL documents.", exists=True)],
+    files: Annotated[
+        list[Path], typer.Argument(help="GraphQL documents.", exists=True, dir_okay=False)
+    ],
     purpose: Annotated[
         str | None, typer.Option(help="What the data is used for. Default: the credential's own.")
     ] = None,
@@ -48,7 +50,7 @@ def add(
 
     A document that would read every row of a practice's table is refused.
     """
-    texts = {file.name: file.read_text(encoding="utf-8") for file in files}
+    texts = {file.name: read_text(file) for file in files}
     with opened() as hub:
         chosen, documents = _examine_all(hub, client, texts, purpose)
         added = hub.database.transaction(

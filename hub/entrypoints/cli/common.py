@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from rich.table import Table
 from hub import settings
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.hub import Hub, open_hub
+from hub.errors import Rejected
 from hub.services.operators import Operator
 
 SCOPE = unrestricted_scope("operator command")
@@ -60,18 +62,26 @@ def one_of(text: str | None, known: Sequence[str], option: str) -> str | None:
 
 
 def moment(text: str | None, now: datetime, option: str) -> datetime | None:
-    """An aware time from an age (30m, 24h, 7d) or an ISO 8601 time; without an offset it is UTC."""
+    """A time in UTC from an age (30m, 24h, 7d) or an ISO 8601 time; without an offset it is UTC."""
     if text is None:
         return None
-    if age := _AGE.fullmatch(text):
-        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
+        if age := _AGE.fullmatch(text):
+            return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(
             "must be an age like 24h or a time like 2026-03-01T08:00Z.", param_hint=option
         ) from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def read_text(file: Path) -> str:
+    """The text of a file. Raises Rejected if it is no UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Rejected(f"{file} is no text in UTF-8.") from None
 
 
 def plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ from hub.entrypoints.demo import access
 from hub.entrypoints.demo.run import Demo, run_all, running
 from hub.entrypoints.demo.world import open_world
 from hub.entrypoints.hub import open_hub, utc_now
+from hub.errors import BadSetting
 
 QUERY = (
     "{ practices(first: 3) { nodes { name "
@@ -37,11 +38,17 @@ def demo(
     mllp_port: Annotated[int | None, typer.Option(help="0 picks a free port.")] = None,
 ) -> None:
     """Run the hub end to end: HL7, eligibility, payroll, group purchasing, orders, GraphQL."""
-    folder = data_dir or settings.load().data_dir / "demo"
+    given = settings.load()
+    if given.profile == "production":
+        raise BadSetting(
+            "HUB_PROFILE is production: the demonstration would write invented patients into its "
+            "database. Unset HUB_PROFILE and HUB_DATABASE_URL."
+        )
+    folder = data_dir or given.data_dir / "demo"
     current = settings.load(
         profile="demo",
         data_dir=folder,
-        database_url=settings.load().database_url or None,
+        database_url=given.database_url or None,
         http_port=http_port if http_port is not None else (0 if once else None),
         mllp_port=mllp_port if mllp_port is not None else (0 if once else None),
         log_level="error",

@@ -14,7 +14,7 @@ from hub.storage.tables import JobRow
 
 app = typer.Typer(no_args_is_help=True, help="Jobs of the queue.")
 
-Id = Annotated[int, typer.Argument(help="The job's id, as `list` shows it.")]
+Id = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="The job's id, as `list` shows it.")]
 _STATES = [state.value for state in JobState]
 _KINDS = [job.value for job in Job]
 _LISTED = (

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
+from traceback import extract_tb
 from typing import NamedTuple
 
 import typer
 from sqlalchemy.exc import OperationalError
 
 from hub.errors import HubError
+
+_SOURCES = Path(__file__).parents[3]
 
 
 class _Command(NamedTuple):
@@ -76,6 +80,7 @@ def _together() -> None:
 def main() -> None:
     """The console script."""
     try:
+        _require_text(sys.argv[1:])
         code = commands(next(iter(sys.argv[1:]), None))(standalone_mode=False)
     except typer.TyperException as error:
         _tell(getattr(error, "format_message", error.__str__)())
@@ -92,7 +97,36 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         _tell("interrupted.")
         sys.exit(130)
+    except OSError as error:
+        _tell(f"{_place(error)}{error.strerror or type(error).__name__}.")
+        sys.exit(1)
+    except Exception as error:
+        _tell(_unexpected(error))
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Raises BadParameter for an argument that is no UTF-8, which no database takes."""
+    for position, argument in enumerate(arguments, start=1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise typer.BadParameter(f"argument {position} is no text in UTF-8.") from None
+
+
+def _place(error: OSError) -> str:
+    return f"{error.filename}: " if error.filename else ""
+
+
+def _unexpected(error: Exception) -> str:
+    """A defect of the hub: its kind and where it happened, never its text, which may quote what was
+    read."""
+    frames = extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_SOURCES)]
+    last = (ours or frames)[-1]
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    return f"Something went wrong in the hub ({type(error).__name__} in {place}); report it."
 
 
 def _tell(sentence: str) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from graphql import GraphQLError
 
 from hub import settings
 from hub.domain.agreements import operations_scope
+from hub.entrypoints.cli.common import read_text
 from hub.entrypoints.hub import open_hub, utc_now
+from hub.errors import Rejected
 from hub.storage import anchors, audit
 from schema import changes
 from schema.export import sdl
@@ -47,13 +50,16 @@ def export_schema(
 def _check(released: Path, decisions: Path, changelog: Path) -> None:
     pages = [page.read_text(encoding="utf-8") for page in sorted(decisions.glob("*.md"))]
     text = changelog.read_text(encoding="utf-8") if changelog.exists() else ""
-    found = changes.refused(
-        released.read_text(encoding="utf-8"),
-        sdl(),
-        allowed=changes.allowed_by(pages),
-        changelog=changes.version_under_way(text),
-        today=utc_now().date(),
-    )
+    try:
+        found = changes.refused(
+            read_text(released),
+            sdl(),
+            allowed=changes.allowed_by(pages),
+            changelog=changes.version_under_way(text),
+            today=utc_now().date(),
+        )
+    except (GraphQLError, TypeError):  # TypeError: a type is defined twice, or not at all
+        raise Rejected(f"{released} is no GraphQL schema.") from None
     for item in found:
         typer.echo(f"mso-hub: {item}", err=True)
     if found:

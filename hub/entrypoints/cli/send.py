@@ -23,7 +23,9 @@ from hub.errors import Rejected
 def send(
     file: Annotated[Path, typer.Argument(exists=True, readable=True, help="File or directory")],
     to: Annotated[str, typer.Option("--to", help="HOST:PORT of the listener")],
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for each answer", min=0.1)] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait for each answer", min=0.1, max=3600)
+    ] = 10.0,
     repeat: Annotated[int, typer.Option(help="How often to send everything", min=1)] = 1,
     tls: Annotated[bool, typer.Option("--tls", help="Use TLS")] = False,
     tls_ca: Annotated[Path | None, typer.Option(help="Authorities to trust (PEM)")] = None,
@@ -56,9 +58,10 @@ def send(
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
+    if not host or not 0 < number < 65536:
         raise typer.BadParameter("must be HOST:PORT, for example 127.0.0.1:2575")
-    return host.strip("[]"), int(port)
+    return host.strip("[]"), number
 
 
 def _tls(authorities: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:

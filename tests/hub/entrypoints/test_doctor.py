@@ -58,7 +58,7 @@ def test_a_sound_installation_has_nothing_but_ok(settings: Settings) -> None:
     assert {finding.status for finding in findings} == {"ok"}
     assert {finding.probe for finding in findings} == {
         "settings", "database", "schema", "durability", "clock", "broker", "key", "http port",
-        "mllp port", "names", "connectors",
+        "mllp port", "names", "connectors", "audit anchors", "files",
     }  # fmt: skip
     assert "journal_mode wal, synchronous FULL" in found(findings, "durability").detail
 
@@ -268,3 +268,27 @@ def test_destinations_that_are_full_stuck_or_refuse_are_told(settings: Settings)
     assert "2 wait" in told[0].detail
     assert "120 minutes" in told[4].detail
     assert all(one.hint for one in told)
+
+
+def test_folders_that_cannot_be_written_into_are_found(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    chosen = settings.model_copy(
+        update={"audit_anchors": tmp_path / "file", "files_dir": tmp_path / "file" / "below"}
+    )
+    found = {finding.probe: finding for finding in doctor.folders(chosen)}
+    assert {name: one.status for name, one in found.items()} == {
+        "audit anchors": "fail",
+        "files": "fail",
+    }
+    assert "HUB_AUDIT_ANCHORS" in found["audit anchors"].hint
+
+
+def test_an_address_of_another_machine_is_not_called_taken(settings: Settings) -> None:
+    chosen = settings.model_copy(update={"http_host": "192.0.2.1"})
+    hub = open_hub(chosen)
+    try:
+        with pytest.raises(BadSetting, match="HUB_HTTP_HOST") as refusal:
+            Service(hub, ["web"]).start()
+    finally:
+        hub.close()
+    assert "taken" not in str(refusal.value)

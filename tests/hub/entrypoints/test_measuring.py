@@ -79,9 +79,17 @@ def test_many_patients_make_no_more_series(
     ("given", "headers", "status"),
     [
         ({}, {}, 404),
-        ({"metrics_token": SecretStr("let-me-in")}, {}, 404),
-        ({"metrics_token": SecretStr("let-me-in")}, {"Authorization": "Bearer wrong"}, 404),
-        ({"metrics_token": SecretStr("let-me-in")}, {"Authorization": "Bearer let-me-in"}, 200),
+        ({"metrics_token": SecretStr("let-me-in-please-now")}, {}, 404),
+        (
+            {"metrics_token": SecretStr("let-me-in-please-now")},
+            {"Authorization": "Bearer wrong"},
+            404,
+        ),
+        (
+            {"metrics_token": SecretStr("let-me-in-please-now")},
+            {"Authorization": "Bearer let-me-in-please-now"},
+            200,
+        ),
         ({"profile": "production"}, {}, 404),
     ],
 )

@@ -81,11 +81,27 @@ def test_creating_and_revoking_a_credential_is_audited_without_its_key(run, tmp_
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("client", "create", "x", "--kind", "robot"),
+        ("--kind", "robot"),
+        ("--kind", "mso", "--domain", "nonsense"),
+        ("--kind", "mso", "--purpose", "nonsense"),
+        ("--kind", "mso", "--allow", "everything"),
+    ],
+)
+def test_an_unknown_word_is_wrong_usage(run, arguments):
+    result = run("client", "create", "x", *arguments)
+    assert result.exit_code == 2
+    assert arguments[-2] in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("client", "create", "", "--kind", "mso"),
+        ("client", "create", " board", "--kind", "mso"),
+        ("client", "create", "board\x1b[2J", "--kind", "mso"),
+        ("client", "create", "b" * 201, "--kind", "mso"),
         ("client", "create", "x", "--kind", "practice"),
         ("client", "create", "x", "--kind", "practice", "--practice", "nowhere"),
-        ("client", "create", "x", "--kind", "mso", "--domain", "nonsense"),
-        ("client", "create", "x", "--kind", "mso", "--allow", "everything"),
         ("client", "revoke", "nobody"),
     ],
 )

@@ -105,3 +105,74 @@ def test_an_interrupt_exits_with_130(desk: Any, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("hub.services.messages.find", interrupted)
     assert desk.run("message", "list").code == 130
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("message", "show", "\udcff"),
+        ("message", "list", "--type", "\udcff"),
+        ("message", "list", "--since", "999999d"),
+        ("message", "list", "--until", "9999-12-31T23:59-23:59"),
+        ("message", "issues", "--since", "0001-01-01T00:00+23:59"),
+        ("send", __file__, "--to", "127.0.0.1:²"),
+        ("send", __file__, "--to", "127.0.0.1:2575", "--timeout", "inf"),
+        ("client", "documents", "add", "board", "/"),
+        ("job", "show", str(2**70)),
+    ],
+)
+def test_wrong_usage_is_one_sentence(desk: Any, arguments: tuple[str, ...]) -> None:
+    ended = desk.run(*arguments)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+
+
+def test_files_that_cannot_be_used_are_one_sentence(desk: Any, tmp_path: Path) -> None:
+    taken, bytes_ = tmp_path / "taken", tmp_path / "bytes"
+    taken.touch()
+    bytes_.write_bytes(b"\xff\xfe")
+    (tmp_path / "words").write_text("no schema")
+    for arguments in (
+        ("export-schema", "--output", str(taken / "x")),
+        ("export-schema", "--output", str(tmp_path)),
+        ("export-schema", "--check", str(bytes_)),
+        ("export-schema", "--check", str(tmp_path / "words")),
+        ("backup", str(tmp_path / "nowhere" / "x")),
+        ("client", "documents", "add", "board", str(bytes_)),
+    ):
+        ended = desk.run(*arguments)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1), arguments
+        assert ended.err.startswith("mso-hub: ")
+
+
+def test_a_defect_is_one_sentence_that_tells_where_and_repeats_no_value(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("Quillfeather")
+
+    monkeypatch.setattr("hub.services.messages.find", broken)
+    ended = desk.run("message", "list")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "ValueError in test_main.py" in ended.err
+    assert "Quillfeather" not in ended.err
+
+
+def test_the_demonstration_does_not_write_into_production(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_PROFILE", "production")
+    monkeypatch.setenv("HUB_DATABASE_URL", f"sqlite:///{tmp_path / 'hospital.db'}")
+    ended = run("demo", "--once", "--data-dir", str(tmp_path / "demo"))
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("mso-hub: HUB_PROFILE is production: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database_is_one_sentence(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes").write_text("not a database, and long enough to be read as one " * 20)
+    monkeypatch.setenv("HUB_DATABASE_URL", f"sqlite:///{tmp_path / 'notes'}")
+    ended = run("message", "list")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert "HUB_DATABASE_URL" in ended.err
