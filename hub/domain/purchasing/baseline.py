@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from hub.domain.purchasing.check import faults_of_rules
-from hub.domain.purchasing.highs import run
+from hub.domain.purchasing.highs import Outcome, run
 from hub.domain.purchasing.instance import Cents, Demand, Instance, Item, Offer
+from hub.domain.purchasing.level_search import run_by_levels
 from hub.domain.purchasing.model import build
 from hub.domain.purchasing.pricing import Line, Priced, Source, price, reprice
-from hub.domain.purchasing.problem import compile_instance
+from hub.domain.purchasing.problem import Problem, compile_instance
 from hub.domain.purchasing.search import Stop, improve, never
 from hub.domain.purchasing.search import greedy as greedy_state
+from hub.domain.purchasing.spend_levels import levels_of
 from hub.domain.purchasing.state import State
 
 SECONDS_ALONE = 5.0
@@ -142,13 +144,7 @@ def _buy(own: Instance, seconds: float, stop: Stop) -> tuple[State | None, Cents
         return None, None, True
     found = improve(greedy_state(problem))
     state = None if found.violation else found
-    outcome = run(
-        build(problem),
-        seconds=seconds,
-        gap=0.0,
-        start=state.chosen if state else None,
-        watch=lambda _: stop(),
-    )
+    outcome = _cheapest(problem, state, seconds, stop)
     if outcome.chosen is not None:
         solved = State(problem, outcome.chosen)
         if not solved.violation and (state is None or solved.cost < state.cost):
@@ -159,6 +155,19 @@ def _buy(own: Instance, seconds: float, stop: Stop) -> tuple[State | None, Cents
         if not faults_of_rules(own, split.awards):
             costs.append(split.cost)
     return state, min(costs, default=None), outcome.ended != "limit"
+
+
+def _cheapest(problem: Problem, state: State | None, seconds: float, stop: Stop) -> Outcome:
+    levels = levels_of(problem)
+    if levels is not None and state is not None:
+        return run_by_levels(levels, state.chosen, seconds=seconds, watch=lambda _: stop())
+    return run(
+        build(problem),
+        seconds=seconds,
+        gap=0.0,
+        start=state.chosen if state else None,
+        watch=lambda _: stop(),
+    )
 
 
 def _priced(state: State) -> Priced | None:

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import highspy
 import numpy as np
 
-from hub.domain.purchasing.columns import Bools
+from hub.domain.purchasing.columns import Bools, Floats
 from hub.domain.purchasing.model import Model
-from hub.domain.purchasing.part import Part, part_of, whole
+from hub.domain.purchasing.part import Part, Programme, part_of, whole
 from hub.domain.purchasing.pricing import Purchases
 
 Watch = Callable[[float], bool]
@@ -55,27 +55,57 @@ def run(
     """
     if seconds <= 0:
         return Outcome("limit", None, -math.inf)
+    solver = _solver(seconds, gap)
+    part = whole(model) if active is None else part_of(model, active)
+    part.hand_over(solver)
+    if start is not None:
+        values = model.encode(start)[part.columns]
+        solver.setSolution(len(values), np.arange(len(values), dtype=np.int32), values)
+    _run(solver, part, watch, found)
+    return _outcome(solver, part)
+
+
+def optimum_below(
+    programme: Programme, *, below: float, seconds: float, stop: Callable[[], bool]
+) -> tuple[bool, Floats | None]:
+    """The cheapest solution at a cost of `below` at most, if there is one; False at a limit.
+
+    Stops when `seconds` are over or `stop()` says so; the best values met are given then, too.
+    """
+    if seconds <= 0:
+        return False, None
+    solver = _solver(seconds, 0.0)
+    solver.setOptionValue("objective_bound", below)
+    programme.hand_over(solver)
+    _run(solver, None, lambda _: stop(), None)
+    limits = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kInterrupt)
+    found = (
+        solver.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    )
+    values = np.array(solver.getSolution().col_value) if found else None
+    return solver.getModelStatus() not in limits, values
+
+
+def _solver(seconds: float, gap: float) -> Any:
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("time_limit", float(seconds))
     solver.setOptionValue("mip_rel_gap", gap)
     solver.setOptionValue("mip_abs_gap", _CLOSE)
-    part = whole(model) if active is None else part_of(model, active)
-    part.hand_over(solver)
-    if start is not None:
-        values = model.encode(start)[part.columns]
-        solver.setSolution(len(values), np.arange(len(values), dtype=np.int32), values)
+    return solver
+
+
+def _run(solver: Any, part: Part | None, watch: Watch | None, found: Found | None) -> None:
     raised = _listen(solver, part, watch, found)
     solver.run()
     solver.clearCallbacks()
     if raised:
         raise raised[0]
-    return _outcome(solver, part)
 
 
 def _listen(
-    solver: Any, part: Part, watch: Watch | None, found: Found | None
+    solver: Any, part: Part | None, watch: Watch | None, found: Found | None
 ) -> list[BaseException]:
     """Call `watch` whenever HiGHS may be interrupted; collects what the listeners raise."""
     raised: list[BaseException] = []
@@ -89,7 +119,7 @@ def _listen(
         return bool(raised)
 
     def improved(event: Any) -> None:
-        if not raised and found is not None:
+        if not raised and found is not None and part is not None:
             try:
                 values = part.scatter(np.array(event.data_out.mip_solution))
                 found(part.model.decode(values))

@@ -7,10 +7,38 @@ from typing import Any
 
 import highspy
 import numpy as np
+from scipy.sparse import csc_array
 
 from hub.domain.purchasing.columns import Bools, Floats
 from hub.domain.purchasing.model import Model
 from hub.domain.purchasing.problem import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """Minimise cost · z subject to lower ≤ matrix · z ≤ upper and 0 ≤ z ≤ most."""
+
+    cost: Floats
+    most: Floats
+    integral: Bools
+    matrix: csc_array
+    lower: Floats
+    upper: Floats
+
+    def hand_over(self, solver: Any) -> None:
+        """Give the programme to a HiGHS instance."""
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = len(self.cost), len(self.lower)
+        lp.col_cost_ = self.cost
+        lp.col_lower_, lp.col_upper_ = np.zeros(len(self.cost)), self.most
+        lp.row_lower_, lp.row_upper_ = self.lower, self.upper
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = self.matrix.indptr.astype(np.int32)
+        lp.a_matrix_.index_ = self.matrix.indices.astype(np.int32)
+        lp.a_matrix_.value_ = self.matrix.data
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[flag] for flag in self.integral.tolist()]
+        solver.passModel(lp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +58,14 @@ class Part:
     def hand_over(self, solver: Any) -> None:
         """Give the part to a HiGHS instance."""
         model, columns, rows = self.model, self.columns, self.rows
-        matrix = model.matrix[rows][:, columns].tocsc()
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(columns), len(rows)
-        lp.col_cost_ = model.cost[columns]
-        lp.col_lower_, lp.col_upper_ = np.zeros(len(columns)), model.most[columns]
-        lp.row_lower_, lp.row_upper_ = model.lower[rows], model.upper[rows]
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
-        lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
-        lp.a_matrix_.value_ = matrix.data
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[flag] for flag in model.integral[columns].tolist()]
-        solver.passModel(lp)
+        Programme(
+            model.cost[columns],
+            model.most[columns],
+            model.integral[columns],
+            model.matrix[rows][:, columns].tocsc(),
+            model.lower[rows],
+            model.upper[rows],
+        ).hand_over(solver)
 
 
 def whole(model: Model) -> Part:

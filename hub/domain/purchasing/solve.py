@@ -13,19 +13,13 @@ from hub.domain.purchasing.explain import explain
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.highs import Outcome
 from hub.domain.purchasing.instance import Cents, Instance
-from hub.domain.purchasing.model import build
 from hub.domain.purchasing.plan import Baselines, Plan, Status
 from hub.domain.purchasing.pricing import Line, Source, reprice
 from hub.domain.purchasing.problem import Problem, compile_instance
 from hub.domain.purchasing.progress import Progress, Search
 from hub.domain.purchasing.search import greedy, improve, never
 from hub.domain.purchasing.shares import compute_shares, share_out
-from hub.domain.purchasing.stages import (
-    better_rounded,
-    bound_by_relaxation,
-    search_by_model,
-    search_kernel,
-)
+from hub.domain.purchasing.stages import method_for
 from hub.domain.purchasing.state import State
 
 __all__ = ["Progress", "easy_bound", "solve"]
@@ -67,17 +61,15 @@ def solve(
     state = greedy(problem, search.stop)
     baselines = Baselines(greedy=search.cost_of(state))
     search.tell("greedy")
-    model = build(problem)
-    relaxed = bound_by_relaxation(search, model)
-    if relaxed is not None:
-        state = better_rounded(search, model, relaxed, state)
+    method = method_for(search)
+    state = method.begin(state)
     search.tell("local_search")
     within = time.monotonic() + search.left * _LOCAL_PART
     state = improve(state, lambda: search.stop() or time.monotonic() > within)
     baselines = replace(baselines, local_search=search.cost_of(state))
     if start is not None:
         search.resume(start, state)
-    search_kernel(search, model, relaxed)
+    method.follow()
     search.tell("alone")
     single = alone(
         instance,
@@ -88,7 +80,7 @@ def solve(
     baselines = replace(baselines, alone=single.total)
     if _cheaper(single, search) and single.choices.keys() == set(problem.lines):
         search.keep(improve(State(problem, problem.chosen(single.choices)), search.stop))
-    outcome = search_by_model(search, model, relaxed)
+    outcome = method.finish()
     if outcome.ended == "infeasible" and search.best_cost is None:
         return replace(_no_plan(search), baselines=baselines)
     return _plan(search, outcome, baselines, single)

@@ -1,19 +1,22 @@
-"""The stages of a solve that use the model: relaxation, kernel, neighbourhoods, the whole model."""
+"""The stages of a solve after simple plans: by the model, or by levels where only spend counts."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from hub.domain.purchasing.columns import Bools
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.highs import Outcome, run
-from hub.domain.purchasing.model import Model
+from hub.domain.purchasing.level_search import run_by_levels
+from hub.domain.purchasing.model import Model, build
 from hub.domain.purchasing.neighbourhoods import kernel, line_groups, neighbourhood
 from hub.domain.purchasing.progress import Search
 from hub.domain.purchasing.relaxation import Relaxed, relax
 from hub.domain.purchasing.search import improve, mend
+from hub.domain.purchasing.spend_levels import Levels, levels_of
 from hub.domain.purchasing.state import State
 
 _SMALL = 20_000
@@ -35,6 +38,73 @@ _EXACT = 1e-3
 """The solver's bound is trusted to a thousandth of a cent."""
 
 _UNPROVEN = Outcome("limit", None, -math.inf)
+
+
+class Method(Protocol):
+    """How a solve goes on from simple plans; begun, followed and finished once, in this order."""
+
+    def begin(self, state: State) -> State:
+        """A bound, and `state` or a better plan to improve."""
+
+    def follow(self) -> None:
+        """Better plans, before what buying alone would cost is looked at."""
+
+    def finish(self) -> Outcome:
+        """Better plans, and the proof."""
+
+
+def method_for(search: Search) -> Method:
+    """By the levels of spend where only those tie lines together, else by the whole model."""
+    levels = levels_of(search.problem)
+    return ByModel(search) if levels is None else ByLevels(search, levels)
+
+
+class ByModel:
+    """Relaxation, kernel, then the whole model or large neighbourhoods."""
+
+    def __init__(self, search: Search) -> None:
+        self._search, self._model = search, build(search.problem)
+        self._relaxed: Relaxed | None = None
+
+    def begin(self, state: State) -> State:
+        self._relaxed = bound_by_relaxation(self._search, self._model)
+        if self._relaxed is None:
+            return state
+        return better_rounded(self._search, self._model, self._relaxed, state)
+
+    def follow(self) -> None:
+        search_kernel(self._search, self._model, self._relaxed)
+
+    def finish(self) -> Outcome:
+        return search_by_model(self._search, self._model, self._relaxed)
+
+
+class ByLevels:
+    """Branch and bound over the levels of spend."""
+
+    def __init__(self, search: Search, levels: Levels) -> None:
+        self._search, self._levels = search, levels
+
+    def begin(self, state: State) -> State:
+        return state
+
+    def follow(self) -> None:
+        """Nothing: `finish` finds better plans as soon."""
+
+    def finish(self) -> Outcome:
+        search = self._search
+        search.tell("solver")
+        if search.best is None or search.stop() or search.good_enough():
+            return _UNPROVEN
+        outcome = run_by_levels(
+            self._levels,
+            search.best.chosen,
+            seconds=search.left,
+            watch=_watch(search, proves=True),
+            found=lambda chosen: search.keep(State(search.problem, chosen)),
+        )
+        search.tell("solver")
+        return outcome
 
 
 def bound_by_relaxation(search: Search, model: Model) -> Relaxed | None:

@@ -223,3 +223,49 @@ def tiny_split(draw: st.DrawFn) -> Instance:
 @pytest.fixture(scope="session")
 def tiny_splits() -> st.SearchStrategy[Instance]:
     return tiny_split()
+
+
+@st.composite
+def tiny_rebate(draw: st.DrawFn) -> Instance:
+    """Only rebates on spend tie lines together; one to three vendors sell all of the items."""
+    instance = draw(tiny())
+    demand = instance.demand[:3]
+    lines = {(line.practice, line.item) for line in demand}
+    chance = draw(st.randoms(use_true_random=False))
+    return replace(
+        instance,
+        demand=demand,
+        vendors=tuple(
+            Vendor(
+                each.id,
+                shipping=Shipping(500, 0),
+                spend_rebates=each.spend_rebates or (SpendRebate(5 * DOLLAR, 100_000),),
+            )
+            for each in instance.vendors
+        ),
+        offers=tuple(
+            replace(each, tiers=each.tiers[:1], max_packs=None) for each in instance.offers
+        )
+        + tuple(
+            Offer(
+                each.id,
+                item.id,
+                1,
+                (Tier(0, chance.randint(1, 12) * DOLLAR),),
+                id=f"{item.id}-each",
+            )
+            for each in instance.vendors
+            for item in instance.items
+        ),
+        rules=Rules(
+            forbid=instance.rules.forbid,
+            switching_cost=tuple(
+                s for s in instance.rules.switching_cost if (s.practice, s.item) in lines
+            ),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_rebates() -> st.SearchStrategy[Instance]:
+    return tiny_rebate()
