@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
+from operator import attrgetter
+from typing import Any
 
 
 def content_hash(data: object, *marks: str) -> str:
@@ -23,6 +26,14 @@ def content_hash(data: object, *marks: str) -> str:
 
 def stable(value: object) -> object:
     """`value` as JSON values whose text depends on the content alone."""
+    kind: type[Any] = type(value)
+    if kind in _PLAIN:
+        return value
+    if isinstance(value, tuple | list):
+        return _all(value)
+    values_of = _values_of(kind)
+    if values_of is not None:
+        return {kind.__name__: _all(values_of(value))}
     if isinstance(value, Enum):
         return stable(value.value)
     if value is None or isinstance(value, bool | int | str):
@@ -35,10 +46,26 @@ def stable(value: object) -> object:
         return {"moment": value.astimezone(UTC).isoformat()}
     if isinstance(value, date):
         return {"date": value.isoformat()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {type(value).__name__: [stable(getattr(value, f.name)) for f in fields(value)]}
     if isinstance(value, Mapping):
         return {"map": sorted([str(key), stable(item)] for key, item in value.items())}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [stable(item) for item in value]
-    raise TypeError(f"{type(value).__name__} has no stable form")
+        return _all(value)
+    raise TypeError(f"{kind.__name__} has no stable form")
+
+
+def _all(values: Iterable[object]) -> list[object]:
+    return [value if type(value) in _PLAIN else stable(value) for value in values]
+
+
+@cache
+def _values_of(kind: type[object]) -> Callable[[object], Iterable[object]] | None:
+    """What gives the values of a dataclass's fields, in their order."""
+    if not is_dataclass(kind) or issubclass(kind, Enum):
+        return None
+    names = [field.name for field in fields(kind)]
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: [getattr(value, name) for name in names]
+
+
+_PLAIN = frozenset({type(None), bool, int, str})

@@ -23,8 +23,10 @@ def replace_list(
     points there); rows that say the same stay. True if anything changed. `none_held`: the owner is
     known to have no rows."""
     listed: Any = table
-    mine = select(listed).filter_by(**owner).order_by(listed.position, listed.id)
-    held = [] if none_held else list(session.scalars(mine))
+    held: list[Any] = []
+    if not none_held:
+        mine = select(listed).filter_by(**owner).order_by(listed.position, listed.id)
+        held = list(session.scalars(mine))
     wanted = [dict(values, position=number) for number, values in enumerate(stated, start=1)]
     changed = len(held) > len(wanted)
     for row in held[len(wanted) :]:
