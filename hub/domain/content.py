@@ -11,7 +11,6 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from operator import attrgetter
-from typing import Any
 
 
 def content_hash(data: object, *marks: str) -> str:
@@ -26,12 +25,12 @@ def content_hash(data: object, *marks: str) -> str:
 
 def stable(value: object) -> object:
     """`value` as JSON values whose text depends on the content alone."""
-    kind: type[Any] = type(value)
+    kind = type(value)
     if kind in _PLAIN:
         return value
     if isinstance(value, tuple | list):
         return _all(value)
-    values_of = _values_of(kind)
+    values_of = _values_of(kind)  # type: ignore[arg-type]
     if values_of is not None:
         return {kind.__name__: _all(values_of(value))}
     if isinstance(value, Enum):

@@ -14,15 +14,17 @@ from datetime import datetime
 from functools import cache
 from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import JSON, LargeBinary, String, Table
+from sqlalchemy import JSON, Date, Integer, LargeBinary, String, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from hub.storage.session import ScopedSession
 from hub.storage.tables.base import Timestamp
+
+if TYPE_CHECKING:
+    from hub.storage.scoped_session import ScopedSession
 
 _TIMESTAMP = Timestamp()
 MOST_VALUES = 32
@@ -222,7 +224,13 @@ def _type(table: Table, name: str) -> str:
         return "jsonb"
     if isinstance(kind, String):
         return "text"
-    return "timestamptz" if isinstance(kind, Timestamp) else "bigint"
+    if isinstance(kind, Date):
+        return "date"
+    if isinstance(kind, Timestamp):
+        return "timestamptz"
+    if not isinstance(kind, Integer):
+        raise TypeError(f"{table.name}.{name} is of a type that is not inserted so")
+    return "bigint"
 
 
 def _as_json(

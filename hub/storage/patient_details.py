@@ -36,7 +36,9 @@ def replace_list(
             if getattr(row, name) != value:
                 setattr(row, name, value)
                 changed = True
-    for values in wanted[len(held) :]:
-        session.add(listed(**owner, **values))
-        changed = True
-    return changed
+    new = [{**owner, **values} for values in wanted[len(held) :]]
+    if session.in_nested_transaction():
+        session.add_all(listed(**values) for values in new)
+    else:
+        session.add_rows(table, new)
+    return changed or bool(new)
