@@ -15,11 +15,12 @@ from typing import Any
 
 from hub_parts import CRYPTO, SCOPE, connected, now
 from job_peers import THREADS, bare_rate, redis_rate, stub_rate
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from hub.domain.jobs import Job
 from hub.settings import Settings
 from hub.storage import queue
+from hub.storage.lanes import READY, RUNNING
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import JobRow, Lane
 from jobs import actors
@@ -72,12 +73,18 @@ def started_worker(database: Database, directory: Path, lease: float = 60.0) -> 
 
 
 def is_left(database: Database) -> bool:
-    """Whether a job is running or due."""
-    due = select(JobRow.id).where(
-        JobRow.state.in_(("ready", "running")), JobRow.run_at <= now(), JobRow.queue == "default"
+    """Whether a job is running or due. Each statement has an index: a look must not take the
+    processor from who is measured."""
+    looks = (
+        select(JobRow.id).where(RUNNING),
+        select(JobRow.id).where(READY, JobRow.lane.is_(None), JobRow.queue == "default", *_DUE),
+        select(Lane.key).where(Lane.queue == "default", Lane.ready_at <= bindparam("now")),
     )
     with database.read(SCOPE) as session:
-        return session.scalar(due.limit(1)) is not None
+        return any(session.scalar(look.limit(1), {"now": now()}) is not None for look in looks)
+
+
+_DUE = (JobRow.priority >= 0, JobRow.run_at <= bindparam("now"))
 
 
 def wait_for_end(database: Database) -> None:

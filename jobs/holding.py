@@ -56,6 +56,8 @@ class JobHolder(Broker):
         self.queue_of: Mapping[Job, str] = {}
         self.waiting: dict[str, PriorityQueue[Any]] = {}
         """By queue, the messages no thread has taken yet."""
+        self.threads: dict[str, int] = {}
+        """By queue, how many threads there are."""
         self.together_kinds: frozenset[Job] = frozenset()
         self.lane_kinds: frozenset[Job] = frozenset()
         self.outcome = RowOutcome(self)
@@ -65,6 +67,9 @@ class JobHolder(Broker):
 
     def start(self) -> None:
         """Begin to listen, where a transport needs to; `close` ends it."""
+
+    def threads_of(self, queue_name: str) -> int:
+        return self.threads.get(queue_name, self.context.settings.worker_threads)
 
     def queue_name(self, queue_name: str) -> str:
         """What a queue is called where messages wait."""
@@ -159,12 +164,22 @@ class JobHolder(Broker):
     ) -> list[ClaimedJob]:
         """Take due jobs of a queue for `room` messages. `elsewhere` are those of it that this
         process took and does not hold: token and kind."""
+        return self.send_claim(session, queue_name, room, elsewhere)()
+
+    def send_claim(
+        self,
+        session: ScopedSession,
+        queue_name: str,
+        room: int,
+        elsewhere: Mapping[str, Job] | None = None,
+    ) -> Callable[[], list[ClaimedJob]]:
+        """Like `claim`, whose jobs are asked for when a pipeline is over."""
         context = self.context
         taken = {job.token: job.kind for job in self.claimed(queue_name)}
         taken.update(elsewhere or {})
         # Jobs that run for long get half of the threads at most: messages must not wait for them.
         busy = sum(kind in self.long_kinds for kind in taken.values())
-        return claiming.claim(
+        return claiming.send_claim(
             session,
             limit=room,
             lease=self.lease,

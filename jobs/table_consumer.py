@@ -1,24 +1,29 @@
-"""A queue's rows as Dramatiq's messages: marked done and claimed in the same transactions."""
+"""A queue's rows as Dramatiq's messages: marked done and claimed in the same transactions.
+
+Dramatiq hands out one message at a time, which takes two locks and often wakes a thread. So its own
+queue carries calls only: a thread that was called goes on with what waits until nothing does.
+"""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
-from queue import Empty
+from contextlib import nullcontext
 
 import dramatiq
 from dramatiq.broker import Consumer, MessageProxy
 
 from hub import log, metrics
 from hub.domain.agreements import operations_scope
-from hub.storage import queue
+from hub.storage import bulk, queue
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
 from jobs.context import RunningJob
 from jobs.holding import JobHolder, parts_of
+from jobs.waiting import HELP, Waiting
 
 logger = log.get(__name__)
 _SCOPE = operations_scope("job queue")
@@ -52,6 +57,18 @@ class TableMessage(MessageProxy):
         )
 
 
+class Call(MessageProxy):
+    """Wakes a thread of the queue to run what waits."""
+
+    def __init__(self, queue_name: str) -> None:
+        super().__init__(dramatiq.Message(queue_name, actor_that_runs(queue_name), (), {}, {}))
+
+
+def actor_that_runs(queue_name: str) -> str:
+    """The name of the actor that a thread is called to."""
+    return f"run_{queue_name}"
+
+
 class TableConsumer(Consumer):
     """Claims as many jobs as there is room for; waits for the bell, or polls each second.
 
@@ -65,7 +82,9 @@ class TableConsumer(Consumer):
         self.queue_name = queue_name
         self.least = self.ahead = prefetch
         self.timeout = timeout / 1000
-        self.ready: deque[TableMessage] = deque()
+        self.waiting: Waiting[TableMessage] = Waiting(
+            broker.threads_of(queue_name), lambda: self.bell.set()
+        )
         self.in_hand = 0
         self.ended: list[RunningJob] = []
         self.bell = broker.context.database.bell.waiter(queue_name)
@@ -73,11 +92,17 @@ class TableConsumer(Consumer):
         self._together = 0
         self._claimed_at = 0.0
         self._full = False
+        self._calls = 0
+        """Threads still to be called."""
+        self._closed = False
 
     def __next__(self) -> MessageProxy | None:
-        if not self.ready:
+        if self._calls == 0:
             self._next_turn()
-        return self.ready.popleft() if self.ready else None
+        if self._calls == 0:
+            return None
+        self._calls -= 1
+        return Call(self.queue_name)
 
     def _next_turn(self) -> None:
         """Take a turn now, or wait until there is a reason to."""
@@ -86,10 +111,32 @@ class TableConsumer(Consumer):
         wanted = 2 * room >= self.ahead
         if not wanted and self.ended and 2 * len(self.ended) < self.ahead and self._together > 1:
             self.bell.wait(LINGER)
-        if (wanted or self.ended) and self._turn(room if wanted else 0):
+        claimed = (wanted or self.ended) and self._turn(room if wanted else 0)
+        called = self.broker.waiting[self.queue_name].qsize()
+        if not self.broker.stopping:
+            self._calls = max(0, self.waiting.wanted(called, short=self.ahead > self.least))
+        if claimed or self._calls:
             return
-        if not self.bell.wait(self.timeout * random.uniform(0.8, 1.0)):  # noqa: S311 - jitter
+        if self.waiting.idle(called) > 0:
+            self.bell.wait(HELP)
+        elif not self.bell.wait(self.timeout * random.uniform(0.8, 1.0)):  # noqa: S311 - jitter
             self._give_back_surplus()
+
+    def run_waiting(self) -> None:
+        """In a thread that was called: run what waits."""
+        self.waiting.run(self._run, lambda: self.broker.stopping)
+
+    def _run(self, message: TableMessage) -> None:
+        """As a thread of Dramatiq runs a message, its signals included."""
+        try:
+            try:
+                self.broker.emit_before("process_message", message)
+                self.broker.get_actor(message.actor_name).fn(*message.args)
+                self.broker.emit_after("process_message", message, result=None)
+            except BaseException as error:
+                self.broker.emit_after("process_message", message, exception=error)
+        finally:
+            self._end(message)
 
     def _turn(self, room: int) -> bool:
         """Mark done what ended and claim for `room` messages; whether there is something to run."""
@@ -98,8 +145,16 @@ class TableConsumer(Consumer):
         lost: list[ClaimedJob] = []
 
         def work(session: ScopedSession) -> list[ClaimedJob]:
-            lost[:] = queue.finish_held(session, claimed, now=context.now()) if claimed else []
-            return self.broker.claim(session, self.queue_name, room) if room else []
+            # What follows in a lane can only be found when the lane is free.
+            apart = any(job.lanes for job in claimed)
+            with nullcontext() if apart else bulk.pipelined(session):
+                finish = queue.send_finish(session, claimed, now=context.now()) if claimed else list
+                if apart:
+                    lost[:] = finish()
+                claim = self.broker.send_claim(session, self.queue_name, room) if room else list
+            if not apart:
+                lost[:] = finish()
+            return claim()
 
         try:
             jobs = context.database.transaction(_SCOPE, work, durable=bool(ended))
@@ -141,10 +196,15 @@ class TableConsumer(Consumer):
             self._full = len(parts) >= room
         with self._counting:
             self.in_hand += len(parts)
-        self.ready.extend(TableMessage(self.queue_name, part) for part in parts)
+        self.waiting.add(TableMessage(self.queue_name, part) for part in parts)
         return bool(parts)
 
     def ack(self, message: MessageProxy) -> None:
+        if isinstance(message, TableMessage):
+            self._end(message)
+
+    def _end(self, message: TableMessage) -> None:
+        """A thread is through with a message."""
         held = self.broker.held
         found = [held[token] for token in message.args if token in held]
         ended = [running for running in found if running.ended]
@@ -157,6 +217,8 @@ class TableConsumer(Consumer):
             wake = first or 2 * self.in_hand <= self.ahead or 2 * len(self.ended) >= self.ahead
         if wake and not self.bell.is_set():
             self.bell.set()
+        if self._closed and ended:
+            self._turn(0)
 
     def nack(self, message: MessageProxy) -> None:
         self.ack(message)
@@ -164,18 +226,14 @@ class TableConsumer(Consumer):
     def _give_back_surplus(self) -> None:
         """Nothing ended for a second: what was claimed ahead of slow jobs is for others to run."""
         self.ahead = self.least
-        surplus: list[MessageProxy] = []
-        while self.in_hand - len(surplus) > self.least:
-            try:
-                surplus.append(self.broker.waiting[self.queue_name].get_nowait().message)
-            except Empty:
-                break
+        surplus: list[TableMessage] = []
+        while self.in_hand - len(surplus) > self.least and (last := self.waiting.take_last()):
+            surplus.append(last)
         self.requeue(surplus)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back what was claimed and not begun, without costing an attempt."""
-        given_back = [*messages, *self.ready]
-        self.ready.clear()
+        given_back = [message for message in messages if isinstance(message, TableMessage)]
         for message in given_back:
             for token in message.args:
                 running = self.broker.held.get(token)
@@ -186,6 +244,8 @@ class TableConsumer(Consumer):
             self.in_hand -= len(given_back)
 
     def close(self) -> None:
-        self.requeue([])
+        self._closed = True
+        left = iter(self.waiting.take, None)
+        self.requeue(message for message in left if message is not None)
         if self.ended:
             self._turn(0)

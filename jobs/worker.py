@@ -74,6 +74,7 @@ class JobWorker:
             self.broker, queues={name}, worker_threads=count, worker_timeout=poll_milliseconds
         )
         self.broker.waiting[name] = worker.work_queue
+        self.broker.threads[name] = count
         return worker
 
     def _dispatching(self, poll_seconds: float) -> list[Dispatcher]:

@@ -94,8 +94,8 @@ SUBSCRIPTIONS = (
         "jobId",
         "Job",
         by_row=True,
-        help="A job was added, began, got on, ended or will be tried again; jobs that process "
-        "messages are left out.",
+        help="A job was added, began, got on, ended or will be tried again; jobs that process or "
+        "acknowledge messages, prune or anchor are left out.",
     ),
     Subscription(
         "purchaseOrderChanged",

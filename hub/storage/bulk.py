@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import JSON, Date, Integer, LargeBinary, String, Table
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 
+from hub.storage.driver_errors import driver_errors
 from hub.storage.tables.base import Timestamp
 
 if TYPE_CHECKING:
@@ -113,10 +112,19 @@ def as_json(session: ScopedSession, rows: Sequence[Row]) -> str:
 def run(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> Any:
     """Run a statement on the driver's own connection, in the session's transaction; its cursor."""
     connection = session.connection()
-    with _errors_of(connection):
+    with driver_errors(connection):
         return connection.connection.driver_connection.execute(  # type: ignore[union-attr]
             statement, parameters
         )
+
+
+def run_last(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> None:
+    """Run a statement whose answer nobody waits for: PostgreSQL gets it with the COMMIT, where the
+    transaction is the session's own."""
+    if session.last is None:
+        run(session, statement, parameters)
+    else:
+        session.last.append((statement, parameters))
 
 
 @contextmanager
@@ -124,33 +132,11 @@ def pipelined(session: ScopedSession) -> Iterator[None]:
     """Statements run inside by `run` go to PostgreSQL without waiting for each other's answer."""
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
-    if connection.dialect.name != "postgresql":
-        yield
+    if connection.dialect.name != "postgresql" or driver.pgconn.pipeline_status:
+        yield  # a pipeline inside of another would wait for what was sent before
         return
-    with _errors_of(connection), driver.pipeline():
+    with driver_errors(connection), driver.pipeline():
         yield
-
-
-@contextmanager
-def _errors_of(connection: Connection) -> Iterator[None]:
-    """Errors of the driver as SQLAlchemy's, as if the layer had run the statement."""
-    dialect = connection.dialect
-    errors: Any = dialect.loaded_dbapi.Error
-    try:
-        yield
-    except errors as error:
-        lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
-        if lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            None,
-            None,
-            error,
-            errors,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=dialect,
-        ) from error
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:

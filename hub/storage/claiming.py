@@ -7,8 +7,9 @@ looks further into the queue than it takes, but past jobs of long kinds that mus
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hub.domain.jobs import Job
@@ -16,12 +17,17 @@ from hub.storage import bulk
 from hub.storage import claiming_statements as statements
 from hub.storage.claiming_lanes import take_lanes
 from hub.storage.claiming_round import KINDS, Round
-from hub.storage.claiming_statements import JobAsStored, job_of
+from hub.storage.claiming_statements import JobAsStored
 from hub.storage.queue import DEFAULT_QUEUE, ClaimedJob
 from hub.storage.session import ScopedSession
 
 
-def claim(
+def claim(session: ScopedSession, **options: Any) -> list[ClaimedJob]:
+    """Lease due jobs now; see `send_claim`."""
+    return send_claim(session, **options)()
+
+
+def send_claim(
     session: ScopedSession,
     *,
     limit: int,
@@ -34,10 +40,10 @@ def claim(
     together_limit: int = 0,
     begin: bool = True,
     in_lane: Collection[Job] = (),
-) -> list[ClaimedJob]:
-    """Lease up to `limit` due jobs. Jobs without a lane get half of the places at most while heads
-    of lanes are due, so that neither starves the other; of the `long` kinds, where any are given,
-    at most `long_limit`.
+) -> Callable[[], list[ClaimedJob]]:
+    """Look for up to `limit` due jobs; calling the result leases them. Jobs without a lane get half
+    of the places at most while heads of lanes are due, so that neither starves the other; of the
+    `long` kinds, where any are given, at most `long_limit`.
 
     Of the kinds `together`, which are run many in a transaction, up to `together_limit` are taken,
     and behind the head of a lane those that may follow it, which may be a few more. Of the kinds
@@ -58,50 +64,64 @@ def claim(
         room=max(limit, together_limit),
         alone_room=limit,
     )
-    odd = random.getrandbits(1)
-    may_be_more = _take_free(round_, (round_.room + odd) // 2, (limit + odd) // 2)
-    take_lanes(round_)
-    if may_be_more:
-        _take_free(round_, round_.room, round_.alone_room)
+    with bulk.pipelined(session):
+        free = Free(round_)
+        lanes = round_.send(statements.due_lanes(round_.dialect), queue, now, limit)
+    return partial(_take, round_, free, lanes, limit)
+
+
+def _take(
+    round_: Round, free: Free, due_lanes: Callable[[], list[Any]], limit: int
+) -> list[ClaimedJob]:
+    keys = [key for (key,) in due_lanes()]
+    if keys:
+        odd = random.getrandbits(1)
+        free.take((round_.room + odd) // 2, (round_.alone_room + odd) // 2)
+        take_lanes(round_, keys, limit)
+    free.take(round_.room, round_.alone_room)
+    round_.lease_taken(last=True)
     return round_.jobs
 
 
-def _take_free(round_: Round, room: int, alone: int) -> bool:
-    """Take up to `room` jobs without a lane, `alone` of them to be run by themselves, and more for
-    as long as all that come are run together; whether more may be due."""
-    size = alone
-    while room > 0 and alone > 0:
-        asked = min(size, room)
-        rows = _lease_free(round_, asked)
-        put_back: list[tuple[JobAsStored, datetime | None]] = []
-        for token, _, *columns in rows:
-            row = job_of(columns, leased=round_.begins)
+class Free:
+    """Due jobs without a lane, as many as there is room for by themselves, and more for as long as
+    all that come are run together."""
+
+    def __init__(self, round_: Round) -> None:
+        self._round = round_
+        self._asked = round_.alone_room
+        self._first = self._ask()
+        self._rows = self._read()
+
+    def take(self, room: int, alone: int) -> None:
+        """Take up to `room`, `alone` of them to be run by themselves."""
+        round_ = self._round
+        while room > 0 and alone > 0 and (row := next(self._rows, None)) is not None:
             single = not round_.runs_together(row)
             if row.kind not in KINDS:
-                put_back.append((row, round_.postponed(row)))
-            elif (row.kind in round_.long and round_.long_room <= 0) or (single and alone <= 0):
-                put_back.append((row, None))
-            else:
-                round_.take(row, token)
+                round_.postpone(row)
+            elif row.kind not in round_.long or round_.long_room > 0:
+                round_.take(row)
+                round_.taken_free.append(row.id)
                 room, alone = room - 1, alone - single
-        round_.put_back(put_back)
-        if len(rows) < asked:
-            return False
-        size *= 2
-    return True
 
+    def _read(self) -> Iterator[JobAsStored]:
+        rows = self._first()
+        while True:
+            yield from map(JobAsStored._make, rows)
+            if len(rows) < self._asked:
+                return
+            self._round.lease_taken()  # so that they are not read again
+            self._asked = max(1, min(2 * self._asked, self._round.room))
+            rows = self._ask()()
 
-def _lease_free(round_: Round, room: int) -> list[Any]:
-    """The driver's rows of jobs that are leased now, in the order they are to be run."""
-    full = bool(round_.long) and round_.long_room <= 0
-    rows = round_.ask(
-        statements.lease_free(round_.dialect, but=full),
-        round_.queue,
-        round_.now,
-        *([bulk.values(round_.dialect, sorted(round_.long))] if full else ()),
-        room,
-        round_.lease_until,
-        round_.now if round_.begins else None,
-        int(round_.begins),
-    )
-    return sorted(rows, key=lambda row: (row[1], row[8], row[2]))  # priority, run_at, id
+    def _ask(self) -> Callable[[], list[Any]]:
+        round_ = self._round
+        full = bool(round_.long) and round_.long_room <= 0
+        return round_.send(
+            statements.due(round_.dialect, but=full),
+            round_.queue,
+            round_.now,
+            *([bulk.values(round_.dialect, sorted(round_.long))] if full else ()),
+            self._asked,
+        )

@@ -13,7 +13,7 @@ from hub.storage import bulk
 from hub.storage import claiming_statements as statements
 from hub.storage import lanes as lane_rows
 from hub.storage.claiming_round import KINDS, Round
-from hub.storage.claiming_statements import JobAsStored, job_of
+from hub.storage.claiming_statements import JobAsStored
 from hub.storage.lanes import LANES
 
 LANE_BUSY_DELAY = timedelta(milliseconds=100)
@@ -45,21 +45,28 @@ class _Locked:
         return {lane for head in self.heads for lane in head.row.lanes}
 
 
-def take_lanes(round_: Round) -> None:
-    """Take heads of due lanes and what may follow them, and more for as long as all heads that come
-    are run together."""
-    size = round_.alone_room
-    while round_.room > 0 and round_.alone_room > 0:
-        asked = min(size, round_.room)
-        statement = statements.lock_due_lanes(round_.dialect)
-        keys = [key for (key,) in round_.ask(statement, round_.queue, round_.now, asked)]
-        if keys:
-            locked = _Locked()
-            _look_at(round_, locked, keys)
-            _lease(round_, locked)
-        if len(keys) < asked:
+def take_lanes(round_: Round, keys: list[str], asked: int) -> None:
+    """Take heads of due lanes, first of the `asked` that are locked already, and what may follow;
+    and more for as long as all heads that come are run together."""
+    while keys:
+        locked = _Locked()
+        _look_at(round_, locked, keys)
+        _lease(round_, locked)
+        more = len(keys) == asked and round_.room > 0 and round_.alone_room > 0
+        _write(round_, locked, last=not more)
+        if not more:
             return
-        size *= 2
+        asked = max(1, min(2 * asked, round_.room))
+        again = round_.ask(statements.due_lanes(round_.dialect), round_.queue, round_.now, asked)
+        keys = [key for (key,) in again]
+
+
+def _write(round_: Round, locked: _Locked, *, last: bool) -> None:
+    """Say of each lane who holds it, or when it is looked at next."""
+    if locked.rows:
+        write = bulk.run_last if last else bulk.run
+        rows = round_.as_json(list(locked.rows.values()))
+        write(round_.session, statements.set_lanes(round_.dialect), [rows])
 
 
 def _look_at(round_: Round, locked: _Locked, keys: Sequence[str]) -> None:
@@ -75,7 +82,7 @@ def _look_at(round_: Round, locked: _Locked, keys: Sequence[str]) -> None:
         if columns[0] is None:  # nothing is left of it
             locked.wait(key, None)
             continue
-        head = job_of(columns)
+        head = JobAsStored._make(columns)
         if not ready or not _holds_all(round_, locked, head, key):
             locked.wait(key, round_.now + LANE_BUSY_DELAY)
         elif not due:
@@ -104,24 +111,22 @@ def _holds_all(round_: Round, locked: _Locked, head: JobAsStored, leased: str) -
 
 
 def _lease(round_: Round, locked: _Locked) -> None:
-    """Lease the heads with what follows them, and write what is known of the lanes."""
+    """Lease the heads with what follows them."""
     behind = _behind(round_, locked.heads)
     groups = [[head.row, *behind.get(head.row.id, ())] for head in locked.heads]
-    tokens = _leased(round_, [row.id for group in groups for row in group])
+    ready = round_.lease_now([row.id for group in groups for row in group])
     for group in groups:
         head = group[0]
-        leased = [row for row in group if row.id in tokens]
+        leased = [row for row in group if row.id in ready]
         if leased == group:
             for row in group:
-                round_.take(row, tokens[row.id], follows=row is not head)
-            held: dict[str, Any] = {"due": None, "holder": tokens[head.id]}
+                job = round_.take(row, follows=row is not head)
+                if row is head:
+                    held: dict[str, Any] = {"due": None, "holder": job.token}
         else:  # somebody cancelled one of them a moment ago
-            round_.put_back([(row, None) for row in leased])
+            round_.put_back([row.id for row in leased])
             held = {"due": round_.now + LANE_BUSY_DELAY, "holder": None}
         locked.rows |= {lane: {"lane": lane, **held} for lane in head.lanes}
-    if locked.rows:
-        rows = round_.as_json(list(locked.rows.values()))
-        round_.tell(statements.set_lanes(round_.dialect), rows)
 
 
 def _behind(round_: Round, heads: Sequence[_Head]) -> dict[int, list[JobAsStored]]:
@@ -142,20 +147,10 @@ def _behind(round_: Round, heads: Sequence[_Head]) -> dict[int, list[JobAsStored
         head = open_heads.get(head_id)
         if head is None:
             continue
-        row = job_of(columns)
+        row = JobAsStored._make(columns)
         alike = (row.kind, row.practice_id) == (head.row.kind, head.row.practice_id)
         if may_follow and alike and (head.second is None or row.id < head.second):
             found.setdefault(head_id, []).append(row)
         else:
             del open_heads[head_id]  # what comes after it waits as well
     return found
-
-
-def _leased(round_: Round, ids: Sequence[int]) -> dict[int, str]:
-    """Lease jobs; the tokens of those that were still ready."""
-    if not ids:
-        return {}
-    wanted = bulk.values(round_.dialect, ids)
-    begun = round_.now if round_.begins else None
-    statement = statements.lease(round_.dialect)
-    return dict(round_.ask(statement, round_.lease_until, begun, int(round_.begins), wanted))

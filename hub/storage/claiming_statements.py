@@ -2,6 +2,9 @@
 
 PostgreSQL looks at a lane's jobs in a statement after the one that locked the lane: in the same one
 it would miss a job inserted while it waited for the lock.
+
+SQLite answers with all rows in one value: its driver gives up the interpreter's lock at each row,
+and beside busy threads waits to get it back each time.
 """
 
 # ruff: noqa: S608 - put together from constants
@@ -12,12 +15,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-import orjson
-
 from hub.storage import bulk
 
 LIVE = "state IN ('ready', 'running')"
-_COLUMNS = "id, kind, practice_id, args, attempt, max_attempts, run_at, lane, lane2, envelope"
+_ARGS = "jobs.args"
 
 
 class JobAsStored(NamedTuple):
@@ -40,57 +41,50 @@ class JobAsStored(NamedTuple):
         return tuple(lane for lane in (self.lane, self.lane2) if lane is not None)
 
 
-def job_of(row: Sequence[Any], *, leased: bool = False) -> JobAsStored:
-    """From the driver's row, `leased` a moment ago, as it was before: SQLite keeps arguments as
-    text."""
-    job_id, kind, practice_id, args, attempt, *rest = row
-    if isinstance(args, str):
-        args = orjson.loads(args)
-    return JobAsStored(job_id, kind, practice_id, args, attempt - leased, *rest)
+_COLUMNS = [f"jobs.{column}" for column in JobAsStored._fields]
 
 
-def _token(dialect: str) -> str:
-    """A new one for each row."""
-    return "gen_random_uuid()::text" if dialect == "postgresql" else "lower(hex(randomblob(16)))"
-
-
-def _of_jobs(columns: str) -> str:
-    return ", ".join(f"jobs.{column}" for column in columns.split(", "))
-
-
-@cache
-def lease_free(dialect: str, *, but: bool) -> str:
-    """Lease due jobs without a lane. Parameters: queue, now, [kinds to leave,] how many, until,
-    begun_at, attempts to add. Rows: token, priority and a job."""
-    postgresql = dialect == "postgresql"
-    statement = f"""
-        WITH due AS (
-            SELECT id FROM jobs WHERE queue = ? AND state = 'ready' AND lane IS NULL
-            AND run_at <= ? {f"AND NOT kind {bulk.among(dialect)}" if but else ""}
-            ORDER BY priority, run_at, id LIMIT ? {"FOR UPDATE SKIP LOCKED" * postgresql})
-        UPDATE jobs SET state = 'running', token = {_token(dialect)}, lease_until = ?, begun_at = ?,
-            attempt = attempt + ?
-        FROM due WHERE jobs.id = due.id
-        RETURNING jobs.token, jobs.priority, {_of_jobs(_COLUMNS)}
-    """
-    return _placed(dialect, statement)
-
-
-@cache
-def lock_due_lanes(dialect: str) -> str:
-    """Parameters: queue, now, how many. Rows: key."""
-    return _placed(
-        dialect,
-        f"""
-        SELECT key FROM lanes WHERE queue = ? AND ready_at <= ? ORDER BY ready_at LIMIT ?
-        {"FOR UPDATE SKIP LOCKED" * (dialect == "postgresql")}
-    """,
+def _rows(dialect: str, columns: Sequence[str], body: str) -> str:
+    """A statement whose rows `Round.ask` reads; `body` is what follows the columns."""
+    if dialect == "postgresql":
+        return _placed(dialect, f"SELECT {', '.join(columns)} {body}")
+    named = ", ".join(f"{column} AS c{place}" for place, column in enumerate(columns))
+    values = ", ".join(
+        f"json(c{place})" if column == _ARGS else f"c{place}"
+        for place, column in enumerate(columns)
     )
+    return f"SELECT json_group_array(json_array({values})) FROM (SELECT {named} {body})"
+
+
+@cache
+def due(dialect: str, *, but: bool) -> str:
+    """Lock due jobs without a lane. Parameters: queue, now, [kinds to leave,] how many. Rows: jobs
+    in the order they are to be run."""
+    body = f"""
+        FROM jobs WHERE queue = ? AND state = 'ready' AND lane IS NULL
+        AND run_at <= ? {f"AND NOT kind {bulk.among(dialect)}" if but else ""}
+        ORDER BY priority, run_at, id LIMIT ? {_locked(dialect)}
+    """
+    return _rows(dialect, _COLUMNS, body)
+
+
+@cache
+def due_lanes(dialect: str) -> str:
+    """Lock due lanes. Parameters: queue, now, how many. Rows: key."""
+    body = (
+        f"FROM lanes WHERE queue = ? AND ready_at <= ? ORDER BY ready_at LIMIT ? {_locked(dialect)}"
+    )
+    return _rows(dialect, ["key"], body)
+
+
+def _locked(dialect: str) -> str:
+    """SQLite has one writer, who needs no lock."""
+    return "FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
 
 
 @cache
 def heads(dialect: str) -> str:
-    """The oldest live job of each lane. Parameters: keys as JSON, now. Rows: key, the oldest live
+    """The oldest live job of each lane. Parameters: now, keys as JSON. Rows: key, the oldest live
     job that has it as its second lane, whether the head is ready, whether it is due, and the head;
     all NULL but the key where nothing lives."""
     due = bulk.given(dialect, "due", {"key": "text"})
@@ -103,11 +97,8 @@ def heads(dialect: str) -> str:
     joined = f"jobs ON {head}"
     if dialect == "postgresql":  # else it reads the whole table while that is small
         joined = f"LATERAL (SELECT * FROM jobs WHERE {head} LIMIT 1) AS jobs ON true"
-    statement = f"""
-        SELECT due.key, ({second}), jobs.state = 'ready', jobs.run_at <= ?, {_of_jobs(_COLUMNS)}
-        FROM {due} LEFT JOIN {joined}
-    """
-    return _placed(dialect, statement)
+    columns = ["due.key", f"({second})", "jobs.state = 'ready'", "jobs.run_at <= ?"]
+    return _rows(dialect, [*columns, *_COLUMNS], f"FROM {due} LEFT JOIN {joined}")
 
 
 @cache
@@ -120,37 +111,41 @@ def behind(dialect: str, most: int) -> str:
         joined = f"CROSS JOIN LATERAL (SELECT * FROM jobs WHERE {next_ones}) AS jobs"
     else:
         joined = f"JOIN jobs ON jobs.id IN (SELECT id FROM jobs WHERE {next_ones})"
+    may_follow = (
+        "jobs.state = 'ready' AND jobs.lane2 IS NULL AND jobs.attempt = 0 AND jobs.run_at <= ?"
+    )
+    columns = ["heads.id", may_follow, *_COLUMNS]
+    return _rows(dialect, columns, f"FROM {given} {joined} ORDER BY jobs.id")
+
+
+@cache
+def lease(dialect: str, *, returning: bool = False) -> str:
+    """Lease jobs that are ready; their tokens are the given text and their id. Parameters: text,
+    lease_until, begun_at, attempts to add, ids. `returning` for jobs that are not locked: the rows
+    are the ids of those that were still ready. As when jobs end, no partial index is to be read
+    for it."""
     statement = f"""
-        SELECT heads.id, jobs.state = 'ready' AND jobs.lane2 IS NULL AND jobs.attempt = 0
-            AND jobs.run_at <= ?, {_of_jobs(_COLUMNS)}
-        FROM {given} {joined} ORDER BY jobs.id
+        UPDATE jobs SET state = 'running', token = CAST(? AS text) || CAST(id AS text),
+            lease_until = ?, begun_at = ?, attempt = attempt + ?
+        WHERE id {bulk.among(dialect)} AND state || '' = 'ready' {"RETURNING id" * returning}
     """
     return _placed(dialect, statement)
 
 
 @cache
-def lease(dialect: str) -> str:
-    """Lease jobs of lanes. Parameters: lease_until, begun_at, attempts to add, ids. Rows: id and
-    token of each that was still ready; as when jobs end, no partial index is to be read for it."""
-    statement = f"""
-        UPDATE jobs SET state = 'running', token = {_token(dialect)}, lease_until = ?, begun_at = ?,
-            attempt = attempt + ?
-        WHERE id {bulk.among(dialect)} AND state || '' = 'ready' RETURNING id, token
-    """
-    return _placed(dialect, statement)
+def postpone(dialect: str) -> str:
+    """Parameters: until when, ids."""
+    return _placed(dialect, f"UPDATE jobs SET run_at = ? WHERE id {bulk.among(dialect)}")
 
 
 @cache
 def put_back(dialect: str) -> str:
-    """Undo leases of this transaction. Parameters: the rows as JSON; `later` NULL leaves `run_at`
-    as it is."""
-    columns = {"id": "bigint", "begun": "bigint", "later": "timestamptz"}
-    taken = bulk.given(dialect, "taken", columns)
-    return f"""
+    """Undo leases of this transaction. Parameters: attempts to take off, ids."""
+    statement = f"""
         UPDATE jobs SET state = 'ready', token = NULL, lease_until = NULL, begun_at = NULL,
-        attempt = attempt - taken.begun, run_at = coalesce(taken.later, run_at)
-        FROM {taken} WHERE jobs.id = taken.id
+        attempt = attempt - ? WHERE id {bulk.among(dialect)}
     """
+    return _placed(dialect, statement)
 
 
 @cache

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hub import log, metrics
 from hub.domain.agreements import Scope, operations_scope
+from hub.storage.driver_errors import driver_errors
 from hub.storage.scope_settings import begin_for
 from hub.storage.scoped_session import ScopedSession
 
@@ -186,6 +187,19 @@ def committing() -> Iterator[None]:
         if error.connection_invalidated:
             error.add_note(OUTCOME_UNKNOWN)
         raise
+
+
+def commit_with(connection: Connection, last: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    """Commit a transaction of PostgreSQL; `last` are statements that go in the same message."""
+    transaction: Any = connection.get_transaction()
+    if not last:
+        transaction.commit()
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver_errors(connection), driver.pipeline():
+        for statement, parameters in last:
+            driver.execute(statement, parameters)
+        transaction.commit()
 
 
 def may_be_run_again(error: BaseException) -> bool:

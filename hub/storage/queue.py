@@ -9,12 +9,12 @@ ids; a job with two lanes (a patient merge) runs only as the head of both.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, cast
 
+import orjson
 from sqlalchemy import (
     CursorResult,
     Update,
@@ -114,7 +114,10 @@ def add(
             return int(found)
 
 
-_ONE_OF_A_KEY = "ON CONFLICT (unique_key) WHERE state IN ('ready', 'running') DO NOTHING"
+_ONE_OF_A_KEY = (
+    "ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('ready', 'running') "
+    "DO NOTHING"
+)
 """In the words of the partial index `uq_jobs_unique_key`."""
 _LIVE_TWIN = select(JOBS.c.id).where(JOBS.c.unique_key == bindparam("unique_key"), LIVE)
 
@@ -189,7 +192,11 @@ def finish(session: ScopedSession, job: ClaimedJob, *, now: datetime) -> None:
 
 def finish_many(session: ScopedSession, jobs: Sequence[ClaimedJob], *, now: datetime) -> None:
     """Mark jobs done, all or, with LeaseLost, none of them."""
-    if finish_held(session, jobs, now=now):
+    with bulk.pipelined(session):
+        done = _send_done(session, jobs, now)
+        # Taken back with everything else if one was lost.
+        _release_lanes(session, jobs, now)
+    if len(done()) < len(jobs):
         raise LeaseLost("Another worker holds this job now.")
 
 
@@ -198,27 +205,60 @@ def finish_held(
 ) -> list[ClaimedJob]:
     """Mark those jobs done that this worker still holds; returns the others, of which nothing is
     written. For jobs without effects of their own."""
+    return send_finish(session, jobs, now=now)()
+
+
+def send_finish(
+    session: ScopedSession, jobs: Sequence[ClaimedJob], *, now: datetime
+) -> Callable[[], list[ClaimedJob]]:
+    """Like `finish_held`, whose result is asked for when a pipeline is over."""
+    done = _send_done(session, jobs, now)
+
+    def finish() -> list[ClaimedJob]:
+        ids = done()
+        _release_lanes(session, [job for job in jobs if job.id in ids], now)
+        return [job for job in jobs if job.id not in ids]
+
+    return finish
+
+
+def _release_lanes(session: ScopedSession, jobs: Sequence[ClaimedJob], now: datetime) -> None:
+    lane_rows.release(session, [(lane, job.token) for job in jobs for lane in job.lanes], now)
+
+
+def _send_done(
+    session: ScopedSession, jobs: Sequence[ClaimedJob], now: datetime
+) -> Callable[[], Collection[int]]:
+    """Mark those jobs done that are still held; calling the result gives their ids."""
     dialect = dialect_of(session)
     ids = bulk.values(dialect, sorted([job.id for job in jobs]))
     tokens = bulk.values(dialect, [job.token for job in jobs])
-    found = bulk.run(session, _finishing(dialect), [bulk.moment(session, now), ids, tokens])
-    done = {job_id for (job_id,) in found.fetchall()}
-    lost = [job for job in jobs if job.id not in done]
-    held = [(lane, job.token) for job in jobs if job.id in done for lane in job.lanes]
-    lane_rows.release(session, held, now)
-    return lost
+    moment = bulk.moment(session, now)
+    if dialect == "sqlite":
+        (held,) = bulk.run(session, _HELD_IDS, [ids, tokens]).fetchone()
+        bulk.run(session, _FINISHING["sqlite"], [moment, held])
+        return lambda: set(orjson.loads(held))
+    found = bulk.run(session, _FINISHING["postgresql"], [moment, ids, tokens])
+    return lambda: {job_id for (job_id,) in found.fetchall()}
 
 
-@cache
-def _finishing(dialect: str) -> str:
-    """A token is given once, so that no job can match another's. PostgreSQL must not take the
-    condition on the state for one of a partial index and read all of it."""
-    return f"""
-        UPDATE jobs SET state = 'done', token = NULL, lease_until = NULL,
-        done_at = {bulk.parameter(dialect)}, error_code = '', error_text = ''
-        WHERE id {bulk.among(dialect)} AND token {bulk.among(dialect)}
-        AND state || '' = 'running' RETURNING id
-    """  # noqa: S608 - constants
+_DONE = (
+    "UPDATE jobs SET state = 'done', token = NULL, lease_until = NULL, error_code = '', "
+    "error_text = '',"
+)
+_FINISHING = {
+    "sqlite": f"{_DONE} done_at = ? WHERE id {bulk.among('sqlite')}",
+    "postgresql": f"{_DONE} done_at = %s WHERE id {bulk.among('postgresql')} "
+    f"AND token {bulk.among('postgresql')} AND state || '' = 'running' RETURNING id",
+}
+"""A token is given once, so that no job can match another's. PostgreSQL must not take the condition
+on the state for one of a partial index and read all of it."""
+_HELD_IDS = (
+    "SELECT json_group_array(id) FROM jobs "  # noqa: S608 - constants
+    f"WHERE id {bulk.among('sqlite')} AND token {bulk.among('sqlite')} AND state || '' = 'running'"
+)
+"""SQLite's driver gives up the interpreter's lock at each row: ids come as one value, before the
+update, which returns none."""
 
 
 def fail(

@@ -32,6 +32,8 @@ class ScopedSession(Session):
         self.after_commit: list[Callable[[], None]] = []
         self.added_to: set[str] = set()
         """The queues that got a job."""
+        self.last: list[tuple[str, Sequence[Any]]] | None = None
+        """Statements that are sent with the COMMIT; None where the transaction is shared."""
         self.criteria = _criteria(scope)
         self._rows: dict[type[PracticeOwned], list[dict[str, Any]]] = {}
 

@@ -30,6 +30,7 @@ from hub.storage.committer import (
     Committer,
     RunFirst,
     Work,
+    commit_with,
     committing,
     may_be_run_again,
     run_hooks,
@@ -111,16 +112,17 @@ class Database:
                 time.sleep(0.01 * collisions)
 
     def _transaction(self, scope: Scope, work: Work[T], durable: bool) -> T:
-        with self.write_engine.connect() as connection, connection.begin() as outer:
+        with self.write_engine.connect() as connection, connection.begin():
             begin_for(connection, scope)
             if not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
             session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
+            session.last = []
             with session:
                 result = work(session)
                 session.flush()
             with committing(), metrics.commit_seconds.time():
-                outer.commit()
+                commit_with(connection, session.last)
         metrics.commit_works.observe(1)
         self._done([session])
         return result

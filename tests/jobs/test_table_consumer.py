@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from dramatiq.broker import MessageProxy
-from dramatiq.worker import _WorkQueueItem
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
@@ -53,11 +52,13 @@ class Desk:
         self.database.transaction(SCOPE, lambda s: queue.add_many(s, jobs, now=self.now))
 
     def take(self) -> list[MessageProxy]:
-        """All messages there are."""
-        found = []
-        while (message := next(self.consumer)) is not None:
-            found.append(message)
-        return found
+        """All messages there are, as threads that are called would take them."""
+        found: list[MessageProxy] = []
+        while True:
+            call = next(self.consumer)
+            found += iter(self.consumer.waiting.take, None)
+            if call is None:
+                return found
 
     def end(self, message: MessageProxy, failure: Exception | None = None) -> None:
         """As a thread does when the actor is over."""
@@ -82,13 +83,13 @@ def desk(database: Database, crypto: Crypto, tmp_path: Path) -> Desk:
 def finishes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many jobs each statement marks done."""
     sizes: list[int] = []
-    original = queue.finish_held
+    original = queue.send_finish
 
     def counted(session: ScopedSession, jobs: Any, *, now: datetime) -> Any:
         sizes.append(len(jobs))
         return original(session, jobs, now=now)
 
-    monkeypatch.setattr(queue, "finish_held", counted)
+    monkeypatch.setattr(queue, "send_finish", counted)
     return sizes
 
 
@@ -191,12 +192,12 @@ def test_short_jobs_are_claimed_further_ahead_and_slow_ones_are_given_back(
             desk.end(message)
     assert sizes == sorted(sizes)
     assert (sizes[0], sizes[-1]) == (16, table_consumer.MOST_AHEAD)
-    waiting = desk.broker.waiting[queue.DEFAULT_QUEUE]
-    for message in desk.take():
-        waiting.put(_WorkQueueItem(0, message))
-    assert waiting.qsize() == table_consumer.MOST_AHEAD
+    waiting = desk.consumer.waiting
+    waiting.add(desk.take())
+    assert len(waiting) == table_consumer.MOST_AHEAD
+    monkeypatch.setattr(waiting, "_threads", 0)  # all are at work
     next(desk.consumer)  # a poll during which nothing ends
-    assert waiting.qsize() == desk.consumer.least
+    assert len(waiting) == desk.consumer.least
     with desk.database.read(SCOPE) as session:
         states = [(job.state, job.attempt) for job in session.query(JobRow)]
     assert states.count(("running", 1)) == desk.consumer.least

@@ -101,6 +101,13 @@ class DataIssue(Base):
     )
 
 
+def _index_of_live(name: str, column: str, *others: str, unique: bool = False) -> Index:
+    """Of the jobs that are not over and have a value there: most have none, and each change of a
+    job's state writes every index that it is in."""
+    where = text(f"{column} IS NOT NULL AND state IN ('ready', 'running')")
+    return Index(name, column, *others, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 class JobRow(Base):
     """A job: written in the transaction that made it necessary, finished with its effects."""
 
@@ -140,33 +147,15 @@ class JobRow(Base):
             sqlite_where=text("state = 'ready' AND lane IS NULL"),
             postgresql_where=text("state = 'ready' AND lane IS NULL"),
         ),
-        Index(
-            "ix_jobs_lane",
-            "lane",
-            "id",
-            sqlite_where=text("state IN ('ready', 'running')"),
-            postgresql_where=text("state IN ('ready', 'running')"),
-        ),
-        Index(
-            "ix_jobs_lane2",
-            "lane2",
-            "id",
-            sqlite_where=text("state IN ('ready', 'running')"),
-            postgresql_where=text("state IN ('ready', 'running')"),
-        ),
+        _index_of_live("ix_jobs_lane", "lane", "id"),
+        _index_of_live("ix_jobs_lane2", "lane2", "id"),
         Index(
             "ix_jobs_lease",
             "lease_until",
             sqlite_where=text("state = 'running'"),
             postgresql_where=text("state = 'running'"),
         ),
-        Index(
-            "uq_jobs_unique_key",
-            "unique_key",
-            unique=True,
-            sqlite_where=text("state IN ('ready', 'running')"),
-            postgresql_where=text("state IN ('ready', 'running')"),
-        ),
+        _index_of_live("uq_jobs_unique_key", "unique_key", unique=True),
         Index(None, "created_at", "id"),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
+from hub.domain.jobs import Job
 from hub.storage.tables import epochs
 from hub.storage.tables.base import Base
 
@@ -31,6 +32,18 @@ class Watched:
     only: str = ""
 
 
+_UNWATCHED = ", ".join(
+    f"'{kind}'"
+    for kind in (
+        Job.PROCESS_MESSAGE,  # its message says the same
+        Job.OWE_ACKNOWLEDGEMENT,
+        Job.SEND_ACKNOWLEDGEMENT,
+        Job.ANCHOR_AUDIT,
+        Job.PRUNE,
+    )
+)
+"""Jobs that come with each message, or by the clock to keep house: nobody asked for them."""
+
 WATCHED = (
     Watched(
         "inbox", "inbound_message", "NEW.id", "NEW.connection_id", "NEW.practice_id", ("state",)
@@ -42,7 +55,7 @@ WATCHED = (
         "NULL",
         "NEW.practice_id",
         ("state", "progress"),
-        only="NEW.kind <> 'ingest.process_message'",  # its message says the same
+        only=f"NEW.kind NOT IN ({_UNWATCHED})",
     ),
     Watched("sync_runs", "sync_run", "NEW.id", "NEW.connection_id", "NULL", ("state", "pages")),
     Watched(
