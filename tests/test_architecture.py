@@ -51,7 +51,7 @@ KNOWN_SQL = {
     "MAP_THE_FILE",
     "_BEGIN",
     "_NUMBERED",
-    "_OF_THE_HUB[begins, scope.unrestricted]",
+    "_OF_THE_HUB[begins, scope.unrestricted, durable]",
 }
 """What drivers are given where it is no constant: compiled parts, and the settings of a scope."""
 FRAGMENTS = "hub/storage/reads/fragments.py"

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
@@ -50,7 +50,13 @@ class RunFirst(BaseException):
         self._database.transaction(FIRST, self.work)
 
 
-_Entry = tuple[Future[Any], Scope, Work[Any]]
+class _Entry(NamedTuple):
+    """Work that waits, and who waits for it."""
+
+    future: Future[Any]
+    scope: Scope
+    work: Work[Any]
+    durable: bool = True
 
 
 class Committer:
@@ -61,6 +67,7 @@ class Committer:
         self._engine = engine
         self._connection: Connection | None = None
         self._done = done
+        self._syncs = True
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -69,7 +76,8 @@ class Committer:
     def is_current_thread(self) -> bool:
         return threading.current_thread() is self._thread
 
-    def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
+    def submit(self, scope: Scope, work: Work[T], *, durable: bool = True) -> Future[T]:
+        """With `durable` False SQLite writes it to the disk with the next work that is to last."""
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
@@ -77,7 +85,7 @@ class Committer:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
                 self._thread.start()
-            self._queue.put((future, scope, work))
+            self._queue.put(_Entry(future, scope, work, durable))
         return future
 
     def close(self) -> None:
@@ -99,13 +107,26 @@ class Committer:
                     stop = True
                 else:
                     batch.append(entry)
-            self._commit_together([e for e in batch if e[0].set_running_or_notify_cancel()])
+            self._commit_together(
+                [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
+            )
             if stop:
                 break
         self._drop_connection()
 
+    def _sync(self, connection: Connection, wanted: bool) -> None:
+        """Whether the next commit of SQLite waits for the disk: one that does writes those before
+        it as well, since they are in the same file."""
+        if wanted is not self._syncs and connection.dialect.name == "sqlite":
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA synchronous=FULL" if wanted else "PRAGMA synchronous=NORMAL")
+        self._syncs = wanted
+
     def _drop_connection(self) -> None:
         if self._connection is not None:
+            if not self._syncs:
+                self._connection.invalidate()
+                self._syncs = True
             self._connection.close()
             self._connection = None
 
@@ -118,18 +139,19 @@ class Committer:
             if self._connection is None:
                 self._connection = self._engine.connect()
             connection = self._connection
+            self._sync(connection, any(entry.durable for entry in batch))
             with connection.begin() as outer:
                 begun = True
                 if len(batch) == 1:
-                    begin_for(connection, batch[0][1])
-                    outcomes.append(_run_alone(connection, *batch[0][1:]))
+                    begin_for(connection, batch[0].scope)
+                    outcomes.append(_run_alone(connection, batch[0].scope, batch[0].work))
                 else:
                     told: Scope | None = None
-                    for _, scope, work in batch:
-                        if scope is not told:
-                            begin_for(connection, scope)
-                            told = scope
-                        outcomes.append(_run_in_savepoint(connection, scope, work))
+                    for entry in batch:
+                        if entry.scope is not told:
+                            begin_for(connection, entry.scope)
+                            told = entry.scope
+                        outcomes.append(_run_in_savepoint(connection, entry.scope, entry.work))
                 with committing(), metrics.commit_seconds.time():
                     outer.commit()
             metrics.commit_works.observe(len(batch))
@@ -142,19 +164,19 @@ class Committer:
             elif may_be_run_again(error) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together(batch, attempt + 1)
             else:  # alone, or not even begun: the database is away
-                for future, _, _ in batch:
-                    future.set_exception(error)
+                for entry in batch:
+                    entry.future.set_exception(error)
             return
         self._done([session for session, _, failure in outcomes if failure is None])
         for entry, (_, result, failure) in zip(batch, outcomes, strict=True):
             if failure is None:
-                entry[0].set_result(result)
+                entry.future.set_result(result)
             elif isinstance(failure, RunFirst):
                 self._commit_after(failure, [entry])
             elif may_be_run_again(failure) and attempt < COLLISION_ATTEMPTS:
                 self._commit_together([entry], attempt + 1)
             else:
-                entry[0].set_exception(failure)
+                entry.future.set_exception(failure)
 
     def _commit_apart(self, batch: list[_Entry], failed: int) -> None:
         """After nothing of a batch was kept: commit without the one that spoilt it, or each by
@@ -169,13 +191,13 @@ class Committer:
     def _commit_after(self, needed: RunFirst, batch: list[_Entry]) -> None:
         """Commit what the batch needs, then the batch."""
         first: Future[None] = Future()
-        self._commit_together([(first, FIRST, needed.work)])
+        self._commit_together([_Entry(first, FIRST, needed.work)])
         error = first.exception()
         if error is None:
             self._commit_together(batch)
             return
-        for future, _, _ in batch:
-            future.set_exception(error)
+        for entry in batch:
+            entry.future.set_exception(error)
 
 
 @contextmanager

@@ -71,26 +71,30 @@ def set_scope(connection: Connection, scope: Scope) -> None:
         connection.exec_driver_sql(_SET, tuple(settings_of(scope).values()))
 
 
-def begin_for(connection: Connection, scope: Scope) -> None:
-    """Like `set_scope`, and begins the transaction of PostgreSQL where it has not begun.
+def begin_for(connection: Connection, scope: Scope, *, durable: bool = True) -> None:
+    """Like `set_scope`, and begins the transaction of PostgreSQL where it has not begun. The commit
+    of one that is not `durable` waits for no disk.
 
     Through libpq, and in one message where it can be, because SQLAlchemy and psycopg cost more than
     the statement does. What goes wrong is left to their own way, so that the error is theirs.
     """
     if connection.dialect.name == "postgresql":
         driver = typed("psycopg.Connection[Any]", connection.connection.driver_connection)
-        if not _begun_for(driver.pgconn, scope):
+        if not _begun_for(driver.pgconn, scope, durable):
             set_scope(connection, scope)
+            if not durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
 
 
-def _begun_for(libpq: PGconn, scope: Scope) -> bool:
+def _begun_for(libpq: PGconn, scope: Scope, durable: bool) -> bool:
     """False if it could not be said."""
-    if libpq.status != ConnStatus.OK:
+    of_the_hub = scope.unrestricted or scope.operations
+    if libpq.status != ConnStatus.OK or not (durable or of_the_hub):
         return False
     begins = libpq.transaction_status == TransactionStatus.IDLE
     try:
-        if scope.unrestricted or scope.operations:
-            result = libpq.exec_(_OF_THE_HUB[begins, scope.unrestricted])
+        if of_the_hub:
+            result = libpq.exec_(_OF_THE_HUB[begins, scope.unrestricted, durable])
         elif begins and libpq.exec_(_BEGIN).status != ExecStatus.COMMAND_OK:
             return False
         else:
@@ -101,9 +105,10 @@ def _begun_for(libpq: PGconn, scope: Scope) -> bool:
     return result.status == ExecStatus.TUPLES_OK
 
 
-def _in_full(scope: Scope) -> bytes:
+def _in_full(scope: Scope, durable: bool) -> bytes:
     """The statement of a scope whose settings are words."""
-    made = (f"set_config('{name}', '{word}', true)" for name, word in settings_of(scope).items())
+    settings = settings_of(scope) | ({} if durable else {"synchronous_commit": "off"})
+    made = (f"set_config('{name}', '{word}', true)" for name, word in settings.items())
     return f"SELECT {', '.join(made)}".encode()
 
 
@@ -113,7 +118,8 @@ _NUMBERED = (
     + ", ".join(f"set_config('{name}', ${n}, true)" for n, name in enumerate(_SETTINGS, start=1))
 ).encode()
 _OF_THE_HUB = {
-    (begins, scope.unrestricted): (_BEGIN if begins else b"") + _in_full(scope)
+    (begins, scope.unrestricted, durable): (_BEGIN if begins else b"") + _in_full(scope, durable)
     for begins in (True, False)
+    for durable in (True, False)
     for scope in (operations_scope("records"), unrestricted_scope("everything"))
 }

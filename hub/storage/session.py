@@ -90,7 +90,8 @@ class Database:
     def transaction(self, scope: Scope, work: Work[T], *, durable: bool = True) -> T:
         """Run `work(session)` and commit; whatever it raises rolls everything back and is raised.
 
-        With `durable` False a crash of PostgreSQL may undo it: for what is only repeated then.
+        With `durable` False a crash of PostgreSQL, or a power cut, may undo it: for what is only
+        repeated then.
 
         `work` must not call the network and may be run again: if a commit shared with others fails,
         or if PostgreSQL ended it in favour of another transaction.
@@ -98,7 +99,7 @@ class Database:
         if self.is_sqlite:
             if self._committer.is_current_thread():
                 raise RuntimeError("a transaction cannot be opened inside another one")
-            return self.submit(scope, work).result()
+            return self._committer.submit(scope, work, durable=durable).result()
         collisions = 0
         while True:
             try:
@@ -113,9 +114,7 @@ class Database:
 
     def _transaction(self, scope: Scope, work: Work[T], durable: bool) -> T:
         with self.write_engine.connect() as connection, connection.begin():
-            begin_for(connection, scope)
-            if not durable:
-                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            begin_for(connection, scope, durable=durable)
             session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
             session.last = []
             with session:

@@ -334,3 +334,24 @@ def _at_once(database: Database) -> Callable[..., Future[Any]]:
         return future
 
     return submit
+
+
+def test_sqlite_waits_for_the_disk_only_where_work_is_to_last(database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL is told in each transaction")
+
+    def synchronous(session: ScopedSession) -> int:
+        return int(session.connection().exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    full, normal = 2, 1
+    assert database.transaction(ALL, synchronous) == full
+    assert database.transaction(ALL, synchronous, durable=False) == normal
+    assert database.submit(ALL, synchronous).result() == full
+    database.transaction(ALL, lambda session: None, durable=False)
+
+    def fails(session: ScopedSession) -> None:
+        raise LookupError("no")
+
+    with pytest.raises(LookupError, match="no"):
+        database.transaction(ALL, fails, durable=False)
+    assert database.transaction(ALL, synchronous) == full
