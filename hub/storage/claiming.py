@@ -66,7 +66,7 @@ def send_claim(
     )
     with bulk.pipelined(session):
         free = Free(round_)
-        lanes = round_.send(statements.due_lanes(round_.dialect), queue, now, limit)
+        lanes = round_.ask_ahead(statements.due_lanes(round_.dialect), queue, now, limit)
     return partial(_take, round_, free, lanes, limit)
 
 
@@ -118,7 +118,7 @@ class Free:
     def _ask(self) -> Callable[[], list[Any]]:
         round_ = self._round
         full = bool(round_.long) and round_.long_room <= 0
-        return round_.send(
+        return round_.ask_ahead(
             statements.due(round_.dialect, but=full),
             round_.queue,
             round_.now,

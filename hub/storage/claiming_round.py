@@ -123,7 +123,7 @@ class Round:
         given = self.moments(self.postponed(row), bulk.values(self.dialect, [row.id]))
         bulk.run(self.session, statements.postpone(self.dialect), given)
 
-    def send(self, statement: str, *parameters: Any) -> Callable[[], list[Any]]:
+    def ask_ahead(self, statement: str, *parameters: Any) -> Callable[[], list[Any]]:
         """Run a statement of `claiming_statements`; calling the result gives its rows, which in a
         pipeline come when that is over."""
         cursor = bulk.run(self.session, statement, self.moments(*parameters))
@@ -131,7 +131,7 @@ class Round:
 
     def ask(self, statement: str, *parameters: Any) -> list[Any]:
         """The rows of a statement of `claiming_statements`."""
-        return self.send(statement, *parameters)()
+        return self.ask_ahead(statement, *parameters)()
 
     def moments(self, *parameters: Any) -> list[Any]:
         """Parameters of `bulk.run`, with moments as the database keeps them."""

@@ -31,6 +31,8 @@ class Doorbell:
         self._rung = threading.Event()
         self._closed = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
+        self._teller = 0
+        """The server's process that tells others for this one."""
 
     def set(self, queues: Collection[str] = (EVERY,)) -> None:
         """Ring for queues, here and elsewhere; call it after the commit."""
@@ -89,6 +91,7 @@ class Doorbell:
     def _tell(self) -> None:
         with self._connect() as connection:
             connection.exec_driver_sql("SET synchronous_commit TO off")
+            self._teller = connection.connection.driver_connection.info.backend_pid
             while not self._closed.is_set():
                 self._rung.wait()
                 self._rung.clear()
@@ -106,6 +109,7 @@ class Doorbell:
             try:
                 while not self._closed.is_set():
                     for told in driver.notifies(timeout=LOOK_SECONDS, stop_after=1):
-                        self.ring_here(told.payload.split(","))
+                        if told.pid != self._teller:  # who rang here rang all that wait here
+                            self.ring_here(told.payload.split(","))
             finally:
                 connection.invalidate()

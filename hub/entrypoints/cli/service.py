@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from contextlib import closing
 from typing import Annotated
@@ -12,30 +14,73 @@ import typer
 from hub import log, settings
 from hub.entrypoints.hub import open_hub
 from hub.entrypoints.interpreter import settle
+from hub.entrypoints.processes import supervise
 from hub.entrypoints.service import ROLES, Service
+from hub.errors import BadSetting
 from hub.storage.migrate import role_of, upgrade
+
+PARENT_SECONDS = 1.0
+"""Between two looks whether the supervisor is still there."""
 
 
 def serve(
     roles: Annotated[
         str, typer.Option(help="Which parts this process runs, separated by commas.")
     ] = ",".join(ROLES),
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1, help="With --roles jobs on PostgreSQL: so many processes, such as one per core."
+        ),
+    ] = 1,
+    number: Annotated[int, typer.Option(min=0, hidden=True)] = 0,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the hub until it is interrupted or terminated; work in hand is finished first."""
     current = settings.load()
     log.configure(current.log_level)
-    hub = open_hub(current, exclusive=True)
-    for doubt in settings.doubts(current):
-        typer.echo(f"mso-hub: {doubt}", err=True)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    chosen = [role.strip() for role in roles.split(",")]
+    if processes > 1:
+        _serve_apart(current, chosen, processes, stop)
+        return
+    if current.metrics_port:
+        current = current.model_copy(update={"metrics_port": current.metrics_port + number})
+    hub = open_hub(current, exclusive=True)
+    for doubt in settings.doubts(current) if number == 0 else ():
+        typer.echo(f"mso-hub: {doubt}", err=True)
     try:
-        with Service(hub, [role.strip() for role in roles.split(",")]):
+        with Service(hub, chosen):
             settle()
-            stop.wait()
+            while not stop.wait(PARENT_SECONDS):
+                if parent is not None and os.getppid() != parent:
+                    break  # whoever would start it again is gone
     finally:
         hub.close()
+
+
+def _serve_apart(
+    current: settings.Settings, roles: list[str], processes: int, stop: threading.Event
+) -> None:
+    """Supervise so many processes of jobs. Each has a port for metrics of its own: the one that is
+    set, and those after it."""
+    if set(roles) != {"jobs"}:
+        raise BadSetting("--processes is for --roles jobs.")
+    if current.resolved_database_url().startswith("sqlite"):
+        raise BadSetting("One process works on SQLite; --processes needs PostgreSQL.")
+    command = [
+        sys.executable,
+        "-m",
+        "hub",
+        "serve",
+        "--roles",
+        "jobs",
+        "--parent",
+        str(os.getpid()),
+    ]
+    supervise([[*command, "--number", str(number)] for number in range(processes)], stop)
 
 
 def migrate() -> None:
