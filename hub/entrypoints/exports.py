@@ -67,6 +67,8 @@ def export_routes(hub: Hub) -> list[Route]:
     """The route of downloads."""
 
     async def download(request: Request) -> Response:
+        if request.method != "GET":  # HEAD comes with GET, and must not spend the one download
+            return Response(status_code=405, headers={"Allow": "GET"})
         token = request.path_params["token"]
         header = request.headers.get("authorization")
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive
 
@@ -32,14 +32,13 @@ from hub.entrypoints.graphql_request import (
     wants_html,
 )
 from hub.entrypoints.graphql_time import in_time
+from hub.entrypoints.http_protocol import NOBODY_WAITS
 from hub.entrypoints.stored_documents import plan_stored
 from hub.entrypoints.subscriptions import Subscriptions
 from hub.entrypoints.subscriptions_sse import EventStream, sse
 from hub.entrypoints.subscriptions_ws import WebSocketEndpoint
 from hub.errors import Unauthenticated
 from schema.context import ConnectorEntry
-
-_NOBODY_WAITS = 499
 
 
 class GraphQLEndpoint:
@@ -63,6 +62,8 @@ class GraphQLEndpoint:
             question = await self._question(request, streamed=media_type == EVENT_STREAM)
         except HttpRefusal as refusal:
             return refused(refusal, media_type if media_type == GRAPHQL_JSON else JSON)
+        except ClientDisconnect:
+            return Response(status_code=NOBODY_WAITS)
         if media_type == EVENT_STREAM:
             return await self._stream(request, question)
         return await self._answer(
@@ -82,6 +83,8 @@ class GraphQLEndpoint:
             question = read_question(await read_body(receive))
         except HttpRefusal as refusal:
             return refused(refusal, media_type)
+        except ClientDisconnect:
+            return Response(status_code=NOBODY_WAITS)
         return await self._answer(question, media_type, headers, receive, method)
 
     async def _answer(
@@ -101,7 +104,7 @@ class GraphQLEndpoint:
             lambda: _disconnected(receive),
         )
         if answer is None:
-            return Response(status_code=_NOBODY_WAITS)
+            return Response(status_code=NOBODY_WAITS)
         return answer.response(media_type, draft=self._settings.graphql_status == "draft")
 
     async def _stream(self, request: Request, question: Question) -> Response:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import Receive
 
-from hub.entrypoints import strict_json
+from hub.entrypoints import http_protocol, strict_json
 
 LARGEST_BODY = 256 * 1024
 LONGEST_NAME = 200
@@ -163,18 +163,14 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The body, cut off with HttpRefusal (413) where it grows too large. Raises ClientDisconnect
-    if the rest of it never comes."""
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > LARGEST_BODY:
-            raise HttpRefusal(413, "The body is too large.")
-    return bytes(body)
+    """The body. Raises HttpRefusal where it grows too large (413) or does not come (408), and
+    ClientDisconnect if its sender is gone."""
+    try:
+        return await http_protocol.read_body(receive, LARGEST_BODY)
+    except http_protocol.BodyTooLarge:
+        raise HttpRefusal(413, "The body is too large.") from None
+    except http_protocol.BodyTooSlow:
+        raise HttpRefusal(408, "The body took too long to come.", Connection="close") from None
 
 
 @lru_cache(maxsize=64)

@@ -20,7 +20,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -40,6 +40,13 @@ from hub.entrypoints.hl7_judging import CONTENT_TYPE
 from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import Receiver, Reply
 from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
+from hub.entrypoints.http_protocol import (
+    NOBODY_WAITS,
+    BodyTooLarge,
+    BodyTooSlow,
+    closing,
+    read_body,
+)
 from hub.entrypoints.hub import Hub
 from hub.errors import Forbidden, HubError, NotFound, Unauthenticated
 from hub.services import connections
@@ -47,6 +54,8 @@ from hub.services import connections
 _SCOPE = operations_scope("HL7 over HTTP")
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "x-application/hl7-v2+er7", "text/plain"})
 LARGEST_BODY = 10 * 1024 * 1024
+SLOWEST_BODY = 120.0
+"""Seconds for a body of that size over a slow line."""
 ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -77,9 +86,15 @@ class _Endpoint:
             )
         except HubError as error:
             return _refused(error.http_status, str(error))
-        body = await _read_body(request)
-        if body is None:
+        announced = request.headers.get("content-length")
+        try:
+            body = await read_body(request.receive, LARGEST_BODY, announced, SLOWEST_BODY)
+        except BodyTooLarge:
             return _refused(413, f"A body has at most {LARGEST_BODY} bytes.")
+        except BodyTooSlow:
+            return _refused(408, "The body took too long to come; send it again.")
+        except ClientDisconnect:
+            return Response(status_code=NOBODY_WAITS)
         messages = split_messages(body)
         if not messages:
             return _refused(400, "The body holds no message.")
@@ -169,17 +184,8 @@ async def _receive(receiver: Receiver, block: bytes, largest: int, peer: Peer) -
     return await receiver.receive(Frame(block, "", len(block)), peer)
 
 
-async def _read_body(request: Request) -> bytes | None:
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > LARGEST_BODY:
-            return None
-    return bytes(received)
-
-
 def _refused(status: int, sentence: str) -> Response:
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **closing(status)}
     if status == Unauthenticated.http_status:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"error": sentence}, status, headers)

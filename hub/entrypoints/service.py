@@ -24,6 +24,7 @@ from hub.entrypoints.hl7_http import hl7_routes
 from hub.entrypoints.hl7_outcomes import Outcomes
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_route_table import RouteTable
+from hub.entrypoints.http_protocol import BoundedHttp
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.interpreter import share_threads
 from hub.entrypoints.measuring import serve_metrics
@@ -176,7 +177,7 @@ class _WebThread:
             log_level="critical",
             access_log=False,
             server_header=False,
-            http="httptools",
+            http=BoundedHttp,
             ws="websockets-sansio",
             ws_max_size=LARGEST_BODY,
             ws_per_message_deflate=False,

@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections import deque
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -25,6 +25,13 @@ from connectors.sdk.signatures import (
 from hub import log
 from hub.domain.agreements import operations_scope
 from hub.domain.records import Issue
+from hub.entrypoints.http_protocol import (
+    NOBODY_WAITS,
+    BodyTooLarge,
+    BodyTooSlow,
+    closing,
+    read_body,
+)
 from hub.entrypoints.hub import Hub
 from hub.errors import HubError, NotFound
 from hub.services.connections import SecretStore
@@ -66,9 +73,15 @@ class _Receiver:
         content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if content_type not in manifest.webhook.content_types:
             return _answer(415, f"Send {' or '.join(manifest.webhook.content_types)}.")
-        body = await _read_body(request, manifest.webhook.max_body_bytes)
-        if body is None:
-            return _answer(413, f"A body has at most {manifest.webhook.max_body_bytes} bytes.")
+        most = manifest.webhook.max_body_bytes
+        try:
+            body = await read_body(request.receive, most, request.headers.get("content-length"))
+        except BodyTooLarge:
+            return _answer(413, f"A body has at most {most} bytes.")
+        except BodyTooSlow:
+            return _answer(408, "The body took too long to come; send the event again.")
+        except ClientDisconnect:
+            return Response(status_code=NOBODY_WAITS)
         try:
             verified = await asyncio.to_thread(
                 self._verify, manifest.webhook, connection, request, body
@@ -162,15 +175,5 @@ class _Receiver:
             logger.error("refused webhook not kept", error_type=type(error).__name__)
 
 
-async def _read_body(request: Request, limit: int) -> bytes | None:
-    """The body, or None as soon as it grows past `limit`."""
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > limit:
-            return None
-    return bytes(received)
-
-
 def _answer(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status_code=status)
+    return JSONResponse({"error": sentence}, status, closing(status))

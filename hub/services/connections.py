@@ -134,9 +134,11 @@ def find(session: ScopedSession) -> Sequence[Connection]:
 
 def named(session: ScopedSession, name: str) -> Connection:
     """The connection of a name or an id; NotFound otherwise."""
-    row = session.scalar(
-        select(Connection).where((Connection.name == name) | (Connection.id == name))
-    )
+    row = None
+    if "\0" not in name:  # which PostgreSQL refuses to compare with
+        row = session.scalar(
+            select(Connection).where((Connection.name == name) | (Connection.id == name))
+        )
     if row is None:
         raise NotFound(
             f'There is no connection "{name}"; `mso-hub connection list` shows the names.'

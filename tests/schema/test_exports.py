@@ -109,6 +109,16 @@ def test_every_row_is_exported_once_in_order_and_the_file_is_downloaded_once(wor
     assert app.data(STATE, id=started["export"]["id"])["node"]["state"] == "DOWNLOADED"
 
 
+def test_asking_for_the_head_of_a_download_does_not_spend_it(world, office):
+    practice = world.practice("North")
+    world.patients(practice, 3)
+    app = world.app(practice, export=True)
+    path = start(app)["downloadPath"]
+    office.run()
+    assert app.http.head(path, headers=app.headers).status_code == 405
+    assert len(lines(get(app, path))) == 3
+
+
 def test_the_file_is_encrypted_and_gone_after_the_download(world, office, tmp_path):
     practice = world.practice("North")
     world.patients(practice, 3)

@@ -230,6 +230,7 @@ def test_the_mso_sends_for_practices_whose_agreement_covers_clinical_data(door: 
         ("buyer", "/hl7/EHR A", 403),
         ("east", "/hl7/EHR A", 404),
         ("mso", "/hl7/unknown", 404),
+        ("mso", "/hl7/%00", 404),
         ("mso", "/hl7/not HL7", 404),
     ],
 )
