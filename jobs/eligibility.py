@@ -79,7 +79,7 @@ def _ask(
         text = str(error)
         is_last = job.claimed.attempt >= job.claimed.max_attempts
         note = eligibility.note_failure if is_last else eligibility.note_payer_down
-        job.context.database.transaction(scope, lambda session: note(session, inquiry, text))
+        job.transaction(scope, lambda session: note(session, inquiry, text))
         raise
     except HubError as error:
         text = str(error)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from connectors.payer_x12.connector import PayerX12
 from connectors.payer_x12.simulator import PAYER_DOWN
 from hub.domain.agreements import practice_scope, unrestricted_scope
 from hub.domain.jobs import Job
-from hub.errors import NotFound
+from hub.errors import NotFound, VendorDown
 from hub.services import eligibility
+from hub.storage import leases
 from hub.storage.tables import (
     Appointment,
     Coverage,
@@ -87,6 +89,28 @@ def test_a_payer_that_stays_down_is_given_up_with_a_word(filled: Any) -> None:
     assert all(check.message.endswith(".") for check in silent)
     jobs = [row for row in filled.all(JobRow) if row.kind == Job.CHECK_ELIGIBILITY]
     assert Counter(row.state for row in jobs)["dead"] == len(silent)
+
+
+def test_a_worker_that_lost_its_job_does_not_write_over_the_answer_another_got(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    inquire = PayerX12.inquire
+
+    def slow(self: Any, ctx: Any, query: Any) -> Any:
+        calls.append(query.trace)
+        if len(calls) > 1:
+            return inquire(self, ctx, query)
+        filled.clock.forward(minutes=5)
+        filled.hub.database.transaction(ALL, lambda s: leases.rescue(s, now=filled.clock()))
+        filled.drain()
+        raise VendorDown("The payer does not answer.")
+
+    monkeypatch.setattr(PayerX12, "inquire", slow)
+    night(filled)
+    checks = filled.all(EligibilityCheck)
+    assert len(calls) > len(checks)  # one was asked about by both
+    assert "The payer does not answer." not in {check.message for check in checks}
 
 
 def test_at_the_desk_a_fresh_answer_is_reused_and_an_old_one_asked_again(filled: Any) -> None:
