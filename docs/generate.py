@@ -172,8 +172,9 @@ def commands_page() -> str:
         "`mso-hub` (or `python -m hub`). Every command takes `--help`. It exits with 0 when done, 1"
         " when it failed and 2 when it was used wrongly; a failure is one plain sentence on stderr."
         " `--json` prints what a program may read. No list shows the content of a message. Showing"
-        " it, replaying messages, retrying or cancelling jobs and changing a connection leave an"
-        " audit event with the name of the operating system's user.",
+        " it, looking for a patient's messages, replaying messages, retrying or cancelling jobs,"
+        " changing a connection and backing up leave an audit event with the name of the operating"
+        " system's user.",
         *parts,
     )
 

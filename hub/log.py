@@ -29,6 +29,8 @@ ALLOWED_KEYS = frozenset(
         "attempt",
         "connection_id",
         "connector",
+        "document_id",
+        "principal_id",
         "stream",
         "practice_id",
         "round_id",
@@ -47,6 +49,7 @@ ALLOWED_KEYS = frozenset(
         "warnings",
         "version",
         "error_type",
+        "signal",
     ]
 )
 

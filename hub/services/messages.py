@@ -74,6 +74,28 @@ def find(
     return [_listed(*row) for row in session.execute(found.limit(limit))]
 
 
+def note_search(
+    session: ScopedSession,
+    operator: Operator,
+    wanted: Wanted,
+    count: int,
+    *,
+    operation: str,
+    now: datetime,
+) -> None:
+    """Looking for one patient's messages is audited, found or not; whose they are is not said."""
+    if wanted.patient is not None:
+        record(
+            session,
+            operator,
+            action="read",
+            operation=f"{operation} --patient",
+            entity="InboundMessage",
+            count=count,
+            now=now,
+        )
+
+
 def patient_keys(session: ScopedSession, crypto: Crypto, patient: str) -> list[str]:
     """The keys of a patient's messages: `patient` is a record number as sent, or a patient's id
     here, which stands for all the record numbers known of them."""
@@ -201,12 +223,14 @@ def replay_found(
     now: datetime,
 ) -> tuple[int, int]:
     """Read the messages again that `wanted` finds, oldest first, at most `limit`; returns how many
-    it finds in all and how many got a job (with `dry_run` would get one, and nothing is written).
+    it finds in all and how many got a job (with `dry_run` would get one, and nothing is written but
+    that a patient was looked for).
     """
     stated = stated_reason(reason)
     ids = replayable(session, crypto, wanted)
     chosen = ids[:limit]
     if dry_run or not chosen:
+        note_search(session, operator, wanted, len(ids), operation="message replay", now=now)
         return len(ids), len(chosen)
     count = replay(session, chosen, operator=operator, reason=stated, now=now)
     return len(ids), count

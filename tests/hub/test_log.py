@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gc
 import io
@@ -9,6 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 
 import structlog
 
@@ -76,3 +78,21 @@ def test_keys_that_are_not_listed_are_dropped_and_counted():
         log.get("test").error("odd", patient=VALUE, code="X")
     assert "1 unlisted keys dropped" in written.getvalue()
     assert VALUE not in written.getvalue()
+
+
+def test_every_key_that_is_logged_is_listed() -> None:
+    root = Path(__file__).parents[2]
+    unlisted = [
+        f"{file.relative_to(root)}:{call.lineno} {key.arg}"
+        for folder in ("hub", "connectors", "schema", "jobs")
+        for file in (root / folder).rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id in {"log", "logger", "_log", "_logger"}
+        and call.func.attr in {"debug", "info", "warning", "error", "critical", "exception"}
+        for key in call.keywords
+        if key.arg not in log.ALLOWED_KEYS
+    ]
+    assert unlisted == []

@@ -14,10 +14,12 @@ from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson
 from hub.entrypoints.hub import Hub, open_hub, utc_now
 from hub.errors import Conflict
+from hub.services import operators
 from hub.storage import audit, backup, inbox, sealed_files
 from hub.storage.crypto import Damaged
 from hub.storage.key_encryption import open_keys
 from hub.storage.migrate import current_revision, give_rights, head_revision, role_of
+from hub.storage.session import Database
 from hub.storage.tables import InboundMessage, Practice
 
 File = Annotated[Path, typer.Argument(dir_okay=False, help="The encrypted file.")]
@@ -33,6 +35,8 @@ def backup_command(file: File, as_json: AsJson = False) -> None:
     if file.exists():
         raise Conflict(f"{file} is there already; name a new file.")
     revision = current_revision(url)
+    if revision == head_revision():
+        _record(url)
     with backup.copied(url) as copy:
         facts = {
             "format": 1,
@@ -48,6 +52,27 @@ def backup_command(file: File, as_json: AsJson = False) -> None:
         common.print_json({"rows": rows, "bytes": size, "seconds": round(seconds, 3)})
     else:
         typer.echo(f"{rows} rows are backed up: {size / 1e6:.1f} MB in {seconds:.1f} s.")
+
+
+def _record(url: str) -> None:
+    """That all rows are about to be copied, and by whom; kept in the copy too. The trail of a
+    database that waits to be migrated is left as it is."""
+    database = Database(url)
+    try:
+        database.transaction(
+            SCOPE,
+            lambda session: operators.record(
+                session,
+                common.operator(),
+                action="read",
+                operation="backup",
+                entity="Database",
+                count=1,
+                now=utc_now(),
+            ),
+        )
+    finally:
+        database.close()
 
 
 def restore_command(

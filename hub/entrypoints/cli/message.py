@@ -60,13 +60,25 @@ def list_messages(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List messages, newest first, without their content."""
-    with common.opened() as hub, hub.database.read(SCOPE) as session:
-        now = hub.now()
+    """List messages, newest first, without their content. Looking for a patient is audited."""
+    with common.opened() as hub:
+        who, now = common.operator(), hub.now()
         wanted = _wanted(
             now, state, kind, connection, message_type, control_id, fault, since, until, patient
         )
-        rows = [_row(listed) for listed in messages.find(session, hub.crypto, wanted, limit=limit)]
+
+        def work(session: ScopedSession) -> list[dict[str, Any]]:
+            found = messages.find(session, hub.crypto, wanted, limit=limit)
+            messages.note_search(
+                session, who, wanted, len(found), operation="message list", now=now
+            )
+            return [_row(listed) for listed in found]
+
+        if wanted.patient is not None:
+            rows = hub.database.transaction(SCOPE, work)
+        else:
+            with hub.database.read(SCOPE) as session:
+                rows = work(session)
     if as_json:
         common.print_json({"messages": rows})
     else:

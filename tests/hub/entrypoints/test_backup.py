@@ -19,7 +19,7 @@ from hub.settings import Settings
 from hub.storage import audit, inbox
 from hub.storage.crypto import Damaged
 from hub.storage.key_encryption import LostKey
-from hub.storage.tables import InboundMessage
+from hub.storage.tables import AuditEvent, InboundMessage
 
 SCOPE = unrestricted_scope("test")
 CONTENT = b"MSH|^~\\&|A|NORTH\rPID|1||1^^^NORTH^MR||Quillfeather\r"
@@ -94,7 +94,20 @@ def test_a_backup_is_restored_checked_and_usable(
     hub.close()
 
     assert found == [CONTENT]
-    assert "1 audit events are intact, messages can be read" in said
+    assert "2 audit events are intact, messages can be read" in said
+
+
+def test_a_backup_is_audited_in_the_hub_and_in_the_copy(
+    backed_up: Path, empty_url: str, database_url: str, at: Callable[..., Settings]
+) -> None:
+    at(empty_url)
+    commands.restore_command(backed_up)
+    for url in (database_url, empty_url):
+        hub = open_hub(at(url))
+        with hub.database.read(SCOPE) as session:
+            (event,) = session.query(AuditEvent).filter_by(operation="backup")
+            assert (event.action, event.principal_id[:3]) == ("read", "os:")
+        hub.close()
 
 
 def test_a_stolen_backup_is_unreadable_and_the_missing_key_named(

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from hub.services.intake import Arrival
 from hub.services.operators import LONGEST_REASON
-from hub.storage.tables import InboundMessage, JobRow, Patient, PatientIdentifier
+from hub.storage.tables import AuditEvent, InboundMessage, JobRow, Patient, PatientIdentifier
 
 PATIENT = "Quillfeather"
 
@@ -214,6 +214,25 @@ def test_what_a_filter_finds_is_counted_first_and_then_read_again_in_order(desk:
     jobs = sorted(desk.rows(JobRow, state="ready"), key=lambda job: job.id)
     assert [job.args["inbox_id"] for job in jobs] == ids[:3]
     assert desk.audited() == [("message replay", me(), "dialect corrected")]
+
+
+def test_looking_for_a_patient_is_audited_found_or_not_and_the_number_is_not_said(
+    desk: Any,
+) -> None:
+    arrive(desk, "M1", "4711")
+    listed(desk)
+    assert desk.audited() == []
+    listed(desk, "--patient", "4711")
+    listed(desk, "--patient", "4799")
+    desk.run("message", "replay", "--patient", "4711", "--dry-run", "--reason", "ticket 9")
+    assert [operation for operation, _, _ in desk.audited()] == [
+        "message list --patient",
+        "message list --patient",
+        "message replay --patient",
+    ]
+    assert [row.entities for row in desk.rows(AuditEvent)] == [
+        {"InboundMessage": count} for count in (1, 0, 1)
+    ]
 
 
 def test_a_replayed_message_keeps_the_order_of_its_patient(desk: Any) -> None:
