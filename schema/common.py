@@ -11,6 +11,7 @@ from typing import Any, NewType
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+from hub.domain.decimals import is_storable
 from hub.storage.reads.write import decimal, iso_date, timestamp
 
 Date = NewType("Date", date)
@@ -52,8 +53,8 @@ def _read_decimal(value: object) -> PythonDecimal:
         number = PythonDecimal(value)
     except InvalidOperation as error:
         raise ValueError("a Decimal is written with digits") from error
-    if not number.is_finite():
-        raise ValueError("a Decimal is finite")
+    if not is_storable(number):
+        raise ValueError("a Decimal is finite, below 10^15 and has at most 30 decimals")
     return number
 
 

@@ -10,6 +10,7 @@ from connectors.ehr_hl7v2.fields import Spot, parse_place
 from connectors.sdk.hl7v2.datetimes import Hl7Time, parse_date, parse_time
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.lexer import Message, Segment
+from hub.domain.decimals import is_storable
 from hub.domain.records import Issue
 from hub.domain.times import TimePrecision
 
@@ -99,7 +100,7 @@ class Reading:
         return value
 
     def number(self, segment: Segment, path: str) -> Decimal | None:
-        """An exact decimal (HL7 NM); None if absent, null or bad (with an issue)."""
+        """An exact decimal (HL7 NM); None if absent, null, bad or endless (with an issue)."""
         text = segment.value(path)
         if not text:
             return None
@@ -107,7 +108,7 @@ class Reading:
             value = Decimal(text.strip())
         except InvalidOperation:
             value = Decimal("NaN")
-        if not value.is_finite() or abs(value) >= Decimal(10) ** 15:
+        if not is_storable(value):
             self.issue(
                 "bad_number", f"{segment.id}-{path}", "This is not a number; it was left out."
             )

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from connectors.sdk.x12 import Segment
+from hub.domain.decimals import is_storable
 from hub.domain.eligibility import Benefit
 from hub.domain.records import Issue
 
@@ -129,7 +130,7 @@ def _decimal(segment: Segment, number: int, loop: str, issues: list[Issue]) -> D
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal("NaN")
-    if not value.is_finite() or abs(value.adjusted()) > 15:
+    if not is_storable(value):
         issues.append(Issue("number", f"{loop} EB-{number:02d}", "The value is not a number."))
         return None
     return value

@@ -46,6 +46,8 @@ def add_agreement(
     if session.get(Supplier, supplier_id) is None:
         raise NotFound
     check_terms(terms)
+    if terms.maximum_amount is not None:
+        money(terms.maximum_amount, "maximumAmount")
     known = store.agreements(session, supplier_id)
     if known and known[-1].starts_on >= terms.starts_on:
         raise Conflict("There is an agreement with this supplier from that day or a later one on.")

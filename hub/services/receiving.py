@@ -17,6 +17,7 @@ from hub.domain.supply_facts import Fact, merge, packs_of
 from hub.domain.supply_three_way import InvoiceMatch, Tolerance, match_all
 from hub.errors import Conflict, Forbidden, NotFound, Rejected
 from hub.services import savings
+from hub.services.records import money
 from hub.services.rounds import stated, take
 from hub.storage import orders, purchasing
 from hub.storage import receiving as store
@@ -161,5 +162,5 @@ def set_tolerance(
         raise NotFound
     if not 0 <= price_percent <= 100 or not 0 <= total <= 10_000:
         raise Rejected("A tolerance is 0 to 100 percent of the price and 0 to 10000 of the total.")
-    row.match_price_percent, row.match_total = price_percent, total
+    row.match_price_percent, row.match_total = price_percent, money(total, "total")
     session.flush()

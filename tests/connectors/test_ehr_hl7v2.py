@@ -367,3 +367,13 @@ def test_medicare_and_medicaid_numbers_stand_in_for_a_missing_member_id(
     insurance = f"IN1|1|MCR|00431|Federal Program\r{in2}\r".encode()
     insured = of(read(raw("adt_a01") + insurance), CoverageList)
     assert [one.member_id for one in insured.coverages] == [member_id]
+
+
+@pytest.mark.parametrize("number", ["1E-400", "1E+9999999", "0." + "1" * 100, "NaN"])
+def test_a_number_that_cannot_be_kept_is_an_issue_and_the_rest_is_read(number: str) -> None:
+    parsed = read(raw("oru_r01").replace(b"104.50", number.encode()))
+    report = next(one.data for one in parsed.records if isinstance(one.data, ObservationReport))
+    assert report.observations[0].value_number is None
+    assert report.observations[0].value_text == number
+    issues = [issue for record in parsed.records for issue in (*record.issues, *parsed.issues)]
+    assert "bad_number" in {issue.code for issue in issues}

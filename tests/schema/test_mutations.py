@@ -212,3 +212,11 @@ def test_a_foreign_appointment_and_a_missing_one_are_the_same_not_found(world):
     ]
     assert answers[0] == answers[1] == answers[2]
     assert answers[0]["checkEligibility"]["errors"][0]["code"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("total", ["1E-400", "1E+9999999", "99999999999999999999"])
+def test_a_number_that_cannot_be_kept_is_bad_input(world, total):
+    document = """mutation($input: SetMatchToleranceInput!) { setMatchTolerance(input: $input) {
+        ... on UserErrors { errors { code } } } }"""
+    given = {"supplierId": global_id("Supplier", "x"), "pricePercent": "1", "total": total}
+    assert world.mso().code(document, input=given) == "BAD_INPUT"

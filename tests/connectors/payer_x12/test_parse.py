@@ -28,6 +28,8 @@ def test_two_answers_in_one_interchange_are_told_apart_by_trace() -> None:
         ("HL*3*2*22*0", "HL*3*2*99*0", "unknown_code"),
         ("EB*B*IND*UC***27*.10", "EB*B*IND*UC***27*1E99", "number"),
         ("EB*B*IND*UC***27*.10", "EB*B*IND*UC***27*NAN", "number"),
+        ("EB*B*IND*UC***27*.10", "EB*B*IND*UC***27*1E9999999", "number"),
+        ("EB*B*IND*UC***27*.10", "EB*B*IND*UC***27*." + "1" * 100, "number"),
         ("DTP*346*D8*20260101", "DTP*346*D8*2026-1-1", "date"),
         ("DTP*346*D8*20260101", "DTP*346*D8*20260231", "date"),
     ],

@@ -169,6 +169,15 @@ def test_a_tolerance_is_the_suppliers(bought: Any) -> None:
                 s, supplier_id="acme", price_percent=Decimal("101"), total=Decimal(0)
             )
         )
+    with pytest.raises(Rejected, match="two decimals"):
+        bought.work(
+            lambda s: receiving.set_tolerance(
+                s,
+                supplier_id=bought.order.supplier_id,
+                price_percent=Decimal(1),
+                total=Decimal("0.001"),
+            )
+        )
 
 
 def test_a_receipt_names_lines_of_an_order_that_was_sent(bought: Any) -> None:
