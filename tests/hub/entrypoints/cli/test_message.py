@@ -114,8 +114,9 @@ def test_a_failed_audit_event_undoes_the_replay(desk: Any, monkeypatch: pytest.M
         raise RuntimeError("the audit trail cannot be written")
 
     monkeypatch.setattr("hub.services.operators.audit.append", broken)
-    with pytest.raises(RuntimeError):
-        desk.run("message", "replay", desk.messages["bad"], "--reason", "again")
+    ended = desk.run("message", "replay", desk.messages["bad"], "--reason", "again")
+    assert (ended.code, ended.out) == (1, "")
+    assert "RuntimeError" in ended.err
     assert desk.rows(JobRow, unique_key=f"inbox:{desk.messages['bad']}") == []
     assert len(desk.rows(InboundMessage)) == 3
 
