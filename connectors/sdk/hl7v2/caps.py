@@ -6,7 +6,7 @@ are walked only in a segment whose own total exceeds one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.faults import Fault
@@ -22,6 +22,15 @@ class Caps:
     repetitions: int = 500
     components: int = 200
     subcomponents: int = 200
+    short: int = field(init=False, repr=False, compare=False)
+    """A shorter line cannot hold too many of anything."""
+    walked: int = field(init=False, repr=False, compare=False)
+    """A line so long may hold too many fields or repetitions."""
+
+    def __post_init__(self) -> None:
+        walked = min(self.fields, self.repetitions)
+        object.__setattr__(self, "walked", walked)
+        object.__setattr__(self, "short", min(walked, self.components, self.subcomponents))
 
 
 DEFAULT_CAPS = Caps()
@@ -38,15 +47,14 @@ def exceeded(content: bytes, delimiters: Delimiters, caps: Caps = DEFAULT_CAPS) 
         return _fault("", f"The message has more than {caps.segments} segments.")
     if b"\n" in content:
         content = content.replace(b"\n", b"\r")
-    # Nothing but a long line can hold too many of anything, and most lines are short.
+    short, walked = caps.short, caps.walked
     components, subcomponents = caps.components, caps.subcomponents
-    shortest = min(caps.fields, caps.repetitions, components, subcomponents)
     component, subcomponent = delimiters.component_byte, delimiters.subcomponent_byte
     for line in content.split(b"\r"):
-        if (size := len(line)) < shortest:
+        if (size := len(line)) < short:
             continue
         in_doubt = (
-            size >= min(caps.fields, caps.repetitions)
+            size >= walked
             or line.count(component) >= components
             or (subcomponent and line.count(subcomponent) >= subcomponents)
         )
