@@ -47,54 +47,11 @@ from hub.entrypoints.mllp import MllpServer, MllpThread
 
 sys.path.append(str(HERE))
 from hl7_end_to_end import applied, cpu_each, received, rival
+from hl7_messages import ADT, admission
 from hub_parts import NoStore, opened
 
 hl7 = importlib.import_module("hl7")
 
-MSH = "MSH|^~\\&|EHR|FAC1|HUB|TO1|20260302091500-0600||{}|BENCH00001|P|2.5.1||||||UNICODE UTF-8"
-PID = (
-    "PID|1||00481516^^^FAC1^MR~900-55-0101^^^USA^SS||Okonkwo^Ada^M^^Dr.||19790412|F|||12 Prospect "
-    "Drive^Unit 4^Evanston^IL^60201^USA^H||^PRN^PH^^1^847^5550142|||M|||||||||||||N"
-)
-PV1 = (
-    "PV1|1|I|SURG^02^A^FAC1^^N^NORTH^2|R||CLINIC^1^^FAC1|1234567893^Reyes^Ana^^^Dr.^^^NPI^L^^^NPI|"
-    "1000000004^Stone^Ray^^^Dr.^^^NPI^L^^^NPI~1000000012^Hale^Iris^^^Dr.^^^NPI|10000020^Park^Lee|"
-    "SUR||||7|A0||1234567893^Reyes^Ana^^^Dr.^^^NPI^L^^^NPI|IP|VN-20931^^^FAC1|PPO||||||||||||||||"
-    "01|||FAC1||||||20260302090000-0600"
-)
-NK1 = (
-    "NK1|{0}|Okonkwo^Chidi^B^^Mr.|SPO^Spouse^HL70063|12 Prospect Drive^Unit 4^Evanston^IL^60201^USA"
-    "^H|^PRN^PH^^1^847^5550143|^WPN^PH^^1^847^5550199|N^Next of kin^HL70131"
-)
-IN1 = (
-    "IN1|{0}|CHOICE^Choice PPO^99|0073{0}^^^NAIC|Great Lakes Mutual|Box 9^^Chicago^IL^60601^USA|"
-    "Member services|^WPN^PH^^1^800^5550111|G-4410|Lakeside Works|||20260101|20261231||PPO|"
-    "Okonkwo^Ada^M|SEL^Self^HL70063|19790412|12 Prospect Drive^Unit 4^Evanston^IL^60201|Y||{0}|||"
-    "||||||||||||GLM0098213|||||||F"
-)
-GT1 = (
-    "GT1|1|G-1^^^FAC1|Okonkwo^Ada^M||12 Prospect Drive^Unit 4^Evanston^IL^60201^USA|^PRN^PH^^1^847^"
-    "5550142|^WPN^PH^^1^847^5550190|19790412|F|P|SEL^Self^HL70063"
-)
-ADT = "\r".join(
-    [
-        MSH.format("ADT^A01^ADT_A01"),
-        "EVN|A01|20260302091400-0600||01|REYESA^Reyes^Ana|20260302091000-0600",
-        PID,
-        "PD1|||NORTH CLINIC^^10^^^^XX^^^FAC1|1234567893^Reyes^Ana^^^Dr.^^^NPI||||N|||||20250101",
-        NK1.format(1),
-        NK1.format(2),
-        PV1,
-        "AL1|1|DA^Drug allergy^HL70127|7980^Penicillin G^RXN|MO^Moderate^HL70128|Hives|20120501",
-        "AL1|2|FA^Food allergy^HL70127|PNUT^Peanut^L|SV^Severe^HL70128|Swelling~Wheezing|19990101",
-        "DG1|1|I10|I10^Essential (primary) hypertension^I10|Hypertension|20260302|A|||||||||1",
-        GT1,
-        IN1.format(1),
-        IN1.format(2),
-        "ZPD|en|portal^active|20250101|Y|N|prefers^sms",
-        "",
-    ]
-).encode()
 PATHS = (
     "MSH-9.1", "MSH-9.2", "MSH-10", "PID-3[1].1", "PID-3[1].4", "PID-3[2].1", "PID-5.1", "PID-5.2",
     "PID-7", "PID-8", "PID-11.1", "PID-11.5", "PV1-2", "PV1-7.1", "PV1-19.1",
@@ -280,12 +237,6 @@ def end_to_end(url: str, count: int) -> list[dict[str, object]]:
             f"{text}, told again, python-hl7 + one insert / ours", cost["python-hl7"] / again, 1
         ),
     ]
-
-
-def admission(number: int, patient: int) -> bytes:
-    """The message under its own control id, of its own patient and visit."""
-    content = ADT.replace(b"BENCH00001", b"B%09d" % number).replace(b"00481516", b"%08d" % patient)
-    return content.replace(b"VN-20931", b"VN-%06d" % patient)
 
 
 def at_least(text: str, value: float, goal: float, unit: str = "x") -> dict[str, object]:

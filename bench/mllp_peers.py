@@ -134,26 +134,37 @@ def floor(url: str) -> Iterator[int]:
 
 
 class _Table:
-    """A small durable table, one commit for each message, as a first own receiver has it."""
+    """A small durable table, one commit for each message, as a first own receiver has it. `where`
+    is a directory for SQLite or the URL of a PostgreSQL database."""
 
-    def __init__(self, directory: Path, name: str) -> None:
-        self._database = sqlite3.connect(directory / f"{name}.db", check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute("CREATE TABLE message (control_id TEXT, content TEXT)")
+    def __init__(self, where: Path | str, name: str) -> None:
+        columns = "(control_id TEXT, content TEXT)"
+        self._database: Any
+        if isinstance(where, Path):
+            self._database = sqlite3.connect(where / f"{name}.db", check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            mark = "?"
+        else:
+            url = make_url(where).set(drivername="postgresql")
+            self._database = psycopg.connect(url.render_as_string(hide_password=False))
+            mark = "%s"
+        self._insert = f"INSERT INTO rival_{name} VALUES ({mark}, {mark})"
+        self._database.execute(f"CREATE TABLE IF NOT EXISTS rival_{name} {columns}")
+        self._database.commit()
         self._lock = threading.Lock()
 
     def insert(self, control_id: str, content: str) -> None:
         with self._lock:
-            self._database.execute("INSERT INTO message VALUES (?, ?)", (control_id, content))
+            self._database.execute(self._insert, (control_id, content))
             self._database.commit()
 
 
 @contextmanager
-def python_hl7(directory: Path) -> Iterator[int]:
+def python_hl7(where: Path | str) -> Iterator[int]:
     """python-hl7's asyncio server: parse, insert, its own acknowledgement."""
     mllp = importlib.import_module("hl7.mllp")
-    table = _Table(directory, "python_hl7")
+    table = _Table(where, "python_hl7")
 
     async def serve(reader: Any, writer: Any) -> None:
         try:
@@ -171,16 +182,18 @@ def python_hl7(directory: Path) -> Iterator[int]:
 
 
 @contextmanager
-def hl7apy_server(directory: Path) -> Iterator[int]:
+def hl7apy_server(where: Path | str) -> Iterator[int]:
     """hl7apy's threaded server: one message for each connection, insert, a fixed answer."""
-    table = _Table(directory, "hl7apy")
+    table = _Table(where, "hl7apy")
 
     class Handler(AbstractHandler):  # type: ignore[misc]
         def reply(self) -> str:
             table.insert("", self.incoming_message)
             return ANSWER.decode()
 
-    server = MLLPServer("127.0.0.1", 0, {"ADT^A04^ADT_A01": (Handler,)})
+    server = MLLPServer(
+        "127.0.0.1", 0, {f"ADT^{event}^ADT_A01": (Handler,) for event in ("A01", "A04")}
+    )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,169 @@
+"""Durable acknowledgements: our listener beside the floor (the same rows and group commit, nothing
+read) and the servers of python-hl7 and hl7apy with one insert and commit for each message.
+
+    python bench/mllp.py [--json] [--database URL] [--directory PATH] [--seconds N] [--rounds N]
+                         [--messages N]
+
+Admissions of 2.1 KB at 1, 8 and 64 connections; peers alternate in each round and medians are
+compared. The load comes from another process over loopback and shares the cores with listener and
+database, so that ratios count, not rates. --messages sends so many at the end and looks at the
+memory of this process meanwhile. Without --database a new SQLite file is used; a PostgreSQL URL
+must name an empty database.
+"""
+
+# ruff: noqa: E402
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+# This script's directory comes first on the path, and holds files of our packages' names.
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+
+from connectors.ehr_hl7v2.config import Config
+from hub import log
+from hub.entrypoints.hl7_receive import Receiver
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.interpreter import settle, share_threads
+from hub.entrypoints.mllp import MllpServer, MllpThread
+from hub.services.intake import Intake
+
+sys.path.append(str(HERE))
+from hub_parts import CRYPTO, now, opened
+from job_rates import Claims, at_least, at_most
+from mllp_load import loaded
+from mllp_peers import floor, hl7apy_server, python_hl7
+
+ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
+CONNECTIONS = (1, 8, 64)
+FIRST = 10_000_000
+Peer = Callable[[], AbstractContextManager[int]]
+
+
+class Load:
+    """Sends no control id twice to the hub."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def __call__(self, port: int, connections: int, **options: float) -> dict[str, float]:
+        self._next += FIRST
+        return loaded(port, connections, first=self._next, **options)
+
+
+@contextmanager
+def listening(intake: Intake) -> Any:
+    receiver = Receiver(intake, lambda: ROUTES, now)
+    with MllpThread(MllpServer(receiver, port=0)) as thread:
+        yield thread.server.port
+
+
+def compared(peers: dict[str, Peer], load: Load, seconds: float, rounds: int) -> dict[str, Any]:
+    """Peer -> connections -> median rate."""
+    found: dict[str, dict[int, list[float]]] = {name: {} for name in peers}
+    for _ in range(rounds):
+        for connections in CONNECTIONS:
+            for name, peer in peers.items():
+                with peer() as port:
+                    options = {"seconds": seconds, "fresh": name == "hl7apy"}
+                    rate = load(port, connections, **options)["rate"]
+                found[name].setdefault(connections, []).append(rate)
+    return {
+        name: {connections: statistics.median(rates) for connections, rates in by.items()}
+        for name, by in found.items()
+    }
+
+
+def resident() -> float:
+    """Megabytes of this process."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1000
+    raise OSError("the kernel does not say")
+
+
+def memory(port: int, load: Load, messages: int) -> Claims:
+    """What this process holds after a tenth of the messages, after half and after all."""
+    held = []
+    for part in (0.1, 0.4, 0.5):
+        load(port, 64, count=messages * part)
+        held.append(resident())
+    start, middle, end = held
+    print(f"     resident after {messages // 10}, {messages // 2} and {messages} messages: "
+          f"{start:.0f}, {middle:.0f} and {end:.0f} MB")  # fmt: skip
+    return [at_most(f"memory after {messages} messages / after a tenth", end / start, "x", 1.1)]
+
+
+def measure(url: str, rival: Path | str, seconds: float, rounds: int, messages: int) -> Claims:
+    load = Load()
+    with closing(opened(url)) as database:
+        peers: dict[str, Peer] = {
+            "floor": lambda: floor(database.url),
+            "ours": lambda: listening(Intake(database, CRYPTO, now)),
+            "python-hl7": lambda: python_hl7(rival),
+            "hl7apy": lambda: hl7apy_server(rival),
+        }
+        with peers["ours"]() as port:
+            load(port, 64, seconds=1)
+        rates = compared(peers, load, seconds, rounds)
+        for name, by in rates.items():
+            said = ", ".join(f"{count}: {rate:.0f}/s" for count, rate in by.items())
+            print(f"     {name}, by connections: {said}")
+        ours = rates["ours"]
+        pace = {"seconds": max(seconds, 5), "pace": ours[64] / 2}
+        with peers["floor"]() as port:
+            floors = load(port, 64, **pace)
+        with peers["ours"]() as port:
+            half = load(port, 64, **pace)
+            print(f"     at {ours[64] / 2:.0f}/s: {_waits(half)}; the floor {_waits(floors)}")
+            claims = [
+                at_least("64 connections, ours / floor", ours[64] / rates["floor"][64], 0.8),
+                *(
+                    at_least(
+                        f"64 connections, ours / {name} + insert", ours[64] / rates[name][64], 30
+                    )
+                    for name in ("python-hl7", "hl7apy")
+                ),
+                at_most("p99 to an acknowledgement at half the rate", half["p99"], "ms", 25),
+            ]
+            return claims + (memory(port, load, messages) if messages else [])
+
+
+def _waits(found: dict[str, float]) -> str:
+    return f"p50 {found['p50']:.1f} ms, p99 {found['p99']:.1f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--database", default="", help="an empty PostgreSQL database's URL")
+    parser.add_argument("--directory", type=Path, help="where SQLite's files lie")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each load")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--messages", type=int, default=0, help="for the memory, 200000")
+    options = parser.parse_args()
+    log.configure("error")
+    share_threads()
+    settle()
+    with tempfile.TemporaryDirectory(dir=options.directory) as name:
+        rival = options.database or Path(name)
+        url = options.database or f"sqlite:///{name}/hub.db"
+        claims = measure(url, rival, options.seconds, options.rounds, options.messages)
+    for claim in claims:
+        mark = "ok  " if claim["ok"] else "MISS"
+        print(f"{mark} {claim['claim']}: {claim['value']} {claim['unit']} (goal {claim['goal']})")
+    if options.json:
+        print(json.dumps({"claims": claims}))
+
+
+if __name__ == "__main__":
+    main()
