@@ -61,6 +61,7 @@ class BoundedHttp(HttpToolsProtocol):
     HEAD_SECONDS, or begins with more than LARGEST_HEAD bytes."""
 
     _patience: asyncio.TimerHandle | None = None
+    _upgraded = False
     _in_head = False
     _head_bytes = 0
 
@@ -79,8 +80,12 @@ class BoundedHttp(HttpToolsProtocol):
             if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too large.")
                 return
-        if self._patience is None and (self._in_head or self._idle()):
+        if self._patience is None and not self._upgraded and (self._in_head or self._idle()):
             self._be_patient()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._upgraded = True  # another protocol has the connection from here on
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         self._in_head, self._head_bytes = True, 0

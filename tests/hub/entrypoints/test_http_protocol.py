@@ -4,13 +4,16 @@ answered."""
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from websockets.sync.client import connect
 
 from hub.entrypoints import http_protocol
 from hub.entrypoints.http_protocol import BodyTooLarge, BodyTooSlow, read_body
@@ -33,11 +36,21 @@ async def early(_: Request) -> Response:
     return PlainTextResponse("early")
 
 
+async def talk(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+    await websocket.close()
+
+
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(http_protocol, "BODY_SECONDS", 0.3)
-    routes = [Route("/echo", echo, methods=["POST"]), Route("/early", early, methods=["POST"])]
+    routes = [
+        Route("/echo", echo, methods=["POST"]),
+        Route("/early", early, methods=["POST"]),
+        WebSocketRoute("/talk", talk),
+    ]
     web = _WebThread(Starlette(routes=routes), "127.0.0.1", 0)
     web.start()
     yield web.port
@@ -89,3 +102,10 @@ def test_a_body_announced_or_grown_too_large_is_refused_at_once(port: int) -> No
 
 def test_the_rest_of_a_body_that_nobody_read_is_not_waited_for(port: int) -> None:
     assert answered(port, HEAD % (b"early", 10**6) + b"x", b"y").startswith(b"HTTP/1.1 200")
+
+
+def test_a_websocket_may_be_silent_for_longer(port: int) -> None:
+    with connect(f"ws://127.0.0.1:{port}/talk") as socket:
+        time.sleep(0.6)
+        socket.send("still here")
+        assert socket.recv(timeout=10) == "still here"
