@@ -34,8 +34,8 @@ from hub.domain.purchasing.search import greedy
 from hub.domain.purchasing.shares import share_out
 from hub.domain.purchasing.solve import Progress, solve
 
-_ROUNDING = 1e-6
-"""Each rebate is rounded down to the cent; no plan need exist that saves what is lost by that."""
+_ROUNDING = 1e-5
+"""Each rebate is rounded down to the cent; no plan need exist that saves what that costs."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Small parts of a large model around a plan, each solved for a cheaper one.
 
-The kernel holds the columns that the linear relaxation likes. A large neighbourhood frees the lines
-of some categories, or of some practices, and keeps the offers of all others; tiers stay open.
+A neighbourhood frees some lines and keeps the offers of all others; tiers stay open. Most worth it
+are lines about which the plan and the linear relaxation differ (Danna, Rothberg and Le Pape 2005);
+after these, those of some categories, or of some practices.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from hub.domain.purchasing.model import Model
 from hub.domain.purchasing.problem import Problem
 from hub.domain.purchasing.relaxation import Relaxed
 
+_DECIDED = 0.999
+"""A line is decided where the relaxation buys more than this part of it as the plan does."""
+
 _LIKED = 1e-3
 _CLOSE = 0.01
 """Columns are considered whose reduced cost is at most this part of their cost."""
 
 
-def kernel(model: Model, relaxed: Relaxed, chosen: Sequence[int]) -> Bools:
-    """Columns of lines that the relaxation likes, and the plan's own offers."""
-    active, count = np.ones(len(model.cost), dtype=bool), len(model.uses)
-    active[:count] = _liked(model, relaxed) | _of_plan(model, chosen)
-    return active
+def undecided(model: Model, relaxed: Relaxed, chosen: Sequence[int]) -> list[int]:
+    """Lines that the relaxation does not buy wholly where the plan does."""
+    uses, count = model.uses, len(model.uses)
+    agreed = np.zeros(len(chosen))
+    here = np.asarray(chosen, dtype=np.int64)[uses.line] == uses.option
+    np.add.at(agreed, uses.line[here], relaxed.values[:count][here])
+    return [int(line) for line in np.flatnonzero(agreed < _DECIDED)]
 
 
 def neighbourhood(
@@ -53,22 +59,33 @@ def _of_plan(model: Model, chosen: Sequence[int]) -> Bools:
     return np.asarray(np.asarray(chosen, dtype=np.int64)[model.uses.line] == model.uses.option)
 
 
-def line_groups(problem: Problem, size: int, seed: int = 1) -> Iterator[list[int]]:
-    """Without end: about `size` lines, of whole categories and of whole practices in turn."""
+def line_groups(
+    problem: Problem, size: int, first: Sequence[int] = (), seed: int = 1
+) -> Iterator[list[int]]:
+    """Without end: about `size` lines, of whole categories and of whole practices in turn.
+
+    Until all of `first` were among them, from these only.
+    """
     chance = np.random.default_rng(seed)
-    groups = [_grouped(problem.category_of), _grouped(problem.practice_of)]
+    everything = range(len(problem.lines))
+    yield from _in_turn(problem.category_of, first, size, chance)
     while True:
-        for group in groups:
-            found: list[int] = []
-            for members in (group[n] for n in chance.permutation(len(group))):
-                if found and len(found) + len(members) > size:
-                    break
-                found += members
-            yield found
+        for key_of in (problem.category_of, problem.practice_of):
+            yield next(_in_turn(key_of, everything, size, chance))
 
 
-def _grouped(key_of: Sequence[int]) -> list[list[int]]:
+def _in_turn(
+    key_of: Sequence[int], lines: Sequence[int], size: int, chance: np.random.Generator
+) -> Iterator[list[int]]:
+    """All of the lines, those with the same key together."""
     groups: dict[int, list[int]] = {}
-    for line, key in enumerate(key_of):
-        groups.setdefault(key, []).append(line)
-    return list(groups.values())
+    for line in lines:
+        groups.setdefault(key_of[line], []).append(line)
+    members, found = list(groups.values()), list[int]()
+    for n in chance.permutation(len(members)):
+        if found and len(found) + len(members[n]) > size:
+            yield found
+            found = []
+        found = found + members[n]
+    if found:
+        yield found

@@ -12,7 +12,7 @@ from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.highs import Outcome, run
 from hub.domain.purchasing.level_search import run_by_levels
 from hub.domain.purchasing.model import Model, build
-from hub.domain.purchasing.neighbourhoods import kernel, line_groups, neighbourhood
+from hub.domain.purchasing.neighbourhoods import line_groups, neighbourhood, undecided
 from hub.domain.purchasing.progress import Search
 from hub.domain.purchasing.relaxation import Relaxed, relax
 from hub.domain.purchasing.search import improve, mend
@@ -25,11 +25,11 @@ _SMALL = 20_000
 _WHOLE = 250_000
 """Up to so many columns HiGHS gets the whole model; above, only parts of it."""
 
-_KERNEL_PART = 0.4
+_UNDECIDED_PART = 0.4
 _NEIGHBOURHOOD = 1_500
 """Lines set free at a time."""
 
-_NEIGHBOURHOOD_SECONDS = 10.0
+_NEIGHBOURHOOD_SECONDS = 30.0
 _FINE = 1e-4
 _MENDING = 1.0
 """Seconds that the local search may take after the solver ended."""
@@ -60,7 +60,7 @@ def method_for(search: Search) -> Method:
 
 
 class ByModel:
-    """Relaxation, kernel, then the whole model or large neighbourhoods."""
+    """Relaxation, a neighbourhood around it, then the whole model or more neighbourhoods."""
 
     def __init__(self, search: Search) -> None:
         self._search, self._model = search, build(search.problem)
@@ -73,7 +73,7 @@ class ByModel:
         return better_rounded(self._search, self._model, self._relaxed, state)
 
     def follow(self) -> None:
-        search_kernel(self._search, self._model, self._relaxed)
+        search_undecided(self._search, self._model, self._relaxed)
 
     def finish(self) -> Outcome:
         return search_by_model(self._search, self._model, self._relaxed)
@@ -127,14 +127,15 @@ def better_rounded(search: Search, model: Model, relaxed: Relaxed, state: State)
     return min(rounded, state, key=lambda each: each.rank)
 
 
-def search_kernel(search: Search, model: Model, relaxed: Relaxed | None) -> None:
-    """Look for better plans among the columns that the relaxation likes."""
+def search_undecided(search: Search, model: Model, relaxed: Relaxed | None) -> None:
+    """Look for better plans where the relaxation and the plan differ."""
     best = search.best
     if relaxed is None or best is None or search.good_enough() or len(model.cost) > _WHOLE:
         return
     search.tell("solver")
-    active = kernel(model, relaxed, best.chosen)
-    _part(search, model, active, search.left * _KERNEL_PART)
+    lines = undecided(model, relaxed, best.chosen)
+    active = neighbourhood(model, relaxed, best.chosen, lines)
+    _part(search, model, active, search.left * _UNDECIDED_PART)
 
 
 def search_by_model(search: Search, model: Model, relaxed: Relaxed | None) -> Outcome:
@@ -149,8 +150,11 @@ def search_by_model(search: Search, model: Model, relaxed: Relaxed | None) -> Ou
 
 
 def _neighbourhoods(search: Search, model: Model, relaxed: Relaxed | None) -> None:
-    for lines in line_groups(search.problem, _NEIGHBOURHOOD):
-        if search.stop() or search.good_enough() or search.best is None:
+    if search.best is None:
+        return
+    first = undecided(model, relaxed, search.best.chosen) if relaxed is not None else []
+    for lines in line_groups(search.problem, _NEIGHBOURHOOD, first):
+        if search.stop() or search.good_enough():
             return
         active = neighbourhood(model, relaxed, search.best.chosen, lines)
         _part(search, model, active, _NEIGHBOURHOOD_SECONDS)

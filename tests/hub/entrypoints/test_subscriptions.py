@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,15 +20,21 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from hub.auth.credentials import create_client, revoke_client
-from hub.domain.agreements import PrincipalKind, unrestricted_scope
+from hub.domain.agreements import PrincipalKind, practice_scope, unrestricted_scope
 from hub.domain.jobs import Job
+from hub.domain.purchasing.progress import Progress
 from hub.entrypoints.hub import Hub, open_hub
 from hub.entrypoints.service import Service
+from hub.services import requisitions, rounds
 from hub.settings import Settings
 from hub.storage import events, queue
+from hub.storage.reads.write import global_id
 from hub.storage.session import Database
 from hub.storage.tables import (
     Connection,
+    Item,
+    Offer,
+    OfferTier,
     Practice,
     PurchaseOrder,
     PurchasingRound,
@@ -33,6 +42,7 @@ from hub.storage.tables import (
     Supplier,
     new_id,
 )
+from jobs import purchasing as purchasing_jobs
 
 SCOPE = unrestricted_scope("test")
 PROTOCOL = "graphql-transport-ws"
@@ -260,6 +270,99 @@ def test_an_agreement_that_ends_in_between_takes_the_next_event_away(live, socke
     set_status(live, "E", "acknowledged")
     set_status(live, "L", "acknowledged")
     assert socket.next()["purchaseOrderChanged"]["order"]["number"] == "L"
+
+
+RUNNING = """subscription($after: ID) { jobProgress(after: $after) {
+  job { kind state progress } } }"""
+STOP = """mutation($input: StopPurchasingRunInput!) { stopPurchasingRun(input: $input) {
+  ... on StopPurchasingRunPayload { job { state } round { status } }
+  ... on UserErrors { errors { code message } } } }"""
+
+
+def solvable(live: Live) -> str:
+    """A round that is being solved: one practice wants gloves of one supplier."""
+    now, practice = live.hub.now(), live.practice("North")
+    needs = [("gloves", 50)]
+
+    def seed(session: Any) -> str:
+        session.add(Connection(id="c", name="c", connector_id="t", config={}, created_at=now))
+        session.add(Item(id="gloves", gtin="00012345678905", name="Gloves", category="gloves"))
+        session.flush()
+        session.add(Supplier(id="acme", name="Acme", connection_id="c", rebates={}))
+        session.flush()
+        facts = {"pack_units": 10, "pack_unit_code": "BX", "updated_at": now}
+        session.add(
+            Offer(
+                id="o", supplier_id="acme", item_id="gloves", external_id="o", vendor_part="G",
+                **facts,
+            )
+        )  # fmt: skip
+        session.flush()
+        session.add(OfferTier(offer_id="o", from_packs=0, price=Decimal("9.00")))
+        return rounds.open_round(session, name="March", now=now)
+
+    round_id = str(live.do(seed))
+    live.hub.database.transaction(
+        practice_scope(practice),
+        lambda s: requisitions.submit_requisition(
+            s, practice_id=practice, round_id=round_id, lines=needs, by="test", now=now
+        ),
+    )
+    live.do(lambda s: rounds.run_round(s, round_id=round_id, now=now))
+    return round_id
+
+
+def solves_until_stopped(better: threading.Event) -> Any:
+    """In place of a solver: tells of a plan, of a `better` one, and never proves the last cent."""
+
+    def solve(job: Any, call: Any, argument: Any, told: Any, megabytes: int) -> None:
+        told(Progress("greedy", 0.1, 50_000, 40_000, {}))
+        better.wait(LONGEST)
+        told.last = -math.inf  # as if seconds had gone by
+        told(Progress("solver", 3.0, 45_000, 44_000, {}))
+        while True:
+            job.check()
+            time.sleep(0.02)
+
+    return solve
+
+
+def test_a_subscriber_sees_a_solve_go_on_and_stop(live, socket, monkeypatch):
+    better = threading.Event()
+    monkeypatch.setattr(purchasing_jobs, "run_telling", solves_until_stopped(better))
+    now = live.hub.now()
+    _, live.keys["buyer"] = live.do(
+        lambda s: create_client(s, "buyer", PrincipalKind.MSO_APP, None, now=now, write=True)
+    )
+    round_id = solvable(live)
+    live.do(events.number)
+    socket.start(live.keys["mso"])
+    socket.subscribe(RUNNING, after="0")
+    seen: list[dict[str, Any]] = []
+
+    def follow(state: str, **progress: int) -> None:
+        while not seen or seen[-1]["state"] != state or not (
+            progress.items() <= (seen[-1]["progress"] or {}).items()
+        ):  # fmt: skip
+            job = socket.next()["jobProgress"]["job"]
+            if job["kind"] == "purchasing.solve_round":
+                seen.append(job)
+
+    with Service(live.hub, ["jobs"]):
+        follow("RUNNING", phase=1, gap_millionths=200_000)
+        better.set()
+        follow("RUNNING", phase=4, cost_millionths=900_000, lower_bound_millionths=880_000)
+        asked = {"roundId": global_id("PurchasingRound", round_id), "why": "Enough."}
+        answer = httpx2.post(
+            f"http://{live.address}",
+            json={"query": STOP, "variables": {"input": asked}},
+            headers={"Authorization": f"Bearer {live.keys['buyer']}"},
+        ).json()
+        assert answer["data"]["stopPurchasingRun"]["round"]["status"] in {"solving", "locked"}
+        follow("CANCELLED", phase=4)
+    with live.hub.database.read(SCOPE) as session:
+        [row] = session.scalars(select(PurchasingRound))
+        assert row.status == "locked"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from hub.domain.purchasing.instance import (
     Vendor,
 )
 from hub.domain.purchasing.model import build
-from hub.domain.purchasing.neighbourhoods import line_groups
+from hub.domain.purchasing.neighbourhoods import line_groups, undecided
 from hub.domain.purchasing.part import whole
 from hub.domain.purchasing.problem import compile_instance
 from hub.domain.purchasing.progress import Search
@@ -193,3 +193,19 @@ def test_groups_of_lines_hold_whole_categories_or_practices(
         assert len(lines) == len(set(lines)) > 0
         kept = {of[line] for line in lines}
         assert set(lines) == {n for n, key in enumerate(of) if key in kept}
+
+
+def test_lines_the_plan_and_the_relaxation_differ_about_come_first() -> None:
+    problem = compile_instance(crowded(seed=4))
+    model, start = build(problem), greedy(problem).chosen
+    relaxed = relax(model, start, seconds=30)
+    assert relaxed is not None
+    lines = undecided(model, relaxed, start)
+    assert 0 < len(lines) < len(problem.lines)
+    as_relaxed = model.decode(relaxed.values)
+    assert {n for n, k in enumerate(start) if k != as_relaxed[n]} <= set(lines)
+    groups, seen = line_groups(problem, 10, lines), list[int]()
+    while len(seen) < len(lines):
+        seen += next(groups)
+    assert sorted(seen) == lines
+    assert len(next(groups)) > 0
