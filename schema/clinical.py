@@ -9,6 +9,7 @@ from hub.domain.immunizations import ImmunizationStatus
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, batch, col, enum, many, one, stored
+from schema.sensitivity import SENSITIVITY
 from schema.times import precision
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
@@ -35,6 +36,7 @@ clinical_order = stored(
         "reason": col(PHI, identifier=True),
         "note": col(PHI, identifier=True),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),
@@ -67,6 +69,7 @@ clinical_document = stored(
         "originatedAt": col(PHI),
         "text": col(PHI, identifier=True),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),
@@ -151,6 +154,7 @@ immunization = stored(
         "fundingCode": col(PHI, help="HL7 table 0064, the programme the patient is eligible for."),
         "note": col(PHI, identifier=True),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),

@@ -7,6 +7,7 @@ from hub.domain.eligibility import Outcome
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED, Access
 from schema.mapping.declare import EQ, PREFIX, RANGE, col, enum, many, one, stored
+from schema.sensitivity import SENSITIVITY
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
 
@@ -48,6 +49,7 @@ coverage = stored(
         "startsOn": col(PHI),
         "endsOn": col(PHI),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),
@@ -81,6 +83,7 @@ eligibility_check = stored(
         "attempts": col(OPERATIONAL),
         "requestedAt": col(OPERATIONAL),
         "asOf": col(OPERATIONAL, help="When the payer answered."),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),

@@ -303,7 +303,7 @@ class _Run:
             self.name,
             "read",
             "success",
-            entities=reading.entities,
+            entities=reading.audited(),
             practice_ids=reading.practice_ids,
             subjects=self.context.crypto.subjects(reading.subjects),
         )

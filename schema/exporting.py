@@ -67,7 +67,7 @@ def read_chunk(schema: Schema, context: Context, request: Request) -> Chunk:
         text=b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows),
         rows=len(rows),
         cursor=info["end"] if info["more"] else None,
-        entities=dict(reading.entities),
+        entities=reading.audited(),
         practice_ids=frozenset(reading.practice_ids),
         subjects=frozenset(context.crypto.subjects(reading.subjects)),
     )

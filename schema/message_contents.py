@@ -9,13 +9,14 @@ from typing import Any
 import strawberry
 from strawberry.scalars import JSON
 
-from hub.domain.agreements import DataClass, Domain, Scope
+from hub.domain.agreements import DataClass, Domain, Scope, practice_scope
 from hub.errors import Forbidden, NotFound, Rejected
 from hub.services.operators import stated_reason
 from hub.storage import audit, inbox
+from hub.storage.labels import labelled_patient
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, InboundMessage
-from schema.context import Context
+from schema.context import Context, DescribeMessage
 from schema.mapping.mutate import row_id
 
 READ_HERE = "hl7v2"
@@ -43,13 +44,13 @@ def _content(
     info: strawberry.Info[Context, None], message_id: strawberry.ID, reason: str
 ) -> MessageContent:
     context, stated = info.context, stated_reason(reason)
-    if DataClass.PHI not in context.scope.classes or context.describe_message is None:
+    describe = context.describe_message
+    if DataClass.PHI not in context.scope.classes or describe is None:
         raise Forbidden("This credential may not read messages.")
     inbox_id = row_id(message_id, "InboundMessage")
-    message, connection, raw = context.database.transaction(
-        context.scope, lambda session: _opened(session, context, inbox_id, stated)
+    raw, found = context.database.transaction(
+        context.scope, lambda session: _opened(session, context, describe, inbox_id, stated)
     )
-    found = context.describe_message(raw, connection, message.headers)
     return MessageContent(
         base64=base64.b64encode(raw).decode("ascii"),
         text=found["text"],
@@ -64,14 +65,23 @@ def _json(records: Any) -> JSON:
 
 
 def _opened(
-    session: ScopedSession, context: Context, inbox_id: str, reason: str
-) -> tuple[InboundMessage, Connection | None, bytes]:
-    """The message with its bytes, and an audit event that says who reads them and why."""
+    session: ScopedSession,
+    context: Context,
+    describe: DescribeMessage,
+    inbox_id: str,
+    reason: str,
+) -> tuple[bytes, Mapping[str, Any]]:
+    """The bytes of a message and what they say, and an audit event of who reads them and why."""
     message = inbox.get(session, inbox_id)
     if message is None or not _may_read(context.scope, message):
         raise NotFound
     if message.kind != READ_HERE:
         raise Rejected("Only HL7 v2 messages are shown.", path="messageId")
+    connection = session.get(Connection, message.connection_id) if message.connection_id else None
+    raw = inbox.raw(message, context.crypto)
+    found = describe(raw, connection, message.headers)
+    if not _may_read_labelled(context.scope, message) and _is_labelled(context, message, found):
+        raise NotFound
     event = context.audit_event(
         "messageContent",
         "read",
@@ -81,8 +91,7 @@ def _opened(
         reason=reason,
     )
     audit.append_all(session, [event])
-    connection = session.get(Connection, message.connection_id) if message.connection_id else None
-    return message, connection, inbox.raw(message, context.crypto)
+    return raw, found
 
 
 def _may_read(scope: Scope, message: InboundMessage) -> bool:
@@ -91,6 +100,34 @@ def _may_read(scope: Scope, message: InboundMessage) -> bool:
         return scope.is_mso
     granted: Mapping[Domain, frozenset[str]] = scope.rows
     return scope.unrestricted or message.practice_id in granted.get(Domain.CLINICAL, frozenset())
+
+
+def _may_read_labelled(scope: Scope, message: InboundMessage) -> bool:
+    """A message with a sensitivity label (42 CFR Part 2), or about a patient with one, is as
+    clinical rows that have one."""
+    if message.practice_id is None:
+        return DataClass.PHI_SENSITIVE in scope.classes
+    granted = scope.sensitive_practices(Domain.CLINICAL)
+    return scope.unrestricted or message.practice_id in granted
+
+
+def _is_labelled(context: Context, message: InboundMessage, found: Mapping[str, Any]) -> bool:
+    """The hub asks for itself: such a patient is hidden from who asks."""
+    if found["restricted"] or message.practice_id is None:
+        return bool(found["restricted"])
+    named = _identifiers(found["records"])
+    with context.database.read(practice_scope(message.practice_id)) as session:
+        return labelled_patient(session, message.practice_id, named)
+
+
+def _identifiers(found: Any) -> set[str]:
+    """The values of every identifier of a patient in the records of a message."""
+    if isinstance(found, list):
+        return {value for each in found for value in _identifiers(each)}
+    if not isinstance(found, dict):
+        return set()
+    own = {found["value"]} if {"authority", "type", "value"} <= found.keys() else set()
+    return own | _identifiers([*found.values()])
 
 
 @strawberry.type

@@ -6,6 +6,7 @@ from hub.domain.agreements import DataClass
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, Col, Stored, col, enum, one, stored
+from schema.sensitivity import SENSITIVITY
 
 PHI = DataClass.PHI
 _NAME = {
@@ -111,6 +112,7 @@ diagnosis = stored(
         "type": col(PHI, help="HL7 table 0052: A admitting, W working, F final."),
         "priority": col(PHI, help="1 is primary."),
         "diagnosedAt": col(PHI),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),

@@ -10,6 +10,7 @@ from hub.domain.agreements import DataClass
 from hub.domain.patients import Sex
 from hub.storage import tables
 from schema.mapping.declare import EQ, PREFIX, RANGE, batch, col, enum, many, one, stored
+from schema.sensitivity import SENSITIVITY
 from schema.times import precision
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
@@ -63,6 +64,7 @@ patient = stored(
         "protected": col(PHI, help="The patient asks for care with whom the record is shown to."),
         "status": enum(OPERATIONAL, "PatientStatus", ("active", "merged", "inactive")),
         "receivedAt": col(OPERATIONAL, help="When the latest message about this row arrived."),
+        "sensitivity": SENSITIVITY,
     },
     computed={
         "age": batch(
@@ -114,6 +116,7 @@ patient_identifier = stored(
         "authority": col(PHI, identifier=True),
         "type": col(OPERATIONAL),
         "value": col(PHI, identifier=True),
+        "sensitivity": SENSITIVITY,
     },
     links={"patient": one("Patient", "patient_id")},
 )

@@ -9,6 +9,7 @@ from hub.domain.scheduling import AppointmentStatus, ResourceKind
 from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
+from schema.sensitivity import SENSITIVITY
 from schema.times import precision
 
 OPERATIONAL, PHI, FINANCIAL = DataClass.OPERATIONAL, DataClass.PHI, DataClass.FINANCIAL
@@ -30,6 +31,7 @@ appointment = stored(
         "typeCode": col(PHI, help="HL7 table 0277 or as sent (SCH-8)."),
         "note": col(PHI, identifier=True),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),
@@ -89,6 +91,7 @@ encounter = stored(
         "admitSource": col(PHI, help="HL7 table 0023."),
         "reason": col(PHI, identifier=True, help="Why the patient came (PV2-3)."),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),
@@ -158,6 +161,7 @@ observation = stored(
         ),
         "parentCode": col(PHI, help="The result there that this one refines (OBR-26)."),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),
@@ -216,6 +220,7 @@ charge = stored(
         "diagnosisCodes": col(PHI),
         "performerNpi": col(OPERATIONAL),
         "receivedAt": col(OPERATIONAL),
+        "sensitivity": SENSITIVITY,
     },
     links={
         "practice": one("Practice", "practice_id"),

@@ -20,6 +20,7 @@ from hub.domain.encounters import EncounterClass
 from hub.domain.observations import ObservationStatus
 from hub.domain.patients import Sex
 from hub.domain.scheduling import AppointmentStatus
+from hub.domain.sensitivity import LABELS
 
 DEFAULT_VERSIONS = (
     "2.1",
@@ -73,6 +74,13 @@ def _field(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     return value
 
 
+def _label(value: str) -> str:
+    if value not in LABELS.values():
+        raise ValueError(f"must be one of {', '.join(sorted({*LABELS.values()} - {''}))}, or empty")
+    return value
+
+
+Label = Annotated[str, AfterValidator(_label)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Paths = Annotated[tuple[str, ...], AfterValidator(_paths), Field(min_length=1)]
 
@@ -95,6 +103,10 @@ class ValueMaps(ConnectorConfig):
     )
     document_completion: dict[str, DocumentCompletion] = Field(
         default={}, description="TXA-17 to dictated, documented, authenticated and so on"
+    )
+    sensitivity: dict[str, Label] = Field(
+        default={},
+        description="Confidentiality codes to a label such as SUD (42 CFR Part 2); empty: none",
     )
     relationship: dict[str, Literal["self", "spouse", "child", "other"]] = Field(
         default={}, description="IN1-17 to the subscriber's relationship"

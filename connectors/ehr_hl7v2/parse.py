@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.events import is_ignored, resolve
+from connectors.ehr_hl7v2.fields import FIELDS
 from connectors.ehr_hl7v2.mapping.charges import charges
 from connectors.ehr_hl7v2.mapping.clinical_documents import document
 from connectors.ehr_hl7v2.mapping.clinical_orders import orders
@@ -56,8 +57,28 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
     own = reading.take_issues()
     records: list[Record] = []
     for key, data in mapping(reading, event.rpartition("^")[2]):
-        records.append(Record(key, data, occurred_at, issues=reading.take_issues()))
+        label = _label(reading, data)
+        issues = reading.take_issues()
+        records.append(Record(key, data, occurred_at, issues=issues, sensitivity=label))
     return ParsedDocument(records=tuple(records), issues=own + reading.take_issues())
+
+
+def _label(reading: Reading, data: object) -> str | None:
+    """The patient has a label of their own: that a message is restricted says nothing of whom it
+    is about."""
+    own = reading.take_label()
+    return reading.label("patient.sensitivity") if isinstance(data, Patient) else own
+
+
+def restricts(config: Config, message: Message | None) -> bool:
+    """Whether anything in a message has a sensitivity label; of one that cannot be taken apart, as
+    far as its connection says so of every message."""
+    places = [name for name in FIELDS if name.endswith(".sensitivity")]
+    if message is None:
+        stated = (place for name in places for place in config.places(name))
+        return any(place.startswith("=") and " when " not in place for place in stated)
+    reading = Reading(message, config, UTC)
+    return any(reading.label(name, segment) for name in places for segment in message)
 
 
 def message_type(message: Message) -> str:

@@ -6,12 +6,13 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 
 from connectors.ehr_hl7v2.config import Config
-from connectors.ehr_hl7v2.fields import Spot, parse_place
+from connectors.ehr_hl7v2.fields import FIELDS, Spot, parse_place
 from connectors.sdk.hl7v2.datetimes import Hl7Time, parse_date, parse_time
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.lexer import Message, Segment
 from hub.domain.decimals import is_storable
 from hub.domain.records import Issue
+from hub.domain.sensitivity import RESTRICTED, label_of
 from hub.domain.times import TimePrecision
 
 
@@ -23,6 +24,7 @@ class Reading:
         self.config = config
         self.issues: list[Issue] = list(message.issues)
         self._zone = zone
+        self._label: str | None = None
 
     def issue(self, code: str, path: str, text: str) -> None:
         """Note a finding once."""
@@ -114,6 +116,48 @@ class Reading:
             )
             return None
         return value
+
+    def label(self, name: str, *at: Segment) -> str | None:
+        """The sensitivity label that a field of `fields.FIELDS` states: None where it says nothing,
+        empty where it restricts nothing. A code that nobody knows restricts."""
+        sent = self.text(name, *at)
+        if sent is None:
+            return None
+        own: str | None = self.config.values.sensitivity.get(sent)
+        found = label_of(sent) if own is None else own
+        if sent and found is None:
+            self.issue(
+                "unknown_code",
+                self.place(name, *at),
+                "The confidentiality is in no table known; the record is treated as restricted.",
+            )
+            return RESTRICTED
+        return found or ""
+
+    def label_next(self, label: str | None) -> None:
+        """Label the record that comes next."""
+        self._label = label
+
+    def take_label(self) -> str | None:
+        """The label of the record that came, of its own or of all the message's records."""
+        own, self._label = self._label, None
+        return own or self._label_of_message(own)
+
+    def _label_of_message(self, own: str | None) -> str | None:
+        """ARV (HL7 v2.8.2 §3.4.21): any segment may restrict; the dialect may name other places."""
+        if self.config.places("record.sensitivity") != FIELDS["record.sensitivity"]:
+            stated = self.label("record.sensitivity")
+            return own if stated is None else stated
+        found = own
+        for arv in self.message.all("ARV"):
+            stated = "" if arv.value("2.1") == "D" else self.label("record.sensitivity", arv)
+            found = stated if stated is not None and not found else found
+        return found
+
+    def place(self, name: str, *at: Segment) -> str:
+        """Where a field stands, as issues name it."""
+        segment, path = self.part(name, *at)
+        return f"{segment.id}-{path}"
 
     def occurred_at(self) -> datetime | None:
         """When the event happened: EVN-6, EVN-2, MSH-7 (the message's own time)."""

@@ -23,8 +23,16 @@ _CONTEXT = frozenset({"EVN", "PID", "PD1", "PV1"})
 taken from those, and is not missed elsewhere."""
 _KEPT_RAW = frozenset({"PID-19"})
 """Understood and on purpose in the raw message only: the social security number."""
-_EVERYWHERE = ("patient.name", "patient.birth_date", "patient.sex", "visit.number")
-"""Fields by which messages of any type name their patient and their visit."""
+_EVERYWHERE = (
+    "patient.name",
+    "patient.birth_date",
+    "patient.sex",
+    "patient.sensitivity",
+    "visit.number",
+    "record.sensitivity",
+)
+"""Fields by which messages of any type name their patient and their visit, and say how confidential
+all of it is."""
 
 
 def _numbers(text: str) -> frozenset[int]:

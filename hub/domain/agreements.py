@@ -93,7 +93,7 @@ class Principal:
 @dataclass(frozen=True, slots=True)
 class AgreementTerm:
     """One row of a service agreement, valid on practice-local dates from `starts_on` until before
-    `ends_on` (None: open)."""
+    `ends_on` (None: open). `sensitive_records` opens records with a sensitivity label as well."""
 
     practice_id: str
     practice_zone: str
@@ -104,6 +104,7 @@ class AgreementTerm:
     ends_on: date | None = None
     data_aggregation: bool = False
     delegates_purchase_approval: bool = False
+    sensitive_records: bool = False
 
     def in_force(self, now: datetime) -> bool:
         """True if `now` (aware) falls inside the term in the practice's own time zone."""
@@ -115,7 +116,8 @@ class AgreementTerm:
 class Scope:
     """The practices whose rows may be read, per domain, for one principal and one purpose.
 
-    `rows` holds practices readable in full, `limited` those readable without direct identifiers.
+    `rows` holds practices readable in full, `limited` those readable without direct identifiers,
+    `sensitive` those of them whose records with a sensitivity label may be read too.
     `delegated_approval` lists practices that let the MSO approve their purchase lines.
     `operations` is the hub's own work on its records of operation, `unrestricted` its work across
     practices; neither ever is a request.
@@ -128,6 +130,7 @@ class Scope:
     classes: frozenset[DataClass]
     rows: Mapping[Domain, frozenset[str]]
     limited: Mapping[Domain, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    sensitive: Mapping[Domain, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     own_practice_id: str | None = None
     delegated_approval: frozenset[str] = frozenset()
     operations: bool = False
@@ -136,6 +139,10 @@ class Scope:
     def practices(self, domain: Domain) -> frozenset[str]:
         """Practices with at least limited rows readable in `domain`."""
         return self._readable[domain]
+
+    def sensitive_practices(self, domain: Domain) -> frozenset[str]:
+        """Practices whose labelled records are readable in `domain`."""
+        return self.sensitive.get(domain, frozenset()) & self._readable[domain]
 
     def all_practices(self) -> frozenset[str]:
         """Practices readable in any domain."""
@@ -163,15 +170,20 @@ def scope_for(
 
     A practice's own app reads its practice in full within the credential's domains; an MSO app
     reads what each agreement in force grants for that purpose. A purpose the credential does not
-    hold grants nothing.
+    hold grants nothing. Records with a sensitivity label need the class PHI_SENSITIVE too, and for
+    an MSO app an agreement that names them.
     """
     rows: dict[Domain, set[str]] = {domain: set() for domain in Domain}
     limited: dict[Domain, set[str]] = {domain: set() for domain in Domain}
+    sensitive: dict[Domain, set[str]] = {domain: set() for domain in Domain}
+    may_be_sensitive = DataClass.PHI_SENSITIVE in principal.classes
     delegated: set[str] = set()
     if purpose in principal.purposes:
         if principal.practice_id is not None:
             for domain in principal.domains:
                 rows[domain].add(principal.practice_id)
+                if may_be_sensitive:
+                    sensitive[domain].add(principal.practice_id)
         elif principal.kind is PrincipalKind.MSO_APP:
             for term in terms:
                 if not term.in_force(now) or term.domain not in principal.domains:
@@ -182,6 +194,8 @@ def scope_for(
                     rows[term.domain].add(term.practice_id)
                 elif term.granularity is Granularity.LIMITED:
                     limited[term.domain].add(term.practice_id)
+                if term.sensitive_records and may_be_sensitive:
+                    sensitive[term.domain].add(term.practice_id)
                 if term.domain is Domain.SUPPLY and term.delegates_purchase_approval:
                     delegated.add(term.practice_id)
     return Scope(
@@ -192,6 +206,7 @@ def scope_for(
         classes=principal.classes & READABLE_CLASSES,
         rows=MappingProxyType({d: frozenset(ids) for d, ids in rows.items()}),
         limited=MappingProxyType({d: frozenset(ids - rows[d]) for d, ids in limited.items()}),
+        sensitive=MappingProxyType({d: frozenset(ids) for d, ids in sensitive.items() if ids}),
         own_practice_id=principal.practice_id,
         delegated_approval=frozenset(delegated),
     )
@@ -199,13 +214,15 @@ def scope_for(
 
 def practice_scope(*practice_ids: str, purpose: Purpose = Purpose.OPERATIONS) -> Scope:
     """The hub's own scope while it works on the data of the practices named, and no other."""
+    everything = MappingProxyType({domain: frozenset(practice_ids) for domain in Domain})
     return Scope(
         principal_id="hub",
         principal_name="hub",
         kind=PrincipalKind.SYSTEM,
         purpose=purpose,
         classes=READABLE_CLASSES,
-        rows=MappingProxyType({domain: frozenset(practice_ids) for domain in Domain}),
+        rows=everything,
+        sensitive=everything,
         own_practice_id=practice_ids[0] if len(practice_ids) == 1 else None,
     )
 

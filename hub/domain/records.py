@@ -31,7 +31,8 @@ class Record:
 
     `data` is a frozen dataclass of `hub.domain`; `external_id` is the source's own key, stable over
     time; `occurred_at` is when the source says it became true (aware, None if unknown);
-    `source_version` orders updates where the source numbers them.
+    `source_version` orders updates where the source numbers them. `sensitivity` is its label
+    (`hub.domain.sensitivity`): None if the source says nothing, empty if it takes one back.
     """
 
     external_id: str
@@ -40,6 +41,7 @@ class Record:
     source_version: str | None = None
     op: Literal["upsert", "delete"] = "upsert"
     issues: tuple[Issue, ...] = ()
+    sensitivity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from connectors import registry
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.connector import connector
-from connectors.ehr_hl7v2.parse import message_type
+from connectors.ehr_hl7v2.parse import message_type, restricts
 from connectors.sdk.base import RawDocument
 from connectors.sdk.hl7v2.caps import Caps
 from connectors.sdk.hl7v2.lexer import lex
@@ -46,6 +46,7 @@ def describe(
         "segments": [],
         "records": [],
         "issues": [],
+        "restricted": restricts(config, None),
     }
     try:
         message = lex(content, charset_fallback=config.charset_fallback, caps=_FILE_CAPS)
@@ -53,6 +54,7 @@ def describe(
         shown["control_id"] = message.raw("MSH-10") or ""
         shown["version"] = message.value("MSH-12") or ""
         shown["charset"] = message.codec
+        shown["restricted"] = restricts(config, message)
         shown["segments"] = [segment.id for segment in message]
         parsed = connector.parse(config, RawDocument(content, headers=headers or {}))
     except Rejected as error:

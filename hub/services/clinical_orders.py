@@ -17,7 +17,7 @@ from hub.services.records import (
     stamp,
 )
 from hub.storage import clinical_orders as store
-from hub.storage import sourced
+from hub.storage import labels, sourced
 from hub.storage.session import ScopedSession
 from hub.storage.tables import ClinicalOrder as OrderRow
 from hub.storage.tables import new_id
@@ -70,6 +70,8 @@ def apply_clinical_order(session: ScopedSession, context: ApplyContext, record: 
     stamp(row, context, record, content)
     row.external_id = key
     session.add(row)
+    if row.sensitivity and outcome is not Outcome.CREATED:
+        labels.spread(session, row)
     return outcome
 
 
@@ -98,7 +100,10 @@ def named(
     )
     exact = [row for row in rows if placer and row.placer_number == placer] or rows
     same_code = [row for row in exact if row.code == code]
-    return next(iter(same_code or exact), None)
+    found = next(iter(same_code or exact), None)
+    if found is not None and found.sensitivity:
+        context.labels[found.id] = found.sensitivity
+    return found
 
 
 def _find(

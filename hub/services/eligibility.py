@@ -103,6 +103,9 @@ def _queue_check(
     )
     check.appointment_id = visit.appointment.id
     check.status, check.requested_at = "queued", now
+    check.sensitivity = (
+        visit.patient.sensitivity or visit.appointment.sensitivity or visit.coverage.sensitivity
+    )
     session.add(check)
     session.flush()
     _add_job(session, check, now, planned=planned)

@@ -18,7 +18,7 @@ from hub.services.records import (
     key_of,
     stamp,
 )
-from hub.storage import sourced
+from hub.storage import labels, sourced
 from hub.storage.patient_details import replace_list
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Diagnosis as DiagnosisRow
@@ -68,6 +68,8 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     _change(session, context, row, encounter, status)
     stamp(row, context, record, content)
     session.add(row)
+    if row.sensitivity and not is_new:
+        labels.spread(session, row)
     if encounter.diagnoses is not None:
         _diagnose(session, row, encounter.diagnoses, moment, is_new=is_new)
     if encounter.prior_visit_number:
@@ -101,6 +103,7 @@ def _diagnose(
                 "type": one.type,
                 "priority": one.priority,
                 "diagnosed_at": one.diagnosed_at or moment,
+                "sensitivity": row.sensitivity or "",
             }
             for one in stated
         ],
@@ -180,4 +183,8 @@ def visit_of(
     if not visit_number:
         return None
     row = sourced.find(session, EncounterRow, context.practice, context.connection_id, visit_number)
-    return row.id if row is not None and row.patient_id == patient_id else None
+    if row is None or row.patient_id != patient_id:
+        return None
+    if row.sensitivity:
+        context.labels[row.id] = row.sensitivity
+    return row.id

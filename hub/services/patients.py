@@ -37,6 +37,7 @@ from hub.services.records import (
     stamp,
     strongest,
 )
+from hub.storage import labels
 from hub.storage import patients as store
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Patient as PatientRow
@@ -50,7 +51,8 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
     row, holders = _find(session, context, patient.identifiers)
     content = digest(record)
     outcome = judge(row, record, content)
-    if outcome is Outcome.UNCHANGED:
+    if outcome is Outcome.UNCHANGED and row is not None:
+        _know(context, row)
         return outcome
     if row is None:
         row = _create(session, context)
@@ -60,9 +62,18 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
             row.primary_provider_id = resolve_practitioner(
                 session, context, patient.primary_provider
             )
+        before = row.sensitivity
         stamp(row, context, record, content)
+        if row.sensitivity and not before:
+            labels.spread(session, row)
+    _know(context, row)
     _learn(session, row, patient.identifiers, holders)
     return outcome
+
+
+def _know(context: ApplyContext, row: PatientRow) -> None:
+    if row.sensitivity:
+        context.labels[row.id] = row.sensitivity
 
 
 def resolve(session: ScopedSession, context: ApplyContext, reference: PatientReference) -> str:
@@ -77,6 +88,7 @@ def resolve(session: ScopedSession, context: ApplyContext, reference: PatientRef
             sex=reference.sex,
         )
         _fill(row, known)
+    _know(context, row)
     _learn(session, row, reference.identifiers, holders)
     return row.id
 
@@ -128,7 +140,8 @@ def _merge(
     survivor_chain = store.merge_chain(session, practice, matches(survivor, holders)[0])
     found = matches(prior, holders)
     if not found:
-        store.add_identifiers(session, practice, survivor_chain[-1], prior)
+        kept = store.get(session, practice, survivor_chain[-1])
+        store.add_identifiers(session, practice, kept.id, prior, label=kept.sensitivity)
         return Outcome.CHANGED
     prior_chain = store.merge_chain(session, practice, found[0])
     _report_conflict(session, context, found, path="MRG-1")
@@ -144,14 +157,12 @@ def _merge(
     merged_at = record.occurred_at or context.received_at
     _refuse_undone(session, context, found[0], survivor_chain[-1], merged_at)
     row = store.get(session, practice, found[0])
+    survivor_row = store.get(session, practice, survivor_chain[-1])
     _learn(session, row, prior, holders)
-    store.link(
-        session,
-        row,
-        store.get(session, practice, survivor_chain[-1]),
-        inbox_id=context.inbox_id,
-        merged_at=merged_at,
-    )
+    store.link(session, row, survivor_row, inbox_id=context.inbox_id, merged_at=merged_at)
+    survivor_row.sensitivity = survivor_row.sensitivity or row.sensitivity
+    if survivor_row.sensitivity:
+        labels.spread(session, survivor_row)
     return Outcome.CHANGED
 
 
@@ -259,6 +270,7 @@ def _create(session: ScopedSession, context: ApplyContext) -> PatientRow:
     row = PatientRow(
         practice_id=context.practice,
         id=new_id(),
+        sensitivity="",
         connection_id=context.connection_id,
         received_at=context.received_at,
         inbox_id=context.inbox_id,
@@ -279,7 +291,7 @@ def _learn(
         for identifier in usable(identifiers)
         if not any(same_identifier(identifier, holder.identifier) for holder in holders)
     ]
-    store.add_identifiers(session, row.practice_id, row.id, new)
+    store.add_identifiers(session, row.practice_id, row.id, new, label=row.sensitivity or "")
 
 
 def _fill(row: PatientRow, patient: Patient) -> None:

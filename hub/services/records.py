@@ -18,7 +18,7 @@ from hub.domain.content import content_hash
 from hub.domain.records import Issue, Record
 from hub.errors import Rejected
 from hub.storage.crypto import Crypto
-from hub.storage.tables import Sourced
+from hub.storage.tables import Labelled, Sourced
 
 T = TypeVar("T")
 
@@ -57,6 +57,8 @@ class ApplyContext:
     zone: tzinfo
     crypto: Crypto | None = None
     issues: list[Issue] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+    """Sensitivity labels of rows that others belong to (patients, visits, orders), by their ids."""
     unsaved: list[dict[str, object]] = field(default_factory=list)
     """Rows of issues that are stored with those of other messages."""
 
@@ -97,13 +99,30 @@ def judge(row: Dated | None, record: Record, content: str) -> Outcome:
     if row is None:
         return Outcome.CREATED
     stated, stored = record.occurred_at, row.occurred_at
-    if row.content_hash == content:
+    if row.content_hash == content and not _labels_anew(row, record):
         if stated is not None and stored is not None and stated > stored:
             row.occurred_at = stated
         return Outcome.UNCHANGED
     if stated is not None and stored is not None and stated < stored:
         return Outcome.STALE
     return Outcome.CHANGED
+
+
+def _labels_anew(row: Dated, record: Record) -> bool:
+    if record.sensitivity is None or not isinstance(row, Labelled):
+        return False
+    return record.sensitivity != row.sensitivity
+
+
+def label(row: Labelled, context: ApplyContext, record: Record) -> None:
+    """Give a written row the label its source states, or that of whom or what it belongs to. A
+    source that says nothing leaves the label there is."""
+    stated = record.sensitivity
+    if not stated and context.labels:
+        above = (getattr(row, name, None) for name in ("patient_id", "encounter_id", "order_id"))
+        stated = next((context.labels[each] for each in above if each in context.labels), stated)
+    if stated is not None:
+        row.sensitivity = stated
 
 
 def stamp(row: Sourced, context: ApplyContext, record: Record, content: str) -> None:
@@ -114,6 +133,8 @@ def stamp(row: Sourced, context: ApplyContext, record: Record, content: str) -> 
     row.occurred_at = record.occurred_at or row.occurred_at
     row.received_at = context.received_at
     row.inbox_id = context.inbox_id
+    if isinstance(row, Labelled):
+        label(row, context, record)
 
 
 def key_of(record: Record) -> str:

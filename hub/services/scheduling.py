@@ -18,7 +18,7 @@ from hub.services.records import (
     key_of,
     stamp,
 )
-from hub.storage import sourced
+from hub.storage import labels, sourced
 from hub.storage.scheduling import resources_of
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Appointment as AppointmentRow
@@ -65,6 +65,8 @@ def apply_appointment(session: ScopedSession, context: ApplyContext, record: Rec
         session.flush()
         _allot(session, context, row, appointment.resources)
     is_new = outcome is Outcome.CREATED
+    if row.sensitivity and not is_new:
+        labels.spread(session, row)
     appointment_notices.follow(session, row, is_new=is_new, now=context.received_at)
     return outcome
 

@@ -27,6 +27,7 @@ def read_terms(session: ScopedSession) -> list[AgreementTerm]:
             ends_on=row.ends_on,
             data_aggregation=row.data_aggregation,
             delegates_purchase_approval=row.delegates_purchase_approval,
+            sensitive_records=row.sensitive_records,
         )
         for row, zone in rows
     ]

@@ -17,6 +17,7 @@ from hub.storage.tables import (
     Charge,
     EligibilityCheck,
     Encounter,
+    Labelled,
     MetricFigure,
     PayrollRun,
 )
@@ -27,11 +28,18 @@ GONE = ("cancelled", "deleted", "discontinued")
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """The rows of a metric: when they are, which of them, and what is added instead of one each."""
+    """The rows of a metric: when they are, which of them, and what is added instead of one each.
+
+    Records with a sensitivity label are in no figure: whoever sees it need not be granted them.
+    """
 
     at: Any
     where: tuple[ColumnElement[bool], ...] = ()
     amount: Any = None
+
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        table = self.at.class_
+        return (*self.where, table.sensitivity == "") if issubclass(table, Labelled) else self.where
 
 
 _COUNTED: Mapping[Metric, _Counted] = {
@@ -55,7 +63,7 @@ _COUNTED: Mapping[Metric, _Counted] = {
 def first_day(session: ScopedSession, metric: Metric) -> date | None:
     """The day of the first row of a metric, in UTC; None if there is none."""
     counted = _COUNTED[metric]
-    found = session.scalar(select(func.min(counted.at)).where(*counted.where))
+    found = session.scalar(select(func.min(counted.at)).where(*counted.conditions()))
     return found.date() if isinstance(found, datetime) else found
 
 
@@ -73,7 +81,8 @@ def contributions(
         begin, end = (_moment(day, zone, counted) for day in (month, after))
         rows = session.execute(
             select(practice, folded)
-            .where(practice.in_(practices), counted.at >= begin, counted.at < end, *counted.where)
+            .where(practice.in_(practices), counted.at >= begin, counted.at < end)
+            .where(*counted.conditions())
             .group_by(practice)
         )
         found |= {practice_id: int(value or 0) for practice_id, value in rows}

@@ -126,8 +126,14 @@ def merge_chain(session: ScopedSession, practice_id: str, patient_id: str) -> tu
 
 
 def add_identifiers(
-    session: ScopedSession, practice_id: str, patient_id: str, identifiers: Iterable[Identifier]
+    session: ScopedSession,
+    practice_id: str,
+    patient_id: str,
+    identifiers: Iterable[Identifier],
+    *,
+    label: str = "",
 ) -> None:
+    """Add identifiers to a patient; `label` is the patient's own."""
     identifiers = list(identifiers)
     if (ahead := known.of(session, practice_id)) is not None:
         ahead.learn(patient_id, identifiers)
@@ -138,6 +144,7 @@ def add_identifiers(
             authority=identifier.authority,
             type=identifier.type,
             value=identifier.value,
+            sensitivity=label,
         )
         for identifier in identifiers
     )

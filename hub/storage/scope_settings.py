@@ -23,8 +23,10 @@ from hub.domain.agreements import (
 from hub.storage.tables.row_security import (
     ANY_DOMAIN,
     OPERATES,
+    SENSITIVE,
     UNRESTRICTED,
     WITH_PRACTICES,
+    sensitive_keys,
     setting_of,
 )
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
 DOMAINS = tuple(Domain)
-_SETTINGS = (UNRESTRICTED, OPERATES, ANY_DOMAIN, *map(setting_of, DOMAINS))
+_SETTINGS = (UNRESTRICTED, OPERATES, SENSITIVE, ANY_DOMAIN, *map(setting_of, DOMAINS))
 _SET = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in _SETTINGS)
 
 
@@ -42,6 +44,7 @@ def settings_of(scope: Scope) -> dict[str, str]:
     values = (
         "on" if scope.unrestricted else "",
         _operates(scope),
+        array(sensitive_keys(scope)),
         array(scope.all_practices() | own),
         *(array(scope.practices(each)) for each in DOMAINS),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import event, false
+from sqlalchemy import event, false, or_
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
@@ -18,7 +18,7 @@ from hub.domain.agreements import Domain, Scope
 from hub.errors import Forbidden
 from hub.storage import bulk, envelopes
 from hub.storage.flush_order import follow_foreign_keys
-from hub.storage.tables import Base, PracticeOwned, new_id
+from hub.storage.tables import Base, Labelled, PracticeOwned, new_id
 from hub.storage.tables import Practice as PracticeTable
 
 
@@ -71,6 +71,11 @@ def _defaults(table: type[PracticeOwned]) -> dict[str, Any]:
 _NO_PRACTICE_DATA = (with_loader_criteria(PracticeOwned, lambda _: false(), include_aliases=True),)
 
 
+_NO_LABELS = with_loader_criteria(
+    Labelled, lambda table: table.sensitivity == "", include_aliases=True
+)
+
+
 def _criteria(scope: Scope) -> tuple[Any, ...]:
     """The filters of every statement: one for all tables where the scope is the same in each domain
     (the hub's own work on a practice), else one plain expression per table. The lambda must hold no
@@ -79,6 +84,10 @@ def _criteria(scope: Scope) -> tuple[Any, ...]:
         return ()
     if scope.operations:
         return _NO_PRACTICE_DATA
+    return (*_criteria_of_practices(scope), *_criteria_of_labels(scope))
+
+
+def _criteria_of_practices(scope: Scope) -> tuple[Any, ...]:
     practices = sorted(scope.all_practices())
     own = PracticeTable.id.in_(practices) if practices else false()
     of_practices = with_loader_criteria(PracticeTable, own, include_aliases=True)
@@ -88,6 +97,22 @@ def _criteria(scope: Scope) -> tuple[Any, ...]:
         )
         return (of_practices, everywhere)
     return (of_practices, *_criteria_by_table(scope))
+
+
+def _criteria_of_labels(scope: Scope) -> Iterator[Any]:
+    """Rows with a sensitivity label, where they may be read."""
+    if not scope.sensitive:
+        yield _NO_LABELS
+        return
+    if scope.sensitive is scope.rows and not scope.limited:
+        return  # all of them: the hub's own work on a practice
+    for mapper in Base.registry.mappers:
+        table: Any = mapper.class_
+        if issubclass(table, Labelled) and issubclass(table, PracticeOwned):
+            allowed = scope.sensitive_practices(table.domain)
+            if allowed != scope.practices(table.domain):
+                clause = or_(table.sensitivity == "", table.practice_id.in_(sorted(allowed)))
+                yield with_loader_criteria(table, clause, include_aliases=True)
 
 
 def _criteria_by_table(scope: Scope) -> Iterator[Any]:

@@ -79,13 +79,16 @@ def plain(parsed: ParsedDocument) -> Any:
         assert isinstance(found, date | datetime)
         return found.isoformat()
 
-    document = {
+    document: dict[str, Any] = {
         "ignored": parsed.ignored,
         "issues": [asdict(issue) for issue in parsed.issues],
         "records": [
             {"record": type(record.data).__name__, **asdict(record)} for record in parsed.records
         ],
     }
+    for written in document["records"]:
+        if written["sensitivity"] is None:
+            del written["sensitivity"]
     return json.loads(json.dumps(document, default=value))
 
 

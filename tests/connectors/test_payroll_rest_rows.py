@@ -47,7 +47,7 @@ def plain(case: str, document: Any) -> Any:
     """Records as JSON: the type beside its fields, decimals and dates as text."""
     meta = meta_of(case)
     answer = parse_page(meta["stream"], meta["entity"], document)
-    found = {
+    found: dict[str, Any] = {
         "records": [
             {"type": type(record.data).__name__, **asdict(record)} for record in answer.records
         ],
@@ -56,6 +56,8 @@ def plain(case: str, document: Any) -> Any:
         ],
         "next_token": answer.next_token,
     }  # fmt: skip
+    for record in found["records"]:
+        del record["sensitivity"]  # of clinical records
     return json.loads(json.dumps(found, default=str))
 
 

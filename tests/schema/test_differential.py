@@ -164,6 +164,8 @@ class Filler:
         for name, col in stored.fields.items():
             if col.words and stored.column_name(name) == column.name:
                 return pick(col.words)
+        if column.name == "sensitivity":
+            return pick(["", "", "SUD", "HIV"])
         if column.name == "zone":
             return "America/Chicago"
         return self._of_type(column, pick)
@@ -213,6 +215,13 @@ def scopes(ids: list[str]) -> dict[str, Scope]:
             {domain: {first} for domain in Domain}, {domain: {second, third} for domain in Domain}
         ),
         "the MSO with nothing": mso({}, {}),
+        "a practice without labelled rows": replace(app, sensitive=MappingProxyType({})),
+        "the MSO with some labelled rows": replace(
+            mso(every, {}),
+            sensitive=MappingProxyType(
+                {Domain.CLINICAL: frozenset(ids), Domain.SCHEDULE: frozenset({first, third})}
+            ),
+        ),
     }
 
 
@@ -405,7 +414,7 @@ class Seeded:
             answer: Any = self.loop.run(engine.answer(context, prepared))
         except Exception as error:
             return type(error).__name__, str(error)
-        found = [(+r.entities, r.practice_ids, r.subjects) for r in self.read]
+        found = [(+r.entities, +r.labelled, r.practice_ids, r.subjects) for r in self.read]
         return answer, [item for item in found if item[0]]
 
 

@@ -180,8 +180,50 @@ MUTANTS = [
     Mutant(
         "a cursor of another practice",
         compile_pages,
+        'return table, [equal(table["id"], key), *([] if own is None else [own]), *labels]',
+        'return table, [equal(table["id"], key), *labels]',
+    ),
+    Mutant(
+        "a cursor with a label that is not granted",
+        compile_pages,
+        'return table, [equal(table["id"], key), *([] if own is None else [own]), *labels]',
         'return table, [equal(table["id"], key), *([] if own is None else [own])]',
-        'return table, [equal(table["id"], key)]',
+    ),
+    Mutant(
+        "pages with labelled rows",
+        compile_pages,
+        "return self._compiler.label_clauses(self._page.source, table) + [",
+        "return [",
+    ),
+    Mutant(
+        "a labelled row by its id",
+        compile_objects,
+        "wanted += self.label_clauses(source, table)\n        found = self._single(root.objects",
+        "found = self._single(root.objects",
+    ),
+    Mutant(
+        "a link to a labelled row",
+        compile_objects,
+        "wanted += self.label_clauses(source, table)\n        found = self._single(link.objects",
+        "found = self._single(link.objects",
+    ),
+    Mutant(
+        "labelled rows of every practice where one grants them",
+        compile_objects,
+        'return [either(plain, self.binds.member(columns["practice_id"], number))]',
+        "return []",
+    ),
+    Mutant(
+        "labelled rows that the audit does not tell of",
+        compile_objects,
+        'return [choose(plain, constant(number), constant(f"{labelled}"))]',
+        "return [number]",
+    ),
+    Mutant(
+        "labelled rows, by level",
+        select,
+        'return or_(columns[LABEL] == "", _among(columns.practice_id, allowed))',
+        "return true()",
     ),
     Mutant(
         "an unknown cursor as an empty page",
@@ -265,8 +307,8 @@ MUTANTS = [
     Mutant(
         "no scope, by level",
         select,
-        "return _among(columns.practice_id, practice_ids(source, scope, full_rows=full_rows))",
-        "return None",
+        "listed = _among(columns.practice_id, practice_ids(source, scope, full_rows=full_rows))",
+        "listed = true()",
     ),
     Mutant(
         "rows handed to the wrong parent",
@@ -396,6 +438,9 @@ def content() -> Iterator[Base]:
     for hours, row_id in enumerate(["y3", "y1", "y2"]):
         yield appointment("b", row_id, "q1", hours, provider_id="v")
     yield appointment("c", "x1", "p1", 0)
+    yield appointment("a", "x5", "p2", 1, sensitivity="SUD")
+    yield patient("b", "q2", "Kim", sensitivity="SUD")
+    yield appointment("b", "y4", "q2", 1)
     yield from round_of("even", dict.fromkeys(practices, "10.00"))
     yield from round_of("few", {"a": "10.00", "b": "10.00"})
     yield from round_of("four", dict.fromkeys("abde", "10.00"))
@@ -424,17 +469,23 @@ def mso(rows: dict[Domain, str], limited: str = "") -> Scope:
 PRACTICE = replace(practice_scope("a"), kind=PrincipalKind.PRACTICE_APP)
 MSO = mso(dict.fromkeys(Domain, "ab"))
 LIMITED = mso(dict.fromkeys(Domain, "a"), "b")
+SENSITIVE = replace(MSO, sensitive=MappingProxyType({d: frozenset("a") for d in Domain}))
 SCOPES = {
     "a practice": PRACTICE,
     "the MSO": MSO,
+    "a practice without labelled rows": replace(PRACTICE, sensitive=MappingProxyType({})),
+    "the MSO with a practice's labelled rows": SENSITIVE,
     "the MSO with limited rows": LIMITED,
     "the MSO with part of the schedule": mso({Domain.CLINICAL: "ab", Domain.SCHEDULE: "b"}),
 }
+LABELLED = (global_id("Appointment", "x5"), "Kim@b")
 UNSEEN = {
     "a practice": ("@b", "@c"),
-    "the MSO": ("@c",),
-    "the MSO with limited rows": ("@c", "Bea@b", "Abe@b"),
-    "the MSO with part of the schedule": ("@c", "room@a"),
+    "a practice without labelled rows": ("@b", "@c", *LABELLED),
+    "the MSO": ("@c", *LABELLED),
+    "the MSO with a practice's labelled rows": ("@c", "Kim@b"),
+    "the MSO with limited rows": ("@c", "Bea@b", "Abe@b", *LABELLED),
+    "the MSO with part of the schedule": ("@c", "room@a", *LABELLED),
 }
 APPOINTMENTS = """appointments(first: 2) { nodes { id startsAt minutes location
   provider { familyName } } pageInfo { hasNextPage startCursor endCursor } }"""
@@ -457,6 +508,10 @@ DOCUMENTS = [
       ... on Patient {{ {APPOINTMENTS} }} }} }}""",
     '{ patients(first: 1, after: "pc") { nodes { id } } }',
     '{ patients(first: 1, after: "none") { nodes { id } } }',
+    '{ patients(first: 1, after: "q2") { nodes { id } } }',
+    "{ appointments { totalCount nodes { id startsAt location patient { familyName } } } }",
+    f"""{{ node(id: "{global_id("Appointment", "x5")}") {{
+      ... on Appointment {{ id location }} }} }}""",
 ]
 SHAPED = """query($no: Boolean!) { z: patients(first: 1) {
     nodes { b: givenName ...first gone: city @skip(if: $no) a: sex }
@@ -492,7 +547,7 @@ class Checks:
             answer: Any = self.loop.run(engine.answer(context, prepared))
         except Exception as error:
             return type(error).__name__, str(error)
-        found = [(+r.entities, r.practice_ids, r.subjects) for r in self.read]
+        found = [(+r.entities, +r.labelled, r.practice_ids, r.subjects) for r in self.read]
         return answer, [item for item in found if item[0]]
 
     def data(self, engine: Engine, scope: Scope, text: str, **variables: Any) -> Any:

@@ -46,6 +46,7 @@ def document(
     if not key:
         raise Rejected("The document has no number.", reason="key_missing", path="TXA-12")
     text, parts = _content(reading)
+    reading.label_next(reading.label("document.sensitivity"))
     return key, ClinicalDocument(
         patient=patient,
         type_code=reading.text("document.type"),

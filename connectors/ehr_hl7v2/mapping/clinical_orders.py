@@ -66,6 +66,7 @@ def orders(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, C
             key = f"{key}|{code or len(keys)}"
         keys.add(key)
         control = (group.orc.value("1") or "").upper()
+        reading.label_next(reading.label("order.sensitivity", *at))
         yield (
             key,
             ClinicalOrder(

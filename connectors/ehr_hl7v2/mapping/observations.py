@@ -61,6 +61,8 @@ def reports(
         if not key:
             reading.issue("key_missing", "OBR-3", "A report has no number; it was left out.")
             continue
+        label = reading.label("report.sensitivity", group.orc, obr)
+        reading.label_next(label)
         yield (
             key,
             ObservationReport(
@@ -77,6 +79,7 @@ def reports(
             ),
         )
         for obx_key, obx in group.files:
+            reading.label_next(label)
             yield f"{key}/{obx_key}", _file(reading, group, obx, patient, visit)
 
 

@@ -11,7 +11,14 @@ from rich.table import Table
 from sqlalchemy import select
 
 from hub.auth import credentials
-from hub.domain.agreements import Domain, PrincipalKind, Purpose, operations_scope
+from hub.domain.agreements import (
+    READABLE_CLASSES,
+    DataClass,
+    Domain,
+    PrincipalKind,
+    Purpose,
+    operations_scope,
+)
 from hub.entrypoints.cli import client_documents
 from hub.entrypoints.cli.client_documents import Name
 from hub.entrypoints.cli.common import AsJson, opened, operator
@@ -51,6 +58,13 @@ def create(
         ),
     ] = None,
     export: Annotated[bool, typer.Option(help="It may start bulk exports.")] = False,
+    sensitive: Annotated[
+        bool,
+        typer.Option(
+            help="It may read records with a sensitivity label (42 CFR Part 2): its practice's, or "
+            "those whose agreements include them."
+        ),
+    ] = False,
     developer: Annotated[
         bool, typer.Option(help="May send documents of its own and introspect in production.")
     ] = False,
@@ -74,6 +88,7 @@ def create(
             now=hub.now(),
             domains=domains,
             purposes=purposes,
+            classes=READABLE_CLASSES if sensitive else credentials.DEFAULT_CLASSES,
             developer=developer,
             export=export,
             write="write" in allowed,
@@ -149,6 +164,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "key_prefix": client.key_prefix,
         "domains": client.domains,
         "purposes": client.purposes,
+        "sensitive": DataClass.PHI_SENSITIVE.value in client.classes,
         "developer": client.developer,
         "export": client.export,
         "write": client.write,

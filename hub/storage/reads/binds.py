@@ -23,6 +23,7 @@ from hub.storage.reads.fragments import (
 from hub.storage.reads.parts import Bound, Condition, Page
 from hub.storage.reads.scoping import ScopeShape, Sets
 from hub.storage.reads.text import Writer
+from hub.storage.tables.row_security import sensitive_keys
 
 Fill = Callable[[Sequence[Any], Sets, Scope], Any]
 """A parameter from the values of a request and its scope."""
@@ -80,6 +81,14 @@ class Binds:
             lambda _, sets, scope: _listed(
                 writer, tuple(sorted({*sets[number], str(scope.own_practice_id)}))
             ),
+        )
+
+    def sensitive(self) -> Sql:
+        """The practices whose labelled rows are shown, as row-level security compares them."""
+        writer = self._writer
+        return self._bind(
+            "sensitive",
+            lambda _, __, scope: _listed(writer, tuple(sorted(sensitive_keys(scope)))),
         )
 
     def key(self, bound: Bound, column: Column[Any]) -> Sql:

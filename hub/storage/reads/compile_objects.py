@@ -6,7 +6,7 @@ scope is asked again only where it differs. What each row is travels in marks (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -24,6 +24,7 @@ from hub.storage.reads.fragments import (
     cast,
     choose,
     constant,
+    either,
     equal,
     never,
     number,
@@ -97,6 +98,23 @@ class Compiler:
             clauses.append(self.binds.member(practice, number))
         return clauses
 
+    def label_clauses(self, source: Source, columns: Columns) -> list[Sql]:
+        """The rows without a sensitivity label, and those with one that the scope includes."""
+        if not source.labelled or source.domain is None or self.shape.unrestricted:
+            return []
+        number = self.shape.sensitive_set(source)
+        if number == self.shape.readable_set(source.domain):
+            return []
+        plain = equal(columns[sql.LABEL], constant(""))
+        if number is None:
+            return [plain]
+        return [either(plain, self.binds.member(columns["practice_id"], number))]
+
+    def needed(self, source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
+        """The columns to select for some selections of the same rows."""
+        labels = self.shape.sensitive_set(source) is not None
+        return sql.needed_columns(source, selections, labels=labels)
+
     # Rows
 
     def alias(self, source: Source) -> From:
@@ -150,6 +168,7 @@ class Compiler:
         wanted = [equal(table["id"], self.binds.key(root.id, sql.table_of(source).c.id))]
         if own is not None:
             wanted.append(own)
+        wanted += self.label_clauses(source, table)
         found = self._single(root.objects, table, None, number, wanted)
         return call("coalesce", found, constant("null"))
 
@@ -160,6 +179,7 @@ class Compiler:
         own_practice = source.access is Access.PRACTICES and link.column == "practice_id"
         if not (own_practice and row.known is not None):
             wanted += self.inside(source, table, number, row, "")
+        wanted += self.label_clauses(source, table)
         found = self._single(link.objects, table, row, number, wanted)
         return call("coalesce", found, constant("null"))
 
@@ -167,7 +187,7 @@ class Compiler:
         self, objects: Objects, table: From, above: Row | None, known: int | None, wanted: list[Sql]
     ) -> Sql:
         source = objects.source
-        columns = self.columns(source, table, sql.needed_columns(source, [objects]))
+        columns = self.columns(source, table, self.needed(source, [objects]))
         row = self.row(source, columns, known, above, repeated=above is not None)
         text = self.writer.concat(self.objects(objects, row))
         return scalar(select(text, table, wanted, limit=number(1)))
@@ -189,8 +209,8 @@ class Compiler:
         subject = row.subject if about and not row.same_subject else None
         by_id = row.repeated and counted
         above = row.above_practice if subject is None else None
-        number = self.mark(Mark(source, counted, subject is not None, by_id, above is not None))
-        pieces: list[Piece] = [f"{EDGE}{number},"]
+        mark = Mark(source, counted, subject is not None, by_id, above is not None)
+        pieces: list[Piece] = [EDGE, *self._mark_number(mark, row), ","]
         if row.practice is not None and above is not None:
             same = equal(row.practice, above)
             pieces.append(choose(same, constant(SAME), row.practice))
@@ -201,6 +221,15 @@ class Compiler:
         if by_id:
             pieces += [",", cast(row.columns["id"], "TEXT")]
         return [*pieces, EDGE]
+
+    def _mark_number(self, mark: Mark, row: Row) -> list[Piece]:
+        """One number for rows with a sensitivity label, and one for those without."""
+        number = f"{self.mark(mark)}"
+        if not mark.counted or self.shape.sensitive_set(mark.source) is None:
+            return [number]
+        labelled = self.mark(replace(mark, labelled=True))
+        plain = equal(row.columns[sql.LABEL], constant(""))
+        return [choose(plain, constant(number), constant(f"{labelled}"))]
 
     def _present(self, column: Sql) -> Sql:
         return call("coalesce", column, constant("")) if column.nullable else column

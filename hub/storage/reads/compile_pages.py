@@ -118,9 +118,9 @@ class PageClauses:
         return found + self.filters(table)
 
     def filters(self, table: From) -> list[Sql]:
-        """Without scope and parent."""
+        """Without practices and parent."""
         stored = sql.table_of(self._page.source).c
-        return [
+        return self._compiler.label_clauses(self._page.source, table) + [
             self._compiler.binds.condition(table[item.column], stored[item.column], item)
             for item in self._page.conditions
         ]
@@ -130,7 +130,8 @@ class PageClauses:
         table = self._compiler.alias(page.source)
         own = self._compiler.own_clause(page.source, table, self.number)
         key = self._compiler.binds.key(after, sql.table_of(page.source).c.id)
-        return table, [equal(table["id"], key), *([] if own is None else [own])]
+        labels = self._compiler.label_clauses(page.source, table)
+        return table, [equal(table["id"], key), *([] if own is None else [own]), *labels]
 
     def cursor_mark(self) -> list[Piece]:
         """Says that there is no such cursor, so that it never looks like an empty page."""
@@ -186,7 +187,7 @@ class PageRows:
         self._more = "hasNextPage" in facts
         self._ends = ends = bool(facts & {"startCursor", "endCursor"})
         self.listed = any(isinstance(output, Nodes | Edges) for output in page.outputs)
-        names = sql.needed_columns(page.source, page.selections())
+        names = compiler.needed(page.source, page.selections())
         if self._more or ends:
             names = tuple(dict.fromkeys((*names, *page.order.columns)))
         limited = self._limited(names, clauses)

@@ -23,7 +23,13 @@ from hub.storage.reads.fragments import (
 )
 from hub.storage.reads.parts import Access
 from hub.storage.reads.scoping import DOMAINS
-from hub.storage.tables.row_security import ANY_DOMAIN, OPERATES, UNRESTRICTED, setting_of
+from hub.storage.tables.row_security import (
+    ANY_DOMAIN,
+    OPERATES,
+    SENSITIVE,
+    UNRESTRICTED,
+    setting_of,
+)
 
 if TYPE_CHECKING:
     from hub.storage.reads.compile_objects import Compiler
@@ -54,6 +60,8 @@ def _settings(compiler: Compiler) -> Iterator[tuple[str, Sql]]:
         yield OPERATES, constant("on")
     if any(each.access in _BY_ANY_DOMAIN for each in sources):
         yield ANY_DOMAIN, binds.readable_or_own(shape.everywhere)
+    if any(shape.sensitive_set(each) is not None for each in sources):
+        yield SENSITIVE, binds.sensitive()
     for domain in DOMAINS:
         if any(each.domain is domain for each in sources):
             yield setting_of(domain), binds.readable(shape.readable_set(domain))

@@ -24,7 +24,8 @@ class Mark:
     """What the rows of one selection say: ``number,practice``, then patient and id where asked.
 
     `counted`: the rows are written to the audit trail; `by_id`: one row may appear many times and
-    counts once. `below`: a practice may be written as that of the row above.
+    counts once. `below`: a practice may be written as that of the row above. `labelled`: the rows
+    have a sensitivity label.
     """
 
     source: Source
@@ -32,6 +33,7 @@ class Mark:
     subject: bool
     by_id: bool
     below: bool = False
+    labelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class _Patients:
 
     type_name: str
     practice_id: str
+    labelled: bool
 
 
 class Marks:
@@ -74,6 +77,8 @@ class Marks:
                 self._take(mark, times)
             else:  # all but the patient was checked with an earlier mark
                 self.reading.entities[patients.type_name] += times
+                if patients.labelled:
+                    self.reading.labelled[patients.type_name] += times
                 if last:
                     self.reading.subjects.add((patients.practice_id, last))
         return "".join(pieces[::2])
@@ -91,14 +96,17 @@ class Marks:
             raise OutOfScope("A read returned rows outside its scope.")
         if not mark.counted:
             return
-        self.reading.entities[mark.source.type_name] += 1 if mark.by_id else times
+        name, rows = mark.source.type_name, 1 if mark.by_id else times
+        self.reading.entities[name] += rows
+        if mark.labelled:
+            self.reading.labelled[name] += rows
         if practice and not same:
             self.reading.practice_ids.add(practice)
             if mark.subject and rest[0]:
                 self.reading.subjects.add((practice, rest[0]))
             if mark.subject and not mark.by_id:
                 head = f"{number},{practice}"
-                self._patients[head] = _Patients(mark.source.type_name, practice)
+                self._patients[head] = _Patients(name, practice, mark.labelled)
 
     def _take_other(self, kind: str, text: str, times: int) -> None:
         if kind == NO_CURSOR:

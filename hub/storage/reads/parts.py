@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from hub.domain.agreements import DataClass, Domain
-from hub.storage.tables import Base
+from hub.storage.tables import Base, Labelled
 
 SENSITIVE = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE, DataClass.PAYROLL})
 """Classes whose reading is written to the audit trail."""
@@ -87,6 +87,11 @@ class Source:
     def owned(self) -> bool:
         """True if every row belongs to one practice and its key is ``(practice_id, id)``."""
         return self.access is Access.PRACTICE_ROWS
+
+    @property
+    def labelled(self) -> bool:
+        """True if its rows may have a sensitivity label, which not every scope includes."""
+        return issubclass(self.table, Labelled)
 
 
 INHERITED = "inherited"

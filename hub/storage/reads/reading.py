@@ -19,10 +19,11 @@ class PolicyChanged(HubError):
 
 @dataclass(slots=True)
 class Reading:
-    """What a request read of sensitive classes: rows per type, practices, patients (practice,
-    id)."""
+    """What a request read of sensitive classes: rows per type, those of them with a sensitivity
+    label, practices, patients (practice, id)."""
 
     entities: Counter[str] = field(default_factory=Counter)
+    labelled: Counter[str] = field(default_factory=Counter)
     practice_ids: set[str] = field(default_factory=set)
     subjects: set[tuple[str, str]] = field(default_factory=set)
 
@@ -31,5 +32,11 @@ class Reading:
 
     def add(self, other: Reading) -> None:
         self.entities.update(other.entities)
+        self.labelled.update(other.labelled)
         self.practice_ids |= other.practice_ids
         self.subjects |= other.subjects
+
+    def audited(self) -> dict[str, int]:
+        """Rows per type as the audit trail has them, those with a label once more by themselves."""
+        labelled = {f"{name}.sensitive": count for name, count in self.labelled.items() if count}
+        return {**self.entities, **labelled}

@@ -8,7 +8,7 @@ trail.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,6 +107,10 @@ class Reader:
         }
         return [found[w[0]].get(w[1]) if w and w[0] in found else None for w in wanted]
 
+    def _names(self, source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
+        labels = sql.shows_labels(source, self._scope)
+        return sql.needed_columns(source, selections, labels=labels)
+
     # Rows by id
 
     def _rows_by_id(self, objects: Objects, ids: Sequence[str]) -> dict[str, Json]:
@@ -118,7 +122,7 @@ class Reader:
                 continue
         if not keys:
             return {}
-        names = sql.needed_columns(objects.source, [objects])
+        names = self._names(objects.source, [objects])
         rows = self._fetch(
             objects.source, names, sql.by_ids(objects.source, self._scope, names, list(keys))
         )
@@ -132,7 +136,7 @@ class Reader:
         present = {key for key in wanted if key[1] is not None}
         if not present:
             return [None] * len(wanted)
-        names = sql.needed_columns(source, [link.objects])
+        names = self._names(source, [link.objects])
         targets = self._fetch(
             source, names, sql.by_ids(source, self._scope, names, [key for _, key in present])
         )
@@ -193,7 +197,7 @@ class Reader:
         partition: tuple[str, ...],
         above: Rows | None,
     ) -> tuple[Rows, list[Group]]:
-        names = sql.needed_columns(page.source, page.selections())
+        names = self._names(page.source, page.selections())
         names = tuple(dict.fromkeys((*names, *partition)))
         if not page.needs_rows() or not parents:
             return Rows(page.source, index(names), [], []), [Group([], False) for _ in parents]
@@ -325,6 +329,8 @@ class Reader:
         source, reading = objects.source, self.reading
         practices = rows.practices()
         reading.entities[source.type_name] += len(rows.values)
+        if sql.shows_labels(source, self._scope):
+            reading.labelled[source.type_name] += sum(map(bool, rows.column(sql.LABEL)))
         reading.practice_ids.update(p for p in practices if p is not None)
         if source.subject is None or not objects.classes & {
             DataClass.PHI,

@@ -19,8 +19,9 @@ class ScopeShape:
     """What of a scope decides the SQL. Sets of practices go by their number in `Sets`: two domains
     with the same practices share one.
 
-    `whole` and `readable` (whole or limited rows) are by domain; `limited` too, None where no row
-    is; `single` says of each set whether it has exactly one practice.
+    `whole` and `readable` (whole or limited rows) are by domain; `limited` and `sensitive` (rows
+    with a sensitivity label as well) too, None where no row is; `single` says of each set whether
+    it has exactly one practice.
     """
 
     unrestricted: bool
@@ -29,6 +30,7 @@ class ScopeShape:
     whole: tuple[int, ...]
     readable: tuple[int, ...]
     limited: tuple[int | None, ...]
+    sensitive: tuple[int | None, ...]
     everywhere: int
     single: tuple[bool, ...]
 
@@ -43,6 +45,13 @@ class ScopeShape:
     def readable_set(self, domain: Domain) -> int:
         """The practices readable in a domain, whole or limited."""
         return self.readable[_PLACE[domain]]
+
+    def sensitive_set(self, source: Source) -> int | None:
+        """The practices whose rows of `source` with a sensitivity label may be read; None if it has
+        no such rows, or none of them may be."""
+        if not source.labelled or source.domain is None or self.unrestricted:
+            return None
+        return self.sensitive[_PLACE[source.domain]]
 
     def limited_set(self, source: Source) -> int | None:
         """The practices whose rows of `source` are read without identifiers."""
@@ -63,6 +72,8 @@ def split(scope: Scope) -> tuple[ScopeShape, Sets]:
     if any(limited):
         readable = tuple(number(scope.practices(domain)) for domain in DOMAINS)
     everywhere = number(scope.all_practices())
+    sensitive = [scope.sensitive_practices(domain) for domain in DOMAINS] if scope.sensitive else ()
+    sensitive_numbers = tuple(number(ids) if ids else None for ids in sensitive)
     limited_numbers = tuple(number(ids) if ids else None for ids in limited)
     shape = ScopeShape(
         unrestricted=scope.unrestricted,
@@ -71,6 +82,7 @@ def split(scope: Scope) -> tuple[ScopeShape, Sets]:
         whole=whole,
         readable=readable,
         limited=limited_numbers,
+        sensitive=sensitive_numbers or (None,) * len(DOMAINS),
         everywhere=everywhere,
         single=tuple(len(practices) == 1 for practices in numbers),
     )

@@ -42,6 +42,7 @@ from hub.storage.reads.parts import (
     Source,
 )
 
+LABEL = "sensitivity"
 LAST_CHARACTER = "\U0010ffff"
 Values = Sequence[Any]
 Covered = Callable[[ColumnElement[str]], ColumnElement[bool]]
@@ -52,13 +53,18 @@ def table_of(source: Source) -> Table:
     return cast(Table, source.table.__table__)
 
 
-def needed_columns(source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
-    """The columns to fetch for some selections of the same rows, each once."""
+def needed_columns(
+    source: Source, selections: Iterable[Objects], *, labels: bool = False
+) -> tuple[str, ...]:
+    """The columns to fetch for some selections of the same rows, each once; with `labels` that of
+    the sensitivity label."""
     names = ["id"]
     if "practice_id" in table_of(source).c:
         names.append("practice_id")
     if source.subject is not None and source.subject != INHERITED:
         names.append(source.subject)
+    if labels:
+        names.append(LABEL)
     for objects in selections:
         for output in objects.outputs:
             if isinstance(output, Leaf | One):
@@ -85,7 +91,8 @@ def access_clause(
     if source.access is Access.CATALOGUE or scope.unrestricted:
         return None
     if source.access is Access.PRACTICE_ROWS:
-        return _among(columns.practice_id, practice_ids(source, scope, full_rows=full_rows))
+        listed = _among(columns.practice_id, practice_ids(source, scope, full_rows=full_rows))
+        return and_(listed, _label_clause(source, scope))
     if source.access is Access.PRACTICES:
         return _among(columns.id, scope.all_practices())
     if scope.is_mso:
@@ -93,6 +100,23 @@ def access_clause(
     if source.access is Access.OPERATED and scope.own_practice_id is not None:
         return columns.practice_id == scope.own_practice_id
     return false()
+
+
+def shows_labels(source: Source, scope: Scope) -> bool:
+    """True if some rows of `source` with a sensitivity label may be read."""
+    if not source.labelled or source.domain is None or scope.unrestricted:
+        return False
+    return bool(scope.sensitive_practices(source.domain))
+
+
+def _label_clause(source: Source, scope: Scope) -> ColumnElement[bool]:
+    """The rows without a sensitivity label, and those with one that the scope includes."""
+    if not source.labelled or source.domain is None:
+        return true()
+    columns, allowed = table_of(source).c, scope.sensitive_practices(source.domain)
+    if allowed == scope.practices(source.domain):
+        return true()
+    return or_(columns[LABEL] == "", _among(columns.practice_id, allowed))
 
 
 def _among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:

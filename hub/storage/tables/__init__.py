@@ -1,7 +1,7 @@
 """All tables. Import from here; `Base.metadata` is what migrations are checked against."""
 
 from hub.storage.tables import row_security, triggers
-from hub.storage.tables.base import Base, PracticeOwned, Sourced, new_id
+from hub.storage.tables.base import Base, Labelled, PracticeOwned, Sourced, new_id
 from hub.storage.tables.bids import (
     Bid,
     BidInvitation,
@@ -139,10 +139,10 @@ __all__ = [
     "DataIssue", "DataKey", "Diagnosis", "DocumentPart", "EligibilityBenefit", "EligibilityCheck",
     "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead", "Export",
     "FeeAgreement", "Guarantor", "Immunization", "InboundMessage", "InvoiceMatch", "Item",
-    "ItemMatch", "ItemPack", "ItemUsage", "JobRow", "Lane", "ListedOfPatient", "MatchFinding",
-    "MatchSuggestion", "MemberStatement", "MetricFigure", "MutationOutcome", "Observation",
-    "ObservationVersion", "Offer", "OfferTier", "OrderDocument", "OutboundMessage", "ParLevel",
-    "Patient", "PatientAddress", "PatientContact", "PatientIdentifier", "PatientMerge",
+    "ItemMatch", "ItemPack", "ItemUsage", "JobRow", "Labelled", "Lane", "ListedOfPatient",
+    "MatchFinding", "MatchSuggestion", "MemberStatement", "MetricFigure", "MutationOutcome",
+    "Observation", "ObservationVersion", "Offer", "OfferTier", "OrderDocument", "OutboundMessage",
+    "ParLevel", "Patient", "PatientAddress", "PatientContact", "PatientIdentifier", "PatientMerge",
     "PatientName", "PatientTelecom", "PayPeriod", "PayStatement", "PayStatementLine", "Payer",
     "PayerControlNumber", "PayrollRun", "PlanAward", "PlanShare", "PolicyVersion", "Practice",
     "PracticeOwned", "PriceBenchmark", "PricePoint", "Provider", "PurchaseOrder",

@@ -156,6 +156,16 @@ class Sourced:
     inbox_id: Mapped[str | None]
 
 
+class Labelled:
+    """A record that may need more than a grant of its kind (42 CFR Part 2 and its like).
+
+    `sensitivity` is its label, of `hub.domain.sensitivity`; empty for most. A row with a label is
+    shown to, and counted for, those alone whose rights include such rows.
+    """
+
+    sensitivity: Mapped[str] = mapped_column(default="", server_default="")
+
+
 def same_practice(column: str, target: str) -> ForeignKeyConstraint:
     """A foreign key that cannot leave the practice: ``(practice_id, column) -> target``."""
     return ForeignKeyConstraint(["practice_id", column], [f"{target}.practice_id", f"{target}.id"])

@@ -9,10 +9,17 @@ from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
-from hub.storage.tables.base import Base, ExactDecimal, PracticeOwned, Sourced, same_practice
+from hub.storage.tables.base import (
+    Base,
+    ExactDecimal,
+    Labelled,
+    PracticeOwned,
+    Sourced,
+    same_practice,
+)
 
 
-class ClinicalOrder(PracticeOwned, Sourced, Base):
+class ClinicalOrder(PracticeOwned, Sourced, Labelled, Base):
     """Found again by the placer's or the filler's number, whichever a message gives."""
 
     __tablename__ = "clinical_orders"
@@ -50,7 +57,7 @@ class ClinicalOrder(PracticeOwned, Sourced, Base):
     )
 
 
-class ClinicalDocument(PracticeOwned, Sourced, Base):
+class ClinicalDocument(PracticeOwned, Sourced, Labelled, Base):
     __tablename__ = "clinical_documents"
     domain = Domain.CLINICAL
 
@@ -109,7 +116,7 @@ class DocumentPart(PracticeOwned, Base):
     )
 
 
-class Immunization(PracticeOwned, Sourced, Base):
+class Immunization(PracticeOwned, Sourced, Labelled, Base):
     __tablename__ = "immunizations"
     domain = Domain.CLINICAL
 

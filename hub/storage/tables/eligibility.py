@@ -13,6 +13,7 @@ from hub.domain.agreements import Domain
 from hub.storage.tables.base import (
     Base,
     ExactDecimal,
+    Labelled,
     Money,
     PracticeOwned,
     Sourced,
@@ -44,7 +45,7 @@ class PayerControlNumber(Base):
     last: Mapped[int]
 
 
-class Coverage(PracticeOwned, Sourced, Base):
+class Coverage(PracticeOwned, Sourced, Labelled, Base):
     __tablename__ = "coverages"
     domain = Domain.ELIGIBILITY
 
@@ -72,7 +73,7 @@ class Coverage(PracticeOwned, Sourced, Base):
     )
 
 
-class EligibilityCheck(PracticeOwned, Base):
+class EligibilityCheck(PracticeOwned, Labelled, Base):
     """One question to a payer and its answer.
 
     `status`: queued, sent, done, rejected, failed. `fingerprint` is a keyed digest; at most one

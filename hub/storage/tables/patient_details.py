@@ -8,7 +8,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from hub.domain.agreements import Domain
-from hub.storage.tables.base import Base, PracticeOwned, same_practice
+from hub.storage.tables.base import Base, Labelled, PracticeOwned, same_practice
 
 
 class ListedOfPatient(PracticeOwned):
@@ -103,7 +103,7 @@ class Allergy(ListedOfPatient, Base):
     identified_on: Mapped[date | None]
 
 
-class Diagnosis(PracticeOwned, Base):
+class Diagnosis(PracticeOwned, Labelled, Base):
     """A diagnosis of a visit; the visit's messages state them whole."""
 
     __tablename__ = "diagnoses"

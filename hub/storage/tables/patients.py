@@ -9,10 +9,10 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
-from hub.storage.tables.base import Base, PracticeOwned, Sourced, same_practice
+from hub.storage.tables.base import Base, Labelled, PracticeOwned, Sourced, same_practice
 
 
-class Patient(PracticeOwned, Sourced, Base):
+class Patient(PracticeOwned, Sourced, Labelled, Base):
     """A person as one practice knows them; never shared between practices."""
 
     __tablename__ = "patients"
@@ -53,7 +53,7 @@ class Patient(PracticeOwned, Sourced, Base):
     )
 
 
-class PatientIdentifier(PracticeOwned, Base):
+class PatientIdentifier(PracticeOwned, Labelled, Base):
     """One identifier of a patient, unique within the practice."""
 
     __tablename__ = "patient_identifiers"

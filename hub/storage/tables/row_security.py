@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Table, event
 
-from hub.domain.agreements import Domain
-from hub.storage.tables.base import Base, PracticeOwned
+from hub.domain.agreements import Domain, Scope
+from hub.storage.tables.base import Base, Labelled, PracticeOwned
 
 UNRESTRICTED = "app.unrestricted"
 """'on' for the hub's own work across practices."""
@@ -23,6 +23,9 @@ OPERATES = "app.operates"
 WITH_PRACTICES = "practices"
 """That value which opens the names and zones of all practices too: the hub's own work on records of
 operation."""
+SENSITIVE = "app.sensitive"
+"""Practices whose records with a sensitivity label are shown, each behind its domain and a colon; a
+list like those of each domain."""
 ANY_DOMAIN = "app.practices"
 """The practices of a scope, whatever the domain; a list like those of each domain."""
 POLICY = "of_the_practice"
@@ -58,6 +61,15 @@ def setting_of(domain: Domain) -> str:
     return f"app.{domain.lower()}"
 
 
+def sensitive_keys(scope: Scope) -> frozenset[str]:
+    """The practices whose labelled records are shown, each behind its domain."""
+    return frozenset(
+        f"{domain}:{practice}"
+        for domain, practices in scope.sensitive.items()
+        for practice in practices
+    )
+
+
 def group_function(table: str) -> str:
     """The function that gives practice and weight of the shares of one group, whoever asks: the
     small-group rule is about all of them."""
@@ -67,7 +79,7 @@ def group_function(table: str) -> str:
 def tables() -> dict[str, str]:
     """Each table with a policy, and the condition of its rows."""
     found = {
-        cast(Table, mapper.local_table).name: _owned(mapper.class_.domain)
+        cast(Table, mapper.local_table).name: _owned(mapper.class_)
         for mapper in Base.registry.mappers
         if issubclass(mapper.class_, PracticeOwned)
     }
@@ -82,8 +94,12 @@ def tables() -> dict[str, str]:
     return found
 
 
-def _owned(domain: Domain) -> str:
-    return f"{_IS_UNRESTRICTED} OR {_listed(setting_of(domain), 'practice_id')}"
+def _owned(table: type[PracticeOwned]) -> str:
+    listed = _listed(setting_of(table.domain), "practice_id")
+    if issubclass(table, Labelled):
+        sensitive = _listed(SENSITIVE, f"('{table.domain}:' || practice_id)")
+        listed = f"({listed} AND (sensitivity = '' OR {sensitive}))"
+    return f"{_IS_UNRESTRICTED} OR {listed}"
 
 
 def _listed(setting: str, column: str) -> str:

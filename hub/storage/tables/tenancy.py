@@ -33,7 +33,11 @@ class Practice(Base):
 
 
 class ServiceAgreement(Base):
-    """One effective-dated row of what a practice lets the MSO see and do."""
+    """One effective-dated row of what a practice lets the MSO see and do.
+
+    `sensitive_records`: also records with a sensitivity label, for which the practice has its
+    patients' consent or an agreement with a qualified service organization (42 CFR 2.11, 2.31).
+    """
 
     __tablename__ = "service_agreements"
 
@@ -46,6 +50,7 @@ class ServiceAgreement(Base):
     ends_on: Mapped[date | None]
     data_aggregation: Mapped[bool] = mapped_column(default=False)
     delegates_purchase_approval: Mapped[bool] = mapped_column(default=False)
+    sensitive_records: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (UniqueConstraint("practice_id", "domain", "starts_on"),)
 

@@ -12,6 +12,7 @@ from hub.domain.agreements import Domain
 from hub.storage.tables.base import (
     Base,
     ExactDecimal,
+    Labelled,
     Money,
     PracticeOwned,
     Sourced,
@@ -19,7 +20,7 @@ from hub.storage.tables.base import (
 )
 
 
-class Appointment(PracticeOwned, Sourced, Base):
+class Appointment(PracticeOwned, Sourced, Labelled, Base):
     __tablename__ = "appointments"
     domain = Domain.SCHEDULE
 
@@ -67,7 +68,7 @@ class AppointmentResource(PracticeOwned, Base):
     )
 
 
-class Encounter(PracticeOwned, Sourced, Base):
+class Encounter(PracticeOwned, Sourced, Labelled, Base):
     __tablename__ = "encounters"
     domain = Domain.CLINICAL
 
@@ -119,7 +120,7 @@ class EncounterStay(PracticeOwned, Base):
     )
 
 
-class Observation(PracticeOwned, Sourced, Base):
+class Observation(PracticeOwned, Sourced, Labelled, Base):
     """One result; `external_id` joins the report's key with the observation's."""
 
     __tablename__ = "observations"
@@ -189,7 +190,7 @@ class ObservationVersion(PracticeOwned, Base):
     )
 
 
-class Charge(PracticeOwned, Sourced, Base):
+class Charge(PracticeOwned, Sourced, Labelled, Base):
     __tablename__ = "charges"
     domain = Domain.BILLING
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.metrics import Metric
 from hub.services import metrics
+from hub.storage import metrics as store
 from hub.storage import tables
 from hub.storage.session import Database
 
@@ -140,3 +141,25 @@ def test_pay_is_added_to_the_cent_after_ninety_days(practices: Practices) -> Non
     assert practices.figures() == {}
     assert practices.publish(Metric.PAYROLL_GROSS, datetime(2026, 6, 30, tzinfo=UTC)) == 1
     assert practices.figures()[date(2026, 3, 1)].amount == Decimal("500.05")
+
+
+def test_records_with_a_sensitivity_label_are_in_no_figure(practices: Practices) -> None:
+    for name in [practices.practice(f"p{number}") for number in range(5)]:
+        practices.appointments(name, MAY, MAY)
+
+    def label(session: Any) -> None:
+        for row in session.scalars(select(tables.Appointment)).all()[::2]:
+            row.sensitivity = "SUD"
+
+    practices.database.transaction(SCOPE, label)
+    practices.publish(Metric.APPOINTMENTS)
+    figure = practices.figures()[date(2026, 5, 1)]
+    assert (figure.suppressed, figure.count) in ((False, 5), (True, None))
+    counted = practices.database.transaction(
+        SCOPE,
+        lambda s: store.contributions(
+            s, Metric.APPOINTMENTS, {f"p{n}": "UTC" for n in range(5)},
+            date(2026, 5, 1), date(2026, 6, 1),
+        ),
+    )  # fmt: skip
+    assert sum(counted.values()) == 5

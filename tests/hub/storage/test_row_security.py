@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -38,6 +39,7 @@ from hub.storage.reads.parts import (
 )
 from hub.storage.reads.reading import OutOfScope
 from hub.storage.reads.scoping import split
+from hub.storage.scope_settings import begin_for
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import (
     Base,
@@ -239,3 +241,25 @@ async def names(database: Database, scope: Scope) -> list[str]:
 async def read(database: Database, scope: Scope, part: CompiledPart) -> list[str]:
     sets = split(scope)[1]
     return list((await database.text_reads.run(scope, sets, part, (9,), policy=None)).texts)
+
+
+def test_rows_with_a_sensitivity_label_are_shown_to_who_is_granted_them_in_their_domain(filled):
+    def label(session: ScopedSession) -> None:
+        for name in PRACTICES:
+            session.add(
+                Patient(practice_id=name, id=f"{name}2", family_name="x", sensitivity="SUD")
+            )
+
+    filled.transaction(ALL, label)
+    plain = app_scope(PrincipalKind.MSO_APP, clinical="ab", schedule="ab")
+    elsewhere = replace(plain, sensitive={Domain.SCHEDULE: frozenset("ab")})
+    granted = replace(plain, sensitive={Domain.CLINICAL: frozenset("b")})
+    assert seen(filled, plain, Patient) == seen(filled, elsewhere, Patient) == ["a", "b"]
+    assert seen(filled, granted, Patient) == ["a", "b", "b"]
+    assert seen(filled, practice_scope("a"), Patient) == ["a", "a"]
+    with filled.read(granted) as session:  # and the layer of the hub's own
+        assert sorted(session.scalars(select(Patient.id))) == ["a", "b", "b2"]
+    statement = update(Patient.__table__).values(family_name="y")
+    with filled.write_engine.connect() as connection:
+        begin_for(connection, plain)
+        assert connection.execute(statement).rowcount == 2
