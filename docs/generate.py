@@ -30,7 +30,7 @@ from jobs.schedule import SCHEDULES
 from schema import describe
 from schema.mapping.limits import CostExceeded
 from schema.mapping.mutate import COMMON_INPUTS
-from schema.mapping.plan import LARGEST_PAGE
+from schema.mapping.values import LARGEST_PAGE
 from schema.root import hub_schema
 
 FOLDER = Path(__file__).resolve().parent / "reference"

@@ -28,7 +28,7 @@ from graphql.validation import MaxIntrospectionDepthRule
 from hub.errors import Rejected
 from schema.mapping import limits
 from schema.mapping.limits import Measured
-from schema.mapping.plan import Operation
+from schema.mapping.operation import Operation
 from schema.mapping.valid import surely_valid
 from schema.variables import Variables
 

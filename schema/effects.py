@@ -23,7 +23,8 @@ from hub.storage.tables import MutationOutcome
 from hub.storage.upsert import insert_once
 from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload
-from schema.mapping.plan import Operation, Planner
+from schema.mapping.operation import Operation
+from schema.mapping.plan import Planner
 from schema.mutations import check_rights
 from schema.root import HubSchema
 

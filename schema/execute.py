@@ -38,7 +38,8 @@ from schema.context import Context
 from schema.documents import Document, Documents, Invalid, digest_of
 from schema.effects import mutate
 from schema.live import FieldFailure, answer_live
-from schema.mapping.plan import Operation, Planner
+from schema.mapping.operation import Operation
+from schema.mapping.plan import Planner
 from schema.mapping.visible import KEPT
 from schema.plans import Plan, Plans
 from schema.root import HubSchema

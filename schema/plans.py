@@ -23,7 +23,8 @@ from hub.storage.reads.text import Writer
 from schema.caching import ReadNouns, read_nouns
 from schema.mapping.declare import Stored
 from schema.mapping.inputs import Read, Shaper, shape_of_variables, shapers
-from schema.mapping.plan import Operation, Planner
+from schema.mapping.operation import Operation
+from schema.mapping.plan import Planner
 
 KEPT_PLANS, KEPT_STATEMENTS, MOST_SHAPES = 1_000, 500, 32
 T = TypeVar("T")

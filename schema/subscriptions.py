@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from hub.errors import Rejected
 from hub.storage.reads.write import read_global_id, timestamp
-from schema.mapping.plan import Operation, Planner
+from schema.mapping.operation import Operation
+from schema.mapping.plan import Planner
 from schema.mapping.types import TypeMaker
 
 Json = dict[str, Any]

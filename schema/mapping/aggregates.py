@@ -27,7 +27,7 @@ from schema.mapping.declare import OneLink, Stored
 from schema.mapping.types import shape_of
 
 if TYPE_CHECKING:
-    from schema.mapping.plan import Operation
+    from schema.mapping.operation import Operation
 
 MOST_KEYS = 4
 CURRENCY = "currency"

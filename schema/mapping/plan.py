@@ -1,32 +1,17 @@
 """From a validated document to read parts: which rows, which columns, under which response keys.
 
-The planner follows aliases, fragments, @skip and @include, coerces arguments, and refuses a field
-the credential may not read before anything is read. It knows no SQL. What it makes holds no value
+The planner coerces arguments and refuses a field the credential may not read before anything is
+read. It knows no SQL. What it makes holds no value
 of the request: those are read apart (`Planner.values`), so that a plan serves many requests.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
-from graphql import (
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLIncludeDirective,
-    GraphQLObjectType,
-    GraphQLSchema,
-    GraphQLSkipDirective,
-    OperationDefinitionNode,
-    SelectionNode,
-    SelectionSetNode,
-    get_directive_values,
-)
-from graphql.execution.values import VariableValues
+from graphql import FieldNode
 
 from hub.domain.agreements import DataClass, Scope
 from hub.errors import Forbidden, Rejected
@@ -59,94 +44,9 @@ from hub.storage.reads.write import read_global_id
 from schema.mapping.aggregates import aggregates
 from schema.mapping.declare import Batch, LiveField, ManyLink, OneLink, Stored
 from schema.mapping.inputs import Arguments, Read
-from schema.mapping.types import PAGE_SIZE, shape_of
-
-LARGEST_PAGE = 100
-LONGEST_LIST = 500
-Selected = dict[str, list[FieldNode]]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A validated operation with its variables coerced."""
-
-    schema: GraphQLSchema
-    definition: OperationDefinitionNode
-    fragments: Mapping[str, FragmentDefinitionNode]
-    variables: VariableValues
-
-    @cached_property
-    def root_type(self) -> GraphQLObjectType:
-        found = self.schema.get_root_type(self.definition.operation)
-        if found is None:
-            raise Rejected("The schema has no such operation.")
-        return found
-
-    @cached_property
-    def roots(self) -> Selected:
-        """The root fields by response key."""
-        return self.collect(self.root_type.name, [self.definition.selection_set])
-
-    def collect(self, type_name: str, sets: Iterable[SelectionSetNode | None]) -> Selected:
-        """The fields selected of one type, merged by response key in document order."""
-        found: Selected = {}
-        for selections in sets:
-            if selections is not None:
-                self._collect(type_name, selections.selections, found, set())
-        return found
-
-    def below(self, type_name: str, nodes: Sequence[FieldNode]) -> Selected:
-        return self.collect(type_name, [node.selection_set for node in nodes])
-
-    def arguments(self, type_name: str, node: FieldNode) -> Arguments:
-        """A field's arguments. Raises KeyError if the schema has no such field."""
-        parent = self.schema.type_map[type_name]
-        fields = parent.fields if isinstance(parent, GraphQLObjectType) else {}
-        return Arguments(fields[node.name.value], node, self.variables)
-
-    def _collect(
-        self,
-        type_name: str,
-        selections: Iterable[SelectionNode],
-        found: Selected,
-        visited: set[str],
-    ) -> None:
-        for node in selections:
-            if not self._included(node):
-                continue
-            if isinstance(node, FieldNode):
-                key = node.alias.value if node.alias else node.name.value
-                found.setdefault(key, []).append(node)
-                continue
-            fragment: Any = node
-            if isinstance(node, FragmentSpreadNode):
-                if node.name.value in visited:
-                    continue
-                visited.add(node.name.value)
-                fragment = self.fragments[node.name.value]
-            if self._applies(fragment.type_condition, type_name):
-                self._collect(type_name, fragment.selection_set.selections, found, visited)
-
-    def _applies(self, condition: Any, type_name: str) -> bool:
-        if condition is None or condition.name.value == type_name:
-            return True
-        wanted = self.schema.get_type(condition.name.value)
-        actual = self.schema.get_type(type_name)
-        return bool(
-            wanted is not None
-            and actual is not None
-            and not isinstance(wanted, GraphQLObjectType)
-            and self.schema.is_sub_type(wanted, actual)  # type: ignore[arg-type]
-        )
-
-    def _included(self, node: SelectionNode) -> bool:
-        if not node.directives:
-            return True
-        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        if skip and skip["if"]:
-            return False
-        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        return not include or bool(include["if"])
+from schema.mapping.operation import Operation
+from schema.mapping.types import shape_of
+from schema.mapping.values import LARGEST_PAGE, each, id_of, page_size, plain, row_id, then
 
 
 class Planner:
@@ -201,7 +101,7 @@ class Planner:
         wanted = self._wanted(arguments["id"])
         if wanted is None:
             return Constant(key, None)
-        return self._by_id(key, wanted[0], _then(arguments.reader("id"), _id_of), nodes)
+        return self._by_id(key, wanted[0], then(arguments.reader("id"), id_of), nodes)
 
     def _nodes(self, key: str, nodes: Sequence[FieldNode], arguments: Arguments) -> Root:
         ids = arguments["ids"]
@@ -210,7 +110,7 @@ class Planner:
         objects = [
             (name, self._objects(self._declared[name], nodes, single=single)) for name in names
         ]
-        wanted = self._bind(_then(arguments.reader("ids"), self._all_wanted))
+        wanted = self._bind(then(arguments.reader("ids"), self._all_wanted))
         return ByIds(key, wanted, tuple(objects))
 
     def _all_wanted(self, ids: Sequence[str]) -> tuple[tuple[str, str] | None, ...]:
@@ -291,7 +191,7 @@ class Planner:
         *,
         single: bool,
     ) -> Page:
-        first = self._bind(_then(arguments.reader("first"), _page_size))
+        first = self._bind(then(arguments.reader("first"), page_size))
         after = None
         if arguments.get("after") is not None:
             if not single:
@@ -345,7 +245,7 @@ class Planner:
             yield Constant(key, "PageInfo") if name == "__typename" else (key, name)
 
     def _order(self, target: Stored, chosen: Any, default: str, classes: set[DataClass]) -> Order:
-        order = target.sort_orders[default if chosen is None else _plain(chosen)]
+        order = target.sort_orders[default if chosen is None else plain(chosen)]
         found = {target.class_of_column(column) for column in order.columns} - {None}
         if chosen is not None:
             for data_class in found:
@@ -364,19 +264,19 @@ class Planner:
         for name, operators in (arguments.get("where") or {}).items():
             if operators is None:
                 continue
-            convert: Callable[[Any], Any] = _plain
+            convert: Callable[[Any], Any] = plain
             if name in target.fields:
                 col = target.fields[name]
                 classes.add(self._granted(target, name, col.data_class))
                 column, identifier = target.column_name(name), col.identifier
             else:
                 column, identifier = _pointing_column(target, name), False
-                convert = partial(_row_id, target.links[name].target)
+                convert = partial(row_id, target.links[name].target)
             for operator, value in operators.items():
                 if value is None:
                     raise Rejected("A filter needs a value; `isNull` asks for null.", path=name)
                 read = arguments.reader("where", name, operator)
-                bound = self._bind(_then(read, _each(convert) if operator == "in" else convert))
+                bound = self._bind(then(read, each(convert) if operator == "in" else convert))
                 operator = ("null" if value else "not_null") if operator == "isNull" else operator
                 conditions.append(Condition(column, operator, bound, identifier))
         return conditions, classes
@@ -388,39 +288,3 @@ def _pointing_column(item: Stored, name: str) -> str:
     if not isinstance(link, OneLink):
         raise Rejected("The list cannot be filtered by that.", path=name)
     return link.column
-
-
-def _then(read: Read, convert: Callable[[Any], Any]) -> Read:
-    return lambda variables: convert(read(variables))
-
-
-def _page_size(value: int | None) -> int:
-    if value is None:
-        return PAGE_SIZE
-    if not 1 <= value <= LARGEST_PAGE:
-        raise Rejected(f"`first` must be between 1 and {LARGEST_PAGE}.", path="first")
-    return value
-
-
-def _each(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def values(listed: Sequence[Any]) -> tuple[Any, ...]:
-        if len(listed) > LONGEST_LIST:
-            raise Rejected(f"`in` takes at most {LONGEST_LIST} values.", path="where")
-        return tuple(map(convert, listed))
-
-    return values
-
-
-def _row_id(type_name: str, text: str) -> str:
-    """The row's id; a global id that is malformed or of another type matches no row."""
-    found = read_global_id(text)
-    return found[1] if found is not None and found[0] == type_name else ""
-
-
-def _id_of(text: str) -> str:
-    found = read_global_id(text)
-    return found[1] if found is not None else ""
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, enum.Enum) else value

@@ -419,8 +419,16 @@ class Seeded:
 
 
 @pytest.fixture
-def seeded(database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seeded]:
+def seeded(
+    database: Database,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Seeded]:
+    if not database.is_sqlite:
+        request.getfixturevalue("empty_postgresql")()  # ids follow from a seed: none may be there
     rows = Filler(dict(hub_schema().declared), practices=3, each=4).fill(database)
+    assert len(rows["practices"]) == 3
     text = Engine(hub_schema(), introspection=False)
     levels = Engine(hub_schema(), introspection=False, as_text=False)
     with asyncio.Runner() as loop:

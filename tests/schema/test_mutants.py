@@ -49,7 +49,7 @@ from hub.storage.session import Database
 from hub.storage.tables import Base
 from schema.context import Context
 from schema.execute import Engine
-from schema.mapping import plan
+from schema.mapping import operation
 from schema.plans import Plans
 from schema.root import hub_schema
 
@@ -330,19 +330,19 @@ MUTANTS = [
     ),
     Mutant(
         "merged fields in the order of the last",
-        plan,
+        operation,
         "found.setdefault(key, []).append(node)",
         "found[key] = [*found.pop(key, []), node]",
     ),
     Mutant(
         "a fragment for another type",
-        plan,
+        operation,
         "if condition is None or condition.name.value == type_name:\n            return True",
         "if True:\n            return True",
     ),
     Mutant(
         "skipped fields kept",
-        plan,
+        operation,
         'if skip and skip["if"]:\n            return False',
         'if skip and skip["if"]:\n            return True',
     ),

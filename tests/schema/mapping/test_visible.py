@@ -10,7 +10,8 @@ from graphql.execution.values import get_variable_values
 
 from hub.domain.agreements import READABLE_CLASSES, DataClass, PrincipalKind, Purpose, Scope
 from hub.errors import Forbidden
-from schema.mapping.plan import Operation, Planner
+from schema.mapping.operation import Operation
+from schema.mapping.plan import Planner
 from schema.mapping.visible import grants_of, reduced
 from schema.root import hub_schema
 
