@@ -7,9 +7,24 @@ import sys
 import threading
 import traceback
 from collections.abc import MutableMapping
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
-import structlog
+
+def _without(name: str) -> ModuleType:
+    """structlog, which loads `name` for the sake of its console wherever that is installed: three
+    megabytes that lines of JSON never need. Whoever needs it later loads it as usual."""
+    if name in sys.modules or "structlog" in sys.modules:
+        return import_module("structlog")
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        return import_module("structlog")
+    finally:
+        del sys.modules[name]
+
+
+structlog: Any = _without("rich")
 
 ALLOWED_KEYS = frozenset(
     [

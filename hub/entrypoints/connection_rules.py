@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from connectors import registry
-from hub.entrypoints.cli.connection_file import check_routing, refer_to_secrets
+from hub.entrypoints.connection_settings import check_routing, refer_to_secrets
 from hub.errors import ConfigError, Rejected
 from schema.context import PreparedConnection
 

@@ -10,12 +10,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from connectors.sdk.base import OrderPlacer
 from hub import log
 from hub.domain.agreements import practice_scope
 from hub.errors import Held, NoAnswer, VendorDown, VendorRefused
 from hub.services import placement
-from jobs.calling import opened, require_running, stored_connection
 from jobs.context import JobContext
 
 logger = log.get(__name__)
@@ -26,6 +24,8 @@ Question = Callable[[JobContext, Row, float], Any]
 
 def health(context: JobContext, row: Row, seconds: float) -> str:
     """A check of a connection, paused or not: "ok", or the first thing that is wrong."""
+    from jobs.calling import opened, stored_connection  # few processes ask; the client is large
+
     connection = stored_connection(context, row["id"])
     with opened(context, connection, seconds, lambda: False) as (connector, ctx):
         report = connector.check(ctx)
@@ -35,6 +35,9 @@ def health(context: JobContext, row: Row, seconds: float) -> str:
 
 def held_as(context: JobContext, row: Row, seconds: float) -> str | None:
     """The number a supplier holds an order under; None if it was never sent or is not held."""
+    from connectors.sdk.base import OrderPlacer
+    from jobs.calling import opened, require_running, stored_connection
+
     practice_id, order_id = row["practice_id"], row["id"]
     with context.database.read(practice_scope(practice_id)) as session:
         order = placement.sent(session, practice_id=practice_id, order_id=order_id)

@@ -15,14 +15,9 @@ from connectors import registry
 from connectors.sdk.base import CheckReport
 from hub.entrypoints.cli import common, connection_compare
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
-from hub.entrypoints.cli.connection_file import (
-    check_routing,
-    pairs,
-    read_file,
-    read_secrets,
-    refer_to_secrets,
-)
+from hub.entrypoints.cli.connection_file import pairs, read_file, read_secrets
 from hub.entrypoints.cli.connection_samples import check_samples
+from hub.entrypoints.connection_settings import check_routing, refer_to_secrets
 from hub.entrypoints.hub import Hub
 from hub.services import connections, operators, sync
 from hub.storage import outbox

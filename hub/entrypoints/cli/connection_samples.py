@@ -13,7 +13,8 @@ from connectors.ehr_hl7v2.config import Config
 from connectors.sdk.hl7v2.conformance import Finding
 from connectors.sdk.hl7v2.header import read_header
 from hub.entrypoints.cli import common
-from hub.entrypoints.cli.connection_file import check_routing, read_file
+from hub.entrypoints.cli.connection_file import read_file
+from hub.entrypoints.connection_settings import check_routing
 from hub.entrypoints.hl7_route_table import load_routes
 from hub.entrypoints.hl7_routes import Hl7Connection
 from hub.entrypoints.onboarding import report
