@@ -10,6 +10,7 @@ order of the document. A mutant that passes them all fails the test.
 from __future__ import annotations
 
 import asyncio
+import base64
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -606,7 +607,8 @@ class Checks:
             page = self.data(engine, scope, text, after=after)["patients"]
             assert page["edges"]  # a next page was promised
             people = [(e["node"]["familyName"], e["node"]["givenName"]) for e in page["edges"]]
-            seen += [(*p, e["cursor"]) for p, e in zip(people, page["edges"], strict=True)]
+            ids = [orjson.loads(base64.urlsafe_b64decode(e["cursor"]))[0] for e in page["edges"]]
+            seen += [(*p, i) for p, i in zip(people, ids, strict=True)]
             if not page["pageInfo"]["hasNextPage"]:
                 break
             after = page["pageInfo"]["endCursor"]

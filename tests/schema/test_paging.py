@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,6 +42,11 @@ FEW = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
+
+
+def id_of(cursor: str) -> str:
+    """The id in a cursor."""
+    return str(orjson.loads(base64.urlsafe_b64decode(cursor))[0])
 
 
 class Walk:
@@ -120,12 +126,13 @@ def test_what_stays_is_met_once_and_in_order_whatever_happens_between_pages(
         after, moved = None, set()
         for changes in [*between, *[[]] * 60]:
             page = rows.page(after, first, order)
-            seen += [edge["cursor"] for edge in page["edges"]]
+            seen += [id_of(edge["cursor"]) for edge in page["edges"]]
             if not page["pageInfo"]["hasNextPage"]:
                 break
             after = page["pageInfo"]["endCursor"]
             for act, which, name in changes:
-                others = sorted(rows.keys.keys() - {after})
+                kept = id_of(after) if act == "delete" else None
+                others = sorted(rows.keys.keys() - {kept})
                 if act == "insert":
                     rows.insert(name)
                 elif others:
@@ -146,7 +153,7 @@ def test_a_cursor_whose_row_is_gone_is_told_so_like_a_foreign_and_an_unknown_one
 ) -> None:
     rows, others = (Walk(database, loop, as_text=as_text) for _ in range(2))
     gone, kept, foreign = rows.insert("A"), rows.insert("B"), others.insert("C")
-    assert [edge["cursor"] for edge in rows.page(gone, 1, "NAME")["edges"]] == [kept]
+    assert [id_of(edge["cursor"]) for edge in rows.page(gone, 1, "NAME")["edges"]] == [kept]
     rows.delete(gone)
     answers = set()
     for cursor in (gone, foreign, tables.new_id(), "", "nonsense"):
@@ -154,3 +161,37 @@ def test_a_cursor_whose_row_is_gone_is_told_so_like_a_foreign_and_an_unknown_one
             rows.page(cursor, 1, "NAME")
         answers.add(str(refused.value))
     assert answers == {"There is no such cursor."}
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_walk_goes_on_from_where_it_was_though_the_cursor_s_row_moved(
+    database: Database, loop: asyncio.Runner, as_text: bool
+) -> None:
+    rows = Walk(database, loop, as_text=as_text)
+    ids = [rows.insert(name) for name in ("A", "B", "C", "D")]
+    page = rows.page(None, 2, "NAME")
+    cursor = page["pageInfo"]["endCursor"]
+    assert cursor == page["edges"][-1]["cursor"]
+    for name, wanted in (("Z", [*ids[2:], ids[1]]), ("0", ids[2:])):
+        rows.move(ids[1], name)
+        again = rows.page(cursor, 4, "NAME")
+        assert [id_of(edge["cursor"]) for edge in again["edges"]] == wanted
+    by_id = rows.page(ids[1], 4, "NAME")  # an id stands for where its row is now
+    assert [id_of(edge["cursor"]) for edge in by_id["edges"]] == [ids[0], *ids[2:]]
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_a_cursor_of_another_order_or_of_altered_text_is_no_cursor(
+    database: Database, loop: asyncio.Runner, as_text: bool
+) -> None:
+    rows = Walk(database, loop, as_text=as_text)
+    rows.insert("A")
+    cursor = rows.page(None, 1, "NAME")["pageInfo"]["endCursor"]
+    said = orjson.loads(base64.urlsafe_b64decode(cursor))
+    for other in ([*said[:1], "birth_date", "2026-01-01"], said[:-1], [1], {}, [*said, "more"]):
+        altered = base64.urlsafe_b64encode(orjson.dumps(other)).decode()
+        with pytest.raises(NotFound):
+            rows.page(altered, 1, "NAME")
+    for text in (cursor[:-3], cursor[:8], "\u00e9"):
+        with pytest.raises(NotFound):
+            rows.page(text, 1, "NAME")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -251,10 +252,11 @@ def test_a_label_given_later_is_seen_by_a_walk_at_its_next_page(ward: Ward) -> N
       nodes { code } pageInfo { endCursor hasNextPage } } }"""
     first = app.data(text)["observations"]
     assert first["pageInfo"]["hasNextPage"]
+    reached = orjson.loads(base64.urlsafe_b64decode(first["pageInfo"]["endCursor"]))[0]
 
     def label(session: Any) -> None:
         for row in session.scalars(select(tables.Observation)):
-            if row.id != first["pageInfo"]["endCursor"]:
+            if row.id != reached:
                 row.sensitivity = "SUD"
 
     ward.world.database.transaction(SCOPE, label)

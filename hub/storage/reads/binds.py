@@ -10,6 +10,7 @@ from sqlalchemy import Column
 
 from hub.domain.agreements import Scope
 from hub.storage.reads import select as sql
+from hub.storage.reads.cursors import Cursors
 from hub.storage.reads.fragments import (
     Operator,
     Sql,
@@ -97,6 +98,30 @@ class Binds:
         if column.type.python_type is int:
             return self._bind(f"key_{place}", lambda values, _, __: _whole(values[place]))
         return self._bind(f"key_{place}", lambda values, _, __: values[place])
+
+    def cursor_id(self, bound: Bound, cursors: Cursors, column: Column[Any]) -> Sql:
+        """The id of a cursor's row, like `key`."""
+        place, number = bound.place, column.type.python_type is int
+        return self._bind(
+            f"cursor_{place}",
+            lambda values, _, __: (
+                _whole(cursors.read(values[place]).id) if number else cursors.read(values[place]).id
+            ),
+        )
+
+    def cursor_key(self, bound: Bound, cursors: Cursors, number: int, stored: Column[Any]) -> Sql:
+        """A sort key of a cursor; null where it has none."""
+        place = bound.place
+        dialect = self._writer.dialect
+        convert = stored.type.dialect_impl(dialect).bind_processor(dialect)
+
+        def fill(values: Sequence[Any], _: Sets, __: Scope) -> Any:
+            keys = cursors.read(values[place]).keys
+            if keys is None:
+                return None
+            return keys[number] if convert is None else convert(keys[number])
+
+        return self._bind(f"cursor_{place}_{number}", fill)
 
     def condition(self, column: Sql, stored: Column[Any], item: Condition) -> Sql:
         if item.op in ("null", "not_null"):

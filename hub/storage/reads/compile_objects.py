@@ -265,16 +265,18 @@ class Compiler:
         return self._unlimited(text, leaf, row)
 
     def _computed(self, output: Computed, row: Row) -> Sql:
-        """What the field needs of the row, to make its value of once that is read."""
-        stored = [sql.table_of(row.source).c[name] for name in output.needs]
+        return self._unlimited(self.hole(output, row.source, row.columns), output, row)
+
+    def hole(self, output: Computed, source: Source, columns: Columns) -> Sql:
+        """What a value needs of the row, to be made of it once that is read."""
+        stored = [sql.table_of(source).c[name] for name in output.needs]
         shapes = tuple(map(shape_of_type, stored))
         self.made.append(Made(output, shapes))
         pieces: list[Piece] = [f"{HOLE}{len(self.made) - 1}["]
         for place, (column, shape) in enumerate(zip(stored, shapes, strict=True)):
-            value = row.columns[column.name]
-            text = self.writer.needed(value, column, shape)
+            text = self.writer.needed(columns[column.name], column, shape)
             pieces += ["," if place else "", call("coalesce", text, constant("null"))]
-        return self._unlimited(self.writer.concat([*pieces, f"]{HOLE}"]), output, row)
+        return self.writer.concat([*pieces, f"]{HOLE}"])
 
     def _unlimited(self, text: Sql, output: Leaf | Computed, row: Row) -> Sql:
         """Null where an identifier is not to be read."""

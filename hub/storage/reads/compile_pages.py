@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hub.storage.reads import select as sql
-from hub.storage.reads.compile_base import Row, constant_text, key_text
+from hub.storage.reads.compile_base import Columns, Row, constant_text, key_text
+from hub.storage.reads.cursors import cursors_of
 from hub.storage.reads.fragments import (
     From,
     Query,
@@ -108,6 +109,7 @@ class PageClauses:
         self._page = page
         self._above = above
         self.remote = remote
+        self._cursors = cursors_of(page.source, page.order)
         full_rows = sql.needs_full_rows(page)
         self.number = compiler.shape.set_of(page.source, full_rows=full_rows)
 
@@ -129,7 +131,8 @@ class PageClauses:
         page = self._page
         table = self._compiler.alias(page.source)
         own = self._compiler.own_clause(page.source, table, self.number)
-        key = self._compiler.binds.key(after, sql.table_of(page.source).c.id)
+        stored = sql.table_of(page.source).c.id
+        key = self._compiler.binds.cursor_id(after, self._cursors, stored)
         labels = self._compiler.label_clauses(page.source, table)
         return table, [equal(table["id"], key), *([] if own is None else [own]), *labels]
 
@@ -147,12 +150,14 @@ class PageClauses:
         page = self._page
         if page.after is None:
             return []
-        names = page.order.columns
-        keys: list[Sql] = []
-        for name in names:
+        names, stored = page.order.columns, sql.table_of(page.source).c
+        binds, keys = self._compiler.binds, list[Sql]()
+        for place, name in enumerate(names):
             there, wanted = self._cursor_row(page.after)
-            keys.append(scalar(select(there[name], there, wanted, limit=number(1))))
-        keys.append(self._compiler.binds.key(page.after, sql.table_of(page.source).c.id))
+            now = scalar(select(there[name], there, wanted, limit=number(1)))
+            carried = binds.cursor_key(page.after, self._cursors, place, stored[name])
+            keys.append(call("coalesce", carried, now))
+        keys.append(binds.cursor_id(page.after, self._cursors, stored.id))
         left = together([table[name] for name in (*names, "id")])
         return [compare(left, "<" if page.order.descending else ">", together(keys))]
 
@@ -186,9 +191,10 @@ class PageRows:
         }
         self._more = "hasNextPage" in facts
         self._ends = ends = bool(facts & {"startCursor", "endCursor"})
+        self._cursors = cursors_of(page.source, page.order)
         self.listed = any(isinstance(output, Nodes | Edges) for output in page.outputs)
         names = compiler.needed(page.source, page.selections())
-        if self._more or ends:
+        if self._more or ends or sql.shows_cursors(page):
             names = tuple(dict.fromkeys((*names, *page.order.columns)))
         limited = self._limited(names, clauses)
         self._rows = self._numbered(limited, names) if self._more or ends else limited
@@ -262,15 +268,17 @@ class PageRows:
         for place, item in enumerate(edges.items):
             pieces.append(key_text(item.key, place))
             if isinstance(item, Cursor):
-                pieces.append(self._cursor(self._rows["id"]))
+                pieces.append(self._cursor(self._rows))
             elif isinstance(item, Nodes):
                 pieces += self._compiler.objects(item.objects, self._row)
             else:
                 pieces.append(constant_text(item))
         return [*pieces, "}"]
 
-    def _cursor(self, row_id: Sql) -> Sql:
-        return self._writer.text(cast(row_id, "TEXT"))
+    def _cursor(self, columns: Columns) -> Sql:
+        if not self._cursors.columns:
+            return self._writer.text(cast(columns["id"], "TEXT"))
+        return self._compiler.hole(self._cursors.output(), self._page.source, columns)
 
     def _page_info(self, info: PageInfo) -> list[Piece]:
         pieces: list[Piece] = ["{"]
@@ -295,6 +303,11 @@ class PageRows:
             at = either(equal(place, first), both(equal(place, rows), compare(rows, "<", first)))
         else:
             at = equal(place, rows)
+        if self._cursors.columns:
+            names = ("id", *self._cursors.columns)
+            return self._cursor(
+                {name: filtered(call("max", self._rows[name]), at) for name in names}
+            )
         row_id = filtered(call("max", cast(self._rows["id"], "TEXT")), at)
         return call("coalesce", self._writer.text(row_id), constant("null"))
 

@@ -39,6 +39,12 @@ def shape_of_type(column: Column[Any]) -> Shape:
     return next((shape for kind, shape in _OF_TYPE if isinstance(column.type, kind)), Shape.PLAIN)
 
 
+def read_value(shape: Shape, value: Any) -> Any:
+    """A value that is not null, of the JSON it was written as. Raises ValueError or TypeError."""
+    reader = _READ.get(shape)
+    return value if reader is None else reader(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """A computed field and the shapes of what it needs, in its order."""

@@ -20,6 +20,7 @@ from hub.domain.agreements import DataClass
 from hub.errors import NotFound
 from hub.storage.reads import aggregates
 from hub.storage.reads import select as sql
+from hub.storage.reads.cursors import cursors_of
 from hub.storage.reads.parts import (
     INHERITED,
     SENSITIVE,
@@ -181,10 +182,10 @@ class Reader:
                 written = self._objects(output.objects, rows)
                 set_all(connections, output.key, [[written[i] for i in g.shown] for g in groups])
             elif isinstance(output, Edges):
-                edges = self._edges(output, rows)
+                edges = self._edges(output, page, rows)
                 set_all(connections, output.key, [[edges[i] for i in g.shown] for g in groups])
             else:
-                cursors = self._cursors(rows) if page.needs_rows() else []
+                cursors = self._cursors(page, rows) if page.needs_rows() else []
                 set_all(connections, output.key, [page_info(output, g, cursors) for g in groups])
         return connections
 
@@ -198,7 +199,8 @@ class Reader:
         above: Rows | None,
     ) -> tuple[Rows, list[Group]]:
         names = self._names(page.source, page.selections())
-        names = tuple(dict.fromkeys((*names, *partition)))
+        keys = page.order.columns if page.needs_rows() else ()
+        names = tuple(dict.fromkeys((*names, *keys, *partition)))
         if not page.needs_rows() or not parents:
             return Rows(page.source, index(names), [], []), [Group([], False) for _ in parents]
         if len(parents) == 1 or clause is None:
@@ -222,12 +224,14 @@ class Reader:
         if page.after is None:
             return None
         keys: Sequence[Any] = ()
+        place = cursors_of(page.source, page.order).read(page.after.among(self._values))
         with suppress(NotFound):
-            row_id = sql.key_value(page.source, page.after.among(self._values))
+            row_id = sql.key_value(page.source, place.id)
             keys = self._execute(sql.cursor_keys(page.source, self._scope, page, row_id))
         if not keys:
             raise NotFound("There is no such cursor.")
-        return sql.row_after(page.source, page.order, tuple(keys[0]))
+        stands = keys[0] if place.keys is None else (*place.keys, keys[0][-1])
+        return sql.row_after(page.source, page.order, tuple(stands))
 
     def _totals(
         self,
@@ -270,20 +274,22 @@ class Reader:
             found[parent_key(group.parent, partition, link)].append(group.written)
         return found
 
-    def _edges(self, edges: Edges, rows: Rows) -> list[Json]:
+    def _edges(self, edges: Edges, page: Page, rows: Rows) -> list[Json]:
         written: list[Json] = [{} for _ in rows.values]
         for item in edges.items:
             if isinstance(item, Cursor):
-                set_all(written, item.key, self._cursors(rows))
+                set_all(written, item.key, self._cursors(page, rows))
             elif isinstance(item, Nodes):
                 set_all(written, item.key, self._objects(item.objects, rows))
             else:
                 set_all(written, item.key, [item.value] * len(written))
         return written
 
-    @staticmethod
-    def _cursors(rows: Rows) -> list[str]:
-        return [str(key) for key in rows.column("id")]
+    def _cursors(self, page: Page, rows: Rows) -> list[str]:
+        if not page.order.columns:
+            return [str(key) for key in rows.column("id")]
+        output = cursors_of(page.source, page.order).output()
+        return list(output.compute(needed(output.needs, rows), self._now))
 
     # Objects
 

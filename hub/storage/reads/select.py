@@ -32,6 +32,8 @@ from hub.storage.reads.parts import (
     Access,
     Computed,
     Condition,
+    Cursor,
+    Edges,
     Leaf,
     Live,
     Objects,
@@ -227,6 +229,12 @@ def cursor_keys(source: Source, scope: Scope, page: Page, row_id: Any) -> Select
     return select(*(columns[name] for name in (*page.order.columns, "id"))).where(
         _given(access_clause(source, scope, full_rows=needs_full_rows(page))), columns.id == row_id
     )
+
+
+def shows_cursors(page: Page) -> bool:
+    """True if an edge shows its cursor."""
+    edges = [output for output in page.outputs if isinstance(output, Edges)]
+    return any(isinstance(item, Cursor) for output in edges for item in output.items)
 
 
 def needs_full_rows(page: Page) -> bool:
