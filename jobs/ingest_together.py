@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from connectors.sdk.base import ParsedDocument
 from hub import metrics
 from hub.domain.agreements import operations_scope, practice_scope
+from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
 from hub.domain.observations import ObservationReport
-from hub.domain.patients import Identifier
+from hub.domain.patients import Identifier, PatientMerge, PatientUnmerge
 from hub.domain.records import Record
 from hub.domain.scheduling import Appointment
 from hub.errors import HubError, Rejected
@@ -157,13 +158,25 @@ def _read_ahead(session: ScopedSession, practice_id: str, read: Sequence[_Read])
     for each in read:
         records = by_connection.setdefault(str(each.message.connection_id), [])
         records.extend(each.parsed.records)
+    kinds = {type(record.data) for each in read for record in each.parsed.records}
     for connection_id, records in by_connection.items():
         keys: dict[type[Any], set[str]] = {EncounterRow: set(), AppointmentRow: set()}
         keys[ObservationRow] = set()
         for table, key in (pair for record in records for pair in _keys(record)):
             keys[table].add(key)
         values = {found.value for record in records for found in _identifiers(record.data)}
-        known.read_ahead(session, practice_id, connection_id, values=values, keys=dict(keys))
+        known.read_ahead(
+            session,
+            practice_id,
+            connection_id,
+            values=values,
+            keys=dict(keys),
+            with_coverages=CoverageList in kinds and not kinds & _MOVING,
+        )
+
+
+_MOVING = {PatientMerge, PatientUnmerge}
+"""Coverages go along with the patient."""
 
 
 def _keys(record: Record) -> Iterator[tuple[type[Any], str]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 
-from hub.storage import patients
+from hub.storage import known, patients
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Coverage, Payer
 
@@ -20,11 +20,11 @@ def of_patient(session: ScopedSession, practice_id: str, patient_id: str) -> Seq
     if patients.is_new(session, practice_id, patient_id) and (practice_id, patient_id) not in asked:
         asked.add((practice_id, patient_id))
         return ()
-    return session.scalars(
-        select(Coverage)
-        .where(Coverage.practice_id == practice_id, Coverage.patient_id == patient_id)
-        .order_by(Coverage.status, Coverage.priority, Coverage.id)
-    ).all()
+    ahead = known.of(session, practice_id)
+    found = ahead.coverages.pop(patient_id, None) if ahead is not None else None
+    if found is not None:
+        return found
+    return known.coverages_of(session, practice_id, [patient_id])
 
 
 def payer_ids(session: ScopedSession, codes: Collection[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ nobody else writes these rows unseen: unique keys stop who would."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import event, select
@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 from hub.domain.patients import Identifier
 from hub.domain.patients_matching import Holder
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Patient, PatientIdentifier, Provider
+from hub.storage.tables import Coverage, Patient, PatientIdentifier, Provider
 
 _SLOT = "known"
 Key = tuple[str | None, str]
@@ -26,6 +26,8 @@ class Known:
         self.practice_id = practice_id
         self.holders: dict[str, list[Holder]] = {}
         self.keys: dict[type[Any], dict[Key, Any]] = {}
+        self.coverages: dict[str, list[Coverage]] = {}
+        """Of each patient who holds an identifier, until they are first asked for."""
         self.kept: list[Any] = []
         """Every row of the session: it would forget those nobody refers to."""
 
@@ -74,14 +76,17 @@ def read_ahead(
     *,
     values: Collection[str],
     keys: dict[type[Any], Collection[str]],
+    with_coverages: bool = False,
 ) -> None:
     """Read holders of identifiers with their patients, and rows by their source's keys, for a whole
-    transaction."""
+    transaction; `with_coverages` the patients' coverages too, where none of it moves them."""
     known = session.info.setdefault(_SLOT, Known(practice_id))
     if not known.kept:
         for name in ("loaded_as_persistent", "pending_to_persistent"):
             event.listen(session, name, lambda _, row: known.kept.append(row))
     _read_holders(session, known, values)
+    if with_coverages:
+        _read_coverages(session, known)
     for table, wanted in keys.items():
         if wanted:
             _read_rows(session, known, table, connection_id, wanted)
@@ -101,6 +106,26 @@ def _read_holders(session: ScopedSession, known: Known, values: Collection[str])
     if ids:
         mine = select(Patient).where(Patient.practice_id == known.practice_id, Patient.id.in_(ids))
         session.scalars(mine).all()
+
+
+def _read_coverages(session: ScopedSession, known: Known) -> None:
+    holders = (holder for found in known.holders.values() for holder in found)
+    known.coverages = {holder.patient_id: [] for holder in holders}
+    if known.coverages:
+        for row in coverages_of(session, known.practice_id, known.coverages):
+            known.coverages[row.patient_id].append(row)
+
+
+def coverages_of(
+    session: ScopedSession, practice_id: str, patient_ids: Collection[str]
+) -> Sequence[Coverage]:
+    """Every coverage the patients have or had, by priority."""
+    mine = Coverage.patient_id.in_(list(patient_ids))
+    return session.scalars(
+        select(Coverage)
+        .where(Coverage.practice_id == practice_id, mine)
+        .order_by(Coverage.status, Coverage.priority, Coverage.id)
+    ).all()
 
 
 def _read_rows(

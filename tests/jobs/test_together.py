@@ -164,3 +164,28 @@ def test_what_fails_together_is_run_one_by_one(
     rows = office.all(JobRow)
     assert {(row.state, row.attempt) for row in rows} == {("done", 1)}
     assert "Name3" in {row.family_name for row in office.all(Patient)}
+
+
+def test_coverages_read_ahead_are_replaced_as_those_asked_for(office: Any) -> None:
+    def told(round_: int, patient: int, member: str) -> bytes:
+        content = with_field(first(office, "A04"), b"PID", 3, b"T%04d^^^FAC^MR" % patient)
+        content = with_field(content, b"MSH", 9, b"R%d%04d%s" % (round_, patient, member.encode()))
+        content = with_field(content, b"MSH", 6, b"2026030209%02d-0600" % (round_ + len(member)))
+        content = with_field(content, b"EVN", 2, b"2026030209%02d-0600" % (round_ + len(member)))
+        return with_field(content, b"IN1", 36, member.encode())
+
+    for patient in range(3):
+        office.receive(told(1, patient, "M"))
+    assert max(drain_together(office)) == 3
+    for patient in range(3):
+        office.receive(told(3, patient, "NN"))
+    office.receive(told(3, 0, "OOO"))  # of the same patient in the same transaction
+    assert max(drain_together(office)) == 4
+    by_patient: dict[str, set[tuple[str, str]]] = {}
+    for row in office.all(Coverage):
+        by_patient.setdefault(row.patient_id, set()).add((row.member_id, row.status))
+    one_more = {("M", "inactive"), ("NN", "inactive"), ("OOO", "active")}
+    assert sorted(by_patient.values(), key=len) == [
+        *[{("M", "inactive"), ("NN", "active")}] * 2,
+        one_more,
+    ]
