@@ -87,10 +87,11 @@ class _WithoutValues(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = f"{record.name} {record.levelname}"
         error = record.exc_info[1] if record.exc_info else None
-        return line if error is None else f"{line} {type(error).__name__} at {_place(error)}"
+        return line if error is None else f"{line} {type(error).__name__} at {place(error)}"
 
 
-def _place(error: BaseException) -> str:
+def place(error: BaseException) -> str:
+    """Where an exception was raised; its text may quote what was being worked on."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
 
@@ -101,7 +102,7 @@ def _thread_ended(ended: threading.ExceptHookArgs) -> None:
         get(__name__).error(
             "thread ended",
             error_type=type(ended.exc_value).__name__,
-            path=_place(ended.exc_value),
+            path=place(ended.exc_value),
         )
 
 

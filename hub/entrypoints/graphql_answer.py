@@ -19,7 +19,7 @@ from schema.documents import Invalid
 from schema.live import FieldFailure
 
 logger = log.get(__name__)
-_OURS = "Something went wrong in the hub; quote the errorId to its operator."
+OURS = "Something went wrong in the hub; quote the errorId to its operator."
 _ALWAYS_SHOWN = frozenset({304, 401, 429, 504})
 _UNPROCESSABLE, _PARTIAL = 422, 294
 
@@ -100,7 +100,7 @@ def failed(error: Exception, cost: Reservation | None = None) -> Answer:
         logger.error(
             "request failed", error_id=error_id, code=code, error_type=type(error).__name__
         )
-    listed: list[dict[str, Any]] = [{"message": str(error) if known else _OURS}]
+    listed: list[dict[str, Any]] = [{"message": str(error) if known else OURS}]
     if isinstance(error, Invalid):
         listed = [dict(item) for item in error.errors]
     for item in listed:

@@ -25,25 +25,31 @@ _SCOPE = operations_scope("stored documents")
 def plan_stored(hub: HubParts, engine_of: Callable[[Principal], Engine]) -> int:
     """Plan every stored document under the rights of its credential; returns how many could be.
     Blocking."""
+    found: list[tuple[ClientDocument, Context]] = []
     with hub.database.read(_SCOPE) as session:
-        found = [
-            (document, _context(hub, session, client, document))
-            for document, client in all_documents(session)
-        ]
+        for document, client in all_documents(session):
+            try:
+                found.append((document, _context(hub, session, client, document)))
+            except HubError as error:
+                _told(document, client.id, error)
     planned = 0
     for document, context in found:
         try:
             list(sampled(engine_of(context.principal), context, document.text))
         except HubError as error:
-            logger.warning(
-                "stored document cannot run",
-                document_id=f"sha256:{document.digest}",
-                principal_id=context.principal.id,
-                code=error.code,
-            )
+            _told(document, context.principal.id, error)
         else:
             planned += 1
     return planned
+
+
+def _told(document: ClientDocument, principal_id: str, error: HubError) -> None:
+    logger.warning(
+        "stored document cannot run",
+        document_id=f"sha256:{document.digest}",
+        principal_id=principal_id,
+        code=error.code,
+    )
 
 
 def _context(

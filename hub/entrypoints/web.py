@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -27,9 +28,11 @@ from hub import log, metrics
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
+from hub.entrypoints.graphql_answer import OURS
 from hub.entrypoints.graphql_operations import HubParts
 from hub.entrypoints.measuring import metrics_endpoint
 from hub.entrypoints.refusals import UNAUTHENTICATED, Refusals, RefusedCredentials
+from hub.errors import HubError
 from hub.settings import Settings
 from hub.storage.session import Database
 from schema.context import ConnectorEntry
@@ -88,6 +91,7 @@ def create_app(
             Middleware(RefusedCredentials, refusals=refusals),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         ],
+        exception_handlers={Exception: _failed},
     )
 
 
@@ -150,6 +154,20 @@ def hosts_of(settings: Settings) -> list[str]:
     if settings.http_host in ("0.0.0.0", "::") and not public:  # noqa: S104 - compared, not bound
         return ["*"]
     return [*LOOPBACK, settings.http_host, *([public] if public else [])]
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What no route expected: told by an id alone, and logged under it without values."""
+    error_id, route = uuid.uuid4().hex, request.scope.get("route")
+    logger.error(
+        "request failed",
+        error_id=error_id,
+        error_type=type(error).__name__,
+        path=log.place(error),
+        url_path=route.path if isinstance(route, Route) else "",
+    )
+    body = {"code": HubError.code, "message": OURS, "errorId": error_id}
+    return JSONResponse(body, HubError.http_status, {"Cache-Control": "no-store"})
 
 
 async def _livez(_: Request) -> Response:

@@ -216,8 +216,10 @@ class SecretStore:
         elif reference.startswith("env:"):
             value = settings.environment(reference.removeprefix("env:"))
         elif reference.startswith("file:"):
-            path = Path(reference.removeprefix("file:"))
-            value = path.read_text().strip() if path.is_file() else None
+            try:
+                value = Path(reference.removeprefix("file:")).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError):  # not there, not ours to read, or no text
+                value = None
         if value is None:
             raise ConfigError(
                 f"There is no secret behind {reference}.",

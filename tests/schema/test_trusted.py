@@ -144,3 +144,10 @@ def test_stored_documents_are_planned_at_start_and_what_cannot_run_is_told(world
     assert plan_stored(hub, operations.engine) == 1
     planned = [len(e.plans._statements) for e in (operations._plain, operations._introspecting)]
     assert sum(planned) == 1
+
+    def take_purpose_away(session: Any) -> None:
+        client = client_named(session, "app")
+        client.purposes, client.default_purpose = ["PAYMENT"], "PAYMENT"
+
+    world.database.transaction(SCOPE, take_purpose_away)
+    assert plan_stored(hub, operations.engine) == 0  # and the service starts

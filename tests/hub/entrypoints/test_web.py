@@ -1,10 +1,18 @@
-"""Which host names the application answers under."""
+"""Which host names the application answers under, and what it says of what it did not expect."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from hub.entrypoints.web import catalogue, hosts_of
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+
+from hub.entrypoints.hub import open_hub
+from hub.entrypoints.web import catalogue, create_app, hosts_of
 from hub.settings import Settings
 
 
@@ -28,3 +36,23 @@ def test_listening_everywhere_without_a_public_name_answers_any():
 
 def test_the_catalogue_lists_the_installed_connectors():
     assert "ehr_hl7v2" in {entry["id"] for entry in catalogue()}
+
+
+def test_what_a_route_did_not_expect_is_told_by_an_id_and_logged_without_values(
+    tmp_path: Path,
+) -> None:
+    async def broken(_: Request) -> Response:
+        raise ValueError("Quillfeather")
+
+    hub = open_hub(Settings(_env_file=None, data_dir=tmp_path), migrate=True)
+    app = create_app(hub, routes=[Route("/broken/{patient}", broken)])
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as http:
+        with capture_logs() as logged:
+            answer = http.get("/broken/Quillfeather")
+    hub.close()
+    told = answer.json()
+    assert (answer.status_code, told["code"]) == (500, "INTERNAL")
+    [line] = [line for line in logged if line["event"] == "request failed"]
+    assert line["error_id"] == told["errorId"]
+    assert (line["error_type"], line["url_path"]) == ("ValueError", "/broken/{patient}")
+    assert "Quillfeather" not in answer.text + str(logged)

@@ -15,6 +15,7 @@ import pytest
 from connectors.payroll_rest import simulator as payroll
 from connectors.sdk.simulator import Fault, FaultPlan, SimulatorServer
 from hub.domain.agreements import unrestricted_scope
+from hub.errors import ConfigError
 from hub.services.connections import SecretStore
 from hub.storage import connections
 from hub.storage.tables import Connection, ConnectionPractice, ConnectionSecret, JobRow
@@ -83,6 +84,18 @@ def test_a_webhooks_address_is_printed_once_and_finds_the_connection(
         assert text not in listed
         assert text not in json.dumps(row.config)
         assert all(text.encode() not in s.ciphertext for s in desk.rows(ConnectionSecret))
+
+
+def test_a_secret_in_a_file_that_cannot_be_read_is_named_and_not_an_unexpected_error(
+    desk: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "good").write_text("the key\n")
+    store = SecretStore(desk.hub.database, desk.hub.crypto, "ehr")
+    assert store.get(f"file:{tmp_path / 'good'}") == "the key"
+    for name in ("bytes", "missing", ""):
+        with pytest.raises(ConfigError, match="There is no secret behind file:"):
+            store.get(f"file:{tmp_path / name}")
 
 
 def test_a_reference_in_the_file_stands_for_a_secret_of_the_connection(
