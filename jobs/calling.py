@@ -15,7 +15,7 @@ from connectors.sdk.base import Connector
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
-from hub import metrics
+from hub import metrics, tracing
 from hub.domain.agreements import operations_scope
 from hub.errors import DataError, Held, HubError, NotFound, NotSupported, VendorRefused
 from hub.services import connections as connection_service
@@ -125,7 +125,8 @@ def opened(
         cancelled=cancelled,
     )
     try:
-        yield connector, ctx
+        with tracing.span("connector", {"connector": connection.connector_id}, kind="CLIENT"):
+            yield connector, ctx
     finally:
         http.close()
 

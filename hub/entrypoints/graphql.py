@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive
 
+from hub import tracing
 from hub.entrypoints.graphiql.page import page
 from hub.entrypoints.graphql_answer import failed, refused
 from hub.entrypoints.graphql_operations import HubParts, Operations
@@ -96,13 +97,19 @@ class GraphQLEndpoint:
         method: str,
     ) -> Response:
         header, known = headers.get("authorization"), headers.get("if-none-match")
-        answer = await in_time(
-            lambda running: self._operations.answer(
-                question, header, running, method=method, if_none_match=known
-            ),
-            self._settings.graphql_seconds,
-            lambda: _disconnected(receive),
-        )
+        with tracing.span(
+            "graphql",
+            {"graphql.operation.name": question.operation_name},
+            parent=headers.get("traceparent") or "",
+            kind="SERVER",
+        ):
+            answer = await in_time(
+                lambda running: self._operations.answer(
+                    question, header, running, method=method, if_none_match=known
+                ),
+                self._settings.graphql_seconds,
+                lambda: _disconnected(receive),
+            )
         if answer is None:
             return Response(status_code=NOBODY_WAITS)
         return answer.response(media_type, draft=self._settings.graphql_status == "draft")

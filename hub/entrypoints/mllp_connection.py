@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from connectors.ehr_hl7v2.receiving import Limits
 from connectors.sdk.hl7v2.framing import COMMITTED, NOT_COMMITTED, Frame, Framer, wrap
-from hub import metrics
+from hub import metrics, tracing
 from hub.entrypoints.hl7_receive import Receiver, Reply
 from hub.entrypoints.hl7_routes import Peer
 from hub.entrypoints.mllp_limits import MllpLimits, Patience, Room
@@ -204,7 +204,17 @@ class MllpConnection(asyncio.Protocol):
         self._room.take(len(frame.content), partial(self._receive, frame))
 
     def _receive(self, frame: Frame) -> None:
-        self._receiver.answer(frame, self._peer, partial(self._answer, frame))
+        if not tracing.is_on():
+            self._receiver.answer(frame, self._peer, partial(self._answer, frame))
+            return
+        seen = tracing.Span("mllp receive", {}, kind="SERVER")
+        with seen.current():
+            self._receiver.answer(frame, self._peer, partial(self._answer_seen, frame, seen))
+
+    def _answer_seen(self, frame: Frame, seen: tracing.Span, reply: Reply) -> None:
+        """`_answer`, the end of a span."""
+        seen.end({"hl7.acknowledgement": code_of(reply.ack)})
+        self._answer(frame, reply)
 
     def _answer(self, frame: Frame, reply: Reply) -> None:
         """Send what is to be said to a frame that is dealt with, and go on."""
@@ -244,10 +254,15 @@ def _on_the_wire(reply: Reply) -> bytes:
     return commit + b"".join(wrap(ack) for ack in (reply.ack, *reply.more) if ack)
 
 
+def code_of(acknowledgement: bytes) -> str:
+    """MSA-1; `none` where nothing is answered."""
+    at = acknowledgement.find(b"\rMSA|")
+    return acknowledgement[at + 5 : at + 7].decode("ascii", "replace") if at >= 0 else "none"
+
+
 def _count(acknowledgement: bytes) -> None:
     """Count a frame by MSA-1 of its answer; `none` where nothing is answered."""
-    at = acknowledgement.find(b"\rMSA|")
-    code = acknowledgement[at + 5 : at + 7].decode("ascii", "replace") if at >= 0 else "none"
+    code = code_of(acknowledgement)
     counter = _counters.get(code)
     if counter is None:
         counter = _counters[code] = metrics.mllp_frames.labels(code)

@@ -16,7 +16,7 @@ from wsgiref.simple_server import WSGIServer
 
 import uvicorn
 
-from hub import log
+from hub import log, tracing
 from hub.entrypoints.document_files import document_routes
 from hub.entrypoints.exports import export_routes
 from hub.entrypoints.graphql_request import LARGEST_BODY
@@ -78,6 +78,7 @@ class Service:
 
     def start(self) -> None:
         settings = self.hub.settings
+        tracing.start()
         share_threads()
         if self.roles & {"web", "mllp"}:
             self._routes.start()
@@ -122,6 +123,7 @@ class Service:
             self._metrics.shutdown()
             self._metrics.server_close()
         self._routes.stop()
+        tracing.stop()
         self._mllp = self._web = self._worker = self._metrics = None
 
     def _ready(self) -> str:

@@ -60,7 +60,7 @@ class Arrival:
     `identity` stands for the content where repetitions are told by less than all of it;
     `accepts_reuse` takes a control id used for another body before, and marks it; `wait` is how
     long the message is left unread, for one whose rest is still to come; `numbered` refuses it
-    where its number is not the next one.
+    where its number is not the next one; `trace` is the one its job belongs to.
     """
 
     kind: Literal["hl7v2", "webhook", "x12"]
@@ -84,6 +84,7 @@ class Arrival:
     accepts_reuse: bool = False
     wait: timedelta = timedelta(0)
     numbered: Numbered | None = None
+    trace: str = ""
 
 
 @dataclass(slots=True)
@@ -323,6 +324,7 @@ def _job(
         lanes=[lane for lane in lanes if lane is not None],
         run_at=now + arrival.wait if arrival.wait else None,
         unique_key=f"inbox:{inbox_id}",
+        trace=arrival.trace,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from hub import log
+from hub import log, tracing
 from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
@@ -141,6 +141,8 @@ class Intake:
         return result
 
     def _keyed(self, arrival: Arrival) -> Keyed:
+        if tracing.is_on():
+            arrival.trace = arrival.trace or tracing.carried()
         return Keyed(arrival, self._crypto.digest(arrival.identity or arrival.content))
 
     def _store_next(self) -> None:

@@ -39,6 +39,12 @@ class Envelope:
         return cls("" if own else scope.principal_id, scope.principal_name, policy_version)
 
 
+def trace_of(sealed: str) -> str:
+    """The trace that a job's envelope carries, empty for none."""
+    version = sealed.partition(".")[0]
+    return version[len(_VERSION) :]
+
+
 class Envelopes:
     """Seals and opens the envelopes of one database. Without a key, which is for what runs no jobs,
     nothing is signed."""
@@ -51,13 +57,19 @@ class Envelopes:
         self._key = key
 
     def seal(
-        self, envelope: Envelope, kind: str, practice_id: str | None, args: Mapping[str, Any]
+        self,
+        envelope: Envelope,
+        kind: str,
+        practice_id: str | None,
+        args: Mapping[str, Any],
+        trace: str = "",
     ) -> str:
-        """The text stored with a job; empty without a key."""
+        """The text stored with a job; empty without a key. `trace`, which is not signed, says in
+        which trace the job is seen; it decides nothing."""
         if not self._key:
             return ""
         said = f"{envelope.policy_version}.{envelope.principal_id}.{envelope.name}"
-        return f"{_VERSION}.{self._sign(said, kind, practice_id, args)}.{said}"
+        return f"{_VERSION}{trace}.{self._sign(said, kind, practice_id, args)}.{said}"
 
     def open(
         self, sealed: str, kind: str, practice_id: str | None, args: Mapping[str, Any]
@@ -70,7 +82,7 @@ class Envelopes:
         expected = self._sign(said, kind, practice_id, args)
         if (
             not self._key
-            or version != _VERSION
+            or (version != _VERSION and version.partition("-")[0] != _VERSION)
             or not hmac.compare_digest(signature.encode(), expected.encode())
         ):
             raise BadEnvelope(_REFUSED)

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from hub import tracing
 from hub.domain.agreements import PrincipalKind
 from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
@@ -81,6 +82,8 @@ class NewJob:
     unique_key: str | None = None
     max_attempts: int = 12
     queue: str = DEFAULT_QUEUE
+    trace: str = ""
+    """The trace it belongs to, if not that of now; see hub/tracing.py."""
 
 
 def add(
@@ -143,8 +146,10 @@ def envelope_of(session: ScopedSession) -> Envelope:
 
 def _values(session: ScopedSession, jobs: Sequence[NewJob], now: datetime) -> list[dict[str, Any]]:
     envelope, seal = envelope_of(session), session.envelopes.seal
+    trace = tracing.carried()
     return [
-        _row(job, now) | {"envelope": seal(envelope, job.kind, job.practice_id, job.args)}
+        _row(job, now)
+        | {"envelope": seal(envelope, job.kind, job.practice_id, job.args, job.trace or trace)}
         for job in jobs
     ]
 

@@ -12,7 +12,7 @@ from hub.domain.jobs import Job
 from hub.errors import BadEnvelope
 from hub.storage import queue
 from hub.storage.crypto import Crypto
-from hub.storage.envelopes import LABEL, Envelope, Envelopes
+from hub.storage.envelopes import LABEL, Envelope, Envelopes, trace_of
 from hub.storage.key_encryption import HeldKeys, LocalKey
 from hub.storage.keyring import Keyring
 from hub.storage.session import Database
@@ -98,3 +98,17 @@ def test_added_jobs_carry_who_asked_and_waiting_ones_are_signed_at_the_upgrade(
         rows = [session.get_one(JobRow, old + n) for n in range(3)]
     found = [database.envelopes.open(r.envelope, r.kind, r.practice_id, r.args) for r in rows]
     assert found == [Envelope("", "hub: test", 0), *[Envelope("", "hub", 0)] * 2]
+
+
+def test_a_trace_travels_unsigned_and_opens_nothing() -> None:
+    envelopes = Envelopes()
+    envelopes.use(b"k" * 32)
+    asked = Envelope("client", "a name", 3)
+    carried = "-" + "a" * 32 + "b" * 16 + "01"
+    sealed = envelopes.seal(asked, "kind", None, {"n": 1}, carried)
+    assert trace_of(sealed) == carried
+    assert envelopes.open(sealed, "kind", None, {"n": 1}) == asked
+    assert trace_of(envelopes.seal(asked, "kind", None, {"n": 1})) == ""
+    for forged in ("2" + sealed[1:], "1x" + sealed[1:], sealed.replace("a name", "another")):
+        with pytest.raises(BadEnvelope):
+            envelopes.open(forged, "kind", None, {"n": 1})
