@@ -11,7 +11,7 @@ ARGS ?=
 # Tests that wait for processes and servers leave room for one worker more than there are cores.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: setup demo test check bench faults docs lock
+.PHONY: setup demo test check bench faults docs lock sbom audit
 
 setup: $(VENV)/.installed
 
@@ -55,4 +55,21 @@ lock:
 	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools; \
 	"$$tools/bin/python" -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate \
-	  --extra dev --constraint constraints.txt --output-file requirements.txt pyproject.toml
+	  --extra dev --extra tracing --constraint constraints.txt --output-file requirements.txt pyproject.toml
+
+# A bill of materials (CycloneDX, JSON) of what is pinned; SBOM names the file.
+SBOM ?= sbom.cdx.json
+sbom:
+	set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PYTHON) -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0; \
+	"$$tools/bin/cyclonedx-py" requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file $(SBOM) requirements.txt
+
+# Known vulnerabilities of what is pinned; asks the advisory database of PyPI. Fails if it finds one,
+# or if a package cannot be looked up.
+audit:
+	set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PYTHON) -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; \
+	"$$tools/bin/pip-audit" --strict --require-hashes --disable-pip --requirement requirements.txt

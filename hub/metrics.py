@@ -29,6 +29,9 @@ jobs_ended = Counter(
 leases_rescued = Counter(
     "hub_job_leases_rescued", "Jobs taken from workers that died or hung.", registry=REGISTRY
 )
+worker_threads = Gauge(
+    "hub_worker_threads", "Threads that run jobs and are alive.", ["queue"], registry=REGISTRY
+)
 finishes_fenced = Counter(
     "hub_job_finishes_fenced",
     "Finishes refused because another worker held the job.",

@@ -164,3 +164,6 @@ class JobWorker:
                     logger.error("worker thread ended", count=1)
                     worker.workers.remove(dead)
                     worker._add_worker()
+        for queue, worker in ((DEFAULT_QUEUE, self._worker), (SENDING_QUEUE, self._sender)):
+            alive = sum(thread.is_alive() for thread in worker.workers)
+            metrics.worker_threads.labels(queue).set(alive)

@@ -46,6 +46,8 @@ class Waiting(Collector):
             yield from self._messages(session)
             yield _gauge("hub_audit_events", "Audit events.", measures.audit_events(session))
             size = measures.log_bytes(session, self._hub.database.url)
+        waiting = self._hub.database.audit_waiting
+        yield _gauge("hub_audit_waiting", "Audit events not being written yet.", waiting)
         yield _gauge("hub_database_log_bytes", "Bytes of the write-ahead log.", size)
 
     def _jobs(self, session: ScopedSession) -> Iterator[Metric]:

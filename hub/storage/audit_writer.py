@@ -69,6 +69,11 @@ class AuditWriter:
         trail = self._of_loop.get(loop) or self._begin(loop)
         await trail.append(event)
 
+    @property
+    def waiting(self) -> int:
+        """Events that no statement has taken up."""
+        return sum(trail.waiting for trail in list(self._of_loop.values()))
+
     def _begin(self, loop: asyncio.AbstractEventLoop) -> _Trail:
         for ended in [other for other in self._of_loop if other.is_closed()]:
             self._of_loop.pop(ended).close()
@@ -97,6 +102,10 @@ class _Trail:
         """The head as this connection left it, or may have; `alone` if nobody else seems to move
         it."""
         self._alone = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     async def append(self, event: Event) -> None:
         done: asyncio.Future[None] = self._loop.create_future()

@@ -32,6 +32,12 @@ class Gathering:
         self._open: dict[Write[Any], _Group[Any]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def waiting(self) -> int:
+        """Items whose group is not begun."""
+        with self._lock:
+            return sum(len(group.items) for group in self._open.values())
+
     def add(self, item: T, write: Write[T]) -> Future[None]:
         """Write `item` with all others that wait for the same `write`; the future resolves after
         the commit. Items that cannot be written together are tried one by one."""

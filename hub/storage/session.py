@@ -144,6 +144,11 @@ class Database:
         `write`; the future resolves after the commit."""
         return self._gathering.add(item, write)
 
+    @property
+    def audit_waiting(self) -> int:
+        """Audit events of requests that are not being written yet."""
+        return (self.audit_writer or self._gathering).waiting
+
     @contextmanager
     def read(self, scope: Scope, running: Running | None = None) -> Iterator[ScopedSession]:
         """A short read in one snapshot; nothing it changes is kept.

@@ -282,7 +282,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="hub-faults-"))
     chosen = pairs(options)
     campaign = Campaign(directory, tuple({where for _, where in chosen}), scale)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are ended
     began, number = time.monotonic(), 0
     try:
         while True:
@@ -293,6 +293,8 @@ def main() -> int:
             number += 1
             if time.monotonic() - began >= options.minutes * 60:
                 break
+    except KeyboardInterrupt:
+        print("stopped; what the scenario under way injected is not counted", flush=True)
     finally:
         campaign.close()
     return report(campaign.totals, options.seed, time.monotonic() - began, directory, absent)

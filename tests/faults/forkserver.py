@@ -18,10 +18,14 @@ import json
 import os
 import signal
 import sys
+import traceback
 from typing import Any
 
 import changes
 
+import jobs.rabbitmq_pointers
+import jobs.redis_pointers
+import jobs.worker  # noqa: F401 - imported before the fork, as what follows
 from hub.entrypoints import exports, hl7_folders, service  # noqa: F401 - imported before the fork
 from hub.entrypoints.cli.main import main
 
@@ -67,6 +71,8 @@ def serve() -> None:
                 code = 0
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else 1
+            except BaseException:
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(code)

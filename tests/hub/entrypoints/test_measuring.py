@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from hub.storage.crypto import Crypto
 from hub.storage.session import Database
 
 SCOPE = unrestricted_scope("test")
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "watch-the-hub.md"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -61,6 +63,28 @@ def test_what_waits_is_measured_with_its_age(
     assert found["hub_jobs", queue.DEFAULT_QUEUE, "ready"] == 2
     assert found["hub_job_ready_age_seconds", queue.DEFAULT_QUEUE] == 180
     assert found["hub_database_log_bytes",] > 0
+
+
+def test_every_figure_the_page_names_exists(
+    database: Database, crypto: Crypto, tmp_path: Path
+) -> None:
+    named = set(re.findall(r"hub_[a-z_]+", PAGE.read_text()))
+    content = exposition(hub(database, crypto, tmp_path, NOON)).decode()
+    families = {family.name: family.type for family in text_string_to_metric_families(content)}
+    endings = {"counter": ["_total"], "histogram": ["", "_count", "_sum", "_bucket"]}
+    there = {name + ending for name, kind in families.items() for ending in endings.get(kind, [""])}
+    assert len(named) > 10
+    assert named - there == set()
+
+
+def test_audit_events_that_wait_are_counted(
+    database: Database, crypto: Crypto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = hub(database, crypto, tmp_path, NOON)
+    assert samples(exposition(found))["hub_audit_waiting",] == 0
+    waiting = database.audit_writer or database._gathering
+    monkeypatch.setattr(type(waiting), "waiting", property(lambda self: 7))
+    assert samples(exposition(found))["hub_audit_waiting",] == 7
 
 
 def test_many_patients_make_no_more_series(
