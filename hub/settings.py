@@ -330,3 +330,8 @@ def environment(name: str) -> str | None:
 def current() -> Settings:
     """The process's settings, read once."""
     return load()
+
+
+def opentelemetry() -> dict[str, str]:
+    """The variables that OpenTelemetry itself defines, which say whether and where traces go."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}

@@ -7,7 +7,6 @@ comparison. A span says kinds, codes and counts: no argument, no text, no id of 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -47,9 +46,9 @@ def is_wanted(environment: Mapping[str, str]) -> bool:
     return any(environment.get(name) for name in endpoints)
 
 
-def start() -> None:
+def start(environment: Mapping[str, str]) -> None:
     """Begin to export if the environment says so; raises BadSetting if that cannot be."""
-    if _tracer is not None or not is_wanted(os.environ):
+    if _tracer is not None or not is_wanted(environment):
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -65,8 +64,10 @@ def use(processor: Any) -> None:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 
-    name = os.environ.get("OTEL_SERVICE_NAME", "mso-hub")
-    _provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    resource = Resource.create()
+    if str(resource.attributes["service.name"]).startswith("unknown_service"):
+        resource = resource.merge(Resource({"service.name": "mso-hub"}))
+    _provider = TracerProvider(resource=resource)
     _provider.add_span_processor(processor)
     _tracer = _provider.get_tracer("mso-hub")
 

@@ -35,6 +35,7 @@ from hub.entrypoints.purchasing_routes import purchasing_routes
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
+from hub.settings import opentelemetry
 
 if TYPE_CHECKING:
     from jobs.worker import JobWorker
@@ -78,7 +79,7 @@ class Service:
 
     def start(self) -> None:
         settings = self.hub.settings
-        tracing.start()
+        tracing.start(opentelemetry())
         share_threads()
         if self.roles & {"web", "mllp"}:
             self._routes.start()

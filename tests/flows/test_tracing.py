@@ -86,7 +86,7 @@ def test_nothing_of_opentelemetry_is_imported_while_traces_are_off() -> None:
     """What the roles import at their start, and a span."""
     program = (
         "import sys; import hub.entrypoints.service, jobs.worker; from hub import tracing\n"
-        "tracing.start()\n"
+        "tracing.start({})\n"
         "with tracing.span('graphql', {}): assert tracing.carried() == ''\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
@@ -109,8 +109,7 @@ def test_the_variables_of_opentelemetry_decide(environment: dict[str, str], want
 
 
 def test_traces_that_cannot_be_made_are_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace.export", None)
     with pytest.raises(BadSetting, match="mso-hub\\[tracing\\]"):
-        tracing.start()
+        tracing.start({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
     assert not tracing.is_on()
