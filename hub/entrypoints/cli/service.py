@@ -49,8 +49,8 @@ def serve(
     if current.metrics_port:
         current = current.model_copy(update={"metrics_port": current.metrics_port + number})
     hub = open_hub(current, exclusive=True)
-    for doubt in settings.doubts(current) if number == 0 else ():
-        typer.echo(f"mso-hub: {doubt}", err=True)
+    if parent is None:
+        _say_doubts(current)
     try:
         with Service(hub, chosen):
             settle()
@@ -70,17 +70,16 @@ def _serve_apart(
         raise BadSetting("--processes is for --roles jobs.")
     if current.resolved_database_url().startswith("sqlite"):
         raise BadSetting("One process works on SQLite; --processes needs PostgreSQL.")
-    command = [
-        sys.executable,
-        "-m",
-        "hub",
-        "serve",
-        "--roles",
-        "jobs",
-        "--parent",
-        str(os.getpid()),
-    ]
-    supervise([[*command, "--number", str(number)] for number in range(processes)], stop)
+    with closing(open_hub(current)):  # what would end each of them ends this one
+        _say_doubts(current)
+    command = [sys.executable, "-m", "hub", "serve", "--roles", "jobs"]
+    own = ["--parent", str(os.getpid())]
+    supervise([[*command, *own, "--number", str(each)] for each in range(processes)], stop)
+
+
+def _say_doubts(current: settings.Settings) -> None:
+    for doubt in settings.doubts(current):
+        typer.echo(f"mso-hub: {doubt}", err=True)
 
 
 def migrate() -> None:

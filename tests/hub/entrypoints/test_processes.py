@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from hub.entrypoints import processes
+from hub.entrypoints.cli import service
+from hub.errors import BadSetting
+from hub.settings import Settings
 
 ENDS = "import sys; open(sys.argv[1], 'a').write('started\\n'); sys.exit(3)"
 STAYS = """
@@ -68,3 +71,18 @@ def test_the_pause_grows_while_a_process_ends_soon_each_time() -> None:
     place.process.wait()
     place.keep(now + 2 * processes.STEADY_SECONDS)
     assert place.start_at == now + 2 * processes.STEADY_SECONDS + processes.PAUSE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("roles", "url", "said"),
+    [
+        (["jobs", "web"], "postgresql://127.0.0.1/none", "--roles jobs"),
+        (["jobs"], "sqlite:///hub.db", "PostgreSQL"),
+    ],
+)
+def test_several_processes_are_for_jobs_on_postgresql(
+    roles: list[str], url: str, said: str, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=url)
+    with pytest.raises(BadSetting, match=said):
+        service._serve_apart(settings, roles, 2, threading.Event())
