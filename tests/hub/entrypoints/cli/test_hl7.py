@@ -12,7 +12,7 @@ from hub.entrypoints.cli.hl7 import app
 from hub.storage.tables import InboundMessage
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "ehr_hl7v2"
-KEYS = {"type", "control_id", "version", "charset", "segments", "records", "issues"}
+KEYS = {"type", "control_id", "version", "charset", "segments", "records", "issues", "restricted"}
 
 
 def show(path: Path, *options: str) -> list[dict[str, Any]]:
