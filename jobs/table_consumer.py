@@ -140,7 +140,7 @@ class TableConsumer(Consumer):
 
     def _turn(self, room: int) -> bool:
         """Mark done what ended and claim for `room` messages; whether there is something to run."""
-        ended = self._take_ended()
+        begun, ended = time.monotonic(), self._take_ended()
         context, claimed = self.broker.context, [running.claimed for running in ended]
         lost: list[ClaimedJob] = []
 
@@ -165,7 +165,7 @@ class TableConsumer(Consumer):
             return False
         self._let_go(ended, lost)
         self._together = len(ended)
-        return self._hold(jobs, room)
+        return self._hold(jobs, room, begun)
 
     def _take_ended(self) -> list[RunningJob]:
         with self._counting:
@@ -183,12 +183,13 @@ class TableConsumer(Consumer):
         for kind, count in kinds.items():
             metrics.jobs_ended.labels(kind, "done").inc(count)
 
-    def _hold(self, jobs: list[ClaimedJob], room: int) -> bool:
+    def _hold(self, jobs: list[ClaimedJob], room: int, begun: float) -> bool:
+        """Let threads have what was claimed in a turn that was `begun` then. What the turn itself
+        took says nothing of the jobs: where the database is slow, few at once would be slower."""
         parts = parts_of(jobs, self.broker.together_kinds)
         self.broker.hold(*jobs)
         if room:
-            now = time.monotonic()
-            spent, self._claimed_at = now - self._claimed_at, now
+            spent, self._claimed_at = begun - self._claimed_at, time.monotonic()
             if spent > LATE:
                 self.ahead = max(self.least, self.ahead // 2)
             elif spent < SOON and self._full:
