@@ -45,7 +45,7 @@ async def load(
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         number = first + place
         due = time.perf_counter() + (place / pace if pace else 0.0)
-        while time.perf_counter() < until and len(waited) < count:
+        while True:
             if pace:
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 due += connections / pace
@@ -56,6 +56,8 @@ async def load(
             waited.append(time.perf_counter() - sent)
             assert b"MSA|AA|" in answer, answer
             number += connections
+            if time.perf_counter() >= until or len(waited) >= count:
+                break
             if fresh:
                 writer.close()
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
