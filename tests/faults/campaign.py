@@ -132,6 +132,14 @@ class Campaign:
         self.forkserver = Forkserver(self.library)
         self.cluster: Cluster | None = None
         self.brokers: dict[str, Broker] = {}
+        try:
+            self._start_servers(transports)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start_servers(self, transports: tuple[str, ...]) -> None:
+        directory = self.directory
         if set(transports) & set(SERVERS):
             self.cluster = self._cluster()
         for name, kind in (("redis", Redis), ("rabbitmq", Rabbitmq)):

@@ -222,7 +222,7 @@ class Rabbitmq:
                 env={**os.environ, **given}, cwd=home, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=ends_with_us(),
             )  # fmt: skip
-        wait_until(self._accepts, "RabbitMQ's start", 120)
+        wait_until(self._accepts, "RabbitMQ's start", 300)
 
     def _accepts(self) -> bool:
         if not answers(self.port):
