@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,7 @@ from hub.domain.agreements import (
 )
 from hub.storage.reads.scoping import split
 from hub.storage.reads.text import Postgresql, Sqlite
+from hub.storage.reads.write import global_id
 from schema.execute import Engine
 from schema.plans import MOST_SHAPES, Kept, Plan
 from schema.root import hub_schema
@@ -101,6 +103,59 @@ def test_requests_of_another_shape_have_another_plan(engine, variables):
 )
 def test_scopes_with_other_rights_never_share_a_plan(engine, other):
     assert plan(engine, scope=other) is not plan(engine)
+
+
+THREE = replace(
+    SCOPE,
+    kind=PrincipalKind.MSO_APP,
+    own_practice_id=None,
+    rows=MappingProxyType({each: frozenset({"p1", "p2", "p3"}) for each in Domain}),
+)
+ONE = "node(id: $a) { ... on Practice { name patients { nodes { practice { name } } } } }"
+BOTH = "node(id: $a) { ... on Practice { name } } b: node(id: $b) { ... on Practice { id } }"
+BESIDE = "node(id: $a) { ... on Practice { name } } patients { nodes { familyName } }"
+BELOW = "node(id: $a) { ... on Practice { purchaseOrders { nodes { supplier { name } } } } }"
+PATIENT = "node(id: $a) { ... on Patient { practice { name } } }"
+
+
+@pytest.mark.parametrize("dialect", WRITERS)
+@pytest.mark.parametrize(
+    ("fields", "ids", "bound"),
+    [
+        (ONE, ["p2"], {"p2"}),
+        (ONE, ["p4"], set()),
+        (BOTH, ["p1", "p3"], {"p1", "p3"}),
+        (BOTH, ["p4", "p3"], {"p3"}),
+        (BESIDE, ["p2"], {"p1", "p2", "p3"}),
+        (BELOW, ["p2"], {"p1", "p2", "p3"}),
+    ],
+)
+def test_a_statement_for_some_practices_is_compared_with_those_of_them_in_scope(
+    engine, dialect, fields, ids, bound
+):
+    variables = {name: global_id("Practice", each) for name, each in zip("ab", ids, strict=False)}
+    head = ", ".join(f"${name}: ID!" for name in variables)
+    assert practices_bound(engine, f"query({head}) {{ {fields} }}", dialect, variables) == bound
+
+
+def test_a_row_of_a_practice_does_not_say_which(engine):
+    text = f"query($a: ID!) {{ {PATIENT} }}"
+    variables = {"a": global_id("Patient", "p2")}
+    assert practices_bound(engine, text, "sqlite", variables) == {"p1", "p2", "p3"}
+
+
+def practices_bound(engine: Engine, text: str, dialect: str, variables: dict[str, str]) -> set[str]:
+    """The practices of all lists a statement is compared with."""
+    documents = engine.documents_for(THREE)
+    document = documents.get(text)
+    operation, _ = documents.bind(document, None, variables)
+    shape, sets = split(THREE)
+    made = engine.plans.get(document.digest, operation, THREE, shape, WRITERS[dialect])
+    values = made.values(operation.variables)
+    filled = [fill(values, sets, THREE) for fill in made.compiled.fills]
+    lists = [each for each in filled if isinstance(each, str) and each[:1] in ("{", "[")]
+    assert lists
+    return set(re.findall("p[0-9]", "".join(lists)))
 
 
 def test_databases_do_not_share_a_plan(engine):

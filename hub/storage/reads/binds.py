@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -32,11 +33,16 @@ COMPARED: dict[str, Operator] = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "
 
 
 class Binds:
-    """Collects how to fill each parameter. One of a name it has already is the same."""
+    """Collects how to fill each parameter. One of a name it has already is the same.
 
-    def __init__(self, shape: ScopeShape, writer: Writer) -> None:
+    With `only`, all rows of the statement belong to the practices with these ids: of each set of
+    practices those alone are bound.
+    """
+
+    def __init__(self, shape: ScopeShape, writer: Writer, only: Sequence[Bound] = ()) -> None:
         self._shape = shape
         self._writer = writer
+        self._only = tuple(only)
         self.fills: list[Fill] = []
         self._places: dict[str, int] = {}
 
@@ -62,15 +68,21 @@ class Binds:
         return self._writer.among_text(value, self.set(number))
 
     def set(self, number: int) -> Sql:
-        writer = self._writer
-        return self._bind(f"set_{number}", lambda _, sets, __: _listed(writer, sets[number]))
+        return self._bind(f"set_{number}", self._list(number))
+
+    def _list(self, number: int) -> Fill:
+        writer, only = self._writer, self._only
+        if not only:
+            return lambda _, sets, __: _listed(writer, sets[number])
+        return lambda values, sets, _: _listed(
+            writer, _of_both([bound.among(values) for bound in only], sets[number])
+        )
 
     def readable(self, number: int) -> Sql:
         """A set of practices as the text of a list, also where it has only one."""
         if not self._shape.single[number]:
             return self.set(number)
-        writer = self._writer
-        return self._bind(f"list_{number}", lambda _, sets, __: _listed(writer, sets[number]))
+        return self._bind(f"list_{number}", self._list(number))
 
     def readable_or_own(self, number: int) -> Sql:
         """Like `readable`, with the practice whose credential asks."""
@@ -149,6 +161,12 @@ class Binds:
 def _listed(writer: Writer, practices: tuple[str, ...]) -> str:
     """A set of practices as one text; drivers write a list element by element."""
     return writer.list_text(practices)
+
+
+def _of_both(ids: Sequence[str], practices: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of some ids that are in a sorted set."""
+    places = {each: bisect_left(practices, each) for each in ids}
+    return tuple(sorted(each for each, at in places.items() if practices[at : at + 1] == (each,)))
 
 
 def _whole(text: str) -> int | None:

@@ -16,7 +16,7 @@ from sqlalchemy import Table
 from hub.storage.reads.binds import Fill
 from hub.storage.reads.compile_objects import Compiler
 from hub.storage.reads.compile_pages import page_text
-from hub.storage.reads.compile_scope import telling_scope
+from hub.storage.reads.compile_scope import practices_asked, telling_scope
 from hub.storage.reads.fragments import (
     Query,
     Sql,
@@ -69,7 +69,7 @@ class CompiledPart:
 def compile_roots(roots: Sequence[Root], shape: ScopeShape, writer: Writer) -> CompiledPart:
     """The statement of some roots, all of which `supports` must hold for; without any it asks for
     the policy version alone."""
-    compiler = Compiler(shape, writer)
+    compiler = Compiler(shape, writer, practices_asked(roots))
     columns = {f"root_{place}": _root(compiler, place, root) for place, root in enumerate(roots)}
     columns, told = telling_scope(compiler, columns)
     statement = select({**columns, "policy": _policy_version()}, told)

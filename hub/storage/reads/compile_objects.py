@@ -33,11 +33,12 @@ from hub.storage.reads.fragments import (
     select,
 )
 from hub.storage.reads.made import HOLE, Made, shape_of_type
-from hub.storage.reads.marks import EDGE, SAME, Mark, is_checked
+from hub.storage.reads.marks import EDGE, SAME, TOTAL, Mark, is_checked
 from hub.storage.reads.parts import (
     INHERITED,
     SENSITIVE,
     Access,
+    Bound,
     ById,
     Computed,
     Constant,
@@ -55,12 +56,13 @@ ABOUT_PATIENTS = frozenset({DataClass.PHI, DataClass.PHI_SENSITIVE})
 
 
 class Compiler:
-    """Makes the expressions of one statement."""
+    """Makes the expressions of one statement, all of whose rows belong to the practices `only`, if
+    any are named."""
 
-    def __init__(self, shape: ScopeShape, writer: Writer) -> None:
+    def __init__(self, shape: ScopeShape, writer: Writer, only: Sequence[Bound] = ()) -> None:
         self.shape = shape
         self.writer = writer
-        self.binds = Binds(shape, writer)
+        self.binds = Binds(shape, writer, only)
         self.marks: list[Mark] = []
         self.made: list[Made] = []
         self.sources: set[Source] = set()
@@ -190,7 +192,8 @@ class Compiler:
         columns = self.columns(source, table, self.needed(source, [objects]))
         row = self.row(source, columns, known, above, repeated=above is not None)
         text = self.writer.concat(self.objects(objects, row))
-        return scalar(select(text, table, wanted, limit=number(1)))
+        # A link asks for the whole key, and a limit costs as much as finding the row.
+        return scalar(select(text, table, wanted, limit=number(1) if above is None else None))
 
     # Objects
 
@@ -199,19 +202,20 @@ class Compiler:
         return len(self.marks) - 1
 
     def _row_mark(self, objects: Objects, row: Row) -> list[Piece]:
-        """Who the row belongs to and who it is about."""
+        """Who the row belongs to and who it is about. Where it only could say that its practice is
+        that of the row above, it says nothing."""
         source, shape = objects.source, self.shape
-        counted = bool(objects.classes & SENSITIVE)
+        counted = _is_counted(objects)
         checked = is_checked(source, unrestricted=shape.unrestricted, is_mso=shape.is_mso)
         if not counted and not checked:
             return []
-        about = objects.classes & ABOUT_PATIENTS
-        subject = row.subject if about and not row.same_subject else None
+        subject = _named_subject(objects, row)
         by_id = row.repeated and counted
         above = row.above_practice if subject is None else None
-        mark = Mark(source, counted, subject is not None, by_id, above is not None)
+        silent = above is not None and not by_id and not (counted and self._tells_labels(source))
+        mark = Mark(source, counted and not silent, subject is not None, by_id, above is not None)
         pieces: list[Piece] = [EDGE, *self._mark_number(mark, row), ","]
-        if row.practice is not None and above is not None:
+        if row.practice is not None and above is not None and not silent:
             same = equal(row.practice, above)
             pieces.append(choose(same, constant(SAME), row.practice))
         elif row.practice is not None:
@@ -220,12 +224,29 @@ class Compiler:
             pieces += [",", self._present(subject)]
         if by_id:
             pieces += [",", cast(row.columns["id"], "TEXT")]
-        return [*pieces, EDGE]
+        pieces.append(EDGE)
+        if row.practice is not None and above is not None and silent:
+            same = equal(row.practice, above)
+            return [choose(same, constant(""), self.writer.concat(pieces))]
+        return pieces
+
+    def page_mark(self, objects: Objects, row: Row, rows: Sql) -> list[Piece]:
+        """How many rows a page lists, where they do not say so themselves."""
+        if row.repeated or row.above_practice is None or not _is_counted(objects):
+            return []
+        if _named_subject(objects, row) is not None or self._tells_labels(objects.source):
+            return []
+        number = self.mark(Mark(objects.source, counted=True, subject=False, by_id=False))
+        return [f"{EDGE}{TOTAL}{number},", rows, EDGE]
+
+    def _tells_labels(self, source: Source) -> bool:
+        """True if counted rows say whether they have a sensitivity label."""
+        return self.shape.sensitive_set(source) is not None
 
     def _mark_number(self, mark: Mark, row: Row) -> list[Piece]:
         """One number for rows with a sensitivity label, and one for those without."""
         number = f"{self.mark(mark)}"
-        if not mark.counted or self.shape.sensitive_set(mark.source) is None:
+        if not mark.counted or not self._tells_labels(mark.source):
             return [number]
         labelled = self.mark(replace(mark, labelled=True))
         plain = equal(row.columns[sql.LABEL], constant(""))
@@ -284,3 +305,12 @@ class Compiler:
         if limited is None or row.practice is None:
             return text
         return choose(self.binds.member(row.practice, limited), constant("null"), text)
+
+
+def _is_counted(objects: Objects) -> bool:
+    return bool(objects.classes & SENSITIVE)
+
+
+def _named_subject(objects: Objects, row: Row) -> Sql | None:
+    """The patient a row is about, where the row above does not name them."""
+    return row.subject if objects.classes & ABOUT_PATIENTS and not row.same_subject else None

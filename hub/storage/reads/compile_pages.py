@@ -258,10 +258,15 @@ class PageRows:
         if isinstance(output, PageInfo):
             return self._page_info(output)
         if isinstance(output, Nodes):
-            pieces = self._compiler.objects(output.objects, self._row)
+            pieces, listed = self._compiler.objects(output.objects, self._row), [output]
         else:
             pieces = self._edge(output)
-        return ["[", self._writer.joined(self._writer.concat(pieces), self._shown()), "]"]
+            listed = [item for item in output.items if isinstance(item, Nodes)]
+        items = self._writer.joined(self._writer.concat(pieces), self._shown())
+        return ["[", items, "]", *(mark for nodes in listed for mark in self._counted(nodes))]
+
+    def _counted(self, nodes: Nodes) -> list[Piece]:
+        return self._compiler.page_mark(nodes.objects, self._row, self.shown())
 
     def _edge(self, edges: Edges) -> list[Piece]:
         pieces: list[Piece] = ["{"]

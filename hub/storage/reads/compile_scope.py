@@ -6,7 +6,7 @@ makes them in that statement, and they end with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hub.storage.reads.fragments import (
@@ -21,7 +21,7 @@ from hub.storage.reads.fragments import (
     select,
     set_locally,
 )
-from hub.storage.reads.parts import Access
+from hub.storage.reads.parts import Access, Bound, ById, Many, Objects, One, Root
 from hub.storage.reads.scoping import DOMAINS
 from hub.storage.tables.row_security import (
     ANY_DOMAIN,
@@ -35,6 +35,40 @@ if TYPE_CHECKING:
     from hub.storage.reads.compile_objects import Compiler
 
 _BY_ANY_DOMAIN = frozenset({Access.PRACTICES, Access.OPERATED})
+
+
+def practices_asked(roots: Sequence[Root]) -> tuple[Bound, ...]:
+    """The ids of the practices that all rows of some roots belong to; none where others may be read
+    too. What a statement is compared with is then as short as its answer needs, however many
+    practices are in scope."""
+    found = []
+    for root in roots:
+        if not isinstance(root, ById) or root.objects.source.access is not Access.PRACTICES:
+            return ()
+        if not _keeps_practice(root.objects):
+            return ()
+        found.append(root.id)
+    return tuple(found)
+
+
+def _keeps_practice(objects: Objects) -> bool:
+    """True if the rows below belong to the practice of the row above them. What the small-group
+    rule decides is about other practices too."""
+    for output in objects.outputs:
+        if isinstance(output, One):
+            source = output.objects.source
+            below: tuple[Objects, ...] = (output.objects,)
+            same = source.access is Access.PRACTICES and output.column == "practice_id"
+        elif isinstance(output, Many):
+            source, below = output.page.source, output.page.selections()
+            same = False
+        else:
+            continue
+        if not (source.owned or same) or source.small_group is not None:
+            return False
+        if not all(map(_keeps_practice, below)):
+            return False
+    return True
 
 
 def telling_scope(compiler: Compiler, roots: dict[str, Sql]) -> tuple[dict[str, Sql], From | None]:

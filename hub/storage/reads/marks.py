@@ -24,8 +24,9 @@ class Mark:
     """What the rows of one selection say: ``number,practice``, then patient and id where asked.
 
     `counted`: the rows are written to the audit trail; `by_id`: one row may appear many times and
-    counts once. `below`: a practice may be written as that of the row above. `labelled`: the rows
-    have a sensitivity label.
+    counts once. `below`: a practice may be written as that of the row above; a row that had nothing
+    else to say has no mark, and where it counts its page tells how many there are, as a total.
+    `labelled`: the rows have a sensitivity label.
     """
 
     source: Source
@@ -36,13 +37,14 @@ class Mark:
     labelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Patients:
     """Counted rows of one selection and practice that differ in their patient alone."""
 
     type_name: str
     practice_id: str
     labelled: bool
+    rows: int = 0
 
 
 class Marks:
@@ -51,12 +53,11 @@ class Marks:
     def __init__(self, marks: Sequence[Mark], scope: Scope) -> None:
         self._marks = marks
         self._scope = scope
-        self._allowed = [_allowed(mark.source, scope) for mark in marks]
         self.reading = Reading()
-        # A search that finds nobody is audited too.
-        self.reading.entities.update(
-            {mark.source.type_name: 0 for mark in marks if mark.counted and not mark.by_id}
-        )
+        entities = self.reading.entities
+        for mark in marks:  # a search that finds nobody is audited too
+            if mark.counted and not mark.by_id:
+                entities[mark.source.type_name] = 0
         self.root_rows: dict[int, int] = {}
         self._patients: dict[str, _Patients] = {}
 
@@ -70,17 +71,21 @@ class Marks:
             return text
         if len(pieces) % 2 == 0:
             raise OutOfScope("A read returned a mark without an end.")
+        patients, add = self._patients, self.reading.subjects.add
         for mark, times in Counter(pieces[1::2]).items():
             head, _, last = mark.rpartition(",")
-            patients = self._patients.get(head)
-            if patients is None:
+            known = patients.get(head)
+            if known is None:
                 self._take(mark, times)
             else:  # all but the patient was checked with an earlier mark
-                self.reading.entities[patients.type_name] += times
-                if patients.labelled:
-                    self.reading.labelled[patients.type_name] += times
+                known.rows += times
                 if last:
-                    self.reading.subjects.add((patients.practice_id, last))
+                    add((known.practice_id, last))
+        for known in patients.values():
+            self.reading.entities[known.type_name] += known.rows
+            if known.labelled:
+                self.reading.labelled[known.type_name] += known.rows
+            known.rows = 0
         return "".join(pieces[::2])
 
     def _take(self, text: str, times: int) -> None:
@@ -89,7 +94,8 @@ class Marks:
             return
         number, practice, *rest = text.split(",")
         place = int(number)
-        mark, allowed = self._marks[place], self._allowed[place]
+        mark = self._marks[place]
+        allowed = _allowed(mark.source, self._scope)
         same = mark.below and practice == SAME
         foreign = allowed is not None and practice not in allowed and not same
         if foreign or len(rest) != mark.subject + mark.by_id:

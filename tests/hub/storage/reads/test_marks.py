@@ -74,6 +74,25 @@ def test_a_row_may_say_that_its_practice_is_that_of_the_row_above():
         marks.release(marked("0", "p1", "ada") + marked("1", "p2"))
 
 
+def test_a_page_says_how_many_rows_it_lists_where_they_are_silent():
+    rows = Mark(source("Coverage"), counted=False, subject=False, by_id=False, below=True)
+    listed = Mark(source("Coverage"), counted=True, subject=False, by_id=False)
+    marks = Marks([PATIENTS, rows, listed], SCOPE)
+    page = marked("+2", "3")
+    marks.release(marked("0", "p1", "ada") + page + page + marked("+2", "1"))
+    assert marks.reading.entities == {"Patient": 1, "Coverage": 7}
+    with pytest.raises(OutOfScope):
+        marks.release(marked("0", "p1", "ada") + marked("1", "p2") + page)
+
+
+def test_patients_of_several_texts_are_added_up():
+    marks = Marks([PATIENTS], SCOPE)
+    for name in ("ada", "bob", "ada"):
+        marks.release(marked("0", "p1", name) + marked("0", "p1", "eve"))
+    assert marks.reading.entities == {"Patient": 6}
+    assert marks.reading.subjects == {("p1", "ada"), ("p1", "bob"), ("p1", "eve")}
+
+
 def test_a_search_that_finds_nobody_is_still_a_reading():
     marks = Marks([PATIENTS], SCOPE)
     assert marks.release("[]") == "[]"
