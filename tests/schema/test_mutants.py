@@ -40,6 +40,7 @@ from hub.storage.reads import (
     compile_figures,
     compile_objects,
     compile_pages,
+    compile_scope,
     rows,
     run,
     scoping,
@@ -127,8 +128,20 @@ MUTANTS = [
     Mutant(
         "a page without its patients in the audit",
         compile_objects,
-        "about = objects.classes & ABOUT_PATIENTS\n        subject",
-        "about = False\n        subject",
+        "subject = _named_subject(objects, row)\n        by_id",
+        "subject = None\n        by_id",
+    ),
+    Mutant(
+        "a page below that does not say how many rows it lists",
+        compile_objects,
+        "number = self.mark(Mark(objects.source, counted=True, subject=False, by_id=False))",
+        "return []",
+    ),
+    Mutant(
+        "the practices asked for where rows of others are read too",
+        compile_scope,
+        "if not (source.owned or same) or source.small_group is not None:",
+        "if source.small_group is not None and source.owned:",
     ),
     Mutant(
         "one row too few asked for",

@@ -26,9 +26,9 @@ from hub.storage.reads.compile import CompiledPart
 from hub.storage.reads.marks import Marks
 from hub.storage.reads.reading import PolicyChanged, Reading
 from hub.storage.reads.scoping import Sets
-from hub.storage.reads.text import SQLITE_NODE_ID, Postgresql, Sqlite, Writer
+from hub.storage.reads.text import Postgresql, Sqlite, Writer
 from hub.storage.reads.wire import KEPT_STATEMENTS, Wire
-from hub.storage.reads.write import global_id
+from hub.storage.reads.write import with_global_ids
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
@@ -187,8 +187,8 @@ class SqliteReads(TextReads):
         if connection is None:
             connection = self._own.connection = self._connect()
         with running.on(connection):
-            row: Row = connection.execute(part.sql, parameters).fetchone()
-        return row
+            *texts, version = connection.execute(part.sql, parameters).fetchone()
+        return *map(with_global_ids, texts), version
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -201,7 +201,6 @@ class SqliteReads(TextReads):
         )
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute(MAP_THE_FILE)
-        connection.create_function(SQLITE_NODE_ID, 2, global_id, deterministic=True)
         return connection
 
     def close(self) -> None:

@@ -15,8 +15,6 @@ from psycopg import RawCursor
 from sqlalchemy import func, select
 
 from hub.storage.reads.compile import CompiledPart, explained
-from hub.storage.reads.text import SQLITE_NODE_ID
-from hub.storage.reads.write import global_id
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Base, PolicyVersion
 
@@ -42,7 +40,6 @@ def explain(
     driver: Any = session.connection().connection.driver_connection
     if session.get_bind().dialect.name == "sqlite":
         part = explained(compiled, "EXPLAIN QUERY PLAN ")
-        driver.create_function(SQLITE_NODE_ID, 2, global_id, deterministic=True)
         steps = driver.execute(part.sql, parameters).fetchall()
         return list(_of_sqlite(part, [str(step[-1]) for step in steps]))
     session.scalar(select(func.set_config("enable_seqscan", "off", True)))

@@ -39,12 +39,11 @@ from hub.storage.reads.fragments import (
     within,
 )
 from hub.storage.reads.parts import Shape, SmallGroup
+from hub.storage.reads.write import PLAIN_ID
 from hub.storage.tables.row_security import group_function
 
 Piece = Sql | str
 MOST_ARGUMENTS = 100
-SQLITE_NODE_ID: Literal["hub_global_id"] = "hub_global_id"
-"""The function of two arguments (type name, row id) that a SQLite connection must have."""
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:
@@ -288,4 +287,4 @@ class Sqlite(Writer):
         return choose(is_null(column), NULL, written)
 
     def node_id(self, type_name: str, column: Sql) -> Sql:
-        return call(SQLITE_NODE_ID, constant(type_name), column)
+        return chained([constant(f"{PLAIN_ID}{type_name}:"), column, constant(PLAIN_ID)])
