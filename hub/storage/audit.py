@@ -8,18 +8,20 @@ is made, is in `audit_chain.py`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from hub.storage.audit_chain import NO_EVENTS, PARTITION, Event, Head, chained, digest_of
 from hub.storage.bulk import insert_rows, pipelined, run
-from hub.storage.session import Database, ScopedSession
+from hub.storage.scoped_session import ScopedSession
 from hub.storage.tables import AuditEvent, AuditHead
 from hub.storage.upsert import insert_once
+
+if TYPE_CHECKING:
+    from hub.storage.session import Database
 
 __all__ = ["Event", "Verdict", "append", "append_all", "head", "note", "verify"]
 _PAGE = 1000
@@ -65,10 +67,7 @@ def append_all(session: ScopedSession, events: Sequence[Event]) -> None:
 async def note(database: Database, event: Event) -> None:
     """Add one event to the chain, together with those of other requests. Returns once it is
     durable; what it raises means that it may not be."""
-    if database.audit_writer is not None:
-        await database.audit_writer.append(event)
-    else:
-        await asyncio.wrap_future(database.gather(event, append_all))
+    await database.audit_writer.append(event)
 
 
 def head(session: ScopedSession) -> Head:

@@ -7,7 +7,6 @@ else moved the head meanwhile nothing happens, and the events are appended once 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,15 +22,11 @@ from sqlalchemy.engine import make_url
 from hub import metrics
 from hub.errors import HubError
 from hub.storage.audit_chain import NO_EVENTS, PARTITION, Event, Head, chained
+from hub.storage.audit_trails import Trail
 from hub.storage.exchange import Exchange
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.tables import AuditEvent, AuditHead
 
-MOST_EVENTS = 32
-"""Events of one statement; each number of them is a statement of its own."""
-COMMIT_DELAY_SECONDS, COMMIT_SIBLINGS = 0.008, 4
-"""With so many other reads under way events wait for theirs, so long at most or until as many wait
-as are read; named after PostgreSQL's settings for the same."""
 STATEMENT_SECONDS = 8.0
 _EVENTS: Any = AuditEvent.__table__
 _HEADS: Any = AuditHead.__table__
@@ -53,118 +48,27 @@ _DIGEST_AT = _Statement("SELECT digest FROM audit_events WHERE sequence = $1::bi
 _BEGIN, _COMMIT = _Statement("BEGIN"), _Statement("COMMIT")
 
 
-class AuditWriter:
-    """Appends events for all event loops of the process; `under_way` says how many reads are."""
+class PostgresqlTrail(Trail):
+    """The connection of one event loop."""
 
     def __init__(self, url: str, under_way: Callable[[], int]) -> None:
+        super().__init__(under_way)
         address = make_url(url).set(drivername="postgresql")
         self._address = address.render_as_string(hide_password=False)
-        self._under_way = under_way
-        self._of_loop: dict[asyncio.AbstractEventLoop, _Trail] = {}
-
-    async def append(self, event: Event) -> None:
-        """Returns once the event is durable; what it raises means that it may not be. It is written
-        even if nobody waits any more."""
-        loop = asyncio.get_running_loop()
-        trail = self._of_loop.get(loop) or self._begin(loop)
-        await trail.append(event)
-
-    @property
-    def waiting(self) -> int:
-        """Events that no statement has taken up."""
-        return sum(trail.waiting for trail in list(self._of_loop.values()))
-
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> _Trail:
-        for ended in [other for other in self._of_loop if other.is_closed()]:
-            self._of_loop.pop(ended).close()
-        return self._of_loop.setdefault(loop, _Trail(self._address, self._under_way))
-
-    def close(self) -> None:
-        for trail in self._of_loop.values():
-            trail.close()
-
-
-_Entry = tuple[Event, "asyncio.Future[None]"]
-
-
-class _Trail:
-    """The connection of one event loop and what waits for it."""
-
-    def __init__(self, address: str, under_way: Callable[[], int]) -> None:
-        self._address = address
-        self._under_way = under_way
-        self._loop = asyncio.get_running_loop()
-        self._waiting: list[_Entry] = []
-        self._task: asyncio.Task[None] | None = None
-        self._together: asyncio.Future[None] | None = None
         self._wire: Exchange | None = None
         self._left: Head | None = None
         """The head as this connection left it, or may have; `alone` if nobody else seems to move
         it."""
         self._alone = False
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
-
-    async def append(self, event: Event) -> None:
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.append((event, done))
-        if self._task is None:
-            self._task = self._loop.create_task(self._write())
-        elif self._together is not None and self._are_together():
-            self._end_wait()
-        await done
-
     def close(self) -> None:
         if self._wire is not None:
             self._wire.close()
 
-    async def _write(self) -> None:
-        try:
-            while self._waiting:
-                if not self._are_together():
-                    await self._gather()
-                batch, self._waiting = self._waiting[:MOST_EVENTS], self._waiting[MOST_EVENTS:]
-                await self._settle(batch)
-        finally:
-            self._task = None
-
-    def _are_together(self) -> bool:
-        """Whether there is nothing to gain from waiting for more."""
-        under_way = self._under_way()
-        return under_way < COMMIT_SIBLINGS or len(self._waiting) >= min(under_way, MOST_EVENTS)
-
-    async def _gather(self) -> None:
-        self._together = self._loop.create_future()
-        timer = self._loop.call_later(COMMIT_DELAY_SECONDS, self._end_wait)
-        try:
-            await self._together
-        finally:
-            timer.cancel()
-            self._together = None
-
-    def _end_wait(self) -> None:
-        if self._together is not None and not self._together.done():
-            self._together.set_result(None)
-
-    async def _settle(self, batch: Sequence[_Entry]) -> None:
-        try:
-            with metrics.commit_seconds.time():
-                await self._durable([event for event, _ in batch])
-        except Exception as error:
-            if len(batch) > 1 and not isinstance(error, OperationalError):
-                for entry in batch:
-                    await self._settle([entry])
-                return
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error)
-            return
-        metrics.commit_works.observe(len(batch))
-        for _, done in batch:
-            if not done.done():
-                done.set_result(None)
+    async def _write(self, events: Sequence[Event]) -> None:
+        with metrics.commit_seconds.time():
+            await self._durable(events)
+        metrics.commit_works.observe(len(events))
 
     async def _durable(self, events: Sequence[Event]) -> None:
         """Append events; once more if the connection was lost and they with it."""

@@ -23,7 +23,9 @@ from hub import metrics
 from hub.domain.agreements import Scope, operations_scope
 from hub.errors import BadSetting
 from hub.storage import envelopes
-from hub.storage.audit_writer import AuditWriter
+from hub.storage.audit import append_all
+from hub.storage.audit_trails import AuditWriter, SubmittedTrail, Trail
+from hub.storage.audit_writer import PostgresqlTrail
 from hub.storage.committer import (
     COLLISION_ATTEMPTS,
     FIRST,
@@ -83,9 +85,7 @@ class Database:
         )
         self._gathering = Gathering(lambda work: self._gatherer.submit(_GATHERED, work))
         self.text_reads = text_reads(url)
-        self.audit_writer = (
-            None if self.is_sqlite else AuditWriter(url, lambda: self.text_reads.under_way)
-        )
+        self.audit_writer = AuditWriter(self._audit_trail)
 
     def transaction(self, scope: Scope, work: Work[T], *, durable: bool = True) -> T:
         """Run `work(session)` and commit; whatever it raises rolls everything back and is raised.
@@ -147,7 +147,7 @@ class Database:
     @property
     def audit_waiting(self) -> int:
         """Audit events of requests that are not being written yet."""
-        return (self.audit_writer or self._gathering).waiting
+        return self.audit_writer.waiting + self._gathering.waiting
 
     @contextmanager
     def read(self, scope: Scope, running: Running | None = None) -> Iterator[ScopedSession]:
@@ -165,14 +165,26 @@ class Database:
                     yield session
             connection.rollback()
 
+    def _audit_trail(self) -> Trail:
+        """Appends the events of the running event loop."""
+
+        def under_way() -> int:
+            return self.text_reads.under_way
+
+        if not self.is_sqlite:
+            return PostgresqlTrail(self.url, under_way)
+        return SubmittedTrail(
+            lambda events: self.submit(_GATHERED, lambda session: append_all(session, events)),
+            under_way,
+        )
+
     def close(self) -> None:
         """Finish what was submitted and close every connection."""
         self.bell.close()
         self._committer.close()
         self._gatherer.close()
         self.text_reads.close()
-        if self.audit_writer is not None:
-            self.audit_writer.close()
+        self.audit_writer.close()
         self.request_engine.dispose()
         self.read_engine.dispose()
         self.write_engine.dispose()

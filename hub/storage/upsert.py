@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.errors import Forbidden
-from hub.storage.session import ScopedSession
+from hub.storage.scoped_session import ScopedSession
 from hub.storage.tables import PracticeOwned
 
 

@@ -40,7 +40,6 @@ from hub.storage.reads import (
     compile_figures,
     compile_objects,
     compile_pages,
-    compile_scope,
     rows,
     run,
     scoping,
@@ -136,12 +135,6 @@ MUTANTS = [
         compile_objects,
         "number = self.mark(Mark(objects.source, counted=True, subject=False, by_id=False))",
         "return []",
-    ),
-    Mutant(
-        "the practices asked for where rows of others are read too",
-        compile_scope,
-        "if not (source.owned or same) or source.small_group is not None:",
-        "if source.small_group is not None and source.owned:",
     ),
     Mutant(
         "one row too few asked for",

@@ -32,6 +32,8 @@ from hub.storage.reads.write import with_global_ids
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
+AT_ONCE, LONG_SECONDS = 2, 0.02
+"""Short reads of SQLite that run at the same time, and when a read is none any more."""
 MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
 _OPTIONS = f"{options(STATEMENT_SECONDS, reads_only=True)} -c datestyle=ISO -c jit=off"
 Row = Sequence[Any]
@@ -165,7 +167,9 @@ class PostgresqlReads(TextReads):
 
 
 class SqliteReads(TextReads):
-    """Threads with a connection each; one hop for a request."""
+    """Threads with a connection each; one hop for a request. More than a few at once spend their
+    time waiting for SQLite's allocator and the interpreter; others begin as soon as one of them
+    turns out to be long."""
 
     writer = Sqlite()
 
@@ -173,14 +177,32 @@ class SqliteReads(TextReads):
         self._address = f"file:{quote(str(make_url(url).database))}?mode=ro"
         self._threads = ThreadPoolExecutor(CONNECTIONS, "reads")
         self._own = threading.local()
+        self._turns: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
         loop = asyncio.get_running_loop()
+        turns = self._turns.get(loop) or self._begin(loop)
+        await turns.acquire()
+        turn = [turns]  # given back once, whoever comes first
+
+        def give_back() -> None:
+            if turn:
+                turn.pop().release()
+
+        long = loop.call_later(LONG_SECONDS, give_back)
         try:
             return await loop.run_in_executor(self._threads, self._read, part, parameters, running)
         except asyncio.CancelledError:
             running.stop()
             raise
+        finally:
+            long.cancel()
+            give_back()
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+        for ended in [other for other in self._turns if other.is_closed()]:
+            del self._turns[ended]
+        return self._turns.setdefault(loop, asyncio.Semaphore(AT_ONCE))
 
     def _read(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
         connection = getattr(self._own, "connection", None)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.domain.agreements import unrestricted_scope
-from hub.storage import audit, audit_writer
+from hub.storage import audit, audit_trails
 from hub.storage.session import Database
 from hub.storage.tables import AuditEvent
 
@@ -107,7 +107,7 @@ def transactions(database: Database) -> int:
 
 
 def test_events_wait_for_those_of_reads_under_way_and_no_longer(postgresql, monkeypatch):
-    monkeypatch.setattr(audit_writer, "COMMIT_DELAY_SECONDS", 60.0)
+    monkeypatch.setattr(audit_trails, "COMMIT_DELAY_SECONDS", 60.0)
 
     async def five() -> None:
         await audit.note(postgresql, event("before"))

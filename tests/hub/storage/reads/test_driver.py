@@ -4,7 +4,10 @@ good."""
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from sqlalchemy import text
 from hub.domain.agreements import practice_scope, unrestricted_scope
 from hub.storage.policy import version
 from hub.storage.reads.compile import CompiledPart, compile_roots
+from hub.storage.reads.driver import AT_ONCE
 from hub.storage.reads.reading import PolicyChanged
 from hub.storage.reads.scoping import split
 from hub.storage.reads.wire import KEPT_STATEMENTS
@@ -73,6 +77,47 @@ def test_a_cancelled_read_ends_at_once_and_the_next_ones_are_answered(database):
         return time.monotonic() - started
 
     assert asyncio.run(cancelled()) < 4
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, sqlite_with_tables: Path) -> Iterator[Database]:
+    shutil.copyfile(sqlite_with_tables, tmp_path / "hub.db")
+    opened = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    yield opened
+    opened.close()
+
+
+def test_long_reads_do_not_keep_short_ones_waiting(database):
+    async def beside() -> None:
+        part = version_alone(database)
+        long = [
+            asyncio.ensure_future(read(database, CompiledPart(ENDLESS, (), ()))) for _ in range(5)
+        ]
+        await asyncio.wait_for(asyncio.gather(*(read(database, part) for _ in range(6))), 4)
+        assert not any(task.done() for task in long)
+        for task in long:
+            task.cancel()
+        await asyncio.gather(*long, return_exceptions=True)
+
+    asyncio.run(beside())
+
+
+def test_the_turns_of_short_reads_are_given_back_once(sqlite_database):
+    async def many() -> None:
+        part = version_alone(sqlite_database)
+        await asyncio.gather(*(read(sqlite_database, part) for _ in range(20)))
+        long = [
+            asyncio.ensure_future(read(sqlite_database, CompiledPart(ENDLESS, (), ())))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0.1)
+        for task in long:
+            task.cancel()
+        await asyncio.gather(*long, return_exceptions=True)
+        (turns,) = sqlite_database.text_reads._turns.values()
+        assert turns._value == AT_ONCE
+
+    asyncio.run(many())
 
 
 def test_reads_cannot_write(database):
