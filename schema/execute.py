@@ -38,6 +38,7 @@ from schema.context import Context
 from schema.documents import Document, Documents, Invalid, digest_of
 from schema.effects import mutate
 from schema.live import FieldFailure, answer_live
+from schema.mapping.leaf import LeafExecutor
 from schema.mapping.operation import Operation
 from schema.mapping.plan import Planner
 from schema.mapping.visible import KEPT
@@ -258,6 +259,7 @@ class _Run:
             DocumentNode(definitions=(definition, *self.operation.fragments.values())),
             context_value=self.context,
             variable_values=raw_variables(self.operation),
+            executor_class=LeafExecutor,
             hide_suggestions=True,
         )
         for failed in result.errors or ():
