@@ -74,8 +74,9 @@ class Binds:
         writer, only = self._writer, self._only
         if not only:
             return lambda _, sets, __: _listed(writer, sets[number])
+        places = [bound.place for bound in only]
         return lambda values, sets, _: _listed(
-            writer, _of_both([bound.among(values) for bound in only], sets[number])
+            writer, _of_both([values[place] for place in places], sets[number])
         )
 
     def readable(self, number: int) -> Sql:
@@ -165,8 +166,13 @@ def _listed(writer: Writer, practices: tuple[str, ...]) -> str:
 
 def _of_both(ids: Sequence[str], practices: tuple[str, ...]) -> tuple[str, ...]:
     """Those of some ids that are in a sorted set."""
-    places = {each: bisect_left(practices, each) for each in ids}
-    return tuple(sorted(each for each, at in places.items() if practices[at : at + 1] == (each,)))
+    found = [each for each in ids if _holds(practices, each)]
+    return tuple(found if len(found) < 2 else sorted(set(found)))
+
+
+def _holds(practices: tuple[str, ...], practice_id: str) -> bool:
+    place = bisect_left(practices, practice_id)
+    return place < len(practices) and practices[place] == practice_id
 
 
 def _whole(text: str) -> int | None:

@@ -231,6 +231,16 @@ def chained(pieces: Sequence[Sql]) -> Sql:
     return Sql(" || ".join([piece.text for piece in pieces]))
 
 
+def chained_evenly(pieces: Sequence[Sql]) -> Sql:
+    """Like `chained`, in pairs of pairs: however many there are, none is copied more often than
+    they can be halved."""
+    if len(pieces) < 3:
+        return chained(pieces)
+    middle = (len(pieces) + 1) // 2
+    halves = (chained_evenly(pieces[:middle]), chained_evenly(pieces[middle:]))
+    return chained([Sql(f"({half.text})") for half in halves])
+
+
 def together(values: Sequence[Sql]) -> Sql:
     """Several values as one, compared from the first to the last."""
     return values[0] if len(values) == 1 else Sql(f"({_listed(values)})")

@@ -23,6 +23,7 @@ from hub.storage.reads.fragments import (
     call,
     cast,
     chained,
+    chained_evenly,
     choose,
     compare,
     constant,
@@ -43,7 +44,6 @@ from hub.storage.reads.write import PLAIN_ID
 from hub.storage.tables.row_security import group_function
 
 Piece = Sql | str
-MOST_ARGUMENTS = 100
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:
@@ -153,11 +153,8 @@ class Postgresql(Writer):
     has_row_security = True
 
     def concat(self, pieces: Iterable[Piece]) -> Sql:
-        listed = _pieces(pieces)
-        while len(listed) > MOST_ARGUMENTS:
-            chunks = range(0, len(listed), MOST_ARGUMENTS)
-            listed = [_concat(listed[i : i + MOST_ARGUMENTS]) for i in chunks]
-        return _concat(listed)
+        # The function of that name writes each argument twice, whatever its type.
+        return chained_evenly(_pieces(pieces))
 
     def joined(self, item: Sql, only: Sql | None = None) -> Sql:
         return call("coalesce", filtered(call("string_agg", item, COMMA), only), EMPTY)
@@ -183,12 +180,12 @@ class Postgresql(Writer):
         return rows_of_function(function, row_id, "shares", ("practice_id", "weight"))
 
     def text(self, column: Sql) -> Sql:
-        return call("to_json", column)  # `concat` takes it as it is; a cast would write it twice
+        return cast(call("to_json", column), "TEXT")
 
     def texts(self, column: Sql) -> Sql:
         elements = call("jsonb_array_elements_text", column)
         items = unfolded(elements, "items", "value", named=True)
-        found = call("string_agg", cast(self.text(items["value"]), "TEXT"), COMMA)
+        found = call("string_agg", self.text(items["value"]), COMMA)
         listed = select(call("concat", constant("["), found, constant("]")), items)
         return choose(is_null(column), NULL, scalar(listed))
 
@@ -222,10 +219,6 @@ COMMA, EMPTY, QUOTE = constant(","), constant(""), constant('"')
 def _quoted(text: Sql) -> Sql:
     """Null stays null."""
     return chained([QUOTE, text, QUOTE])
-
-
-def _concat(listed: Sequence[Sql]) -> Sql:
-    return listed[0] if len(listed) == 1 else call("concat", *listed)
 
 
 class Sqlite(Writer):
