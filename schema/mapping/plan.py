@@ -144,7 +144,7 @@ class Planner:
                 classes.add(self._granted(item, name, col.data_class))
                 column = item.column_name(name)
                 shape = shape_of(item.column(column), col)
-                outputs.append(Leaf(key, column, shape, col.identifier))
+                outputs.append(Leaf(key, column, shape, col.identifier, col.words))
             elif name in item.computed:
                 made = item.computed[name]
                 classes.add(self._granted(item, name, made.data_class))

@@ -279,7 +279,7 @@ class Compiler:
 
     def _leaf(self, leaf: Leaf, row: Row) -> Sql:
         stored = sql.table_of(row.source).c[leaf.column]
-        text = self.writer.value(row.columns[leaf.column], stored, leaf.shape)
+        text = self.writer.value(row.columns[leaf.column], stored, leaf.shape, leaf.words)
         suppressed = not self.shape.unrestricted and leaf.column in row.source.suppressed
         if stored.nullable or suppressed:
             text = call("coalesce", text, constant("null"))

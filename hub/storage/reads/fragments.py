@@ -280,5 +280,12 @@ def choose(condition: Sql, then: Sql, otherwise: Sql) -> Sql:
     return Sql(text, nullable=nullable)
 
 
+def translated(value: Sql, words: Mapping[str, str], otherwise: Sql) -> Sql:
+    """What `words` says of a text, or something else for one that is not among them."""
+    pairs = [f"WHEN {constant(a).text} THEN {constant(b).text}" for a, b in words.items()]
+    text = f"CASE {value.text} {' '.join(pairs)} ELSE {otherwise.text} END"
+    return Sql(text, nullable=otherwise.nullable)
+
+
 def ordered(value: Sql, *, descending: bool) -> Sql:
     return Sql(f"{value.text} {'DESC' if descending else 'ASC'}")

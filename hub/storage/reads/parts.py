@@ -110,12 +110,14 @@ class GlobalId:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A stored value. `identifier`: null where only limited rows are granted."""
+    """A stored value. `identifier`: null where only limited rows are granted; `words`: what a WORD
+    usually is one of, in lower case."""
 
     key: str
     column: str
     shape: Shape
     identifier: bool = False
+    words: tuple[str, ...] = ()
 
 
 Compute = Callable[[Sequence[Mapping[str, Any]], datetime], Sequence[Any]]

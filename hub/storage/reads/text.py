@@ -24,6 +24,7 @@ from hub.storage.reads.fragments import (
     cast,
     chained,
     chained_evenly,
+    checked_name,
     choose,
     compare,
     constant,
@@ -36,6 +37,7 @@ from hub.storage.reads.fragments import (
     rows_of_function,
     scalar,
     select,
+    translated,
     unfolded,
     within,
 )
@@ -44,6 +46,8 @@ from hub.storage.reads.write import PLAIN_ID
 from hub.storage.tables.row_security import group_function
 
 Piece = Sql | str
+FEW_WORDS = 8
+"""So many are compared with sooner than a word is quoted."""
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:
@@ -68,8 +72,11 @@ class Writer(ABC):
     nesting: int | None = None
     """How deep subselects may lie in one another, in parentheses; None: as a document has them."""
 
-    def value(self, column: Sql, stored: Column[Any], shape: Shape) -> Sql:
-        """The JSON text of a stored value, null if it is null."""
+    def value(
+        self, column: Sql, stored: Column[Any], shape: Shape, words: Sequence[str] = ()
+    ) -> Sql:
+        """The JSON text of a stored value, null if it is null. `words` are those it usually is one
+        of."""
         if shape is Shape.DATE:
             return self.date(column)
         if shape is Shape.TIMESTAMP:
@@ -79,7 +86,11 @@ class Writer(ABC):
         if shape is Shape.DECIMAL:
             return self.text(column)
         if shape is Shape.WORD:
-            return self.text(call("upper", column))
+            written = self.text(call("upper", column))
+            if not 0 < len(words) <= FEW_WORDS:
+                return written
+            known = {word: f'"{checked_name(word.upper())}"' for word in words}
+            return translated(column, known, written)
         if isinstance(stored.type, Boolean):
             return self.boolean(column)
         if isinstance(stored.type, Integer):
