@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 
 from hub.domain.agreements import (
     DataClass,
@@ -142,6 +143,16 @@ def test_a_row_of_a_practice_does_not_say_which(engine):
     text = f"query($a: ID!) {{ {PATIENT} }}"
     variables = {"a": global_id("Patient", "p2")}
     assert practices_bound(engine, text, "sqlite", variables) == {"p1", "p2", "p3"}
+
+
+def test_an_id_and_a_practice_name_one_row_of_every_table():
+    """Links are read without a limit of one row."""
+    for item in hub_schema().declared.values():
+        table = item.source.table.__table__
+        keys = [constraint.columns for constraint in table.constraints
+                if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint)]  # fmt: skip
+        wanted = {"practice_id", "id"} if item.source.owned else {"id"}
+        assert wanted in [{column.name for column in key} for key in keys], item.name
 
 
 def practices_bound(engine: Engine, text: str, dialect: str, variables: dict[str, str]) -> set[str]:
