@@ -11,8 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from psycopg import OperationalError
-
 from hub.storage.audit_chain import Event
 
 MOST_EVENTS = 32
@@ -55,6 +53,9 @@ class AuditWriter:
 
 class Trail(ABC):
     """The events of one event loop that wait; `under_way` says how many reads are."""
+
+    away: tuple[type[Exception], ...] = ()
+    """What says that the database is away, so that single events fare no better than many."""
 
     def __init__(self, under_way: Callable[[], int]) -> None:
         self._under_way = under_way
@@ -117,7 +118,7 @@ class Trail(ABC):
         try:
             await self._write([event for event, _ in batch])
         except Exception as error:
-            if len(batch) > 1 and not isinstance(error, OperationalError):
+            if len(batch) > 1 and not isinstance(error, self.away):
                 for entry in batch:
                     await self._settle([entry])
                 return

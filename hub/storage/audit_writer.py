@@ -51,6 +51,8 @@ _BEGIN, _COMMIT = _Statement("BEGIN"), _Statement("COMMIT")
 class PostgresqlTrail(Trail):
     """The connection of one event loop."""
 
+    away = (OperationalError,)
+
     def __init__(self, url: str, under_way: Callable[[], int]) -> None:
         super().__init__(under_way)
         address = make_url(url).set(drivername="postgresql")
