@@ -221,6 +221,13 @@ class Held(HubError):
         self.retry_at = retry_at
 
 
+class Halted(Held):
+    """A message that could not be read holds what follows it, as its connection agreed; a person
+    replays or skips it."""
+
+    code = "HALTED"
+
+
 class Cancelled(HubError):
     """The work was asked to stop: checkpoint and end, resumable."""
 

@@ -10,14 +10,14 @@ from connectors.sdk.base import DocumentParser, ParsedDocument, RawDocument
 from hub.domain.agreements import Scope, operations_scope, practice_scope, unrestricted_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
-from hub.errors import NotFound, NotSupported, Rejected
+from hub.errors import Halted, NotFound, NotSupported, Rejected
 from hub.services import intake
 from hub.services.apply import apply
 from hub.services.records import ApplyContext, Outcome
 from hub.storage import inbox, queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, InboundMessage, Practice
-from jobs import acknowledging, continuation
+from jobs import acknowledging, continuation, halting
 from jobs.calling import connector_of, require_running, stored_connection
 from jobs.context import RunningJob
 
@@ -43,13 +43,70 @@ def process_message(job: RunningJob) -> None:
             content = continuation.assembled(job, parts)
         parsed = parse(job, message, content)
     except Rejected as error:
-        _finish(job, parts, "quarantined", fault=_issue(error))
+        _quarantine(job, parts, _issue(error))
         return
     if parsed.ignored:
         fault = Issue("ignored", "", parsed.ignored)
         _finish(job, parts, "ignored", issues=parsed.issues, fault=fault)
         return
-    _apply_all(job, parts, parsed)
+    try:
+        _apply_all(job, parts, parsed, halts=_halts(job, message))
+    except _Refused as refused:
+        _quarantine(job, parts, refused.fault, refused.issues)
+
+
+class _Refused(Exception):
+    """Every record of a message that holds its lane was refused, so that nothing is written."""
+
+    def __init__(self, fault: Issue | None, issues: tuple[Issue, ...]) -> None:
+        super().__init__()
+        self.fault = fault or _REFUSED
+        self.issues = issues
+
+
+_REFUSED = Issue("refused", "", "No record of the message could be applied.")
+
+
+def _halts(job: RunningJob, message: InboundMessage) -> bool:
+    if not job.claimed.lanes:
+        return False
+    with job.context.database.read(_SCOPE) as session:
+        return halting.is_agreed(session, message)
+
+
+def _quarantine(
+    job: RunningJob,
+    parts: Sequence[InboundMessage],
+    fault: Issue,
+    issues: tuple[Issue, ...] = (),
+) -> None:
+    """End in quarantine; where the connection agreed to it, the job stays and holds its lane, and
+    its sender is told the first time only. Raises `Halted` then."""
+    message = parts[0]
+    if not _halts(job, message):
+        _finish(job, parts, "quarantined", fault=fault, issues=issues)
+        return
+
+    def effects(session: ScopedSession) -> None:
+        now = job.context.now()
+        queue.require_lease(session, job.claimed)
+        inbox.forget_issues(session, [message])
+        inbox.add_issues(
+            session, issues, now=now, practice_id=message.practice_id, inbox_id=message.id
+        )
+        _end(job, session, parts, "quarantined", issue_count=len(issues), fault=fault)
+
+    if (message.state, message.fault_code, message.fault_path) != (
+        "quarantined",
+        fault.code,
+        fault.path,
+    ):
+        job.context.database.transaction(_SCOPE, effects)
+        halting.alarm(message.id, message.connection_id, fault.code)
+    raise Halted(
+        "The message cannot be read, and what follows it waits until it is replayed or skipped.",
+        retry_at=job.context.now() + halting.LOOK_AGAIN,
+    )
 
 
 def _load(job: RunningJob) -> InboundMessage:
@@ -85,7 +142,9 @@ def parse_with(
     return connector.parse(config, RawDocument(content, message.content_type, message.headers))
 
 
-def _apply_all(job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedDocument) -> None:
+def _apply_all(
+    job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedDocument, *, halts: bool
+) -> None:
     message = parts[0]
     zone = ZoneInfo("UTC")
     if message.practice_id is not None:
@@ -96,6 +155,10 @@ def _apply_all(job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedD
         inbox.forget_issues(session, [message])
         context = context_of(job, message, zone)
         outcomes = [apply(session, context, record) for record in parsed.records]
+        refused = bool(outcomes) and all(outcome is Outcome.REJECTED for outcome in outcomes)
+        if refused and halts:
+            found = tuple(context.issues)
+            raise _Refused(found[0] if found else None, (*parsed.issues, *found))
         inbox.add_issues(
             session,
             parsed.issues,
@@ -103,7 +166,6 @@ def _apply_all(job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedD
             practice_id=message.practice_id,
             inbox_id=message.id,
         )
-        refused = bool(outcomes) and all(outcome is Outcome.REJECTED for outcome in outcomes)
         _end(
             job,
             session,

@@ -17,6 +17,7 @@ from hub.errors import (
     Cancelled,
     DeadlineNear,
     Forbidden,
+    Halted,
     Held,
     HubError,
     LeaseLost,
@@ -29,6 +30,7 @@ from hub.services import ended
 from hub.storage import queue
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
+from jobs import halting
 from jobs.context import JobContext, RunningJob
 from jobs.entitlement import record_refusal
 
@@ -118,6 +120,13 @@ def _end_failed(
     exception: BaseException,
     now: datetime,
 ) -> JobState:
+    dies = failure.counts and (failure.retry_at is None or job.attempt >= job.max_attempts)
+    denied = isinstance(exception, BadEnvelope | Forbidden)
+    if dies and not denied and job.lanes and halting.holds(session, job.kind, job.args):
+        ended.note_end(session, job.kind, job.args, why=failure.text, now=now)
+        halting.alarm(str(job.args["inbox_id"]), None, failure.code)
+        again = now + halting.LOOK_AGAIN
+        failure = Failure(Halted.code, failure.text, again, counts=False)
     state = queue.fail(
         session,
         job,

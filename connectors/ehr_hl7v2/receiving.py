@@ -109,6 +109,11 @@ class Receiving(ConnectorConfig):
         description="Messages are processed in their order for each patient, or all of them one"
         " after another",
     )
+    failing: Literal["park", "hold"] = Field(
+        default="park",
+        description="A message that cannot be read is parked and what follows it goes on, or holds"
+        " what follows it in its order until it is replayed or skipped",
+    )
     sequence_numbers: bool = Field(
         default=False,
         description="MSH-13 must count up by one; MSA-4 says which number is expected next",

@@ -24,7 +24,7 @@ from hub import log, tracing
 from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
-from hub.errors import HubError
+from hub.errors import Halted, HubError
 from hub.services.arrivals import REUSED, Arrival, Keyed, Numbered, State, Stored, store
 from hub.services.judging import may_be_judged
 from hub.storage import inbox, queue
@@ -301,6 +301,7 @@ def _again(session: ScopedSession, row: InboundMessage, now: datetime) -> bool:
         job, lanes = Job.JUDGE_AGAIN, []
     elif row.state == "refused":
         return False
+    unique_key = f"{'inbox' if job is Job.PROCESS_MESSAGE else 'judge'}:{row.id}"
     queue.add(
         session,
         job,
@@ -308,6 +309,8 @@ def _again(session: ScopedSession, row: InboundMessage, now: datetime) -> bool:
         now=now,
         practice_id=row.practice_id,
         lanes=lanes,
-        unique_key=f"{'inbox' if job is Job.PROCESS_MESSAGE else 'judge'}:{row.id}",
+        unique_key=unique_key,
     )
+    if row.state == "quarantined":  # it may hold what follows it
+        queue.hasten(session, unique_key, now=now, code=Halted.code)
     return True

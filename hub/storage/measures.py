@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
-from hub.storage.lanes import LIVE
+from hub.errors import Halted
+from hub.storage.lanes import LIVE, READY
 from hub.storage.session import ScopedSession
 from hub.storage.tables import AuditHead, InboundMessage, JobRow, Lane, OutboundMessage
 
@@ -21,6 +22,12 @@ def live_jobs(session: ScopedSession) -> list[tuple[str, str, int, datetime]]:
         .group_by(JobRow.queue, JobRow.state)
     )
     return [(queue, state, count, earliest) for queue, state, count, earliest in rows]
+
+
+def halted_lanes(session: ScopedSession) -> int:
+    """How many messages hold what follows them."""
+    halted = select(func.count()).select_from(JobRow).where(READY, JobRow.error_code == Halted.code)
+    return session.scalar(halted) or 0
 
 
 def due_lanes(session: ScopedSession) -> dict[str, datetime]:

@@ -401,9 +401,14 @@ def wake(session: ScopedSession, code: str, *, now: datetime) -> int:
     return woken
 
 
-def hasten(session: ScopedSession, unique_key: str, *, now: datetime) -> None:
-    """Make the ready job of a unique key due now, if there is one."""
+def hasten(
+    session: ScopedSession, unique_key: str, *, now: datetime, code: str | None = None
+) -> None:
+    """Make the ready job of a unique key due now, if there is one; with `code` only one that waits
+    after that error."""
     found = select(JobRow).where(READY, JobRow.unique_key == unique_key)
+    if code is not None:
+        found = found.where(JobRow.error_code == code)
     job = session.scalar(found.with_for_update())
     if job is not None:
         job.run_at = now
