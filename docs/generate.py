@@ -58,6 +58,8 @@ WHAT_TO_DO = {
     "job was not run, and the audit trail says so; find out who may write to the database.",
     "FORBIDDEN": "The credential, its purpose or the practice's agreement does not allow this. Ask "
     "whoever registered the credential; the attempt is in the audit trail.",
+    "HALTED": "Correct the cause and replay the message, or cancel its job to skip it; what waited "
+    "goes on.",
     "HELD": "Resume the connection (`resumeConnection`, `mso-hub connection resume`); what waited "
     "goes on by itself.",
     "IGNORED": "Nothing: it was understood and is not wanted.",
@@ -145,6 +147,10 @@ def errors_page() -> str:
             ("Code", "Meaning"),
             [
                 ("`RATE_LIMITED`", "the vendor limits the rate; parked, costs no attempt"),
+                (
+                    "`HALTED`",
+                    "its message holds what follows it; looks again each hour, costs no attempt",
+                ),
                 ("`HELD`", "its connection is paused; waits until it is resumed, costs no attempt"),
                 ("`DEADLINE`", "the allowed time was nearly used up; goes on at once"),
                 ("`TIME_LIMIT`", "the actor ran longer than its limit and was interrupted"),
