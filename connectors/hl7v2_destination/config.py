@@ -69,6 +69,12 @@ class Config(ConnectorConfig):
     )
     receiving_application: str = Field("", title="Their application", description="MSH-5.")
     receiving_facility: str = Field("", title="Their facility", description="MSH-6.")
+    order_message: Literal["OML^O21", "ORM^O01"] = Field(
+        "OML^O21",
+        title="Order message",
+        description="How orders are written: as OML^O21, or as ORM^O01 for receivers that know no "
+        "other.",
+    )
     processing_id: Literal["P", "T", "D"] = Field(
         "P", title="Processing id", description="MSH-11: production, training or debugging."
     )

@@ -29,7 +29,7 @@ class Hl7v2Destination:
         return draft_appointment(config, notice)
 
     def draft_order(self, config: ConnectorConfig, notice: OrderNotice) -> Draft:
-        """An OML^O21 of version 2.5.1."""
+        """An OML^O21 or ORM^O01 of version 2.5.1."""
         if not isinstance(config, Config):
             raise ConfigError("The settings are not those of hl7v2_destination.", field="connector")
         return draft_order(config, notice)

@@ -1,4 +1,4 @@
-"""Clinical orders of our own as drafts: OML^O21 of HL7 v2.5.1 (§4.4.6); pure."""
+"""Clinical orders of our own as drafts: OML^O21 (HL7 v2.5.1 §4.4.6) or ORM^O01 (§4.4.1); pure."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def draft_order(config: Config, notice: OrderNotice) -> Draft:
     require_named(order.patient)
     if not order.code:
         raise Rejected("The order does not say what is asked for.", reason="no_code", path="OBR-4")
+    if config.order_message == "ORM^O01":
+        return Draft("ORM_O01", VERSION, _segments_of_orm(config, notice))
     segments: list[Segment] = [
         ("MSH", header(config, notice, f"OML^O21^{_STRUCTURE}")),
         (f"{_STRUCTURE}_PATIENT.PID", pid(order.patient)),
@@ -50,6 +52,16 @@ def draft_order(config: Config, notice: OrderNotice) -> Draft:
         (f"{_REQUEST}.OBR", _request(notice, order)),
     ]
     return Draft(_STRUCTURE, VERSION, tuple(segments))
+
+
+def _segments_of_orm(config: Config, notice: OrderNotice) -> tuple[Segment, ...]:
+    """ORM_O01 without its groups (HL7 v2.5.1 §4.4.1)."""
+    return (
+        ("MSH", header(config, notice, "ORM^O01^ORM_O01")),
+        ("PID", pid(notice.order.patient)),
+        ("ORC", _common(notice, notice.order)),
+        ("OBR", _request(notice, notice.order)),
+    )
 
 
 def _common(notice: OrderNotice, order: ClinicalOrder) -> Mapping[int, str]:

@@ -171,7 +171,15 @@ def order(office: Any, **said: Any) -> None:
     office.hub.database.transaction(ALL, work)
 
 
-def test_an_order_is_told_as_new_changed_and_stopped(office: Any, receiver: FakeReceiver) -> None:
+@pytest.mark.parametrize("form", ["OML^O21", "ORM^O01"])
+def test_an_order_is_told_as_new_changed_and_stopped(
+    office: Any, receiver: FakeReceiver, form: str
+) -> None:
+    def agree(session: Any) -> None:
+        row = session.get_one(Connection, "lab")
+        row.config = {**row.config, "order_message": form}
+
+    office.hub.database.transaction(ALL, agree)
     for said in ({}, {"priority": "R"}, {"status": "cancelled"}):
         order(office, **said)
         office.drain()
@@ -180,7 +188,7 @@ def test_an_order_is_told_as_new_changed_and_stopped(office: Any, receiver: Fake
     assert [message.value("ORC-5") for message in messages] == [None, "IP", "CA"]
     first = messages[0]
     expected = {
-        "MSH-9.1": "OML", "MSH-9.2": "O21", "ORC-2": "P-7", "OBR-2": "P-7",
+        "MSH-9.1": form[:3], "MSH-9.2": form[4:], "ORC-2": "P-7", "OBR-2": "P-7",
         "OBR-4.1": "24356-8", "OBR-4.2": "Urinalysis", "OBR-4.3": "LN", "ORC-7.6": "S",
         "ORC-12.1": "1234567893", "PID-3": "00477", "OBR-31.2": "O'Quill & Sons",
     }  # fmt: skip

@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from connectors.sdk.hl7v2.lexer import lex
 from hub.errors import Rejected
 
+SEGMENTWISE: Mapping[str, tuple[str, ...]] = {"ORM_O01": ("MSH", "PID", "ORC", "OBR")}
+"""Structures whose groups hl7apy refuses (it cannot choose among the details of ORM_O01, HL7 v2.5.1
+§4.4.1): the segments we write of them, in their order. hl7apy validates each by itself."""
+
 
 def build_message(
     structure: str, version: str, segments: Sequence[tuple[str, Mapping[int, str]]]
@@ -22,16 +26,12 @@ def build_message(
     without values if the standard does not allow the message, or if hl7apy lost or changed
     anything of it.
     """
-    from hl7apy.consts import VALIDATION_LEVEL
-    from hl7apy.core import Message
-
     try:
-        message = Message(structure, version=version, validation_level=VALIDATION_LEVEL.STRICT)
-        groups: dict[str, object] = {}
-        for name, fields in segments:
-            _add(message, groups, name, fields)
-        message.validate()
-        content: bytes = message.to_er7().encode()
+        content = (
+            _by_segments(SEGMENTWISE[structure], version, segments)
+            if structure in SEGMENTWISE
+            else _by_structure(structure, version, segments)
+        )
     except Exception as error:  # its errors quote values: only their kind may leave
         raise Rejected(
             f"The {structure} message is not valid ({type(error).__name__}).", reason="hl7_invalid"
@@ -41,6 +41,40 @@ def build_message(
     if not _is_faithful(content, segments):
         raise Rejected("The built message lost or changed a value.", reason="hl7_unfaithful")
     return content
+
+
+def _by_structure(
+    structure: str, version: str, segments: Sequence[tuple[str, Mapping[int, str]]]
+) -> bytes:
+    from hl7apy.consts import VALIDATION_LEVEL
+    from hl7apy.core import Message
+
+    message = Message(structure, version=version, validation_level=VALIDATION_LEVEL.STRICT)
+    groups: dict[str, object] = {}
+    for name, fields in segments:
+        _add(message, groups, name, fields)
+    message.validate()
+    content: bytes = message.to_er7().encode()
+    return content
+
+
+def _by_segments(
+    names: Sequence[str], version: str, segments: Sequence[tuple[str, Mapping[int, str]]]
+) -> bytes:
+    from hl7apy.consts import VALIDATION_LEVEL
+    from hl7apy.core import Segment
+
+    if [name for name, _ in segments] != list(names):
+        raise ValueError
+    lines: list[str] = []
+    for name, fields in segments:
+        segment = Segment(name, version=version, validation_level=VALIDATION_LEVEL.STRICT)
+        given = {1: "|", 2: "^~\\&", **fields} if name == "MSH" else fields
+        for position, text in sorted(given.items()):
+            setattr(segment, f"{name.lower()}_{position}", text)
+        segment.validate()
+        lines.append(segment.to_er7())
+    return "\r".join(lines).encode()
 
 
 def _is_faithful(content: bytes, segments: Sequence[tuple[str, Mapping[int, str]]]) -> bool:

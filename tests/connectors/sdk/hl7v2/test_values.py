@@ -206,6 +206,26 @@ def test_the_builder_writes_valid_messages_and_hides_values_in_its_errors() -> N
     assert "Okonkwo" not in str(caught.value)
 
 
+def test_a_structure_hl7apy_cannot_build_is_validated_segment_by_segment() -> None:
+    header = {3: "HUB", 4: "P", 5: "LAB", 6: "F", 7: "20260302", 9: "ORM^O01^ORM_O01", 10: "1"}
+    segments: list[tuple[str, dict[int, str]]] = [
+        ("MSH", {**header, 11: "P", 12: "2.5.1"}),
+        ("PID", {3: "00123^^^FAC^MR", 5: "Okonkwo^Ada"}),
+        ("ORC", {1: "NW", 2: "P1", 7: "^^^20260303^^S"}),
+        ("OBR", {1: "1", 2: "P1", 4: "718-7^Hemo\\T\\globin^LN"}),
+    ]
+    lexed = lex(build_message("ORM_O01", "2.5.1", segments))
+    assert [segment.id for segment in lexed] == ["MSH", "PID", "ORC", "OBR"]
+    assert lexed.value("OBR-4.2") == "Hemo&globin"
+    unnamed = [segments[0], ("PID", {5: "Okonkwo^Ada"}), *segments[2:]]
+    unsaid = [*segments[:3], ("OBR", {1: "1"})]
+    for bad in (segments[:3], [*segments, segments[3]], unnamed, unsaid):
+        with pytest.raises(Rejected) as caught:
+            build_message("ORM_O01", "2.5.1", bad)
+        assert caught.value.reason == "hl7_invalid"
+        assert "Okonkwo" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "stated"),
     [
