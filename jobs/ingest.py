@@ -50,13 +50,16 @@ def process_message(job: RunningJob) -> None:
         _finish(job, parts, "ignored", issues=parsed.issues, fault=fault)
         return
     try:
-        _apply_all(job, parts, parsed, halts=_halts(job, message))
+        _apply_all(job, parts, parsed, may_halt=bool(job.claimed.lanes))
     except _Refused as refused:
-        _quarantine(job, parts, refused.fault, refused.issues)
+        if _halts(job, message):
+            _quarantine(job, parts, refused.fault, refused.issues)
+        else:
+            _apply_all(job, parts, parsed, may_halt=False)
 
 
 class _Refused(Exception):
-    """Every record of a message that holds its lane was refused, so that nothing is written."""
+    """Every record of a message that may hold its lane was refused, so that nothing is written."""
 
     def __init__(self, fault: Issue | None, issues: tuple[Issue, ...]) -> None:
         super().__init__()
@@ -143,7 +146,7 @@ def parse_with(
 
 
 def _apply_all(
-    job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedDocument, *, halts: bool
+    job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedDocument, *, may_halt: bool
 ) -> None:
     message = parts[0]
     zone = ZoneInfo("UTC")
@@ -156,7 +159,7 @@ def _apply_all(
         context = context_of(job, message, zone)
         outcomes = [apply(session, context, record) for record in parsed.records]
         refused = bool(outcomes) and all(outcome is Outcome.REJECTED for outcome in outcomes)
-        if refused and halts:
+        if refused and may_halt:
             found = tuple(context.issues)
             raise _Refused(found[0] if found else None, (*parsed.issues, *found))
         inbox.add_issues(

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from hub.domain.agreements import unrestricted_scope
+from hub.services import apply as apply_module
 from hub.services import ended, intake
+from hub.services.records import Outcome
 from hub.storage import measures, queue
 from hub.storage.tables import Connection, InboundMessage, JobRow, Patient
 from jobs import ingest
@@ -140,3 +142,30 @@ def test_without_the_agreement_the_lane_goes_on(office: Any) -> None:
     work(office)
     assert families(office) == ["Third"]
     assert halted(office) == 0
+
+
+@pytest.mark.parametrize("failing", ["hold", "park"])
+def test_a_message_of_which_every_record_is_refused_is_one_that_cannot_be_read(
+    office: Any, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree(office, receiving={"failing": failing})
+    office.receive(message(office, "M1", "H2", "A31", "Refused"))
+    office.receive(message(office, "M1", "H3", "A31", "Third"))
+    applied = apply_module.apply
+
+    def refusing(session: Any, context: Any, record: Any, **options: Any) -> Any:
+        if "Refused" in repr(record.data):
+            context.report("odd", "PID-5", "Refused by the test.")
+            return Outcome.REJECTED
+        return applied(session, context, record, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "apply", refusing)
+        patch.setattr("jobs.ingest_together._apply", _not_together)
+        work(office)
+    assert (bad(office).state, bad(office).fault_code) == ("quarantined", "odd")
+    assert families(office) == ([] if failing == "hold" else ["Third"])
+
+
+def _not_together(*_: Any) -> None:
+    raise RuntimeError
