@@ -42,8 +42,11 @@ FAMILIES = {
     "L": Family(300, 10_000, 40, 120, 600.0, 10.0, 8.0, ((0.01, 300.0), (0.0025, 1_800.0))),
 }
 
-SHAPES = ((10, 20, 3), (10, 50, 3), (20, 50, 5), (20, 100, 5), (50, 100, 5))
-"""Suppliers, goods, intervals as in Goossens et al. 2007, smallest and largest included."""
+SHAPES = ((10, 20, 3), (10, 50, 3), (20, 50, 5), (20, 100, 5))
+"""Suppliers, goods, intervals as in Goossens et al. 2007."""
+
+LARGER_SHAPES = ((50, 100, 5),)
+"""The largest published; an optimum within the minute is not promised."""
 
 PACKS = (1, 10, 25, 50, 100, 200, 500, 1000)
 

@@ -2,7 +2,8 @@
 
 A neighbourhood frees some lines and keeps the offers of all others; tiers stay open. Most worth it
 are lines about which the plan and the linear relaxation differ (Danna, Rothberg and Le Pape 2005);
-after these, those of some categories, or of some practices.
+after these, those of some categories, or of some practices. Lines of one practice go together: its
+orders with all vendors are then open, and their freight.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def line_groups(
     """
     chance = np.random.default_rng(seed)
     everything = range(len(problem.lines))
-    yield from _in_turn(problem.category_of, first, size, chance)
+    yield from _in_turn(problem.practice_of, first, size, chance)
     while True:
         for key_of in (problem.category_of, problem.practice_of):
             yield next(_in_turn(key_of, everything, size, chance))

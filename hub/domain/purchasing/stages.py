@@ -29,8 +29,9 @@ _UNDECIDED_PART = 0.4
 _NEIGHBOURHOOD = 1_500
 """Lines set free at a time."""
 
-_NEIGHBOURHOOD_SECONDS = 30.0
-_FINE = 1e-4
+_NEIGHBOURHOOD_SECONDS = 60.0
+_FINE = 1e-5
+"""Gap of a neighbourhood: it is a part of the cost of all lines, most of which are kept."""
 _MENDING = 1.0
 """Seconds that the local search may take after the solver ended."""
 

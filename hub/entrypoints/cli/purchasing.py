@@ -140,15 +140,17 @@ def _print(plan: Plan, currency: str) -> None:
     baselines = {name: cost for name, cost in result["baselines"].items() if cost is not None}
     for name, cost in baselines.items():
         console.print(f"{name.replace('_', ' ')}: {cost} {currency}")
-    for name in ("awards", "orders", "rebates", "shares"):
-        _table(console, name, result[name])
+    for name in ("awards", "orders", "credits", "rebates", "shares"):
+        _table(console, name, result.get(name, []))
 
 
 def _table(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*(key.replace("_", " ") for key in columns), title=title)
+    table = Table(title=title)
+    for key in columns:
+        table.add_column(key.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*("" if row.get(key) is None else str(row[key]) for key in columns))
     console.print(table)

@@ -37,6 +37,17 @@ def test_without_json_the_plan_is_shown() -> None:
     assert "shares" in out
 
 
+def test_credits_of_incremental_tiers_are_shown_and_no_name_is_cut_short(tmp_path: Path) -> None:
+    document = json.loads(EXAMPLE.read_text())
+    for offer in document["offers"]:
+        offer["tier_type"] = "incremental"
+    (tmp_path / "round.json").write_text(json.dumps(document))
+    code, out, _ = run(str(tmp_path / "round.json"))
+    assert code == 0
+    assert "credits" in out
+    assert "…" not in out
+
+
 def test_limits_may_be_set() -> None:
     code, out, _ = run(str(EXAMPLE), "--json", "--seconds", "5", "--gap", "0.5")
     assert code == 0
