@@ -43,7 +43,7 @@ class Committed:
         self._seconds = seconds
         self._waiting: deque[_Waiting] = deque()
         self._settled: deque[tuple[_Waiting, Any, BaseException | None]] = deque()
-        self._looking = False
+        self._looking = self._woken = False
 
     def teller(self, told: Told) -> Told:
         """What any thread calls with the outcome; then `told` is called with it in the loop, at
@@ -89,15 +89,16 @@ class Committed:
         if threading.get_ident() == self._thread:
             _tell(waiting, result, error)
             return
-        woken = bool(self._settled)
         self._settled.append((waiting, result, error))
-        if not woken:
+        if not self._woken:
+            self._woken = True
             try:
                 self._loop.call_soon_threadsafe(self._resolve)
             except RuntimeError:  # the loop is closed, nobody waits
                 self._settled.clear()
 
     def _resolve(self) -> None:
+        self._woken = False  # first: what is settled from here on wakes the loop again
         while self._settled:
             _tell(*self._settled.popleft())
         self._forget()
