@@ -15,6 +15,7 @@ import base64
 import binascii
 import hmac
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -54,7 +55,46 @@ class Brightwell:
         self.plan = plan
         self.api_key = api_key
         self.catalogue = offers(second=False, prefix="BW", seed=seed, today=today)
+        self.agreed: list[Decimal] = [Decimal(100)]
         self.orders = OrderBook(journal, SCHEMES["standard"], webhook)
+
+    def stand_by(self, percent: Decimal) -> None:
+        """Take orders at so many percent of the catalogue's prices, as after a bid."""
+        self.agreed.append(percent)
+
+    def send_bid(
+        self,
+        invitation: str,
+        number: str,
+        percent: Decimal,
+        categories: Sequence[str] | None = None,
+    ) -> int:
+        """Bid at so many percent of the catalogue's prices; how many lines the bid has."""
+        found = [
+            offer
+            for offer in self.catalogue.values()
+            if offer.active and (categories is None or offer.supply.category in categories)
+        ]
+        self.stand_by(percent)
+        body = documents.bid(invitation, number, found, percent)
+        started = datetime.combine(self.today, time(14), UTC)
+        event = documents.event(invitation, f"bid.submitted {number}", started, body)
+        self.orders.courier.enqueue([event])
+        return len(found)
+
+    def _sold_at(self) -> dict[str, VendorOffer]:
+        """The catalogue with every price an order may name."""
+        return {
+            part: replace(
+                offer,
+                tiers=tuple(
+                    (packs, documents.part_of(price, percent))
+                    for percent in self.agreed
+                    for packs, price in offer.tiers
+                ),
+            )
+            for part, offer in self.catalogue.items()
+        }
 
     def routes(self) -> list[Route]:
         return [
@@ -161,7 +201,7 @@ class Brightwell:
         ]
         plan = fulfil(
             lines,
-            self.catalogue,
+            self._sold_at(),
             due_faults(self.plan, "/v1/orders"),
             today=self.today,
             fee=FEE,
@@ -196,18 +236,13 @@ class Brightwell:
 
     async def control_bid(self, request: Request) -> Response:
         asked = await request.json()
-        categories = asked.get("categories")
-        found = [
-            offer
-            for offer in self.catalogue.values()
-            if offer.active and (categories is None or offer.supply.category in categories)
-        ]
-        number = asked.get("bid_number", "B-1")
-        body = documents.bid(asked["invitation"], number, found, Decimal(asked["percent"]))
-        started = datetime.combine(self.today, time(14), UTC)
-        event = documents.event(asked["invitation"], f"bid.submitted {number}", started, body)
-        self.orders.courier.enqueue([event])
-        return JSONResponse({"lines": len(found)})
+        count = self.send_bid(
+            asked["invitation"],
+            asked.get("bid_number", "B-1"),
+            Decimal(asked["percent"]),
+            asked.get("categories"),
+        )
+        return JSONResponse({"lines": count})
 
     async def control_offer(self, request: Request) -> Response:
         part = request.path_params["part"]

@@ -145,6 +145,11 @@ def credited(number: str, count: int, plan: Fulfilment, today: date) -> dict[str
     }
 
 
+def part_of(price: Decimal, percent: Decimal) -> Decimal:
+    """So many percent of a price, to the cent."""
+    return (price * percent / 100).quantize(Decimal("0.01"))
+
+
 def bid(
     invitation: str, number: str, offers: Sequence[VendorOffer], percent: Decimal
 ) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def bid(
                 "tiers": [
                     {
                         "minimum_quantity": packs,
-                        "unit_price": str((price * percent / 100).quantize(Decimal("0.01"))),
+                        "unit_price": str(part_of(price, percent)),
                     }
                     for packs, price in offer.tiers
                 ],

@@ -109,7 +109,9 @@ def test_the_demonstration_does_all_of_it_and_a_second_run_adds_nothing(tmp_path
     )
     assert bound <= pooled < alone
     assert 0 <= bought["gap"] <= 0.01
+    assert bought["bids"] == {"opened": 1, "no_bid": 1}
     assert bought["invoiced"] == bought["orders"] > 0
+    assert float(bought["credited"]) > 0
     assert first["graphql"]["queries"] > 0
     assert first["graphql"]["errors"] == 0
     assert set(vendor_orders(tmp_path).values()) == {1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from connectors.sdk.simulated_vendor.catalogue import SUPPLIES
@@ -65,6 +66,26 @@ def demand_of(practice: DemoPractice, seed: int, sold: Sequence[str]) -> list[tu
         (supply.gtin, max(1, round(supply.monthly_units * chance.uniform(0.5, 1.6))))
         for supply in chosen
     ]
+
+
+def invite_bids(mso: GraphQLClient, round_id: str, deadline: datetime) -> None:
+    """Ask every supplier for a bid on the locked round, unless that was done before."""
+    if not invitations(mso, round_id):
+        suppliers = [row["id"] for row in mso.all("suppliers", "id")]
+        given = {"roundId": round_id, "supplierIds": suppliers, "deadline": deadline.isoformat()}
+        if mso.mutate("inviteBids", "invitedCount", given) is None:
+            raise DemoFailed("The invitations to bid were refused.")
+
+
+def invitations(mso: GraphQLClient, round_id: str) -> list[dict[str, Any]]:
+    """Who was asked for a bid, and whether one came."""
+    data = mso.query(
+        "query($id: ID!) { node(id: $id) { ... on PurchasingRound { invitations(first: 100) { "
+        "nodes { id state supplier { name } } } } } }",
+        id=round_id,
+    )
+    found: list[dict[str, Any]] = data["node"]["invitations"]["nodes"]
+    return found
 
 
 def approve(

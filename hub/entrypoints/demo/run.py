@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from connectors.ehr_hl7v2.simulator import Sent, Traffic, generate, send_all
@@ -14,7 +15,7 @@ from hub.domain.jobs import Job
 from hub.entrypoints.demo import access, purchasing, seed
 from hub.entrypoints.demo.client import DemoFailed, GraphQLClient
 from hub.entrypoints.demo.summary import summarize
-from hub.entrypoints.demo.vendors import SUPPLY, Vendors, start_vendors
+from hub.entrypoints.demo.vendors import BIDDER, SUPPLY, Vendors, start_vendors
 from hub.entrypoints.demo.world import World, members
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.service import Service
@@ -22,6 +23,9 @@ from hub.storage import queue
 from hub.storage.session import ScopedSession
 
 STEP_SECONDS = 120.0
+BIDDING = timedelta(seconds=8)
+"""From invitations to the deadline: time enough for a webhook that is first forged, then sent."""
+
 _SCOPE = unrestricted_scope("demonstration")
 
 Report = Callable[[str, str], None]
@@ -169,6 +173,10 @@ def _purchase(demo: Demo) -> None:
     if status() == "open":
         lines = purchasing.submit_requisitions(demo.apps, demo.mso, demo.world, round_id)
         demo.report("purchasing", f"{lines} lines of {len(demo.world.practices)} practices pooled")
+        demo.mso.mutate("lockPurchasingRound", "round { id }", {"roundId": round_id})
+    if status() in {"locked", "bidding"}:
+        _collect_bids(demo, round_id)
+        demo.wait_until(lambda: status() == "locked", "the bids were opened")
         demo.mso.mutate("runPurchasingRound", "job { id }", {"roundId": round_id})
     demo.wait_until(lambda: status() in OUTCOMES, "the round was solved")
     if status() == "infeasible":
@@ -178,9 +186,24 @@ def _purchase(demo: Demo) -> None:
         demo.report("purchasing", "solved with a proven bound; practices approve their lines")
         purchasing.approve(demo.apps, demo.mso, demo.world, plan)
     demo.wait_until(lambda: status() in purchasing.ORDERED, "the orders were released")
-    demo.wait_until(lambda: _all_invoiced(demo, round_id), "the vendors' events had all come in")
+    demo.wait_until(
+        lambda: _all_invoiced(demo, round_id) and not demo.vendors.events_waiting(),
+        "the vendors' events had all come in",
+    )
     demo.wait_until_idle()
-    demo.report("purchasing", "orders placed, confirmed, shipped and invoiced by webhook")
+    demo.report(
+        "purchasing", "orders placed, confirmed, shipped, invoiced, one credited by webhook"
+    )
+
+
+def _collect_bids(demo: Demo, round_id: str) -> None:
+    """Invite both vendors; one bids, sealed until the deadline. An earlier run may have done so."""
+    purchasing.invite_bids(demo.mso, round_id, demo.hub.now() + BIDDING)
+    for invitation in purchasing.invitations(demo.mso, round_id):
+        bids = invitation["supplier"]["name"] == seed.SUPPLIER_NAMES[BIDDER]
+        if bids and invitation["state"] == "INVITED":
+            lines = demo.vendors.send_bid(invitation["id"])
+            demo.report("purchasing", f"a sealed bid with {lines} lines is on its way")
 
 
 def _all_invoiced(demo: Demo, round_id: str) -> bool:

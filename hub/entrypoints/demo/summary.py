@@ -12,7 +12,7 @@ from typing import Any
 from connectors.ehr_hl7v2.simulator import Sent
 from hub.entrypoints.demo.access import practice_app
 from hub.entrypoints.demo.client import GraphQLClient
-from hub.entrypoints.demo.purchasing import find_round
+from hub.entrypoints.demo.purchasing import find_round, invitations
 from hub.entrypoints.demo.world import World
 
 CLINICAL = ("patients", "appointments", "encounters", "observations", "charges", "coverages")
@@ -86,7 +86,9 @@ def purchasing(mso: GraphQLClient, world: World) -> dict[str, Any]:
     if row is None:
         return {"orders": 0, "invoiced": 0}
     orders = list(
-        mso.all("purchaseOrders", "number status total supplier { name }", _of_round(row["id"]))
+        mso.all(
+            "purchaseOrders", "number status total credited supplier { name }", _of_round(row["id"])
+        )
     )
     saving = None
     if row["standaloneCost"] and row["pooledCost"]:
@@ -99,8 +101,10 @@ def purchasing(mso: GraphQLClient, world: World) -> dict[str, Any]:
         "lower_bound": row["lowerBound"],
         "gap": None if row["gap"] is None else float(row["gap"]),
         "saving": saving,
+        "bids": dict(Counter(one["state"].lower() for one in invitations(mso, row["id"]))),
         "orders": len(orders),
         "invoiced": sum(order["status"].lower() == "invoiced" for order in orders),
+        "credited": str(sum(Decimal(order["credited"] or 0) for order in orders)),
         "orders_by_status": dict(Counter(order["status"].lower() for order in orders)),
         "shares": shares(mso, row["id"]),
     }
