@@ -3,7 +3,8 @@
 A cursor carries the sort keys of its row and not its id alone, so that a walk goes on from where it
 was even if the row moves in the order meanwhile: no row that stays is left out or met twice. It
 says nothing its reader was not shown, since an order is by fields the reader may read. The row must
-still be there and in scope. An id by itself is a cursor too, of where its row stands now.
+still be there and in scope. An id by itself is a cursor too, of where its row stands now: the only
+one in an order by what identifies a person, because applications log cursors and put them in URLs.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Cursors:
 def cursors_of(source: Source, order: Order) -> Cursors:
     """The cursors of a page of `source`."""
     stored = table_of(source).c
-    return Cursors(order.columns, tuple(shape_of_type(stored[name]) for name in order.columns))
+    columns = () if order.identifier else order.columns
+    return Cursors(columns, tuple(shape_of_type(stored[name]) for name in columns))
 
 
 @lru_cache(maxsize=256)

@@ -286,9 +286,10 @@ class Reader:
         return written
 
     def _cursors(self, page: Page, rows: Rows) -> list[str]:
-        if not page.order.columns:
+        cursors = cursors_of(page.source, page.order)
+        if not cursors.columns:
             return [str(key) for key in rows.column("id")]
-        output = cursors_of(page.source, page.order).output()
+        output = cursors.output()
         return list(output.compute(needed(output.needs, rows), self._now))
 
     # Objects
