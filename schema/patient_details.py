@@ -7,6 +7,7 @@ from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, Col, Stored, col, enum, one, stored
 from schema.sensitivity import SENSITIVITY
+from schema.times import precision
 
 PHI = DataClass.PHI
 _NAME = {
@@ -113,6 +114,7 @@ diagnosis = stored(
         "priority": col(PHI, help="1 is primary."),
         "diagnosedAt": col(PHI),
         "sensitivity": SENSITIVITY,
+        "diagnosedAtPrecision": precision("diagnosedAt"),
     },
     links={
         "practice": one("Practice", "practice_id"),

@@ -117,6 +117,8 @@ patient_identifier = stored(
         "type": col(OPERATIONAL),
         "value": col(PHI, identifier=True),
         "sensitivity": SENSITIVITY,
+        "effectiveOn": col(PHI, help="When it began to hold (CX-7)."),
+        "expiresOn": col(PHI, help="When it ceases to hold (CX-8)."),
     },
     links={"patient": one("Patient", "patient_id")},
 )

@@ -25,6 +25,7 @@ class Reading:
         self.issues: list[Issue] = list(message.issues)
         self._zone = zone
         self._label: str | None = None
+        self._occurred: tuple[datetime | None, TimePrecision | None] | None = None
 
     def issue(self, code: str, path: str, text: str) -> None:
         """Note a finding once."""
@@ -66,7 +67,11 @@ class Reading:
 
     def precise_of(self, name: str, *at: Segment) -> tuple[datetime | None, TimePrecision | None]:
         """`time_of` and the smallest part of it that was sent; None for both where none was."""
-        read = self._time(*self.part(name, *at))
+        return self.precise(*self.part(name, *at))
+
+    def precise(self, segment: Segment, path: str) -> tuple[datetime | None, TimePrecision | None]:
+        """`time` and the smallest part of it that was sent; None for both where none was."""
+        read = self._time(segment, path)
         if read is None:
             return None, None
         return read.value, "second" if read.precision == "fraction" else read.precision
@@ -161,8 +166,21 @@ class Reading:
 
     def occurred_at(self) -> datetime | None:
         """When the event happened: EVN-6, EVN-2, MSH-7 (the message's own time)."""
+        return self.occurred()[0]
+
+    def occurred(self) -> tuple[datetime | None, TimePrecision | None]:
+        """`occurred_at` and how exactly it was stated; read once."""
+        if self._occurred is None:
+            self._occurred = self._read_occurred()
+        return self._occurred
+
+    def _read_occurred(self) -> tuple[datetime | None, TimePrecision | None]:
         event, header = self.message.segment("EVN"), self.message.segment("MSH")
-        return self.time(event, "6") or self.time(event, "2") or self.time(header, "7")
+        for segment, path in ((event, "6"), (event, "2"), (header, "7")):
+            found = self.precise(segment, path)
+            if found[0] is not None:
+                return found
+        return None, None
 
     def take_issues(self) -> tuple[Issue, ...]:
         """The findings since the last call."""

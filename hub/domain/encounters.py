@@ -28,6 +28,7 @@ class Diagnosis:
     type: str = ""
     priority: int | None = None
     diagnosed_at: datetime | None = None
+    diagnosed_at_precision: TimePrecision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Encounter:
 
     `movement` says what the message did besides stating a location (A12, A21, A22, A52, A53);
     `prior_visit_number` is the number of the visit this one continues (A06, A07: MRG-5).
+    `stated_at_precision` is how exactly the message says when it happened.
     `prior_location` is where a move (A02) came from (PV1-6).
     `diagnoses` replace the list there is; None: the message names none.
     """
@@ -58,3 +60,4 @@ class Encounter:
     starts_at_precision: TimePrecision | None = None
     ends_at_precision: TimePrecision | None = None
     prior_location: str | None = None
+    stated_at_precision: TimePrecision | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
@@ -18,11 +18,15 @@ class Identifier:
 
     `authority` is CX-4 (universal id before namespace) or the connection's default; `type` is HL7
     table 0203 (MR, PI, SS …). A social security number never identifies a patient in a match.
+    `effective_on` and `expires_on` (CX-7, CX-8) say when it holds; they do not tell identifiers
+    apart.
     """
 
     authority: str
     type: str
     value: str
+    effective_on: date | None = field(default=None, compare=False)
+    expires_on: date | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from hub.domain.encounters import Encounter
+from hub.domain.times import TimePrecision
 from hub.storage import encounters as store
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Encounter as EncounterRow
@@ -42,15 +43,19 @@ def note(
         )
         if before is None and _came_from(encounter, said, moment):
             before = _stay(encounter, "location", said.prior_location or "", encounter.starts_at)
+            before.starts_at_precision = encounter.starts_at_precision
             session.add(before)
             rows.append(before)
         kind = _kind(said, before)
         place = said.location or (before.location if before else "")
-        if (place or kind == "leave") and not _knows(rows, kind, place, moment):
+        if (place or kind == "leave") and not _knows(
+            rows, kind, place, moment, _precision(said, moment)
+        ):
             row = _stay(encounter, kind, place, moment)
+            row.starts_at_precision = _precision(said, moment)
             session.add(row)
             rows.append(row)
-    _chain(rows, encounter.ends_at)
+    _chain(rows, encounter)
 
 
 def _came_from(encounter: EncounterRow, said: Encounter, moment: datetime) -> bool:
@@ -89,7 +94,19 @@ def _kind(said: Encounter, before: EncounterStay | None) -> str:
     return before.kind if before else "location"
 
 
-def _knows(rows: list[EncounterStay], kind: str, place: str, moment: datetime) -> bool:
+def _precision(said: Encounter, moment: datetime) -> TimePrecision | None:
+    """How exactly the moment a stay begins was stated, by the visit's start or by the message."""
+    begins = moment == said.starts_at
+    return said.starts_at_precision if begins else said.stated_at_precision
+
+
+def _knows(
+    rows: list[EncounterStay],
+    kind: str,
+    place: str,
+    moment: datetime,
+    precision: TimePrecision | None,
+) -> bool:
     """Whether the stay is the one at that time, or was cancelled since, or only begins earlier than
     was known."""
     if any((row.starts_at, row.kind, row.location) == (moment, kind, place) for row in rows):
@@ -100,14 +117,15 @@ def _knows(rows: list[EncounterStay], kind: str, place: str, moment: datetime) -
         return True
     later = valid[len(earlier) :]
     if later and (later[0].kind, later[0].location) == (kind, place):
-        later[0].starts_at = moment
+        later[0].starts_at, later[0].starts_at_precision = moment, precision
         return True
     return False
 
 
-def _chain(rows: list[EncounterStay], ends_at: datetime | None) -> None:
+def _chain(rows: list[EncounterStay], encounter: EncounterRow) -> None:
     valid = sorted((row for row in rows if not row.cancelled), key=lambda row: row.starts_at)
     for row, after in pairwise(valid):
-        row.ends_at = after.starts_at
+        row.ends_at, row.ends_at_precision = after.starts_at, after.starts_at_precision
     if valid:
-        valid[-1].ends_at = ends_at
+        valid[-1].ends_at = encounter.ends_at
+        valid[-1].ends_at_precision = encounter.ends_at_precision

@@ -104,6 +104,7 @@ def _diagnose(
                 "priority": one.priority,
                 "diagnosed_at": one.diagnosed_at or moment,
                 "sensitivity": row.sensitivity or "",
+                "diagnosed_at_precision": one.diagnosed_at_precision,
             }
             for one in stated
         ],

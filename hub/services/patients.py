@@ -68,6 +68,8 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
             labels.spread(session, row)
     _know(context, row)
     _learn(session, row, patient.identifiers, holders)
+    if outcome is not Outcome.STALE:
+        store.date_identifiers(session, context.practice, row.id, patient.identifiers)
     return outcome
 
 

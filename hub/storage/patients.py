@@ -145,9 +145,32 @@ def add_identifiers(
             type=identifier.type,
             value=identifier.value,
             sensitivity=label,
+            effective_on=identifier.effective_on,
+            expires_on=identifier.expires_on,
         )
         for identifier in identifiers
     )
+
+
+def date_identifiers(
+    session: ScopedSession, practice_id: str, patient_id: str, identifiers: Iterable[Identifier]
+) -> None:
+    """Write when identifiers of a patient hold, for those that say it; others keep what they
+    have."""
+    dated = {one: one for one in identifiers if one.effective_on or one.expires_on}
+    if not dated:
+        return
+    session.flush()
+    held = select(PatientIdentifier).where(
+        PatientIdentifier.practice_id == practice_id,
+        PatientIdentifier.patient_id == patient_id,
+        PatientIdentifier.value.in_({one.value for one in dated}),
+    )
+    for row in session.scalars(held):
+        said = dated.get(Identifier(row.authority, row.type, row.value))
+        if said is not None:
+            row.effective_on = said.effective_on or row.effective_on
+            row.expires_on = said.expires_on or row.expires_on
 
 
 def last_merge(session: ScopedSession, practice_id: str, prior_id: str) -> PatientMerge | None:

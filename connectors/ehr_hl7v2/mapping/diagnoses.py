@@ -27,11 +27,13 @@ def _diagnosis(reading: Reading, dg1: Segment) -> Diagnosis | None:
         reading.issue("diagnosis_missing", "DG1-3", "A diagnosis has neither code nor text.")
         return None
     priority = dg1.value("15") or ""
+    diagnosed_at, precision = reading.precise(dg1, "5")
     return Diagnosis(
         code=code or "",
         name=name or "",
         code_system=system or dg1.value("2") or "",
         type=(dg1.value("6") or "").upper(),
         priority=int(priority) if priority.isascii() and priority.isdigit() else None,
-        diagnosed_at=reading.time(dg1, "5"),
+        diagnosed_at=diagnosed_at,
+        diagnosed_at_precision=precision,
     )

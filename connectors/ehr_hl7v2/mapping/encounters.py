@@ -82,6 +82,7 @@ def encounter(
         admit_source=reading.text("visit.admit_source", pv1),
         reason=reading.text("visit.reason", pv1),
         prior_location=_prior_location(reading, pv1) if event == "A02" else None,
+        stated_at_precision=reading.occurred()[1],
         movement=_MOVEMENT.get(event),
         prior_visit_number=prior if prior != key else None,
         diagnoses=diagnoses(reading),

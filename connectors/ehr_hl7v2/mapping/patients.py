@@ -42,7 +42,13 @@ def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identif
                 "The identifier names no assigning authority; the connection's default was used.",
             )
         authority = reading.config.authority.get(sent, sent) or reading.config.default_authority
-        identifier = Identifier(authority, segment.value(f"{at}.5") or "", value)
+        identifier = Identifier(
+            authority,
+            segment.value(f"{at}.5") or "",
+            value,
+            reading.date(segment, f"{at}.7"),
+            reading.date(segment, f"{at}.8"),
+        )
         if identifier not in found:
             found.append(identifier)
     return tuple(found)

@@ -118,6 +118,7 @@ class Diagnosis(PracticeOwned, Labelled, Base):
     type: Mapped[str] = mapped_column(default="")
     priority: Mapped[int | None]
     diagnosed_at: Mapped[datetime]
+    diagnosed_at_precision: Mapped[str | None]
 
     __table_args__ = (
         Index(None, "practice_id", "diagnosed_at", "id"),

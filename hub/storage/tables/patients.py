@@ -63,6 +63,8 @@ class PatientIdentifier(PracticeOwned, Labelled, Base):
     authority: Mapped[str]
     type: Mapped[str]
     value: Mapped[str]
+    effective_on: Mapped[date | None]
+    expires_on: Mapped[date | None]
 
     __table_args__ = (
         UniqueConstraint("practice_id", "value", "authority", "type"),

@@ -111,7 +111,9 @@ class EncounterStay(PracticeOwned, Base):
     kind: Mapped[str]
     location: Mapped[str] = mapped_column(default="")
     starts_at: Mapped[datetime]
+    starts_at_precision: Mapped[str | None]
     ends_at: Mapped[datetime | None]
+    ends_at_precision: Mapped[str | None]
     cancelled: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (

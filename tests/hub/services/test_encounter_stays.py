@@ -65,6 +65,23 @@ def test_where_a_move_came_from_adds_nothing_to_what_is_known(desk: Any) -> None
     assert history(desk) == [("location", "W1", 1, 5), ("location", "W2", 5, None)]
 
 
+def test_stays_say_how_exactly_their_times_were_stated(desk: Any) -> None:
+    began = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+    admitted = Encounter(
+        WHO, "in_progress", location="W1", starts_at=began, starts_at_precision="day"
+    )
+    desk.put(admitted, minute=1)
+    desk.put(Encounter(WHO, None, location="W2", stated_at_precision="minute"), minute=5)
+    out = datetime(2026, 3, 2, 15, 9, tzinfo=UTC)
+    end = Encounter(WHO, "finished", location="W2", ends_at=out, ends_at_precision="hour")
+    desk.put(end, minute=9)
+    rows = sorted(desk.rows(tables.EncounterStay), key=lambda row: row.starts_at)
+    assert [(row.starts_at_precision, row.ends_at_precision) for row in rows] == [
+        ("day", "minute"),
+        ("minute", "hour"),
+    ]
+
+
 def test_a_place_heard_of_later_only_begins_earlier(desk: Any) -> None:
     desk.put(ADMITTED, minute=1)
     desk.put(moved("W2"), minute=8)

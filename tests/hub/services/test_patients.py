@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -76,6 +77,18 @@ def test_a_late_message_overwrites_nothing_but_its_identifiers_count(desk: Any) 
     assert desk.one(tables.Patient).phone == "555-0199"
     assert desk.put(person("8", phone="555-0200"), minute=6) == "changed"
     assert desk.one(tables.Patient).phone == "555-0200"
+
+
+def test_when_identifiers_hold_is_kept_and_tells_none_apart(desk: Any) -> None:
+    def dated(begins: date | None, ends: date | None) -> Patient:
+        return Patient((replace(mrn("7"), effective_on=begins, expires_on=ends),), name=NAME)
+
+    desk.put(dated(date(2026, 1, 1), None), minute=1)
+    desk.put(dated(None, date(2027, 12, 31)), minute=2)
+    desk.put(dated(date(2020, 1, 1), None), minute=1)  # late, so it does not count
+    desk.put(person("7", phone="555-0100"), minute=3)
+    row = desk.one(tables.PatientIdentifier)
+    assert (row.effective_on, row.expires_on) == (date(2026, 1, 1), date(2027, 12, 31))
 
 
 def test_a_repetition_stated_later_makes_what_came_between_stale(desk: Any) -> None:
