@@ -26,6 +26,8 @@ QUERY = (
     "patients(first: 5) { nodes { familyName birthDate } } } } }"
 )
 DEFAULT_PRACTICES = 12
+GRAPHQL_SECONDS = 60.0
+"""Its queries wait beside the feeds of all practices and a solver, perhaps on a slow machine."""
 
 
 def demo(
@@ -51,6 +53,7 @@ def demo(
         database_url=given.database_url or None,
         http_port=http_port if http_port is not None else (0 if once else None),
         mllp_port=mllp_port if mllp_port is not None else (0 if once else None),
+        graphql_seconds=None if "graphql_seconds" in given.model_fields_set else GRAPHQL_SECONDS,
         log_level="error",
     )
     log.configure(current.log_level)

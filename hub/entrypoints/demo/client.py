@@ -23,7 +23,7 @@ class GraphQLClient:
         self._http = httpx2.Client(
             base_url=url,
             headers={"authorization": f"Bearer {key}"},
-            timeout=60.0,
+            timeout=90.0,
             trust_env=False,
         )
         self.queries = 0
