@@ -60,10 +60,8 @@ def name_is(value: str) -> dict[str, Any]:
 def test_requests_that_differ_in_values_only_share_a_plan(engine):
     first = plan(engine, where=name_is("Roe"), n=5)
     assert plan(engine, where=name_is("O'Hara"), n=7) is first
-    other = replace(SCOPE, rows=MappingProxyType({d: frozenset({"p2"}) for d in Domain}))
-    assert (
-        plan(engine, scope=replace(other, own_practice_id="p2"), where=name_is("x"), n=1) is first
-    )
+    other = replace(practice_scope("p2"), kind=PrincipalKind.PRACTICE_APP)
+    assert plan(engine, scope=other, where=name_is("x"), n=1) is first
 
 
 @pytest.mark.parametrize("dialect", WRITERS)
@@ -111,6 +109,7 @@ THREE = replace(
     kind=PrincipalKind.MSO_APP,
     own_practice_id=None,
     rows=MappingProxyType({each: frozenset({"p1", "p2", "p3"}) for each in Domain}),
+    sensitive=MappingProxyType({}),
 )
 ONE = "node(id: $a) { ... on Practice { name patients { nodes { practice { name } } } } }"
 BOTH = "node(id: $a) { ... on Practice { name } } b: node(id: $b) { ... on Practice { id } }"

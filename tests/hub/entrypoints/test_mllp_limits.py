@@ -221,10 +221,10 @@ def test_release_2_says_so_where_a_frame_could_not_be_stored(
 ) -> None:
     listener = listen(connection(receiving=Receiving(mllp_release_2=True)))
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError("the store is away")
 
-    listener.intake.receive = fail
+    listener.intake.receive_then = fail
     peer = listener.connect()
     peer.send(message("C1"), message("C2", f15="NE", f16="NE"))
     assert peer.frame() == b"\x15"
