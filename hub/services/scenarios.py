@@ -30,7 +30,7 @@ from hub.storage import purchasing, queue
 from hub.storage import rounds as plans
 from hub.storage import scenarios as store
 from hub.storage.session import ScopedSession
-from hub.storage.tables import PurchasingScenario, ScenarioShare, new_id
+from hub.storage.tables import Item, PurchasingScenario, ScenarioShare, new_id
 
 LONGEST_NAME = 100
 WITH_DEMAND = frozenset(RoundStatus) - {RoundStatus.OPEN, RoundStatus.CANCELLED}
@@ -58,6 +58,9 @@ def add_scenario(
     if not 1 <= len(name.strip()) <= LONGEST_NAME:
         raise Rejected(f"A name has 1 to {LONGEST_NAME} characters.", path="name")
     names = {supplier.id: supplier.name for supplier in purchasing.suppliers(session)}
+    for each in changes.offer_tiers:
+        item = session.get(Item, each.item)
+        names[each.item] = item.name if item else each.item
     scenario = store.by_name(session, round_id, name.strip())
     if scenario is None:
         scenario = PurchasingScenario(

@@ -19,6 +19,7 @@ LARGEST_UNITS = 10**9
 LARGEST_CENTS = 10**12
 
 _MONEY = re.compile(r"(\d{1,12})(?:\.(\d{1,2}))?\Z", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}\Z", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
 _RATE = re.compile(r"[01](?:\.\d{1,6})?\Z", re.ASCII)
 
@@ -59,6 +60,13 @@ def text(value: Any, path: str) -> str:
     if not isinstance(value, str) or not value.strip():
         reject("not_text", path, "must be a text that is not empty.")
     return value
+
+
+def currency(value: Any, path: str) -> str:
+    """An ISO 4217 code; which codes are in use is not checked."""
+    if not _CURRENCY.match(text(value, path)):
+        reject("not_currency", path, 'must be a currency of three capital letters such as "USD".')
+    return str(value)
 
 
 def optional_text(value: Any, path: str) -> str:

@@ -38,7 +38,7 @@ def load(document: Mapping[str, Any]) -> Instance:
     top = fields.mapping(
         document, "", (*required, "currency", "rules", "limits", "sharing"), required
     )
-    currency = fields.text(top.get("currency", "USD"), "currency")
+    currency = fields.currency(top.get("currency", "USD"), "currency")
     instance = Instance(
         practices=fields.rows(top["practices"], "practices", _practice),
         items=fields.rows(top["items"], "items", _item),

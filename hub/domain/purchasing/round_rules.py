@@ -123,12 +123,11 @@ def rules_in_words(rules: RoundRules, names: Mapping[str, str]) -> str:
     """The rules as a sentence; `names` are those of suppliers by id."""
     said = [f"without {names.get(each, each)}" for each in rules.without_suppliers]
     if rules.max_suppliers is not None:
-        said.append(f"at most {_suppliers(rules.max_suppliers)}")
+        said.append(f"at most {suppliers(rules.max_suppliers)}")
     if rules.max_suppliers_per_practice is not None:
-        said.append(f"at most {_suppliers(rules.max_suppliers_per_practice)} per practice")
+        said.append(f"at most {suppliers(rules.max_suppliers_per_practice)} per practice")
     said += [
-        f"at most {_suppliers(limit)} for {name}"
-        for name, limit in rules.max_suppliers_per_category
+        f"at most {suppliers(limit)} for {name}" for name, limit in rules.max_suppliers_per_category
     ]
     said += [
         f"{names.get(c.supplier, c.supplier)} gets at least {c.share * 100 / RATE_UNIT:g} % of "
@@ -143,5 +142,6 @@ def rules_in_words(rules: RoundRules, names: Mapping[str, str]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _suppliers(count: int) -> str:
+def suppliers(count: int) -> str:
+    """So many suppliers, in words."""
     return "1 supplier" if count == 1 else f"{count} suppliers"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.domain.purchasing.instance import Instance, Offer, Tier
+from hub.domain.purchasing.round_rules import suppliers
 from hub.errors import Rejected
 
 MOST_PERCENT = 1_000
@@ -140,14 +141,16 @@ def changes_from_json(stored: Mapping[str, Any]) -> Changes:
 
 
 def in_words(changes: Changes, names: Mapping[str, str]) -> str:
-    """The changes as a sentence; `names` are those of vendors by id."""
+    """The changes as a sentence; `names` are those of vendors and items by id."""
     said = [f"without {names.get(vendor, vendor)}" for vendor in changes.drop_vendors]
     if changes.max_vendors is not None:
-        said.append(f"at most {changes.max_vendors} suppliers")
+        said.append(f"at most {suppliers(changes.max_vendors)}")
     if changes.max_vendors_per_practice is not None:
-        said.append(f"at most {changes.max_vendors_per_practice} suppliers per practice")
+        said.append(f"at most {suppliers(changes.max_vendors_per_practice)} per practice")
     for each in changes.offer_tiers:
         steps = ", ".join(f"{t.price / 100:.2f} from {t.from_packs}" for t in each.tiers)
-        said.append(f"{names.get(each.vendor, each.vendor)} asks {steps}")
+        item = names.get(each.item, each.item)
+        said.append(f"{names.get(each.vendor, each.vendor)} asks {steps} packs for {item}")
     said += [f"{percent} % of {name}" for name, percent in changes.demand_percent]
-    return ("; ".join(said) or "no change").capitalize() + "."
+    text = "; ".join(said) or "no change"
+    return f"{text[0].upper()}{text[1:]}."

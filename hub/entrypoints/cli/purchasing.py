@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hub.domain.purchasing import fields
@@ -63,7 +64,7 @@ def solve_file(
 
 def _read(path: Path) -> Instance:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_key_once)
     except OSError as error:
         _fail(f"{path} cannot be read: {error.strerror}.", USAGE)
     except json.JSONDecodeError as error:
@@ -72,10 +73,22 @@ def _read(path: Path) -> Instance:
         _fail(f"{path} is not a text in UTF-8.", FAILED)
     except RecursionError:
         _fail(f"{path} is nested too deeply.", FAILED)
+    except Rejected as error:
+        _fail(f"{path}: {error}", FAILED)
     try:
         return load(document)
     except Rejected as error:
         _fail(str(error), FAILED)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Without this the last of two prices would silently win."""
+    read: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in read:
+            raise Rejected(f"Key {key} stands twice in one object.", reason="repeated_key")
+        read[key] = value
+    return read
 
 
 def _limited(instance: Instance, seconds: float | None, gap: str | None) -> Instance:
@@ -152,7 +165,7 @@ def _table(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
     for key in columns:
         table.add_column(key.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*("" if row.get(key) is None else str(row[key]) for key in columns))
+        table.add_row(*("" if row.get(key) is None else escape(str(row[key])) for key in columns))
     console.print(table)
 
 

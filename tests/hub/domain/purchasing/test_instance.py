@@ -257,6 +257,12 @@ FAULTS: list[tuple[str, Edit, str, str]] = [
         "must be a share",
     ),
     (
+        "currency in words",
+        lambda d: d.update(currency="dollars"),
+        "currency",
+        "must be a currency of three capital letters",
+    ),
+    (
         "vendor in euros",
         lambda d: d["vendors"][1].update(currency="EUR"),
         "vendors[1].currency",

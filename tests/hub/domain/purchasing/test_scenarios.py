@@ -74,9 +74,9 @@ def test_changes_are_kept_and_said_in_words() -> None:
         ("a",), 2, 1, (OfferTiers("b", "g", (Tier(0, 70), Tier(9, 65))),), (("x", 0),)
     )
     assert changes_from_json(changes_to_json(changes)) == changes
-    assert in_words(changes, {"a": "Acme"}) == (
-        "Without acme; at most 2 suppliers; at most 1 suppliers per practice; "
-        "b asks 0.70 from 0, 0.65 from 9; 0 % of x."
+    assert in_words(changes, {"a": "Acme Supply", "g": "Gloves M"}) == (
+        "Without Acme Supply; at most 2 suppliers; at most 1 supplier per practice; "
+        "b asks 0.70 from 0, 0.65 from 9 packs for Gloves M; 0 % of x."
     )
     assert in_words(Changes(), {}) == "No change."
 

@@ -48,6 +48,25 @@ def test_credits_of_incremental_tiers_are_shown_and_no_name_is_cut_short(tmp_pat
     assert "…" not in out
 
 
+def test_an_id_in_brackets_is_shown_as_it_is(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text().replace('"ash"', '"[b]"').replace('"elm"', '"[/b]"')
+    (tmp_path / "round.json").write_text(text)
+    code, out, err = run(str(tmp_path / "round.json"))
+    assert (code, err) == (0, "")
+    assert "[b]" in out
+    assert "[/b]" in out
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text().replace(
+        '"min_order": "50.00"', '"min_order": "50.00", "min_order": "0"'
+    )
+    (tmp_path / "round.json").write_text(text)
+    code, out, err = run(str(tmp_path / "round.json"))
+    assert (code, out) == (1, "")
+    assert err.endswith("round.json: Key min_order stands twice in one object.\n")
+
+
 def test_limits_may_be_set() -> None:
     code, out, _ = run(str(EXAMPLE), "--json", "--seconds", "5", "--gap", "0.5")
     assert code == 0
