@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from hub.domain.gs1 import gtin14
 from hub.domain.jobs import Job
+from hub.domain.purchasing.round_rules import suppliers
 from hub.domain.purchasing.rounds import RoundStatus, Step
 from hub.domain.records import Record
 from hub.domain.supply_bids import Bid, BidLine, bid_to_json, check_bid, read_bid
@@ -53,7 +54,7 @@ def invite(
     if any(session.get(Supplier, supplier_id) is None for supplier_id in supplier_ids):
         raise NotFound
     bid_round = store.last_bid_round(session, round_id) + 1
-    why = f"Round {bid_round} of bids, {len(supplier_ids)} suppliers."
+    why = f"Round {bid_round} of bids, {suppliers(len(supplier_ids))}."
     take(session, row, Step.INVITE_BIDS, by=by, why=why, now=now)
     rows = [
         BidInvitation(
@@ -186,7 +187,7 @@ def open_bids(session: ScopedSession, crypto: Crypto, *, round_id: str, now: dat
         bid = read_bid(crypto.decrypt(bid_row.sealed, _identity(bid_row.id)))
         _become_offers(session, invitation, bid_row, bid, now)
         bid_row.state, bid_row.opened_at, opened = "opened", now, opened + 1
-    why = f"{opened} of {len(found)} suppliers bid."
+    why = f"{opened} of {suppliers(len(found))} bid."
     take(session, row, Step.CLOSE_BIDDING, why=why, now=now)
     return opened
 

@@ -46,7 +46,9 @@ def set_rules(
     if allocation_rule is not None and allocation_rule != row.allocation_rule:
         _share_otherwise(session, row, allocation_rule)
     row.rules = rules_to_json(rules)
-    said = f"{stated(why)} {rules_in_words(rules, names)}"[:LONGEST_WHY]
+    reason = stated(why)
+    stop = "" if reason.endswith((".", "!", "?")) else "."
+    said = f"{reason}{stop} {rules_in_words(rules, names)}"[:LONGEST_WHY]
     step = Step.SET_RULES if row.status == RoundStatus.OPEN else Step.CHANGE_RULES
     take(session, row, step, by=by, why=said, now=now)
     drop_proposal(session, round_id)

@@ -85,7 +85,7 @@ def test_a_bid_is_unreadable_until_the_deadline_and_an_offer_after_it(bidding: A
     assert {award.offer_id for award in bidding.desk.rows(PlanAward)} == {offer.id}
     steps = sorted(bidding.desk.rows(PurchasingStep), key=lambda s: s.number)
     assert [s.step for s in steps][1:4] == ["lock", "invite_bids", "close_bidding"]
-    assert steps[3].why == "1 of 1 suppliers bid."
+    assert steps[3].why == "1 of 1 supplier bid."
 
 
 def test_the_last_bid_before_the_deadline_counts_and_a_repetition_changes_nothing(

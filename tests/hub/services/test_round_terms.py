@@ -38,7 +38,7 @@ from hub.storage.tables import (
 )
 
 
-def rule(pool: Any, round_id: str, why: str = "Decided.", **rules: Any) -> None:
+def rule(pool: Any, round_id: str, why: str = "Decided", **rules: Any) -> None:
     allocation = rules.pop("allocation_rule", None)
     pool.work(
         lambda s: round_rules.set_rules(
