@@ -30,6 +30,9 @@ _ALONE_PART = 0.3
 _LOCAL_PART = 0.2
 """The part of the time that is left for the local search at most."""
 
+_MENDING = 2.0
+"""Seconds that the practices' own plans, taken together, are mended for after the time is over."""
+
 _EXACT = 1e-3
 """The solver's bound is trusted to a thousandth of a cent."""
 
@@ -79,7 +82,14 @@ def solve(
     )
     baselines = replace(baselines, alone=single.total)
     if _cheaper(single, search) and single.choices.keys() == set(problem.lines):
-        search.keep(improve(State(problem, problem.chosen(single.choices)), search.stop))
+        # Pooled prices may break minimum orders, so that this plan is mended even when stopped.
+        mended = time.monotonic() + (0.0 if search.best_cost is None else _MENDING)
+        search.keep(
+            improve(
+                State(problem, problem.chosen(single.choices)),
+                lambda: search.stop() and time.monotonic() > mended,
+            )
+        )
     outcome = method.finish()
     if outcome.ended == "infeasible" and search.best_cost is None:
         return replace(_no_plan(search), baselines=baselines)

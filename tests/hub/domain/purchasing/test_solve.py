@@ -26,8 +26,10 @@ from hub.domain.purchasing.instance import (
     Tier,
     Vendor,
 )
-from hub.domain.purchasing.problem import compile_instance
+from hub.domain.purchasing.instance_file import load
+from hub.domain.purchasing.problem import Problem, compile_instance
 from hub.domain.purchasing.solve import Progress, easy_bound, solve
+from hub.domain.purchasing.state import State
 
 EXAMPLES = int(os.environ.get("PURCHASING_EXAMPLES", "250"))
 """Random rounds compared with trying every plan; thousands take minutes."""
@@ -423,3 +425,31 @@ def _scaled(instance: Instance, factor: int) -> Instance:
             ),
         ),
     )
+
+
+def test_stopped_early_the_practices_own_plans_are_mended_into_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiers = [{"from_packs": 0, "price": "2.00"}, {"from_packs": 12, "price": "0.90"}]
+    offers = {"dear": [{"from_packs": 0, "price": "11.00"}], "pool": tiers}
+    offers["plain"] = [{"from_packs": 0, "price": "2.10"}]
+    instance = load(
+        {
+            "practices": [{"id": "p"}, {"id": "q"}],
+            "items": [{"id": "g", "category": "x"}],
+            "demand": [{"practice": who, "item": "g", "units": 10} for who in "pq"],
+            "vendors": [{"id": name, "min_order": "10.00"} for name in offers],
+            "offers": [
+                {"vendor": name, "item": "g", "pack_units": 1, "tiers": each}
+                for name, each in offers.items()
+            ],
+        }
+    )
+
+    def all_at_the_dear_one(problem: Problem, _: object) -> State:
+        dear = dict.fromkeys(problem.lines, ("dear", "g"))
+        return State(problem, problem.chosen(dear))
+
+    monkeypatch.setattr("hub.domain.purchasing.solve.greedy", all_at_the_dear_one)
+    plan = solve(instance, should_stop=lambda: True)
+    assert (plan.baselines.greedy, plan.baselines.alone, plan.cost) == (22000, 4000, 4100)
