@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
+from hub.domain.purchasing.fewest import fewest
 from hub.domain.purchasing.fields import RATE_UNIT
 from hub.domain.purchasing.highs import run
 from hub.domain.purchasing.instance import Instance
@@ -32,25 +33,29 @@ class Rule:
 def explain(instance: Instance, seconds: float = 30.0, stop: Stop = never) -> tuple[str, ...]:
     """Sentences that say why `instance` has no allowed plan.
 
-    Lines nobody may fill are named first. Otherwise the result is a set of rules that cannot all
-    hold and of which none can be left out (deletion filter); when `seconds` run out, or `stop()`
-    says so, rules not yet tried stay in. Only to be called on an infeasible instance.
+    Lines nobody may fill are named first. Otherwise the result is the smallest set of rules that
+    cannot all hold; when `seconds` run out, or `stop()` says so, one of which none can be left out,
+    or in which rules not yet tried stay. Only to be called on an infeasible instance.
     """
     unfillable = compile_instance(instance).unfillable
     if unfillable:
         return tuple(dict.fromkeys(_no_source(instance, line) for line in unfillable))
     deadline = time.monotonic() + seconds
 
+    def over() -> bool:
+        return time.monotonic() >= deadline or stop()
+
     def clash(kept: Sequence[Rule]) -> bool:
         left = deadline - time.monotonic()
         return left > 0 and not stop() and _infeasible(restrict(instance, kept), left, stop)
 
     rules = rules_of(instance)
+    few = rules
     for kind in dict.fromkeys(rule.kind for rule in rules):
-        others = [rule for rule in rules if rule.kind != kind]
+        others = [rule for rule in few if rule.kind != kind]
         if clash(others):
-            rules = others
-    return tuple(sentence(instance, rule) for rule in _fewest(rules, clash))
+            few = others
+    return tuple(sentence(instance, rule) for rule in fewest(rules, few, clash, over))
 
 
 def rules_of(instance: Instance) -> list[Rule]:
@@ -98,22 +103,6 @@ def restrict(instance: Instance, kept: Sequence[Rule]) -> Instance:
 
 def _kept(rows: tuple[T, ...], kind: str, held: set[Rule]) -> tuple[T, ...]:
     return tuple(row for n, row in enumerate(rows) if Rule(kind, n) in held)
-
-
-def _fewest(rules: list[Rule], clash: Callable[[Sequence[Rule]], bool]) -> list[Rule]:
-    """Drop chunks of rules, halving the chunk, while what remains still clashes."""
-    size = max(1, len(rules) // 2)
-    while True:
-        at = 0
-        while at < len(rules):
-            fewer = rules[:at] + rules[at + size :]
-            if clash(fewer):
-                rules = fewer
-            else:
-                at += size
-        if size == 1:
-            return rules
-        size //= 2
 
 
 def _infeasible(instance: Instance, seconds: float, stop: Stop) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.domain.purchasing.explain import restrict, rules_of, sentence
+from hub.domain.purchasing.fewest import fewest
 from hub.domain.purchasing.instance import (
     Commitment,
     Demand,
@@ -88,6 +90,55 @@ def test_pack_limits_too_small_for_all_are_named() -> None:
         offers=(replace(ROUND.offers[0], max_packs=9),),
     )
     assert solve(instance).infeasible_because == ("Vendor v sells at most 9 packs of item i.",)
+
+
+def test_two_rules_that_clash_are_named_though_three_others_do_as_well() -> None:
+    """What is left out first leaves three: both sellers barred, and too few packs at the third."""
+    sellers = ("v", "w", "x")
+    instance = replace(
+        ROUND,
+        demand=(Demand("a", "i", 4), Demand("b", "i", 4)),
+        vendors=tuple(map(Vendor, sellers)),
+        offers=tuple(
+            Offer(name, "i", 1, (Tier(0, 100),), max_packs=5 if name == "x" else None)
+            for name in sellers
+        ),
+        rules=Rules(
+            commitments=(Commitment("v", "gloves", 600_000), Commitment("w", "gloves", 600_000)),
+            forbid=(Forbidden("a", "v"), Forbidden("a", "w"), Forbidden("b", "v")),
+        ),
+    )
+    assert solve(instance).infeasible_because == (
+        "Vendor v must get at least 60 % of category gloves.",
+        "Vendor w must get at least 60 % of category gloves.",
+    )
+
+
+SETS = st.lists(st.frozensets(st.integers(0, 7), min_size=1, max_size=5), min_size=1, max_size=6)
+
+
+@given(clashing=SETS)
+def test_no_smaller_set_clashes_than_the_one_found(clashing: list[frozenset[int]]) -> None:
+    def clash(kept: Sequence[int]) -> bool:
+        return any(each <= set(kept) for each in clashing)
+
+    found = fewest(range(8), range(8), clash, lambda: False)
+    assert clash(found)
+    assert len(found) == min(map(len, clashing))
+
+
+@given(clashing=SETS, asked=st.integers(0, 30))
+def test_what_was_found_in_time_still_clashes(clashing: list[frozenset[int]], asked: int) -> None:
+    left = iter(range(asked))
+    over = False
+
+    def clash(kept: Sequence[int]) -> bool:
+        nonlocal over
+        over = over or next(left, None) is None
+        return not over and any(each <= set(kept) for each in clashing)
+
+    found = fewest(range(8), range(8), clash, lambda: over)
+    assert any(each <= set(found) for each in clashing)
 
 
 @settings(max_examples=50, deadline=None)
