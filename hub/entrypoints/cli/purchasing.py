@@ -20,6 +20,7 @@ from hub.domain.purchasing import fields
 from hub.domain.purchasing.instance import Instance
 from hub.domain.purchasing.instance_file import load
 from hub.domain.purchasing.plan import Plan, money, to_result
+from hub.domain.purchasing.shares import nobody_worse
 from hub.domain.purchasing.solve import Progress, solve
 from hub.entrypoints.cli import purchasing_round
 from hub.errors import Rejected
@@ -28,6 +29,10 @@ app = typer.Typer(no_args_is_help=True, help="Group purchasing rounds.")
 purchasing_round.register(app)
 
 FAILED, USAGE = 1, 2
+DEARER = (
+    "Under these rules the round costs more than buying alone. No shares can keep every practice "
+    "at what it would pay alone; the excess is shared in proportion to that."
+)
 
 
 @app.callback()
@@ -155,6 +160,8 @@ def _print(plan: Plan, currency: str) -> None:
         console.print(f"{name.replace('_', ' ')}: {cost} {currency}")
     for name in ("awards", "orders", "credits", "rebates", "shares"):
         _table(console, name, result.get(name, []))
+    if not nobody_worse(plan.shares):
+        console.print(DEARER)
 
 
 def _table(console: Console, title: str, rows: list[dict[str, Any]]) -> None:

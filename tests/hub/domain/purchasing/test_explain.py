@@ -92,8 +92,8 @@ def test_pack_limits_too_small_for_all_are_named() -> None:
     assert solve(instance).infeasible_because == ("Vendor v sells at most 9 packs of item i.",)
 
 
-def test_two_rules_that_clash_are_named_though_three_others_do_as_well() -> None:
-    """What is left out first leaves three: both sellers barred, and too few packs at the third."""
+def test_two_rules_that_clash_are_named_though_five_others_do_as_well() -> None:
+    """Leaving out one after another ends with five: sellers barred, few packs at the third."""
     sellers = ("v", "w", "x")
     instance = replace(
         ROUND,
@@ -105,7 +105,7 @@ def test_two_rules_that_clash_are_named_though_three_others_do_as_well() -> None
         ),
         rules=Rules(
             commitments=(Commitment("v", "gloves", 600_000), Commitment("w", "gloves", 600_000)),
-            forbid=(Forbidden("a", "v"), Forbidden("a", "w"), Forbidden("b", "v")),
+            forbid=tuple(Forbidden(buyer, name) for buyer in "ab" for name in "vw"),
         ),
     )
     assert solve(instance).infeasible_because == (

@@ -35,6 +35,13 @@ def test_without_json_the_plan_is_shown() -> None:
     assert (code, err) == (0, "")
     assert "3635.97 USD" in out
     assert "shares" in out
+    assert "more than buying alone" not in out
+
+
+def test_shares_above_what_a_practice_pays_alone_are_explained() -> None:
+    code, out, _ = run(str(EXAMPLE.with_name("commitment.json")))
+    assert code == 0
+    assert "Under these rules the round costs more than buying alone." in " ".join(out.split())
 
 
 def test_credits_of_incremental_tiers_are_shown_and_no_name_is_cut_short(tmp_path: Path) -> None:
