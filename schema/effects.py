@@ -25,6 +25,7 @@ from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload
 from schema.mapping.operation import Operation
 from schema.mapping.plan import Planner
+from schema.mapping.values import words
 from schema.mutations import check_rights
 from schema.root import HubSchema
 
@@ -60,7 +61,7 @@ class _Undone(Exception):
 def mutate(run: Run, nodes: Sequence[FieldNode]) -> Json:
     """The result of one root field of Mutation. Raises Forbidden; expected failures are data."""
     root_type = run.operation.root_type.name
-    given = dict(run.operation.arguments(root_type, nodes[0])["input"])
+    given = words(run.operation.arguments(root_type, nodes[0])["input"])
     effect = _Effect(run, run.schema.mutations[nodes[0].name.value], given)
     plan = _PayloadPlan(run, effect.mutation, nodes)
     try:

@@ -151,7 +151,7 @@ def _wanted(where: object) -> Wanted:
         raise Rejected("`where` names at least one condition.", path="where")
     connection = given.get("connectionId")
     return Wanted(
-        state=getattr(given.get("state"), "value", given.get("state")),
+        state=given.get("state"),
         connection=row_id(connection, "Connection") if connection is not None else None,
         message_type=given.get("messageType"),
         control_id=given.get("controlId"),

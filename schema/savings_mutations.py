@@ -6,7 +6,6 @@ from hub.domain.purchasing.fees import FeeTerms
 from hub.services import fees
 from schema.calls import caller
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
-from schema.mapping.values import plain
 
 
 def _agreement(call: Call) -> Payload:
@@ -33,7 +32,7 @@ def _payment(call: Call) -> Payload:
     payment_id = fees.record_payment(
         call.session,
         supplier_id=row_id(given["supplierId"], "Supplier"),
-        kind=plain(given["kind"]),
+        kind=given["kind"],
         reference=given["reference"],
         received_on=given["receivedOn"],
         amount=given["amount"],

@@ -49,8 +49,8 @@ class Schema(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a mutation inside its transaction; `input` as coerced, without the key. `schema`
-    is the whole hub's."""
+    """One call of a mutation inside its transaction; `input` as coerced, enums by their words,
+    without the key. `schema` is the whole hub's."""
 
     session: ScopedSession
     context: Context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hub.errors import Rejected
@@ -49,3 +49,11 @@ def id_of(text: str) -> str:
 
 def plain(value: Any) -> Any:
     return value.value if isinstance(value, enum.Enum) else value
+
+
+def words(value: Any) -> Any:
+    """An input with the words of its enums: whether they come as such or as members depends on what
+    a credential may see of the schema."""
+    if isinstance(value, Mapping):
+        return {name: words(each) for name, each in value.items()}
+    return list(map(words, value)) if isinstance(value, list) else plain(value)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.domain.agreements import Domain
+from hub.domain.agreements import READABLE_CLASSES, DataClass, Domain
 from hub.storage import tables
 from hub.storage.reads.write import global_id as gid
 
@@ -136,8 +136,13 @@ def test_a_bid_is_taken_once_per_key_and_practices_do_not_see_it(market: Any) ->
     assert office.data(BID, input=worse)["submitBid"]["errors"][0]["field"] == "lines[0]"
 
 
-def test_fees_need_an_agreement_that_members_can_read(market: Any) -> None:
-    office, supplier = market.office, gid("Supplier", "acme")
+@pytest.mark.parametrize("classes", [None, READABLE_CLASSES], ids=["reduced", "whole"])
+def test_fees_need_an_agreement_that_members_can_read(
+    market: Any, classes: frozenset[DataClass] | None
+) -> None:
+    """Whether the credential's schema is the whole one or lacks what it may not see."""
+    options = {} if classes is None else {"classes": classes}
+    office, supplier = market.mso("fees", **options), gid("Supplier", "acme")
     fee = {
         "supplierId": supplier,
         "kind": "FEE",
