@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import statistics
 import sys
 import tempfile
@@ -28,22 +27,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# This script's directory comes first on the path and holds names of packages.
-HERE = Path(__file__).resolve().parent
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
-sys.path.insert(0, str(HERE.parent))
+# Not this script's directory, which holds files of our packages' names.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import orjson  # noqa: E402
-import uvicorn  # noqa: E402
+import orjson
+import uvicorn
 
-from bench.graphql_data import URL, load, practice_ids, prepare_postgresql  # noqa: E402
-from bench.graphql_load import Running, Sample, ask, find_peer, measure, resident, serving  # noqa: E402
-from bench.graphql_queries import ASKED, COLD, KEPT, NEW, STORED, UNHELD  # noqa: E402
-from bench.graphql_servers import APPS, engine_and_context, grant  # noqa: E402
-from hub import log  # noqa: E402
-from hub.entrypoints.interpreter import settle, share_threads  # noqa: E402
-from schema.execute import Engine  # noqa: E402
-from schema.root import hub_schema  # noqa: E402
+from bench.parts.claims import Claim, Claims, at_least, at_most, tell
+from bench.parts.graphql_data import URL, load, practice_ids, prepare_postgresql
+from bench.parts.graphql_load import Running, Sample, ask, find_peer, measure, serving
+from bench.parts.graphql_queries import ASKED, COLD, KEPT, NEW, STORED, UNHELD
+from bench.parts.graphql_servers import APPS, engine_and_context, grant
+from bench.parts.hub import resident
+from hub import log
+from hub.entrypoints.interpreter import settle, share_threads
+from schema.execute import Engine
+from schema.root import hub_schema
 
 
 def plain_microseconds(url: str, rounds: int) -> float:
@@ -86,32 +85,33 @@ def sqlite_milliseconds(options: argparse.Namespace, patients: int) -> float:
 # Claims
 
 Of = Callable[[Sample], float]
+Held = Callable[[str, float | None, float], Claim]
 
 
 def ratio(ours: list[Sample], theirs: list[Sample], of: Of) -> float:
     return statistics.median(of(a) / of(b) for a, b in zip(ours, theirs, strict=True))
 
 
-def claims(taken: dict[str, dict[str, list[Sample]]]) -> list[dict[str, Any]]:
+def claims(taken: dict[str, dict[str, list[Sample]]]) -> Claims:
     """What was claimed, from the samples by kind of request and server."""
     cpu: Of = lambda sample: sample.cpu  # noqa: E731
     rate: Of = lambda sample: sample.rate  # noqa: E731
     p99: Of = lambda sample: sample.p99  # noqa: E731
     database: Of = lambda sample: sample.database  # noqa: E731
-    found = []
+    found: Claims = []
 
-    def add(claim: str, kind: str, over: str, of: Of, goal: float, *, up: bool = False) -> None:
+    def add(claim: str, kind: str, over: str, of: Of, goal: float, held: Held = at_most) -> None:
         ours, theirs = taken[kind]["hub"], taken[kind].get(over)
         value = None if theirs is None else ratio(ours, theirs, of)
-        found.append(_claim(f"{claim} / {over}", value, "ratio", goal, up=up))
+        found.append(held(f"{claim} / {over}", value, goal))
 
-    add("G1 target query: requests a second", "target", "floor", rate, 0.95, up=True)
-    add("G1 target query: requests a second", "target", "PostGraphile", rate, 2.2, up=True)
+    add("G1 target query: requests a second", "target", "floor", rate, 0.95, at_least)
+    add("G1 target query: requests a second", "target", "PostGraphile", rate, 2.2, at_least)
     add("G1 target query: p99", "target", "floor", p99, 1.2)
     add("G2 target query: CPU", "target", "floor", cpu, 1.05)
     add("G2 target query: CPU", "target", "PostGraphile", cpu, 0.6)
     server = statistics.median(sample.server for sample in taken["target"]["hub"])
-    found.append(_claim("G2 target query: CPU of the server", server, "ms", 0.4, up=False))
+    found.append(at_most("G2 target query: CPU of the server", server, 0.4, "ms"))
     add("G3 with a computed field: CPU", "rows", "PostGraphile", cpu, 1.0)
     add("G3 with a computed field: CPU", "rows", "floor", cpu, 1.7)
     add("G4 practice{id name}: CPU", "practice", "floor", cpu, 1.3)
@@ -119,28 +119,22 @@ def claims(taken: dict[str, dict[str, list[Sample]]]) -> list[dict[str, Any]]:
     add("G5 never seen, known shape: CPU", COLD, "PostGraphile", cpu, 0.65)
     add("G5 never seen, new shape: CPU", NEW, "PostGraphile", cpu, 0.85)
     stored = ratio(taken[STORED]["hub"], taken["target"]["hub"], cpu)
-    found.append(_claim("G5 stored document: CPU / warm text", stored, "ratio", 1.05, up=False))
+    found.append(at_most("G5 stored document: CPU / warm text", stored, 1.05))
     bare = ratio(taken["target"]["hub unaudited"], taken["target"]["engine"], cpu)
-    found.append(_claim("G7 target query: CPU / engine alone", bare, "ratio", 1.05, up=False))
+    found.append(at_most("G7 target query: CPU / engine alone", bare, 1.05))
     add("G7 practice{id name}: CPU", "practice", "engine", cpu, 1.05)
     held = ratio(taken["target"]["engine"], taken["target"][UNHELD], database)
     claim = "G7 target query: PostgreSQL's CPU with row-level security / without"
-    found.append(_claim(claim, held, "ratio", 1.18, up=False))
+    found.append(at_most(claim, held, 1.18))
     small = ratio(taken["practice"]["engine"], taken["practice"][UNHELD], database)
     print(
         f"PostgreSQL's CPU of practice{{id name}} with it / without: {small:.2f}", file=sys.stderr
     )
-    add("G9 304 / target query: requests a second", KEPT, "floor", rate, 5, up=True)
+    add("G9 304 / target query: requests a second", KEPT, "floor", rate, 5, at_least)
     add("G13 Relay form: CPU", "relay", "floor", cpu, 1.1)
     audited = ratio(taken["target"]["hub"], taken["target"]["hub unaudited"], database)
     print(f"PostgreSQL's CPU with audit / without: {audited:.2f}", file=sys.stderr)
     return found
-
-
-def _claim(claim: str, value: float | None, unit: str, goal: float, *, up: bool) -> dict[str, Any]:
-    ok = value is not None and (value >= goal if up else value <= goal)
-    shown = None if value is None else round(value, 3)
-    return {"claim": claim, "value": shown, "unit": unit, "goal": goal, "ok": ok}
 
 
 def compare_answers(servers: dict[str, Running]) -> None:
@@ -166,7 +160,7 @@ def _names(value: Any) -> list[Any]:
     return [name for item in value for name in _names(item)] if isinstance(value, list) else []
 
 
-def run(options: argparse.Namespace) -> list[dict[str, Any]]:
+def run(options: argparse.Namespace) -> Claims:
     practices, patients = (50, 4000) if options.full else (20, 200)
     ids = prepare_postgresql(practices, patients)
     peer, key = find_peer(options.peer), grant(URL)
@@ -185,13 +179,13 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
                     samples.append(measure(servers[name], kind, options.seconds))
             for name, samples in taken[kind].items():
                 _show(kind, name, samples)
-        memory = resident(servers["hub"])
+        memory = resident(servers["hub"].process.pid)
     found = claims(taken)
     plain = plain_microseconds(URL, options.rounds)
-    found.append(_claim("G6 plain: CPU per leaf", plain, "µs", 3, up=False))
+    found.append(at_most("G6 plain: CPU per leaf", plain, 3, "µs"))
     on_sqlite = sqlite_milliseconds(options, patients)
-    found.append(_claim("G8 SQLite, target query: CPU", on_sqlite, "ms", 1.2, up=False))
-    found.append(_claim("G10 resident memory of the server", memory, "MB", 100, up=False))
+    found.append(at_most("G8 SQLite, target query: CPU", on_sqlite, 1.2, "ms"))
+    found.append(at_most("G10 resident memory of the server", memory, 100, "MB"))
     return found
 
 
@@ -224,12 +218,7 @@ def main() -> int:
             log_level="error", access_log=False,
         )  # fmt: skip
         return 0
-    found = run(options)
-    for claim in found:
-        shown = "missing" if claim["value"] is None else f"{claim['value']} {claim['unit']}"
-        print(f"{claim['claim']}: {shown} (goal {claim['goal']})")
-    if options.json:
-        print(json.dumps({"claims": found}))
+    tell(run(options), options.json)
     return 0
 
 

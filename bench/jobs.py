@@ -13,65 +13,30 @@ compare ratios, not rates. Without --database a new SQLite file is used; a Postg
 an empty database.
 """
 
-# ruff: noqa: E402
-
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
-# This script's directory comes first on the path, and this file has the name of a package.
-HERE = Path(__file__).resolve().parent
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+# Not this script's directory, which holds files of our packages' names.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import uvloop
-
-from connectors.ehr_hl7v2.config import Config
-from connectors.sdk.hl7v2.framing import wrap
+from bench.parts import job_rates
+from bench.parts.claims import Claims, at_least, at_most, tell
+from bench.parts.hub import CRYPTO, SCOPE, NoStore, listening, now, opened, resident
+from bench.parts.mllp_load import loaded as load_of
+from bench.parts.mllp_peers import floor, hl7apy_server, python_hl7
 from hub import log
-from hub.entrypoints.hl7_receive import Receiver
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.entrypoints.interpreter import settle, share_threads
-from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.services.intake import Intake
 from hub.storage.session import Database
 from hub.storage.tables import JobRow
-
-sys.path.append(str(HERE))
-import job_rates
-from hub_parts import CRYPTO, SCOPE, NoStore, now, opened
-from job_rates import Claims, at_least, at_most
-from mllp_peers import floor, hl7apy_server, python_hl7
-
-ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
-PADDING = "|".join(f"note {number} of the visit" for number in range(40))
-ADT = "\r".join(
-    [
-        "MSH|^~\\&|EHR|FAC1|HUB|TO1|20260302091500-0600||ADT^A04^ADT_A01|BENCH00001|P|2.5.1",
-        "EVN|A04|20260302091400-0600",
-        "PID|1||MRNBENCH^^^FAC1^MR||Benchson^Ada||19790412|F|||12 Prospect Dr^^Evanston^IL^60201",
-        "PV1|1|O",
-        f"ZZZ|{PADDING}",
-        "",
-    ]
-).encode()
-
-
-def message(number: int, patient: int) -> bytes:
-    numbered = ADT.replace(b"BENCH00001", b"B%09d" % number)
-    return numbered.replace(b"MRNBENCH", b"M%07d" % patient)
 
 
 def fdatasync_rate(directory: Path, seconds: float = 1.0) -> float:
@@ -88,72 +53,9 @@ def fdatasync_rate(directory: Path, seconds: float = 1.0) -> float:
     return count / spent
 
 
-@contextmanager
-def listening(intake: Any) -> Iterator[int]:
-    receiver = Receiver(intake, lambda: ROUTES, now)
-    with MllpThread(MllpServer(receiver, port=0)) as thread:
-        yield thread.server.port
-
-
 def loaded(port: int, connections: int, **options: float) -> dict[str, float]:
-    """What a load of another process got acknowledged: count, rate and milliseconds to an answer.
-
-    Options: `seconds` or `count` end it; `first` numbers its messages, so that no two runs send the
-    same; `pace` is messages per second in all; `fresh` opens a connection for each message.
-    """
-    told = json.dumps({"port": port, "connections": connections, **options})
-    command = [sys.executable, __file__, "--load", told]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
-async def load(
-    port: int,
-    connections: int,
-    seconds: float = 600.0,
-    count: float = 1e9,
-    first: int = 0,
-    pace: float = 0.0,
-    fresh: bool = False,
-) -> dict[str, float]:
-    waited: list[float] = []
-    started = time.perf_counter()
-    until = started + seconds
-
-    async def one(place: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        number, due = first + place, time.perf_counter()
-        while time.perf_counter() < until and len(waited) < count:
-            if pace:
-                due += connections / pace
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            sent = time.perf_counter()
-            writer.write(wrap(message(number, number % 5000)))
-            answer = await reader.readuntil(b"\x1c\r")
-            waited.append(time.perf_counter() - sent)
-            assert b"MSA|AA|" in answer, answer
-            number += connections
-            if fresh:
-                writer.close()
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.close()
-
-    await asyncio.gather(*(one(place) for place in range(connections)))
-    spent = time.perf_counter() - started
-    waited.sort()
-    return {
-        "count": len(waited),
-        "rate": len(waited) / spent,
-        "p50": statistics.median(waited) * 1000,
-        "p99": waited[int(len(waited) * 0.99)] * 1000,
-    }
-
-
-def resident() -> float:
-    """Megabytes of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """What a load of visits of another process got acknowledged."""
+    return load_of(port, connections, "visit", **options)
 
 
 def measure_accepting(url: str, directory: Path, seconds: float, messages: int) -> Claims:
@@ -204,16 +106,16 @@ def measure_accepting(url: str, directory: Path, seconds: float, messages: int) 
         claims.append(at_least("8 connections, ours / hl7apy + insert", mine / slower, 1.0))
         half = ours(64, seconds=seconds, pace=max(rates) / 2)
         claims.append(
-            at_most("p99 at half the rate / p50 of one connection", half["p99"] / alone, "x", 5)
+            at_most("p99 at half the rate / p50 of one connection", half["p99"] / alone, 5)
         )
         ours(64, count=messages / 4)
         before = resident()
         ours(64, count=messages)
         text = f"memory after {messages} messages / after a quarter"
-        claims.append(at_most(text, resident() / before, "x", 1.1))
+        claims.append(at_most(text, resident() / before, 1.1))
         with database.read(SCOPE) as session:
             stored = session.query(JobRow).where(JobRow.queue != "floor").count()
-        claims.append(at_most("acknowledged and not stored", acknowledged - stored, "messages", 0))
+        claims.append(at_most("acknowledged and not stored", acknowledged - stored, 0, "messages"))
     return claims
 
 
@@ -258,16 +160,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each load")
     parser.add_argument("--full", action="store_true", help="200,000 messages for the memory")
     parser.add_argument("--only", choices=("accepting", "jobs"), help="one half")
-    parser.add_argument("--load", help=argparse.SUPPRESS)
     parser.add_argument("--redis", default="redis://127.0.0.1:6379", help="to compare with")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     log.configure("error")
     share_threads()
     settle()
-    if options.load:
-        print(json.dumps(uvloop.run(load(**json.loads(options.load)))))
-        return
     if options.work:
         stop = threading.Event()
         threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
@@ -284,11 +182,7 @@ def main() -> None:
         if options.only != "accepting":
             url = options.database or f"sqlite:///{directory}/jobs.db"
             claims += measure_jobs(url, directory, seconds, options.redis)
-    for claim in claims:
-        mark = "ok  " if claim["ok"] else "MISS"
-        print(f"{mark} {claim['claim']}: {claim['value']} {claim['unit']} (goal {claim['goal']})")
-    if options.json:
-        print(json.dumps({"claims": claims}))
+    tell(claims, options.json)
 
 
 if __name__ == "__main__":

@@ -11,39 +11,28 @@ memory of this process meanwhile; with --rounds 0 that is all. Without --databas
 is used; a PostgreSQL URL must name an empty database.
 """
 
-# ruff: noqa: E402
-
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
-# This script's directory comes first on the path, and holds files of our packages' names.
-HERE = Path(__file__).resolve().parent
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+# Not this script's directory, which holds files of our packages' names.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from connectors.ehr_hl7v2.config import Config
+from bench.parts.claims import Claims, at_least, at_most, tell
+from bench.parts.hub import CRYPTO, listening, now, opened, resident
+from bench.parts.mllp_load import loaded
+from bench.parts.mllp_peers import floor, hl7apy_server, python_hl7
 from hub import log
-from hub.entrypoints.hl7_receive import Receiver
-from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.entrypoints.interpreter import settle, share_threads
-from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.services.intake import Intake
 
-sys.path.append(str(HERE))
-from hub_parts import CRYPTO, now, opened
-from job_rates import Claims, at_least, at_most
-from mllp_load import loaded
-from mllp_peers import floor, hl7apy_server, python_hl7
-
-ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
 CONNECTIONS = (1, 8, 64)
 FIRST = 10_000_000
 Peer = Callable[[], AbstractContextManager[int]]
@@ -58,13 +47,6 @@ class Load:
     def __call__(self, port: int, connections: int, **options: float) -> dict[str, float]:
         self._next += FIRST
         return loaded(port, connections, first=self._next, **options)
-
-
-@contextmanager
-def listening(intake: Intake) -> Any:
-    receiver = Receiver(intake, lambda: ROUTES, now)
-    with MllpThread(MllpServer(receiver, port=0)) as thread:
-        yield thread.server.port
 
 
 def compared(peers: dict[str, Peer], load: Load, seconds: float, rounds: int) -> dict[str, Any]:
@@ -83,14 +65,6 @@ def compared(peers: dict[str, Peer], load: Load, seconds: float, rounds: int) ->
     }
 
 
-def resident() -> float:
-    """Megabytes of this process."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1000
-    raise OSError("the kernel does not say")
-
-
 def memory(port: int, load: Load, messages: int) -> Claims:
     """What this process holds after a tenth of the messages, after half and after all."""
     held = []
@@ -100,7 +74,7 @@ def memory(port: int, load: Load, messages: int) -> Claims:
     start, middle, end = held
     print(f"     resident after {messages // 10}, {messages // 2} and {messages} messages: "
           f"{start:.0f}, {middle:.0f} and {end:.0f} MB")  # fmt: skip
-    return [at_most(f"memory after {messages} messages / after a tenth", end / start, "x", 1.1)]
+    return [at_most(f"memory after {messages} messages / after a tenth", end / start, 1.1)]
 
 
 def measure(url: str, rival: Path | str, seconds: float, rounds: int, messages: int) -> Claims:
@@ -140,7 +114,7 @@ def rated(peers: dict[str, Peer], load: Load, seconds: float, rounds: int) -> Cl
             at_least(f"64 connections, ours / {name} + insert", ours[64] / rates[name][64], 30)
             for name in ("python-hl7", "hl7apy")
         ),
-        at_most("p99 to an acknowledgement at half the rate", waits["ours"]["p99"], "ms", 25),
+        at_most("p99 to an acknowledgement at half the rate", waits["ours"]["p99"], 25, "ms"),
     ]
 
 
@@ -164,11 +138,7 @@ def main() -> None:
         rival = options.database or Path(name)
         url = options.database or f"sqlite:///{name}/hub.db"
         claims = measure(url, rival, options.seconds, options.rounds, options.messages)
-    for claim in claims:
-        mark = "ok  " if claim["ok"] else "MISS"
-        print(f"{mark} {claim['claim']}: {claim['value']} {claim['unit']} (goal {claim['goal']})")
-    if options.json:
-        print(json.dumps({"claims": claims}))
+    tell(claims, options.json)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,18 @@ core; with --json the last line is {"claims": [...]}.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+# Not this script's directory, which holds files of our packages' names.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench.parts.claims import at_most, shown, tell
 from connectors.payer_x12.parse import read_answer
 from connectors.sdk import x12
 
@@ -42,18 +46,14 @@ def main() -> None:
     cuts = sum(silently_empty(raw[:length]) for length in range(0, len(raw) - 1, 7))
 
     claims = [
-        claim("111-segment 271 read and normalised, median", normalised, "ms", 1.0),
-        claim("the same beside a plain split of the text", normalised / split, "x", None),
-        claim("reading alone beside a plain split of the text", read / split, "x", None),
-        claim(f"{SEGMENTS_LARGE} segments read", large_seconds, "s", 0.5),
-        claim(f"{SEGMENTS_LARGE} segments read, heap above the input", heap, "MiB", 10.0),
-        claim("cut answers read as an outcome", cuts, "answers", 0),
+        at_most("111-segment 271 read and normalised, median", normalised, 1.0, "ms"),
+        shown("the same beside a plain split of the text", normalised / split),
+        shown("reading alone beside a plain split of the text", read / split),
+        at_most(f"{SEGMENTS_LARGE} segments read", large_seconds, 0.5, "s"),
+        at_most(f"{SEGMENTS_LARGE} segments read, heap above the input", heap, 10.0, "MiB"),
+        at_most("cut answers read as an outcome", cuts, 0, "answers"),
     ]
-    for item in claims:
-        goal = "" if item["goal"] is None else f"  (goal {item['goal']})"
-        print(f"{item['claim']}: {item['value']} {item['unit']}{goal}")
-    if options.json:
-        print(json.dumps({"claims": claims}))
+    tell(claims, options.json)
 
 
 def answer(raw: bytes) -> object:
@@ -102,11 +102,6 @@ def silently_empty(raw: bytes) -> bool:
     except Exception:
         return False
     return True
-
-
-def claim(text: str, value: float, unit: str, goal: float | None) -> dict[str, object]:
-    ok = goal is None or value <= goal
-    return {"claim": text, "value": round(value, 4), "unit": unit, "goal": goal, "ok": ok}
 
 
 if __name__ == "__main__":

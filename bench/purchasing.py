@@ -8,15 +8,19 @@ also M and L. Every figure is measured in this run; with --json the last line is
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from purchasing_rounds import (
+# Not this script's directory, which holds files of our packages' names.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench.parts.claims import Claims, at_most, shown, tell
+from bench.parts.purchasing_rounds import (
     FAMILIES,
     LARGER_SHAPES,
     SHAPES,
@@ -24,7 +28,6 @@ from purchasing_rounds import (
     generate,
     total_quantity_discount,
 )
-
 from hub.domain.purchasing.baseline import one_by_one
 from hub.domain.purchasing.instance import Instance, Sharing
 from hub.domain.purchasing.model import build
@@ -76,7 +79,7 @@ def measure(instance: Instance, goals: tuple[tuple[float, float], ...]) -> Measu
     return Measured(plan, len(instance.demand), first, proven)
 
 
-def claims(name: str, family: Family, runs: list[Measured]) -> list[dict]:
+def claims(name: str, family: Family, runs: list[Measured]) -> Claims:
     """Times as medians over the seeds, ratios and memory as the worst, each beside its goal."""
     found = _times(f"{name}: %s to the first award", [run.first for run in runs], family.first)
     for gap, goal in family.goals:
@@ -89,34 +92,23 @@ def claims(name: str, family: Family, runs: list[Measured]) -> list[dict]:
             if run.plan.cost and (cost := getattr(run.plan.baselines, peer))
         ]
         if ratios:
-            found.append(_claim(f"{name}: cost / {peer}", max(ratios), "ratio", 1.0))
+            found.append(at_most(f"{name}: cost / {peer}", max(ratios), 1.0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    found.append(_claim(f"{name}: peak memory", peak, "GB", family.memory))
+    found.append(at_most(f"{name}: peak memory", peak, family.memory, "GB"))
     return found
 
 
-def _times(claim: str, moments: Sequence[Moment], goal: float) -> list[dict]:
+def _times(claim: str, moments: Sequence[Moment], goal: float) -> Claims:
     """Medians by the clock and of the processor; on a busy machine the latter says more."""
     wall = statistics.median(moment.wall for moment in moments)
     processor = statistics.median(moment.processor for moment in moments)
     return [
-        _claim(claim % "seconds", wall, "s", goal),
-        _claim(claim % "processor seconds", processor, "s", goal),
+        at_most(claim % "seconds", wall, goal, "s"),
+        at_most(claim % "processor seconds", processor, goal, "s"),
     ]
 
 
-def _claim(claim: str, value: float, unit: str, goal: float | None = None) -> dict:
-    shown = float(f"{value:.5g}") if value != float("inf") else None
-    return {
-        "claim": claim,
-        "value": shown,
-        "unit": unit,
-        "goal": goal,
-        "ok": goal is None or value <= goal,
-    }
-
-
-def quantity_discounts() -> list[dict]:
+def quantity_discounts() -> Claims:
     """Seconds to the proven optimum, baselines included, the worst of three seeds."""
     found = []
     for shape in SHAPES + LARGER_SHAPES:
@@ -130,22 +122,22 @@ def quantity_discounts() -> list[dict]:
         processor = max(used) if proven else float("inf")
         name = f"total quantity discount {'x'.join(map(str, shape))}"
         gap = max(plan.gap or 0.0 for plan in plans)
-        goal = None if shape in LARGER_SHAPES else _ROUNDING
-        found.append(_claim(f"{name}: gap", gap, "ratio", goal))
-        found.append(_claim(f"{name}: seconds to the optimum", seconds, "s"))
-        found.append(_claim(f"{name}: processor seconds to the optimum", processor, "s"))
+        text = f"{name}: gap"
+        found.append(shown(text, gap) if shape in LARGER_SHAPES else at_most(text, gap, _ROUNDING))
+        found.append(shown(f"{name}: seconds to the optimum", seconds, "s"))
+        found.append(shown(f"{name}: processor seconds to the optimum", processor, "s"))
         ratios = [plan.cost / plan.baselines.local_search for plan in plans if plan.cost]
-        found.append(_claim(f"{name}: cost / local_search", max(ratios), "ratio", 1.0))
+        found.append(at_most(f"{name}: cost / local_search", max(ratios), 1.0))
     return found
 
 
-def parts() -> list[dict]:
+def parts() -> Claims:
     """The model's build, and shares of a large round, apart from any solve."""
     problem = compile_instance(generate(FAMILIES["M"], 1))
     began = time.perf_counter()
     size = build(problem).matrix.nnz
     million = (time.perf_counter() - began) * 1_000_000 / size
-    found = [_claim("model build, seconds a million non-zeros", million, "s", 1.0)]
+    found = [at_most("model build, seconds a million non-zeros", million, 1.0, "s")]
     wide = replace(FAMILIES["L"], items=1_000, lines=40)
     instance = generate(wide, 1)
     priced = reprice(instance, _cheapest(instance))
@@ -155,10 +147,10 @@ def parts() -> list[dict]:
         began = time.perf_counter()
         _, sampled = share_out(replace(instance, sharing=sharing), priced, alone)
         seconds = time.perf_counter() - began
-        found.append(_claim(f"shares of 300 practices, {rule}, seconds", seconds, "s", 10.0))
+        found.append(at_most(f"shares of 300 practices, {rule}, seconds", seconds, 10.0, "s"))
         if sampled and sampled.orders:
             error = sampled.error / (priced.invoiced / 300)
-            found.append(_claim("largest standard error / mean share", error, "ratio"))
+            found.append(shown("largest standard error / mean share", error))
     return found
 
 
@@ -175,7 +167,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    found: list[dict] = []
+    found: Claims = []
     if not args.family:
         found += quantity_discounts() + parts()
     for name in args.family or (list(FAMILIES) if args.full else ["S"]):
@@ -191,15 +183,10 @@ def main() -> int:
             print(
                 f"{name} seed {seed}: {run.lines} lines, {plan.status}, cost {plan.cost}, "
                 f"bound {plan.lower_bound}, gap {plan.gap or 0:.4%}, {plan.seconds:.1f} s, "
-                f"first {run.first.wall:.2f} s, baselines {plan.baselines}",
-                file=sys.stderr if args.json else sys.stdout,
+                f"first {run.first.wall:.2f} s, baselines {plan.baselines}"
             )
         found += claims(name, family, runs)
-    for claim in found:
-        if not args.json:
-            print(f"{claim['claim']}: {claim['value']} {claim['unit']} (goal {claim['goal']})")
-    if args.json:
-        print(json.dumps({"claims": found}))
+    tell(found, args.json)
     return 0
 
 

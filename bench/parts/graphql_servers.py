@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bench.graphql_data import NOW, PLAIN_URL, ROLE_URL, URL, practice_ids
-from bench.graphql_queries import FLOORS, TARGET, UNHELD
+from bench.parts.graphql_data import NOW, PLAIN_URL, ROLE_URL, URL, practice_ids
+from bench.parts.graphql_queries import FLOORS, TARGET, UNHELD
 from hub.auth.credentials import create_client
 from hub.auth.documents import add_document
 from hub.domain.agreements import (

@@ -1,4 +1,4 @@
-"""A load of admissions on an MLLP listener, in a process of its own: only what it needs is loaded,
+"""A load of messages on an MLLP listener, in a process of its own: only what it needs is loaded,
 so that it starts at once and takes little of the cores it shares."""
 
 from __future__ import annotations
@@ -9,22 +9,31 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import uvloop
-from hl7_messages import admission
+
+from bench.parts.hl7_messages import MESSAGES
 
 PATIENTS = 5_000
 
 
-def loaded(port: int, connections: int, **options: float) -> dict[str, float]:
+def loaded(
+    port: int, connections: int, message: str = "admission", **options: float
+) -> dict[str, float]:
     """What was acknowledged: count, rate, and milliseconds to an answer at the median and at the
     99th percentile.
 
     Options: `seconds` or `count` end it; `first` numbers its messages; `pace` is messages per
     second in all; `fresh` opens a connection for each message.
     """
-    told = json.dumps({"port": port, "connections": connections, **options})
-    done = subprocess.run([sys.executable, __file__, told], capture_output=True, check=True)
+    told = json.dumps({"port": port, "connections": connections, "message": message, **options})
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.parts.mllp_load", told],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=True,
+    )
     found: dict[str, float] = json.loads(done.stdout)
     return found
 
@@ -32,12 +41,14 @@ def loaded(port: int, connections: int, **options: float) -> dict[str, float]:
 async def load(
     port: int,
     connections: int,
+    message: str = "admission",
     seconds: float = 600.0,
     count: float = 1e9,
     first: int = 0,
     pace: float = 0.0,
     fresh: bool = False,
 ) -> dict[str, float]:
+    made = MESSAGES[message]
     waited: list[float] = []
     until = time.perf_counter() + seconds
 
@@ -49,7 +60,7 @@ async def load(
             if pace:
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
                 due += connections / pace
-            content = admission(number, number % PATIENTS)
+            content = made(number, number % PATIENTS)
             sent = time.perf_counter()
             writer.write(b"\x0b" + content + b"\x1c\r")
             answer = await reader.readuntil(b"\x1c\r")
@@ -75,5 +86,5 @@ async def load(
     }
 
 
-if __name__ == "__main__" and sys.argv[1:]:
+if __name__ == "__main__":
     print(json.dumps(uvloop.run(load(**json.loads(sys.argv[1])))))

@@ -21,13 +21,13 @@ from typing import Any
 import orjson
 import psycopg
 
-from bench.graphql_data import NAME, PLAIN_URL, SERVER
-from bench.graphql_queries import COLD, FLOORS, KEPT, NEW, PEERS, QUERIES, STORED, TARGET
+from bench.parts.graphql_data import NAME, PLAIN_URL, SERVER
+from bench.parts.graphql_queries import COLD, FLOORS, KEPT, NEW, PEERS, QUERIES, STORED, TARGET
 from hub.storage.reads.write import global_id
 
 CONNECTIONS = 16
 TICKS = os.sysconf("SC_CLK_TCK")
-SCRIPT = Path(__file__).with_name("graphql.py")
+SCRIPT = Path(__file__).parents[1] / "graphql.py"
 PEER_SERVER = """
 import { createServer } from "node:http";
 import { postgraphile } from "postgraphile";
@@ -250,12 +250,6 @@ def _cpu(pids: list[int]) -> float:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             total += int(fields[11]) + int(fields[12])
     return total / TICKS
-
-
-def resident(running: Running) -> float:
-    """Resident memory of a server, in MB."""
-    text = Path(f"/proc/{running.process.pid}/status").read_text()
-    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def _backends() -> list[int]:

@@ -1,4 +1,6 @@
-"""The message that benches send: an ADT^A01 of 14 segments and 2.1 KB, of people made up here."""
+"""The messages that benches send, of people made up here: an admission (ADT^A01) of 14 segments and
+2.1 KB, and a visit (ADT^A04) of 1 KB, of the few segments that make a patient and one of notes.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +54,25 @@ def admission(number: int, patient: int) -> bytes:
     """The message under its own control id, of its own patient and visit."""
     content = ADT.replace(b"BENCH00001", b"B%09d" % number).replace(b"00481516", b"%08d" % patient)
     return content.replace(b"VN-20931", b"VN-%06d" % patient)
+
+
+_PADDING = "|".join(f"note {number} of the visit" for number in range(40))
+_VISIT = "\r".join(
+    [
+        "MSH|^~\\&|EHR|FAC1|HUB|TO1|20260302091500-0600||ADT^A04^ADT_A01|BENCH00001|P|2.5.1",
+        "EVN|A04|20260302091400-0600",
+        "PID|1||MRNBENCH^^^FAC1^MR||Benchson^Ada||19790412|F|||12 Prospect Dr^^Evanston^IL^60201",
+        "PV1|1|O",
+        f"ZZZ|{_PADDING}",
+        "",
+    ]
+).encode()
+
+
+def visit(number: int, patient: int) -> bytes:
+    """The message under its own control id, of its own patient."""
+    numbered = _VISIT.replace(b"BENCH00001", b"B%09d" % number)
+    return numbered.replace(b"MRNBENCH", b"M%07d" % patient)
+
+
+MESSAGES = {"admission": admission, "visit": visit}

@@ -1,12 +1,21 @@
-"""The parts of a hub that several benches measure: its database, and a store that keeps nothing."""
+"""The parts of a hub that several benches measure: its database, its listener, a store that keeps
+nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+from connectors.ehr_hl7v2.config import Config
 from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.hl7_receive import Receiver
+from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
+from hub.entrypoints.mllp import MllpServer, MllpThread
 from hub.services.intake import Arrival, Stored, Told
 from hub.storage.crypto import Crypto
 from hub.storage.envelopes import LABEL
@@ -15,6 +24,7 @@ from hub.storage.tables import Base, Connection, Practice
 
 SCOPE = unrestricted_scope("bench")
 CRYPTO = Crypto(bytes(range(32)))
+ROUTES = Routes((Hl7Connection("c", "EHR", {"FAC1": Facility("p", "America/Chicago")}, Config()),))
 
 
 def now() -> datetime:
@@ -45,6 +55,20 @@ def opened(url: str) -> Database:
 
     database.transaction(SCOPE, seed)
     return database
+
+
+@contextmanager
+def listening(intake: Any) -> Iterator[int]:
+    """A listener on that store, and its port."""
+    receiver = Receiver(intake, lambda: ROUTES, now)
+    with MllpThread(MllpServer(receiver, port=0)) as thread:
+        yield thread.server.port
+
+
+def resident(process: int | str = "self") -> float:
+    """Megabytes a process holds in memory."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 class NoStore:

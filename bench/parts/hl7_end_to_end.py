@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hub_parts import CRYPTO, SCOPE, now
 from sqlalchemy import func, select
 
+from bench.parts.hub import CRYPTO, SCOPE, now
 from connectors.sdk.hl7v2.framing import Framer, wrap
 from hub.domain.jobs import JobState
 from hub.entrypoints.hl7_receive import Receiver

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hub_parts import CRYPTO, SCOPE, connected, now
-from job_peers import THREADS, bare_rate, redis_rate, stub_rate
 from sqlalchemy import bindparam, insert, select
 
+from bench.parts.claims import Claims, at_least, at_most
+from bench.parts.hub import CRYPTO, SCOPE, connected, now
+from bench.parts.job_peers import THREADS, bare_rate, redis_rate, stub_rate
 from hub.domain.jobs import Job
 from hub.settings import Settings
 from hub.storage import queue
@@ -32,8 +33,6 @@ MINUTE = 60_000
 LEASE = 2.0
 """Seconds, where a worker is killed."""
 ROUNDS = 3
-
-Claims = list[dict[str, object]]
 
 
 def context_of(database: Database, directory: Path, **settings: Any) -> JobContext:
@@ -67,7 +66,7 @@ def worked(url: str, directory: Path, lease: float, stop: threading.Event) -> No
 
 
 def started_worker(database: Database, directory: Path, lease: float = 60.0) -> Any:
-    script = Path(__file__).with_name("jobs.py")
+    script = Path(__file__).parents[1] / "jobs.py"
     command = [sys.executable, str(script), "--work", database.url, str(directory), str(lease)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
@@ -279,7 +278,7 @@ def _adding(database: Database) -> Claims:
     cost = min(adding(database) for _ in range(ROUNDS))
     rate = max(add_jobs(database, 5_000, 0) for _ in range(ROUNDS))
     return [
-        at_most("processor time to add a job in an open transaction", cost, "µs", 100),
+        at_most("processor time to add a job in an open transaction", cost, 100, "µs"),
         at_least("jobs added, 500 in a transaction", rate, 15_000, "/s"),
     ]
 
@@ -288,27 +287,15 @@ def _waking(database: Database, directory: Path) -> Claims:
     doing(nothing)
     drained(database, directory, 1)
     idle = wake_ups(database, database, directory)
-    claims = [at_most("wake-up in the process, median", idle, "ms", 5)]
+    claims = [at_most("wake-up in the process, median", idle, 5, "ms")]
     if not database.is_sqlite:
         with closing(connected(database.url)) as other:
             heard = wake_ups(database, other, directory)
-        claims.append(at_most("wake-up across processes, median", heard, "ms", 50))
+        claims.append(at_most("wake-up across processes, median", heard, 50, "ms"))
         late = after_a_kill(database, directory)
-        claims.append(at_most("a killed worker's job done after its lease", late, "s", 2))
+        claims.append(at_most("a killed worker's job done after its lease", late, 2, "s"))
     return claims
 
 
 def _rates(found: Sequence[float]) -> str:
     return f"{max(found):.0f}/s (median {statistics.median(found):.0f})"
-
-
-def at_least(text: str, value: float, goal: float, unit: str = "x") -> dict[str, object]:
-    """A ratio, or a rate, that should not be smaller."""
-    found = {"claim": text, "value": round(value, 2), "unit": unit, "goal": f">= {goal}"}
-    return {**found, "ok": value >= goal}
-
-
-def at_most(text: str, value: float, unit: str, goal: float) -> dict[str, object]:
-    """A figure that should not be larger."""
-    found = {"claim": text, "value": round(value, 2), "unit": unit, "goal": f"<= {goal}"}
-    return {**found, "ok": value <= goal}
