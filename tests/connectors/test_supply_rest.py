@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +43,7 @@ from hub.domain.supply_bids import Bid, BidLine, check_bid
 from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import AuthError, ContractDrift, DataError, NotSupported, Rejected, Transient
+from tests.polling import wait_until
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "supply_rest"
 TODAY = date(2026, 3, 2)
@@ -442,14 +442,6 @@ class Hub:
         return found
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for the vendor's thread; the bound only keeps a failure from hanging."""
-    end = time.monotonic() + 20
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert holds()
-
-
 def target(server: SimulatorServer, **options: Any) -> WebhookTarget:
     return WebhookTarget(f"{server.url}/hook", SECRET, delay=0, first_retry=0.02, **options)
 
@@ -460,7 +452,7 @@ def test_an_accepted_order_is_confirmed_shipped_and_invoiced_by_signed_events() 
         with vendor(webhook=target(receiver, mischief=True)) as (server, app):
             placed = orderable(app)
             connector.submit(context(server.url), placed, "key-1")
-            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+            wait_until(lambda: app.state.vendor.orders.courier.waiting() == 0)
     kinds = [json.loads(body)["type"] for _, body in hub.taken]
     assert kinds == ["order.confirmed", "order.confirmed", "order.shipped", "order.invoiced"]
     assert len({event_id for event_id, _ in hub.taken}) == 3
@@ -479,7 +471,7 @@ def test_events_wait_for_the_hub_and_for_a_restarted_vendor(tmp_path: Path) -> N
         with vendor(journal=journal) as (server, app):
             aim = {"url": f"{receiver.url}/hook", "secret": SECRET, "delay": 0}
             httpx2.post(f"{server.url}/_control/webhook", json=aim)
-            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+            wait_until(lambda: app.state.vendor.orders.courier.waiting() == 0)
         with vendor(journal=journal, webhook=target(receiver)) as (_, app):
             assert app.state.vendor.orders.courier.waiting() == 0
     assert len(hub.taken) == 3
@@ -503,7 +495,7 @@ def test_a_vendor_that_falls_short_is_seen_in_the_ledger(
         with vendor(webhook=target(receiver), plan=plan) as (server, app):
             placed = orderable(app)
             connector.submit(context(server.url), placed, "key-1")
-            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+            wait_until(lambda: app.state.vendor.orders.courier.waiting() == 0)
     ledger = derive(placed, hub.facts())
     assert ledger.status == status
     assert [found.code for found in ledger.differences] == ([difference] if difference else [])
@@ -518,7 +510,7 @@ def test_a_vendor_gives_back_what_it_asked_too_much_and_bids_when_invited() -> N
             connector.submit(context(server.url), placed, "key-1")
             asked = {"invitation": "inv-1", "percent": "90", "categories": ["gloves"]}
             lines = httpx2.post(f"{server.url}/_control/bids", json=asked).json()["lines"]
-            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+            wait_until(lambda: app.state.vendor.orders.courier.waiting() == 0)
     read = [connector.parse(Config(api_key="env:KEY"), RawDocument(b)) for _, b in hub.taken]
     found = {type(r.data).__name__: r.data for document in read for r in document.records}
     invoiced, credited, bid = found["OrderInvoiced"], found["OrderCredited"], found["Bid"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -43,6 +42,7 @@ from hub.domain.supply import Offer, OrderLine, OrderToPlace, ShipTo
 from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import AuthError, ContractDrift, DataError, NotSupported, Rejected, Transient
+from tests.polling import wait_until
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "supply_x12"
 TODAY = date(2026, 3, 2)
@@ -577,14 +577,6 @@ class Hub:
         return Starlette(routes=[Route("/hook", self.receive, methods=["POST"])])
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for the vendor's thread; the bound only keeps a failure from hanging."""
-    end = time.monotonic() + 20
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert holds()
-
-
 @pytest.mark.parametrize(
     ("kind", "status", "difference"),
     [
@@ -604,7 +596,7 @@ def test_an_order_is_answered_shipped_and_invoiced_and_each_document_gets_its_99
         with vendor(webhook=aim, plan=plan) as (server, app):
             ctx, placed = context(server.url), orderable(app)
             connector.submit(ctx, placed, "key-1")
-            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+            wait_until(lambda: app.state.vendor.orders.courier.waiting() == 0)
             facts: list[Fact] = []
             for _, body in reversed(hub.taken):  # the invoice is read first
                 document = connector.parse(ctx.config, RawDocument(body))
@@ -632,7 +624,7 @@ def test_documents_wait_for_the_hub_and_for_a_restarted_vendor(tmp_path: Path) -
         with vendor(journal=journal) as (server, app):
             aim = {"url": f"{receiver.url}/hook", "secret": SECRET, "delay": 0}
             httpx2.post(f"{server.url}/_control/webhook", json=aim)
-            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+            wait_until(lambda: app.state.vendor.orders.courier.waiting() == 0)
             assert connector.lookup(context(server.url), orderable(app), "key-1") is not None
     assert len(hub.taken) == 3
 
@@ -644,7 +636,7 @@ def test_a_credit_note_follows_the_invoice_that_asked_too_much() -> None:
         aim = WebhookTarget(f"{receiver.url}/hook", SECRET, 0, 0.02)
         with vendor(webhook=aim, plan=FaultPlan([fault])) as (server, app):
             connector.submit(context(server.url), orderable(app), "key-1")
-            eventually(lambda: app.state.vendor.orders.courier.waiting() == 0)
+            wait_until(lambda: app.state.vendor.orders.courier.waiting() == 0)
     read = [connector.parse(CONFIG, RawDocument(body)) for _, body in hub.taken]
     found = {type(r.data).__name__: r.data for document in read for r in document.records}
     invoiced, credited = found["OrderInvoiced"], found["OrderCredited"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -34,12 +33,12 @@ from hub.storage.tables import (
     PurchasingRound,
     Supplier,
 )
+from tests.polling import wait_until
 
 SCOPE = unrestricted_scope("test")
 NOBODY = "http://127.0.0.1:9"
 SIGNING_KEY = "a key of the tests"
 ENDPOINT = "endpoint-token-of-the-tests"
-LONGEST = 30.0
 
 
 @dataclass
@@ -93,18 +92,12 @@ class Flow:
     def work(self, work: Callable[[ScopedSession], Any]) -> Any:
         return self.hub.database.transaction(SCOPE, work)
 
-    def wait_until(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + LONGEST
-        while not done():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.02)
-
     def wait_until_idle(self) -> None:
         def idle() -> bool:
             with self.hub.database.read(SCOPE) as session:
                 return queue.due_count(session, now=self.hub.now()) == 0
 
-        self.wait_until(idle)
+        wait_until(idle)
 
 
 def adt(number: int | str, *, facility: str = "NORTH", birth: str = "19790412") -> bytes:

@@ -17,6 +17,7 @@ from connectors.sdk.hl7v2.acks import read_ack
 from connectors.sdk.simulator import Fault
 from hub.services import sync
 from hub.storage.tables import InboundMessage, JobRow, Patient, SyncRun
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ def assert_good_hl7_passes(flow: Any, content: bytes) -> None:
     """A good message sent now is acknowledged and becomes a patient."""
     before = len(flow.rows(Patient))
     assert flow.send(content).code == "AA"
-    flow.wait_until(lambda: len(flow.rows(Patient)) == before + 1)
+    wait_until(lambda: len(flow.rows(Patient)) == before + 1)
 
 
 def only(flow: Any, **where: Any) -> InboundMessage:
@@ -73,14 +74,14 @@ def test_a_malformed_hl7_frame_is_answered_kept_and_followed_by_a_good_one(
 def test_an_x12_document_cut_in_half_is_kept_and_the_whole_one_is_read(flow: Any) -> None:
     half = GOOD_855[: len(GOOD_855) // 2]
     assert flow.push(half).status_code == 202
-    flow.wait_until(lambda: len(flow.rows(InboundMessage, state="quarantined")) == 1)
+    wait_until(lambda: len(flow.rows(InboundMessage, state="quarantined")) == 1)
     kept = only(flow, state="quarantined")
     assert flow.raw(kept) == half
     assert (kept.fault_code, kept.fault_path) == ("truncated", "ISA")
     assert_says(kept.fault_text, "cut off", "ask its sender")
 
     assert flow.push(GOOD_855).status_code == 202
-    flow.wait_until(lambda: len(flow.rows(InboundMessage, state="processed")) == 1)
+    wait_until(lambda: len(flow.rows(InboundMessage, state="processed")) == 1)
     assert flow.raw(only(flow, state="processed")) == GOOD_855
 
 
@@ -96,7 +97,7 @@ def test_a_wrong_signature_is_refused_and_kept_unread_and_the_right_one_accepted
     assert flow.rows(JobRow) == []
 
     assert flow.push(GOOD_855).status_code == 202
-    flow.wait_until(lambda: len(flow.rows(InboundMessage, state="processed")) == 1)
+    wait_until(lambda: len(flow.rows(InboundMessage, state="processed")) == 1)
 
 
 def test_a_vendor_answering_html_is_told_of_and_asked_again(
@@ -105,19 +106,19 @@ def test_a_vendor_answering_html_is_told_of_and_asked_again(
     flow.faults.faults = [Fault("html", match="/v1/companies", times=1)]
     now = datetime.now(UTC)
     job_id = flow.work(lambda session: sync.request_sync(session, connection_id="payroll", now=now))
-    flow.wait_until(lambda: len(flow.rows(SyncRun, state="failed")) == 1)
+    wait_until(lambda: len(flow.rows(SyncRun, state="failed")) == 1)
     (run,) = flow.rows(SyncRun, state="failed")
     assert run.fault_code == "UPSTREAM"
     assert_says(run.fault_text, "HTML", "JSON", "again")
     (kept,) = flow.rows(InboundMessage, kind="record")
     assert kept.state == "quarantined"
     assert b"<html>" in flow.raw(kept)
-    flow.wait_until(lambda: flow.rows(JobRow, id=job_id)[0].state != "running")
+    wait_until(lambda: flow.rows(JobRow, id=job_id)[0].state != "running")
     (job,) = flow.rows(JobRow, id=job_id)
     assert_says(job.error_text, "HTML", "again")
     assert_good_hl7_passes(flow, message(1))
     # The retry comes by itself after a few seconds, and the vendor is well again.
-    flow.wait_until(lambda: flow.rows(JobRow, id=job_id)[0].state == "done")
+    wait_until(lambda: flow.rows(JobRow, id=job_id)[0].state == "done")
     assert {run.state for run in flow.rows(SyncRun)} == {"failed", "done"}
 
 
@@ -195,7 +196,7 @@ def test_a_listener_closed_in_the_middle_of_a_frame_keeps_what_came(
     part = message(5)[:60]
     with socket.create_connection(("127.0.0.1", flow.service.mllp_port)) as connection:
         connection.sendall(b"\x0b" + part)
-    flow.wait_until(lambda: len(flow.rows(InboundMessage)) == 1)
+    wait_until(lambda: len(flow.rows(InboundMessage)) == 1)
     kept = only(flow)
     assert flow.raw(kept) == part
     assert_says(kept.fault_text, "cut off", "send it again")

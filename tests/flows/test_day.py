@@ -3,7 +3,6 @@ simulator says is true, on both databases; nothing is lost and nothing doubled."
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,13 +32,13 @@ from hub.storage.tables import (
     PatientIdentifier,
     Practice,
 )
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
 BEGINS = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 FACILITIES = ("NORTH", "SOUTH", "EAST")
 PATIENTS = 70
-LONGEST = 120.0
 
 
 @pytest.fixture
@@ -71,13 +70,11 @@ def play(port: int, day: Day) -> list[str]:
 
 
 def wait_until_read(hub: Hub) -> None:
-    deadline = time.monotonic() + LONGEST
-    while True:
+    def is_read() -> bool:
         with hub.database.read(SCOPE) as session:
-            if queue.due_count(session, now=hub.now()) == 0:
-                return
-        assert time.monotonic() < deadline, "the messages were not read in time"
-        time.sleep(0.05)
+            return queue.due_count(session, now=hub.now()) == 0
+
+    wait_until(is_read)
 
 
 def test_the_store_holds_the_truth_of_the_day(hub: Hub) -> None:

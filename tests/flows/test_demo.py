@@ -8,13 +8,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 LONGEST = 240
@@ -55,11 +56,8 @@ def kill_when(data_dir: Path, practices: int, reached: Callable[[], bool]) -> No
         stderr=subprocess.DEVNULL,
         env=environment(),
     )
-    deadline = time.monotonic() + LONGEST
-    while not reached():
-        assert process.poll() is None, "the demonstration ended before the moment to kill it"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: reached() or process.poll() is not None)
+    assert process.poll() is None, "the demonstration ended before the moment to kill it"
     process.send_signal(signal.SIGKILL)
     process.wait()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from hub.storage.tables import (
     Practice,
 )
 from jobs.worker import JobWorker
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -102,12 +102,6 @@ class Desk:
     def rows(self, table: Any, **where: Any) -> list[Any]:
         with self.hub.database.read(SCOPE) as session:
             return list(session.scalars(select(table).filter_by(**where)))
-
-    def wait_until(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + LONGEST
-        while not done():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.02)
 
     def states(self) -> dict[str, str]:
         return {row.control_id: row.state for row in self.rows(InboundMessage)}
@@ -179,7 +173,7 @@ def test_a_sender_hears_that_its_message_is_stored_and_later_that_it_is_applied(
     assert (told.value("MSA-1"), told.value("MSA-2")) == ("AA", "C1")
     assert (told.value("MSH-15"), told.value("MSH-16")) == ("NE", "NE")
     assert told.value("MSH-5") == "DESKEHR"
-    at.wait_until(lambda: not at.rows(JobRow, kind="acknowledging.send", state="running"))
+    wait_until(lambda: not at.rows(JobRow, kind="acknowledging.send", state="running"))
     assert [row.state for row in at.rows(JobRow, kind="acknowledging.send")] == ["done"]
 
 
@@ -222,7 +216,7 @@ def test_an_acknowledgement_waits_for_its_sender_to_come_back(desk: Callable[...
     assert gone.answer() == ("CA", "C1")
     gone.socket.close()
     at.work()
-    at.wait_until(lambda: at.states() == {"C1": "processed"})
+    wait_until(lambda: at.states() == {"C1": "processed"})
     back = at.connect()
     back.send(adt("C2", accept="AL"))
     assert back.answer() == ("CA", "C2")
@@ -240,7 +234,7 @@ def test_an_acknowledgement_that_asks_for_an_answer_is_sent_again_with_the_same_
     unanswered = first.receive()
     assert lex(unanswered).value("MSH-15") == "AL"
     first.socket.close()
-    at.wait_until(lambda: bool(at.rows(JobRow, error_code="NO_ANSWER")))
+    wait_until(lambda: bool(at.rows(JobRow, error_code="NO_ANSWER")))
     second = at.connect()
     second.send(adt("C2", accept="AL"))
     assert second.answer() == ("CA", "C2")
@@ -250,7 +244,7 @@ def test_an_acknowledgement_that_asks_for_an_answer_is_sent_again_with_the_same_
     second.send(
         f"MSH|^~\\&|DESKEHR|NORTH|HUB|HUB|20260302||ACK|A9|P|2.5.1\rMSA|CA|{own}\r".encode()
     )
-    at.wait_until(lambda: bool(at.rows(JobRow, kind="acknowledging.send", state="done")))
+    wait_until(lambda: bool(at.rows(JobRow, kind="acknowledging.send", state="done")))
 
 
 def test_an_acknowledgement_goes_over_the_return_connection_where_one_is_agreed(
@@ -278,7 +272,7 @@ def test_an_acknowledgement_goes_over_the_return_connection_where_one_is_agreed(
             own = told.value("MSH-10")
             reply = f"MSH|^~\\&|DESKEHR|||HUB|20260302||ACK|A9|P|2.5.1\rMSA|CA|{own}\r"
             back.send(reply.encode())
-            at.wait_until(lambda: [r.state for r in at.rows(OutboundMessage)] == ["accepted"])
+            wait_until(lambda: [r.state for r in at.rows(OutboundMessage)] == ["accepted"])
         assert sender.hears_nothing()
 
 
@@ -308,7 +302,7 @@ def test_what_is_not_applied_in_time_is_kept_and_answered_when_it_is_sent_again(
     assert (late.value("MSA-1"), late.value("ERR-3.1")) == ("AE", "207")
     assert at.states() == {"C1": "received"}
     at.work()
-    at.wait_until(lambda: at.states() == {"C1": "processed"})
+    wait_until(lambda: at.states() == {"C1": "processed"})
     sender.send(adt("C1"))
     assert sender.answer() == ("AA", "C1")
     assert len(at.rows(InboundMessage)) == 1
@@ -347,14 +341,14 @@ def test_a_message_in_parts_is_read_once_when_all_are_there(desk: Callable[..., 
     sender = at.connect()
     sender.send(adt("A1", body=FIRST.split("OBR")[0]), results("P1", FIRST + "\rDSC|p1|F\r"))
     assert [sender.answer(), sender.answer()] == [("AA", "A1"), ("AA", "P1")]
-    at.wait_until(lambda: at.states()["A1"] == "processed")
+    wait_until(lambda: at.states()["A1"] == "processed")
     assert at.states()["P1"] == "received"
     sender.send(results("P2", SECOND, continues="p1"))
     assert sender.answer() == ("AA", "P2")
-    at.wait_until(lambda: set(at.states().values()) == {"processed"})
+    wait_until(lambda: set(at.states().values()) == {"processed"})
     values = {row.code: row.value_number for row in at.rows(Observation)}
     assert values == {"2093-3": 180, "2571-8": 95}
-    at.wait_until(lambda: {row.state for row in at.rows(JobRow)} == {"done"})
+    wait_until(lambda: {row.state for row in at.rows(JobRow)} == {"done"})
 
 
 def test_parts_are_joined_after_a_restart(desk: Callable[..., Desk]) -> None:
@@ -368,7 +362,7 @@ def test_parts_are_joined_after_a_restart(desk: Callable[..., Desk]) -> None:
     again.send(results("P2", SECOND, continues="p1"))
     assert again.answer() == ("AA", "P2")
     at.work()
-    at.wait_until(lambda: set(at.states().values()) == {"processed"})
+    wait_until(lambda: set(at.states().values()) == {"processed"})
     assert len(at.rows(Observation)) == 2
 
 
@@ -380,7 +374,7 @@ def test_a_part_whose_rest_does_not_come_in_time_ends_in_quarantine(
     sender = at.connect()
     sender.send(results("P1", FIRST + "\rDSC|p1|F\r"), results("P9", SECOND, continues="p8"))
     assert [sender.answer()[0], sender.answer()[0]] == ["AA", "AA"]
-    at.wait_until(lambda: set(at.states().values()) == {"quarantined"})
+    wait_until(lambda: set(at.states().values()) == {"quarantined"})
     faults = {row.control_id: (row.fault_code, row.fault_path) for row in at.rows(InboundMessage)}
     assert faults == {"P1": ("hl7_207", "DSC-1"), "P9": ("hl7_207", "MSH-14")}
     assert at.rows(Observation) == []
@@ -464,7 +458,7 @@ def test_an_operator_releases_a_message_with_a_used_control_id(desk: Callable[..
         SCOPE, lambda session: replay(session, inbox_ids=[held.id], now=datetime.now(UTC))
     )
     at.work()
-    at.wait_until(lambda: {row.state for row in at.rows(InboundMessage)} == {"processed"})
+    wait_until(lambda: {row.state for row in at.rows(InboundMessage)} == {"processed"})
     assert len(at.rows(Patient)) == 2
 
 

@@ -23,6 +23,7 @@ from connectors.sdk.hl7v2.framing import Framer, wrap
 from hub.domain.agreements import unrestricted_scope
 from hub.storage.session import Database
 from hub.storage.tables import InboundMessage
+from tests.polling import answers, free_port, wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -31,6 +32,7 @@ LONGEST = 60.0
 SENDER = """
 import json, sys, time
 from connectors.sdk.hl7v2.client import MllpClient
+
 port, first, count = map(int, sys.argv[1:])
 head = "MSH|^~\\\\&|DESKEHR|NORTH|HUB|HUB|20260302091500-0600||ADT^A04^ADT_A01|S{0}|P|2.5.1\\r"
 taken = {}
@@ -43,13 +45,6 @@ with MllpClient("127.0.0.1", port, timeout=5, **again) as client:
 print(json.dumps(taken))
 """
 """Sends messages of its own one after another, each until it is answered; prints the answers."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -65,7 +60,7 @@ def listening(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         env=environment(HUB_DATA_DIR=str(data_dir), HUB_MLLP_PORT=str(port)),
     )
     try:
-        wait_until(lambda: is_open(port))
+        wait_until(lambda: answers(port))
         yield process
     finally:
         process.kill()
@@ -97,18 +92,6 @@ def answers_of(senders: list[subprocess.Popen[bytes]]) -> dict[str, str]:
         out, _ = process.communicate(timeout=LONGEST)
         found |= json.loads(out)
     return found
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def grown(
@@ -146,7 +129,7 @@ def test_a_stopped_listener_answers_what_is_in_flight_and_takes_nobody_new(
             sender.sendall(wrap(message(2)))
             time.sleep(0.3)
             process.send_signal(signal.SIGTERM)
-            wait_until(lambda: not is_open(port))
+            wait_until(lambda: not answers(port))
             assert process.poll() is None
             writer.execute("COMMIT")
             writer.close()

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +28,7 @@ from hub.storage.keyring import Keyring
 from hub.storage.session import Database
 from hub.storage.tables import Encounter, EncounterStay, InboundMessage, Patient, PatientIdentifier
 from jobs.worker import JobWorker
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -95,10 +94,7 @@ def run(hub: Hub, senders: Sequence[Sequence[bytes]]) -> None:
         try:
             with ThreadPoolExecutor(len(senders)) as pool:
                 assert set.union(*pool.map(send, senders)) == {"AA"}
-            deadline = time.monotonic() + LONGEST
-            while processed(hub) < expected:
-                assert time.monotonic() < deadline, "not all messages were read in time"
-                threading.Event().wait(0.05)
+            wait_until(lambda: processed(hub) >= expected)
         finally:
             worker.stop()
 

@@ -12,6 +12,7 @@ from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.services import connections, sync
 from hub.storage.tables import InboundMessage, JobRow, Patient, SyncRun
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -37,7 +38,7 @@ def test_what_arrives_while_paused_waits_and_is_read_in_order_on_resume(
     corrected = message(1).replace(b"|C1|", b"|C3|").replace(b"Testperson", b"Corrected")
     assert flow.send(corrected).code == "AA"
     # The third waits behind the first, in the lane of their patient.
-    flow.wait_until(lambda: len(flow.rows(JobRow, error_code="HELD", state="ready")) == 2)
+    wait_until(lambda: len(flow.rows(JobRow, error_code="HELD", state="ready")) == 2)
 
     assert [row.state for row in flow.rows(InboundMessage)] == ["received"] * 3
     assert flow.rows(Patient) == []
@@ -51,7 +52,7 @@ def test_what_arrives_while_paused_waits_and_is_read_in_order_on_resume(
     assert (count, since.tzinfo is not None) == (3, True)
 
     resume(flow, "EHR")
-    flow.wait_until(lambda: {r.state for r in flow.rows(InboundMessage)} == {"processed"})
+    wait_until(lambda: {r.state for r in flow.rows(InboundMessage)} == {"processed"})
     families = {row.family_name for row in flow.rows(Patient)}
     assert families == {"Testperson", "Corrected"}
     done = [row.id for row in sorted(flow.rows(JobRow, state="done"), key=lambda r: r.done_at)]
@@ -66,7 +67,7 @@ def test_a_paused_connection_fetches_nothing_and_another_goes_on(
     now = datetime.now(UTC)
     flow.work(lambda session: sync.request_sync(session, connection_id="payroll", now=now))
     assert flow.send(message(1)).code == "AA"
-    flow.wait_until(lambda: {r.state for r in flow.rows(InboundMessage)} == {"processed"})
+    wait_until(lambda: {r.state for r in flow.rows(InboundMessage)} == {"processed"})
     flow.wait_until_idle()
     assert flow.rows(SyncRun) == []
     assert flow.faults.requests == []

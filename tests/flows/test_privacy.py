@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from hub.services.intake import replay
 from hub.settings import Settings
 from hub.storage import inbox, queue
 from hub.storage.tables import Base, InboundMessage, JobRow
+from tests.polling import answers, free_port, wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -47,13 +47,6 @@ RECORDS = {Domain.CLINICAL, Domain.SCHEDULE, Domain.BILLING, Domain.ELIGIBILITY}
 HEAD = "MSH|^~\\&|DESKEHR|NORTH|HUB|HUB|20260302091500-0600||{1}|Z{0}|P|2.5.1\r"
 PID = "PID|1||ZYXMRN0077^^^NORTH^MR||Zyxfamily^Zyxgiven||{0}|{1}|||7 Zyxstreet||5557770101"
 PID += "||||||900770077\r"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def feed() -> list[bytes]:
@@ -109,18 +102,6 @@ def serving(data_dir: Path, output: Path, ports: tuple[int, int]) -> Iterator[No
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=LONGEST)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def exchange(port: int, contents: list[bytes]) -> bytes:

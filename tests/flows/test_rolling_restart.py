@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,7 @@ from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.hub import Hub, open_hub
 from hub.settings import Settings
 from hub.storage.tables import InboundMessage
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -30,6 +30,7 @@ SENDERS, MESSAGES = 3, 150
 SENDER = """
 import json, sys
 from connectors.sdk.hl7v2.client import MllpClient
+
 port, first, count = map(int, sys.argv[1:])
 head = "MSH|^~\\\\&|DESKEHR|NORTH|HUB|HUB|20260302091500-0600||ADT^A04^ADT_A01|S{0}|P|2.5.1\\r"
 taken = {}
@@ -87,13 +88,6 @@ class Listeners:
         wanted = f"0100007F:{self.port:04X}"
         lines = Path("/proc/net/tcp").read_text().splitlines()
         return sum(1 for line in lines if line.split()[1] == wanted and line.split()[3] == "0A")
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from hub.entrypoints.hub import open_hub
 from hub.settings import Settings
 from hub.storage.session import Database
 from hub.storage.tables import InboundMessage, JobRow, Patient
+from tests.polling import free_port, wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -54,20 +54,6 @@ class Processes:
         for process in self.running.values():
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture

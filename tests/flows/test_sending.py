@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,10 +22,10 @@ from hub.services import connections, outbound
 from hub.services.outbound import Content
 from hub.settings import Settings
 from hub.storage.tables import OutboundMessage
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
-LONGEST = 60.0
 
 
 @contextmanager
@@ -43,13 +42,6 @@ def working(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def queue_up(data_dir: Path, port: int, contents: list[bytes]) -> None:

@@ -18,6 +18,7 @@ from hub.errors import BadSetting
 from hub.services import sync
 from hub.storage import queue
 from hub.storage.tables import InboundMessage
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 PATIENT = ("Testperson", "Number77", "M77", "19310707", "C77", "DESKEHR", "NORTH")
@@ -51,7 +52,7 @@ def test_a_message_and_its_job_are_one_trace_without_anything_of_the_patient(
 ) -> None:
     flow.send(message(77, birth="19310707"))
     flow.send(message(77, birth="19310708"))  # the control id again, refused
-    flow.wait_until(lambda: flow.rows(InboundMessage)[0].state == "processed")
+    wait_until(lambda: flow.rows(InboundMessage)[0].state == "processed")
     flow.work(lambda s: sync.request_all(s, connector_ids=["payroll_rest"], now=flow.hub.now()))
     flow.work(lambda s: queue.add(s, Job.PROCESS_MESSAGE, {"inbox_id": "Testperson"},
                                   now=flow.hub.now(), max_attempts=1))  # fmt: skip
@@ -59,8 +60,8 @@ def test_a_message_and_its_job_are_one_trace_without_anything_of_the_patient(
     query = "query Board($name: String) { patients(first: 5) { nodes { id } } }"
     ask(flow, "Board", query)
     ask(flow, "Board Testperson^Number77", query)
-    flow.wait_until(lambda: len(named(spans, "graphql")) == 2)
-    flow.wait_until(lambda: len(named(spans, "connector")) > 0)
+    wait_until(lambda: len(named(spans, "graphql")) == 2)
+    wait_until(lambda: len(named(spans, "connector")) > 0)
 
     received = named(spans, "mllp receive")
     codes = [span.attributes["hl7.acknowledgement"] for span in received]

@@ -22,6 +22,7 @@ from hub.storage.queue import ClaimedJob
 from hub.storage.session import Database
 from jobs.children import ChildDied, run_apart, run_telling
 from jobs.context import JobContext, RunningJob
+from tests.polling import wait_until
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ def test_a_cancelled_job_does_not_wait_for_its_child(job: RunningJob) -> None:
 SCRIPT = """
 import multiprocessing, threading, time, types
 from jobs.children import run_apart
+
 job = types.SimpleNamespace(check=lambda: None)
 threading.Thread(target=run_apart, args=(job, time.sleep, 600)).start()
 while not multiprocessing.active_children():
@@ -72,10 +74,7 @@ def test_a_child_ends_with_a_worker_that_is_killed() -> None:
         child = int(worker.stdout.readline())
     worker.kill()
     worker.wait()
-    deadline = time.monotonic() + 30
-    while is_running(child):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not is_running(child))
 
 
 def is_running(pid: int) -> bool:

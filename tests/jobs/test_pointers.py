@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from jobs.context import JobContext, RunningJob
 from jobs.pointers import PointerBroker
 from jobs.transport_facts import transport_facts
 from jobs.worker import JobWorker
+from tests.polling import wait_until
 
 SCOPE = unrestricted_scope("test")
 Message = dramatiq.Message[None]
@@ -69,13 +69,6 @@ class Shop:
 
     def drain(self) -> None:
         wait_until(lambda: {row.state for row in self.rows()} == {"done"})
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture

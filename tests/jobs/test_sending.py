@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from jobs.actors import ACTORS
 from jobs.holding import parts_of
 from jobs.running import bound
 from jobs.worker import JobWorker
+from tests.polling import wait_until
 
 ALL = unrestricted_scope("test")
 LAB = "lab"
@@ -281,13 +281,6 @@ def test_a_receiver_that_does_not_answer_holds_up_nothing_else(
         finally:
             receiver.hang_up()  # so that the worker need not wait for the answer
             worker.stop()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def send_round(office: Any, before: Callable[[], None] = lambda: None) -> list[int]:

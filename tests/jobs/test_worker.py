@@ -26,6 +26,7 @@ from jobs import actors
 from jobs.actors import ActorSpec
 from jobs.context import JobContext, RunningJob
 from jobs.worker import JobWorker
+from tests.polling import wait_until
 
 SCOPE = unrestricted_scope("test")
 MINUTE = 60_000
@@ -71,18 +72,8 @@ def row(context: JobContext, job_id: int) -> JobRow:
 
 
 def wait_for(context: JobContext, job_id: int, *states: str) -> JobRow:
-    deadline = time.monotonic() + 20
-    while (found := row(context, job_id)).state not in states:
-        assert time.monotonic() < deadline, f"still {found.state}"
-        time.sleep(0.02)
-    return found
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+    wait_until(lambda: row(context, job_id).state in states)
+    return row(context, job_id)
 
 
 def test_a_job_runs_and_its_effect_is_there_once_it_is_done(
@@ -111,10 +102,8 @@ def test_a_vendor_that_is_down_is_tried_again_later(
 
     run(actor)
     job_id = add(context)
-    deadline = time.monotonic() + 20
-    while not (found := row(context, job_id)).error_code:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: row(context, job_id).error_code)
+    found = row(context, job_id)
     assert (found.state, found.error_code) == ("ready", "UPSTREAM")
     assert found.run_at > found.created_at + timedelta(seconds=0.9)
 
@@ -129,10 +118,8 @@ def test_a_rate_limit_parks_the_job_until_the_vendor_says(
 
     run(actor)
     job_id = add(context, max_attempts=1)
-    deadline = time.monotonic() + 20
-    while not (found := row(context, job_id)).error_code:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: row(context, job_id).error_code)
+    found = row(context, job_id)
     assert (found.state, found.attempt, found.run_at) == ("ready", 0, later)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from hub.auth.credentials import create_client
 from hub.domain.agreements import PrincipalKind, unrestricted_scope
 from hub.entrypoints.hub import open_hub
 from hub.settings import Settings
+from tests.polling import answers, free_port, wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
@@ -91,18 +91,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
         ]
     finally:
         hub.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with serving(tmp_path, port) as process:
         made = Server(f"http://127.0.0.1:{port}/graphql", process, keys)
-        deadline = time.monotonic() + LONGEST
-        while True:
-            assert time.monotonic() < deadline, "the server did not start"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        wait_until(lambda: answers(port))
         yield made
 
 

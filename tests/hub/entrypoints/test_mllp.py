@@ -31,6 +31,7 @@ from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.entrypoints.mllp import DEFAULT_LIMITS, MllpServer, MllpThread
 from hub.entrypoints.mllp_limits import MllpLimits
 from hub.services.intake import Arrival, Stored, Told
+from tests.polling import wait_until
 
 QUICK = MllpLimits(first_frame=0.5, inside_frame=0.2, end_block=0.05)
 
@@ -224,9 +225,7 @@ def test_while_enough_is_in_flight_nothing_more_is_stored() -> None:
         peers = [stack.enter_context(connected(thread)) for _ in range(5)]
         for number, peer in enumerate(peers):
             peer.sendall(wrap(message(f"C{number}")))
-        deadline = time.monotonic() + 5
-        while len(intake.arrivals) < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: len(intake.arrivals) >= 3)
         time.sleep(0.1)
         assert len(intake.arrivals) == 3
         intake.hold.set()

@@ -6,7 +6,6 @@ import hashlib
 import socket
 import ssl
 import struct
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from connectors.sdk.hl7v2.framing import wrap
 from hub.entrypoints.hl7_routes import Peer, Routes
 from hub.entrypoints.mllp_tls import TlsFiles, canonical_name, names_of
 from hub.errors import BadSetting
+from tests.polling import wait_until
 
 Make = Callable[..., Any]
 
@@ -71,7 +71,7 @@ def test_whoever_fails_the_handshake_is_closed_before_anything_is_read(
     elif stranger == "TLS 1.1":
         context = old_client(own, own.issue("old"))
     assert refused(listener, context, message("C1"))
-    wait_for(lambda: listener.server.closures["tls_refused"] == 1)
+    wait_until(lambda: listener.server.closures["tls_refused"] == 1)
     assert listener.intake.arrivals == []
 
 
@@ -83,13 +83,6 @@ def old_client(own: Any, pair: Path) -> ssl.SSLContext:
     with pytest.warns(DeprecationWarning, match="TLSv1_1 is deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     return context
-
-
-def wait_for(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not done():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_the_certificate_decides_the_connection(
@@ -118,7 +111,7 @@ def test_a_sound_certificate_that_no_connection_names_is_not_listened_to(
 ) -> None:
     listener, own = secured(certificates=frozenset({"dns:other.example"}))
     assert refused(listener, own.client(own.issue("ehr", dns="ehr.example")), message())
-    wait_for(lambda: listener.server.closures["certificate"] == 1)
+    wait_until(lambda: listener.server.closures["certificate"] == 1)
     assert listener.intake.arrivals == []
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,12 @@ from hub.entrypoints import processes
 from hub.entrypoints.cli import service
 from hub.errors import BadSetting
 from hub.settings import Settings
+from tests.polling import wait_until
 
 ENDS = "import sys; open(sys.argv[1], 'a').write('started\\n'); sys.exit(3)"
 STAYS = """
 import pathlib, signal, sys, time
+
 def end(*_):
     pathlib.Path(sys.argv[1] + ".ended").touch()
     sys.exit(0)
@@ -26,13 +26,6 @@ pathlib.Path(sys.argv[1]).touch()
 while True:
     time.sleep(0.1)
 """
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_one_that_ends_is_started_again_and_all_end_together(
@@ -47,8 +40,8 @@ def test_one_that_ends_is_started_again_and_all_end_together(
     ]
     supervisor = threading.Thread(target=processes.supervise, args=(commands, stop))
     supervisor.start()
-    until(lambda: ends.exists() and len(ends.read_text().splitlines()) >= 2)
-    until(stays.exists)
+    wait_until(lambda: ends.exists() and len(ends.read_text().splitlines()) >= 2)
+    wait_until(stays.exists)
     stop.set()
     supervisor.join(timeout=20)
     assert not supervisor.is_alive()
