@@ -12,8 +12,9 @@ import numpy as np
 
 from hub.domain.purchasing.columns import Bools, Floats
 from hub.domain.purchasing.model import Model
-from hub.domain.purchasing.part import Part, Programme, part_of, whole
+from hub.domain.purchasing.part import Part, part_of, whole
 from hub.domain.purchasing.pricing import Purchases
+from hub.domain.purchasing.programme import Programme
 
 Watch = Callable[[float], bool]
 """Called with the bound in cents, −inf while unknown; True asks to stop."""

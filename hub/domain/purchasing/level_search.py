@@ -19,8 +19,8 @@ from scipy.sparse import coo_array
 
 from hub.domain.purchasing.columns import Bools, Floats
 from hub.domain.purchasing.highs import Found, Outcome, Watch, optimum_below
-from hub.domain.purchasing.part import Programme
 from hub.domain.purchasing.problem import Ints
+from hub.domain.purchasing.programme import Programme
 from hub.domain.purchasing.spend_levels import (
     Levels,
     Look,
@@ -203,14 +203,14 @@ def _choice_of_lines(levels: Levels, level: Ints, vendor: Ints, place: Ints) -> 
     upper = np.ones(size)
     upper[levels.lines :] = np.inf
     return Programme(
-        levels.paid[everyone, level][vendor] * amount + levels.switching[vendor, place],
-        np.ones(count),
-        np.ones(count, dtype=bool),
-        coo_array(
+        cost=levels.paid[everyone, level][vendor] * amount + levels.switching[vendor, place],
+        most=np.ones(count),
+        integral=np.ones(count, dtype=bool),
+        matrix=coo_array(
             (entries, (rows, np.concatenate([np.arange(count), counted]))), shape=(size, count)
         ).tocsc(),
-        np.ones(size),
-        upper,
+        lower=np.ones(size),
+        upper=upper,
     )
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csc_array
 
 from hub.domain.purchasing.blocks import (
     OrderColumns,
@@ -27,27 +26,20 @@ from hub.domain.purchasing.blocks import (
 from hub.domain.purchasing.columns import Bools, Builder, Floats, Uses, uses_of
 from hub.domain.purchasing.pricing import Line, Purchases, Source
 from hub.domain.purchasing.problem import Ints, Problem
+from hub.domain.purchasing.programme import Programme
 from hub.domain.purchasing.rebates import RebateColumns, rebates
 from hub.domain.purchasing.splits import Parts, split_lines, whole_lines
 from hub.domain.purchasing.state import State
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """Minimise cost · z subject to lower ≤ matrix · z ≤ upper and 0 ≤ z ≤ most.
-
-    `integral` marks the binaries. The first `len(uses)` columns are x; the fields after `upper`
-    give the numbers of the others (−1 or absent where there is none).
+class Model(Programme):
+    """The programme of a problem. Its first `len(uses)` columns are x; the fields after `uses` give
+    the numbers of the others (−1 or absent where there is none).
     """
 
     problem: Problem
     uses: Uses
-    cost: Floats
-    most: Floats
-    integral: Bools
-    matrix: csc_array
-    lower: Floats
-    upper: Floats
     tier: dict[tuple[int, int], int]
     orders: OrderColumns
     used: Ints

@@ -1,44 +1,16 @@
-"""A model, or a part of it with some columns held at 0, as HiGHS takes it."""
+"""A model, or a part of it with some columns held at 0."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import highspy
 import numpy as np
-from scipy.sparse import csc_array
 
 from hub.domain.purchasing.columns import Bools, Floats
 from hub.domain.purchasing.model import Model
 from hub.domain.purchasing.problem import Ints
-
-
-@dataclass(frozen=True, slots=True)
-class Programme:
-    """Minimise cost · z subject to lower ≤ matrix · z ≤ upper and 0 ≤ z ≤ most."""
-
-    cost: Floats
-    most: Floats
-    integral: Bools
-    matrix: csc_array
-    lower: Floats
-    upper: Floats
-
-    def hand_over(self, solver: Any) -> None:
-        """Give the programme to a HiGHS instance."""
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(self.cost), len(self.lower)
-        lp.col_cost_ = self.cost
-        lp.col_lower_, lp.col_upper_ = np.zeros(len(self.cost)), self.most
-        lp.row_lower_, lp.row_upper_ = self.lower, self.upper
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = self.matrix.indptr.astype(np.int32)
-        lp.a_matrix_.index_ = self.matrix.indices.astype(np.int32)
-        lp.a_matrix_.value_ = self.matrix.data
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[flag] for flag in self.integral.tolist()]
-        solver.passModel(lp)
+from hub.domain.purchasing.programme import Programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +31,12 @@ class Part:
         """Give the part to a HiGHS instance."""
         model, columns, rows = self.model, self.columns, self.rows
         Programme(
-            model.cost[columns],
-            model.most[columns],
-            model.integral[columns],
-            model.matrix[rows][:, columns].tocsc(),
-            model.lower[rows],
-            model.upper[rows],
+            cost=model.cost[columns],
+            most=model.most[columns],
+            integral=model.integral[columns],
+            matrix=model.matrix[rows][:, columns].tocsc(),
+            lower=model.lower[rows],
+            upper=model.upper[rows],
         ).hand_over(solver)
 
 
