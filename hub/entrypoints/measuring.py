@@ -66,6 +66,8 @@ class Waiting(Collector):
         for queue, since in measures.due_lanes(session).items():
             lag.add_metric([queue], _age(since, now))
         yield from (jobs, age, lag)
+        dead = measures.dead_jobs(session)
+        yield _gauge("hub_jobs_dead", "Jobs that were given up and wait for a person.", dead)
         halted = measures.halted_lanes(session)
         yield _gauge("hub_lanes_halted", "Messages that hold what follows them.", halted)
 

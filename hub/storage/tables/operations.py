@@ -156,6 +156,13 @@ class JobRow(Base):
             postgresql_where=text("state = 'running'"),
         ),
         _index_of_live("uq_jobs_unique_key", "unique_key", unique=True),
+        Index(
+            "ix_jobs_dead",
+            "created_at",
+            "id",
+            sqlite_where=text("state = 'dead'"),
+            postgresql_where=text("state = 'dead'"),
+        ),
         Index(None, "created_at", "id"),
     )
 

@@ -10,19 +10,21 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from sqlalchemy import select, update
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from hub.domain.agreements import unrestricted_scope
-from hub.domain.jobs import Job
+from hub.domain.jobs import Job, JobState
 from hub.entrypoints.hub import Hub
 from hub.entrypoints.measuring import exposition, metrics_endpoint
 from hub.services.intake import Arrival, Intake
 from hub.settings import Settings
 from hub.storage import queue
 from hub.storage.crypto import Crypto
-from hub.storage.session import Database
+from hub.storage.session import Database, ScopedSession
+from hub.storage.tables import JobRow
 
 SCOPE = unrestricted_scope("test")
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "watch-the-hub.md"
@@ -63,6 +65,27 @@ def test_what_waits_is_measured_with_its_age(
     assert found["hub_jobs", queue.DEFAULT_QUEUE, "ready"] == 2
     assert found["hub_job_ready_age_seconds", queue.DEFAULT_QUEUE] == 180
     assert found["hub_database_log_bytes",] > 0
+
+
+def test_dead_letters_are_counted_until_they_are_retried(
+    database: Database, crypto: Crypto, tmp_path: Path
+) -> None:
+    found = hub(database, crypto, tmp_path, NOON)
+
+    def bury(session: ScopedSession) -> None:
+        queue.add(session, Job.PRUNE, {}, now=NOON)
+        buried = queue.add(session, Job.SYNC_ALL, {}, now=NOON, lanes=("lane",))
+        session.execute(update(JobRow).where(JobRow.id == buried).values(state=JobState.DEAD))
+
+    database.transaction(SCOPE, bury)
+
+    assert samples(exposition(found))["hub_jobs_dead",] == 1
+    with database.read(SCOPE) as session:
+        dead = session.scalars(select(JobRow.id).where(JobRow.state == JobState.DEAD)).one()
+    database.transaction(SCOPE, lambda s: queue.retry_dead(s, dead, now=NOON))
+    after = samples(exposition(found))
+    assert after["hub_jobs_dead",] == 0
+    assert after["hub_jobs", queue.DEFAULT_QUEUE, "ready"] == 2
 
 
 def test_every_figure_the_page_names_exists(
