@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hub.domain.agreements import operations_scope
 from hub.services import housekeeping
-from hub.storage import anchors, audit, leases
+from hub.storage import anchors, audit, audit_subjects, leases
 from hub.storage.export_files import delete_others
 from jobs.context import RunningJob
 
@@ -33,3 +33,9 @@ def anchor_audit(job: RunningJob) -> None:
         digest, sequence = audit.head(session)
     anchor = anchors.Anchor(sequence, digest, context.now().isoformat())
     anchors.write(context.settings.resolved_audit_anchors(), context.crypto, anchor)
+
+
+def index_audit(job: RunningJob) -> None:
+    """Index the audit events of SQLite by patient, some at a time; PostgreSQL does it by itself."""
+    while job.transaction(_SCOPE, audit_subjects.take_up):
+        job.check()

@@ -12,5 +12,6 @@ SCHEDULES = (
     ScheduleSpec("metrics.publish", "45 5 * * *", "UTC", Job.PUBLISH_METRICS),
     ScheduleSpec("files.take", "* * * * *", "UTC", Job.TAKE_FILES),
     ScheduleSpec("maintenance.anchor_audit", "*/5 * * * *", "UTC", Job.ANCHOR_AUDIT),
+    ScheduleSpec("maintenance.index_audit", "*/5 * * * *", "UTC", Job.INDEX_AUDIT),
     ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),
 )

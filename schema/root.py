@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from hub.domain.agreements import Scope
 from schema import (
+    accesses,
     bids,
     clinical,
     connectors_catalogue,
@@ -147,6 +148,7 @@ class HubSchema:
                 connectors_catalogue.Query,
                 messages.Query,
                 message_contents.Query,
+                accesses.Query,
                 *([federation_query] if federation else []),
             ),
         )

@@ -33,6 +33,7 @@ class Job(StrEnum):
     SEND_MESSAGE = "sending.send_message"
     RUN_EXPORT = "exports.run"
     ANCHOR_AUDIT = "maintenance.anchor_audit"
+    INDEX_AUDIT = "maintenance.index_audit"
     PRUNE = "maintenance.prune"
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -41,6 +41,14 @@ DATA_CLASSES = {
     "mutation_outcomes": "secrets",
 }
 """Table -> class of data; a table that is not named is a class of its own."""
+
+
+class SubjectNames(NamedTuple):
+    """What a patient is called in events of the audit trail: `short` now, `long` in those of before
+    names were shortened, which begin with `short`."""
+
+    short: str
+    long: str
 
 
 class Damaged(HubError):
@@ -122,6 +130,12 @@ class Crypto:
         guess."""
         data = text.encode() if isinstance(text, str) else text
         return self._digest.hex(data)
+
+    def subject_names(self, practice: str, patient: str) -> SubjectNames:
+        """What one patient is called in the audit trail, now and earlier."""
+        digest = self._subject.copy()
+        digest.update(f"{practice}:{patient}".encode())
+        return SubjectNames(digest.hexdigest()[:_SUBJECT_DIGITS], digest.hexdigest())
 
     def subjects(self, patients: Iterable[tuple[str, str]]) -> list[str]:
         """What patients (practice, id) are called in the audit trail: 12 bytes each of a keyed

@@ -40,7 +40,7 @@ _COMMANDS = (
     _Command("send", "send", "send"),
     _Command("simulate", "connector", "simulate"),
     _Command("export-schema", "schema", "export_schema"),
-    _Command("audit", "schema", "audit_app"),
+    _Command("audit", "audit"),
     _Command("client", "client"),
     _Command("connection", "connection"),
     _Command("message", "message"),

@@ -1,24 +1,18 @@
-"""`mso-hub export-schema` and `mso-hub audit verify`."""
+"""`mso-hub export-schema`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from graphql import GraphQLError
 
-from hub import settings
-from hub.domain.agreements import operations_scope
 from hub.entrypoints.cli.common import read_text
-from hub.entrypoints.hub import open_hub, utc_now
+from hub.entrypoints.hub import utc_now
 from hub.errors import Rejected
-from hub.storage import anchors, audit
 from schema import changes
 from schema.export import sdl
-
-audit_app = typer.Typer(no_args_is_help=True, help="The audit trail.")
 
 
 def export_schema(
@@ -65,37 +59,3 @@ def _check(released: Path, decisions: Path, changelog: Path) -> None:
     if found:
         raise typer.Exit(1)
     typer.echo("The schema may be released.")
-
-
-@audit_app.callback()
-def _group() -> None:
-    """Keeps `verify` a subcommand while it is the only one."""
-
-
-@audit_app.command()
-def verify(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check the hash chain of the audit trail and its signed heads kept outside of the database.
-
-    Exit 1 names the first event that does not fit.
-    """
-    hub = open_hub(settings.load())
-    try:
-        kept = anchors.read(hub.settings.resolved_audit_anchors(), hub.crypto)
-        with hub.database.read(operations_scope("audit verify")) as session:
-            verdict = audit.verify(session, kept)
-    finally:
-        hub.close()
-    if as_json:
-        facts = {
-            "intact": verdict.intact,
-            "events": verdict.events,
-            "anchors": len(kept),
-            "bad_sequence": verdict.bad_sequence,
-        }
-        typer.echo(json.dumps(facts))
-    elif verdict.intact:
-        typer.echo(f"The audit trail is intact: {verdict.events} events.")
-    if not verdict.intact:
-        if not as_json:
-            typer.echo(f"The audit trail breaks at event {verdict.bad_sequence}.", err=True)
-        raise typer.Exit(1)

@@ -1,6 +1,6 @@
 """All tables. Import from here; `Base.metadata` is what migrations are checked against."""
 
-from hub.storage.tables import row_security, triggers
+from hub.storage.tables import audit_subjects, row_security, triggers
 from hub.storage.tables.base import Base, Labelled, PracticeOwned, Sourced, new_id
 from hub.storage.tables.bids import (
     Bid,
@@ -151,5 +151,5 @@ __all__ = [
     "Requisition", "RequisitionEntry", "RequisitionLine", "RoundOffer", "RoundSaving",
     "RoundSupplier", "Saving", "SavingLine", "ScenarioShare", "Schedule", "ServiceAgreement",
     "Shortfall", "SolveCheckpoint", "Sourced", "StreamState", "Supplier", "SupplierPayment",
-    "SyncCursor", "SyncRun", "Worker", "new_id", "row_security", "triggers",
+    "SyncCursor", "SyncRun", "Worker", "audit_subjects", "new_id", "row_security", "triggers",
 ]  # fmt: skip

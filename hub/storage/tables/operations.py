@@ -271,7 +271,11 @@ class AuditEvent(Base):
     reason: Mapped[str] = mapped_column(default="")
     digest: Mapped[str]
 
-    __table_args__ = (Index(None, "recorded_at", "id"),)
+    __table_args__ = (
+        Index(None, "recorded_at", "id"),
+        Index(None, "principal_id", "recorded_at", "id"),
+    )
+    """By patient it is found through an index of its own kind; see audit_subjects.py."""
 
 
 class AuditHead(Base):
