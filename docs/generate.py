@@ -24,7 +24,6 @@ from hub.storage import queue
 from hub.storage.queue import ClaimedJob
 from jobs.actors import ACTORS
 from jobs.context import JobContext
-from jobs.maintenance import KEEP_FINISHED
 from jobs.outcome import classify
 from jobs.schedule import SCHEDULES
 from schema import describe
@@ -119,7 +118,7 @@ def jobs_page() -> str:
         f" from {queue.RETRY_BASE.seconds} s up to {queue.RETRY_CAP.seconds // 3600} h, or when the"
         f" vendor's `Retry-After` says, if that is later. After {attempts} attempts the job is"
         f" dead. [Errors](errors.md) says which failures are repeated. Finished jobs are deleted"
-        f" after {KEEP_FINISHED.days} days, dead ones never by themselves.",
+        " after HUB_KEEP_JOBS_DAYS, dead ones never by themselves.",
     )
 
 

@@ -138,6 +138,15 @@ class Settings(BaseSettings):
     job_lease_seconds: float = Field(
         60.0, gt=0, le=86_400, description="how long a worker may hold a job unseen"
     )
+    keep_jobs_days: int = Field(
+        14, ge=1, description="after how many days jobs that are done or cancelled are deleted"
+    )
+    keep_messages_days: int | None = Field(
+        None,
+        ge=30,
+        description="after how many days the bytes of messages that were read or sent are deleted,"
+        " 30 or more; without it they are kept",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line written to stderr"
     )

@@ -1,29 +1,50 @@
 """Housekeeping: finished jobs leave the table after a while; dead ones never do by themselves. The
-audit trail is never shortened; its head is signed and kept elsewhere."""
+bytes of messages are deleted where a time is set for them. The audit trail is never shortened; its
+head is signed and kept elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from hub.domain.agreements import operations_scope
-from hub.services import housekeeping
+from hub.services import housekeeping, retention
 from hub.storage import anchors, audit, audit_subjects, leases
+from hub.storage import retention as messages
 from hub.storage.export_files import delete_others
+from hub.storage.session import ScopedSession
 from jobs.context import RunningJob
 
-KEEP_FINISHED = timedelta(days=14)
 _SCOPE = operations_scope("maintenance")
 
 
 def prune(job: RunningJob) -> None:
-    """Delete jobs done or cancelled more than two weeks ago, and idle lanes, some at a time; then
-    outcomes of mutations and reports of checks after 30 days, exports and their files after 7."""
+    """Delete what was kept long enough, some at a time: jobs done or cancelled, idle lanes, events,
+    outcomes of mutations, reports of checks, exports and their files."""
     context = job.context
-    before = context.now() - KEEP_FINISHED
+    before = context.now() - timedelta(days=context.settings.keep_jobs_days)
     while job.transaction(_SCOPE, lambda session: leases.prune(session, before=before)):
+        job.check()
+    while job.transaction(_SCOPE, lambda s: housekeeping.prune_events(s, now=context.now())):
         job.check()
     kept = job.transaction(_SCOPE, lambda session: housekeeping.prune(session, now=context.now()))
     delete_others(context.settings.data_dir, kept)
+
+
+def expire_messages(job: RunningJob) -> None:
+    """Delete the bytes of messages that were read or sent longer ago than HUB_KEEP_MESSAGES_DAYS,
+    some at a time, but not of practices under a legal hold; their rows stay. Audited."""
+    context = job.context
+    if context.settings.keep_messages_days is None:
+        return
+    before = context.now() - timedelta(days=context.settings.keep_messages_days)
+
+    def step(work: Callable[[ScopedSession], messages.Step]) -> messages.Step:
+        job.check()
+        return job.transaction(_SCOPE, work)
+
+    connections = job.transaction(_SCOPE, messages.connections)
+    retention.expire_messages(step, connections, before=before, now=context.now())
 
 
 def anchor_audit(job: RunningJob) -> None:

@@ -13,5 +13,6 @@ SCHEDULES = (
     ScheduleSpec("files.take", "* * * * *", "UTC", Job.TAKE_FILES),
     ScheduleSpec("maintenance.anchor_audit", "*/5 * * * *", "UTC", Job.ANCHOR_AUDIT),
     ScheduleSpec("maintenance.index_audit", "*/5 * * * *", "UTC", Job.INDEX_AUDIT),
+    ScheduleSpec("maintenance.expire_messages", "50 4 * * *", "UTC", Job.EXPIRE_MESSAGES),
     ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),
 )

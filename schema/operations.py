@@ -152,7 +152,7 @@ inbound_message = stored(
         "state": enum(
             OPERATIONAL,
             "InboundMessageState",
-            ("received", "processed", "ignored", "quarantined", "refused"),
+            ("received", "processed", "ignored", "quarantined", "refused", "expired"),
         ),
         "faultCode": col(OPERATIONAL),
         "faultPath": col(OPERATIONAL),
@@ -213,7 +213,9 @@ outbound_message = stored(
         "messageType": col(OPERATIONAL),
         "controlId": col(OPERATIONAL, help="MSH-10, the same on every attempt."),
         "size": col(OPERATIONAL, help="Bytes."),
-        "state": enum(OPERATIONAL, "OutboundMessageState", ("queued", "accepted", "parked")),
+        "state": enum(
+            OPERATIONAL, "OutboundMessageState", ("queued", "accepted", "parked", "expired")
+        ),
         "attempts": col(OPERATIONAL, help="How often it was sent."),
         "answerCode": col(OPERATIONAL, help="MSA-1 of the last answer; empty if none came."),
         "faultCode": col(OPERATIONAL),

@@ -299,7 +299,7 @@ def _again(session: ScopedSession, row: InboundMessage, now: datetime) -> bool:
         row.fault_code = row.fault_path = row.fault_text = ""
     elif may_be_judged(row):
         job, lanes = Job.JUDGE_AGAIN, []
-    elif row.state == "refused":
+    elif row.state in {"refused", "expired"}:
         return False
     unique_key = f"{'inbox' if job is Job.PROCESS_MESSAGE else 'judge'}:{row.id}"
     queue.add(

@@ -10,7 +10,7 @@ from hub.domain.agreements import operations_scope
 from hub.errors import Conflict, Rejected
 from hub.services import operators
 from hub.services.operators import Operator
-from hub.storage import data_keys
+from hub.storage import data_keys, retention
 from hub.storage.key_encryption import KeyFile, KeySource
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Practice
@@ -86,9 +86,12 @@ def destroy(
     now: datetime,
 ) -> int:
     """Destroy the keys of a practice, so that nobody can read what they encrypted; returns how
-    many. `confirmed` repeats the practice's name. Raises Rejected where it does not."""
+    many. `confirmed` repeats the practice's name. Raises Rejected where it does not, Conflict while
+    a legal hold keeps what there is of the practice."""
     if confirmed != practice.name:
         raise Rejected("The confirmation is not the name of the practice.", path="confirm")
+    if retention.is_held(session, practice.id):
+        raise Conflict("The practice is under a legal hold; see `mso-hub hold list`.")
     count = data_keys.destroy(session, practice.id, now=now)
     operators.record(
         session, operator, action="execute", operation="key destroy", entity="DataKey",

@@ -23,7 +23,7 @@ from hub.storage.tables import (
     Practice,
 )
 
-STATES = ("received", "processed", "ignored", "quarantined", "refused")
+STATES = ("received", "processed", "ignored", "quarantined", "refused", "expired")
 KINDS = ("hl7v2", "webhook", "x12", "record")
 
 
@@ -243,6 +243,7 @@ def replayable(session: ScopedSession, crypto: Crypto, wanted: Wanted) -> list[s
         .outerjoin(Connection, Connection.id == InboundMessage.connection_id)
         .where(
             (InboundMessage.state != "refused") | (InboundMessage.kind == "hl7v2"),
+            InboundMessage.state != "expired",
             *_conditions(session, crypto, wanted),
         )
         .order_by(InboundMessage.received_at, InboundMessage.id)

@@ -24,7 +24,7 @@ DESTINATION = "hl7v2_destination"
 """The connector whose connections take messages from us."""
 
 State = Literal["queued", "accepted", "parked"]
-STATES = ("queued", "accepted", "parked")
+STATES = ("queued", "accepted", "parked", "expired")
 WhenFull = Literal["refuse", "park"]
 NO_ANSWER = "no_answer"
 

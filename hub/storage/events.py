@@ -85,11 +85,15 @@ def after(
     return session.scalars(statement.order_by(Event.sequence).limit(limit)).all()
 
 
-def prune(session: ScopedSession, *, before: datetime) -> None:
-    """Delete events older than `before`; resuming from before them is refused afterwards."""
+def prune(session: ScopedSession, *, before: datetime) -> bool:
+    """Delete some of the events older than `before`, the oldest first; resuming from before them is
+    refused afterwards. True if there may be more."""
     row = session.get(EventHead, _HEAD, with_for_update=True)
-    last = session.scalar(select(func.max(Event.sequence)).where(Event.recorded_at < before))
-    session.execute(delete(Event).where(Event.recorded_at < before))
+    oldest = select(Event.id).where(Event.recorded_at < before).order_by(Event.recorded_at)
+    ids = session.scalars(oldest.limit(MOST_AT_ONCE)).all()
+    last = session.scalar(select(func.max(Event.sequence)).where(Event.id.in_(ids)))
+    session.execute(delete(Event).where(Event.id.in_(ids)))
     if row is not None and last is not None:
         row.pruned = max(row.pruned, last)
         session.flush()
+    return len(ids) == MOST_AT_ONCE

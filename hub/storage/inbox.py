@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Table, bindparam, delete, select, update
 
 from hub.domain.records import Issue, RejectedRecord
+from hub.errors import NotFound
 from hub.storage import bulk
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
@@ -22,6 +23,10 @@ from hub.storage.upsert import dialect_of, insert_once
 INBOX: Table = InboundMessage.__table__  # type: ignore[assignment]
 ISSUES: Table = DataIssue.__table__  # type: ignore[assignment]
 REUSE_WINDOW = timedelta(days=7)
+
+
+EXPIRED = "expired"
+"""The state of a message whose bytes were deleted when their time was over."""
 
 
 def raw_identity(inbox_id: str) -> str:
@@ -172,7 +177,9 @@ def received_near(
 
 
 def raw(message: InboundMessage, crypto: Crypto) -> bytes:
-    """The bytes exactly as received."""
+    """The bytes exactly as received. Raises NotFound once they were deleted after their time."""
+    if message.state == EXPIRED:
+        raise NotFound("The bytes of this message were deleted when their time was over.")
     return crypto.decrypt(message.raw, raw_identity(message.id))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, func, select, update
 
 from hub.domain.jobs import Job
+from hub.errors import NotFound
 from hub.storage import inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
@@ -117,7 +118,10 @@ def get_all(session: ScopedSession, outbound_ids: Sequence[str]) -> dict[str, Ou
 
 
 def raw(session: ScopedSession, crypto: Crypto, message: OutboundMessage) -> bytes:
-    """The bytes as they go out, on every attempt the same."""
+    """The bytes as they go out, on every attempt the same. Raises NotFound once they were deleted
+    after their time."""
+    if message.state == inbox.EXPIRED:
+        raise NotFound("The bytes of this message were deleted when their time was over.")
     if message.raw is not None:
         return crypto.decrypt(message.raw, raw_identity(message.id))
     return inbox.raw(session.get_one(InboundMessage, message.inbox_id), crypto)

@@ -117,7 +117,10 @@ def _checked(hub: Hub) -> str:
         if not verdict.intact:
             raise Damaged(f"The audit trail breaks at event {verdict.bad_sequence}.")
         newest = session.scalar(
-            select(InboundMessage).order_by(InboundMessage.received_at.desc()).limit(1)
+            select(InboundMessage)
+            .where(InboundMessage.state != "expired")
+            .order_by(InboundMessage.received_at.desc())
+            .limit(1)
         )
         if newest is not None:
             inbox.raw(newest, hub.crypto)

@@ -51,7 +51,8 @@ def compare(hub: Hub, name: str, settings: Path, *, limit: int, reason: str) -> 
         row = connections.named(session, name)
         before, found = dialect_of(row), Difference()
         wanted = Wanted(connection=row.id, kind="hl7v2")
-        listed = messages.find(session, hub.crypto, wanted, limit=limit)
+        newest = messages.find(session, hub.crypto, wanted, limit=limit)
+        listed = [one for one in newest if one.message.state != "expired"]
         for one in listed:
             content = inbox.raw(one.message, hub.crypto)
             headers = one.message.headers

@@ -47,6 +47,7 @@ _COMMANDS = (
     _Command("outbound", "outbound"),
     _Command("job", "job"),
     _Command("key", "key"),
+    _Command("hold", "hold"),
     _Command("connector", "connector"),
     _Command("hl7", "hl7"),
     _Command("x12", "x12"),

@@ -25,7 +25,8 @@ Sequence64 = BigInteger().with_variant(Integer(), "sqlite")
 class InboundMessage(Base):
     """Bytes as they arrived, stored before they were acknowledged.
 
-    `state`: received, processed, ignored, quarantined, refused. `raw` and `answer` are encrypted.
+    `state`: received, processed, ignored, quarantined, refused, expired (its bytes were deleted
+    after their time). `raw` and `answer` are encrypted.
     Unique per sender, control id and body. `lane` and `lane2` are the order keys it is read under,
     `patient_key` and `prior_patient_key` (of a merge) are by which it is found: keyed digests all.
     """
@@ -286,6 +287,17 @@ class AuditHead(Base):
     partition: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str]
     count: Mapped[int]
+
+
+class LegalHold(Base):
+    """Nothing of the practice is deleted while its row is there."""
+
+    __tablename__ = "legal_holds"
+
+    practice_id: Mapped[str] = mapped_column(ForeignKey("practices.id"), primary_key=True)
+    reason: Mapped[str]
+    placed_by: Mapped[str]
+    placed_at: Mapped[datetime]
 
 
 class MutationOutcome(Base):

@@ -13,9 +13,10 @@ from hub.storage.tables.base import Base, new_id
 class OutboundMessage(Base):
     """One message for one destination (`connection_id`).
 
-    `state`: queued, accepted, parked. A forwarded message has no bytes of its own: they are those
-    of its `inbox_id`, and it is forwarded to a destination once. `raw` and `answer` (the last one
-    received) are encrypted. `attempts` counts the sends.
+    `state`: queued, accepted, parked, expired (its bytes were deleted after their time). A
+    forwarded message has no bytes of its own: they are those of its `inbox_id`, and it is forwarded
+    to a destination once. `raw` and `answer` (the last one received) are encrypted. `attempts`
+    counts the sends.
     """
 
     __tablename__ = "outbox"

@@ -40,6 +40,7 @@ OPERATED = (
     "exports",
     "inbox",
     "jobs",
+    "legal_holds",
     "outbox",
     "service_agreements",
 )
