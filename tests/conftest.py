@@ -19,6 +19,7 @@ import redis
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from hub.storage import migrate
 from hub.storage.crypto import Crypto
 from hub.storage.roles import grants
 from hub.storage.session import Database
@@ -77,11 +78,12 @@ def as_role(url: str) -> str:
     return address.render_as_string(hide_password=False)
 
 
-def _create_database(owner: str = "") -> str:
-    """An empty PostgreSQL database and its URL."""
+def _create_database(owner: str = "", like: str = "template1") -> str:
+    """A PostgreSQL database, empty or as another one is, and its URL."""
     name = f"hub_test_{uuid.uuid4().hex}"
     _on_server(_MAKE_ROLE)
-    _on_server(f"CREATE DATABASE {name}" + (f" OWNER {owner}" if owner else ""))
+    owned = f" OWNER {owner}" if owner else ""
+    _on_server(f"CREATE DATABASE {name} TEMPLATE {like}{owned}")
     return POSTGRESQL.rsplit("/", 1)[0] + f"/{name}"
 
 
@@ -104,6 +106,42 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'hub.db'}"
         return
     url = _create_database(ROLE)
+    yield as_role(url)
+    _drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql() -> Iterator[str]:
+    """The name of a PostgreSQL database that the migrations made, to be copied: nothing connects
+    to it."""
+    url = _create_database(ROLE)
+    migrate.upgrade(as_role(url))
+    yield url.rsplit("/", 1)[1]
+    _drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that the migrations made, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "hub.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, migrated_sqlite: Path) -> Path:
+    """A data directory of its own, whose database is migrated."""
+    shutil.copy(migrated_sqlite, tmp_path / "hub.db")
+    return tmp_path
+
+
+@pytest.fixture(params=BACKENDS)
+def migrated_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """As `database_url`, and migrated."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('data_dir') / 'hub.db'}"
+        return
+    url = _create_database(ROLE, like=request.getfixturevalue("migrated_postgresql"))
     yield as_role(url)
     _drop_database(url)
 
@@ -203,9 +241,9 @@ def transport(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def cluster(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """The settings of several processes: an empty PostgreSQL database and a transport."""
-    url = _create_database(ROLE)
+def cluster(request: pytest.FixtureRequest, migrated_postgresql: str) -> Iterator[dict[str, Any]]:
+    """The settings of several processes: a migrated PostgreSQL database and a transport."""
+    url = _create_database(ROLE, like=migrated_postgresql)
     with _transport(request.param) as settings:
         yield {"database_url": as_role(url), **settings}
     _drop_database(url)

@@ -172,8 +172,8 @@ def _order(session: ScopedSession, now: datetime) -> None:
 
 
 @pytest.fixture
-def flow(tmp_path: Path) -> Iterator[Flow]:
-    settings = Settings(data_dir=tmp_path, http_port=0, mllp_port=0, log_level="error")
+def flow(data_dir: Path) -> Iterator[Flow]:
+    settings = Settings(data_dir=data_dir, http_port=0, mllp_port=0, log_level="error")
     faults = FaultPlan()
     entities = [payroll.Entity("cmp_north", "North")]
     vendor = payroll.build(seed=1, today=date(2026, 3, 2), entities=entities, plan=faults)
@@ -188,14 +188,14 @@ def flow(tmp_path: Path) -> Iterator[Flow]:
 
 
 @pytest.fixture
-def seeded(tmp_path: Path) -> Path:
+def seeded(data_dir: Path) -> Path:
     """A data directory with the set-up and no hub running on it."""
-    hub = open_hub(Settings(data_dir=tmp_path), exclusive=True, migrate=True)
+    hub = open_hub(Settings(data_dir=data_dir), exclusive=True, migrate=True)
     try:
         seed(hub, NOBODY)
     finally:
         hub.close()
-    return tmp_path
+    return data_dir
 
 
 @pytest.fixture

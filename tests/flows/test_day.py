@@ -42,9 +42,9 @@ PATIENTS = 70
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(migrated_url: str, tmp_path: Path) -> Iterator[Hub]:
     settings = Settings(
-        data_dir=tmp_path, database_url=database_url, http_port=0, mllp_port=0, log_level="error"
+        data_dir=tmp_path, database_url=migrated_url, http_port=0, mllp_port=0, log_level="error"
     )
     hub = open_hub(settings, exclusive=True, migrate=True)
 

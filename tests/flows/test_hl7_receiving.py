@@ -108,14 +108,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def desk(migrated_url: str, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
     """Starts a hub whose listener has the agreements given (a table `receiving`)."""
     with ExitStack() as stack:
 
         def start(*, roles: tuple[str, ...] = ("mllp",), **receiving: Any) -> Desk:
             settings = Settings(
                 data_dir=tmp_path,
-                database_url=database_url.replace("+psycopg", ""),
+                database_url=migrated_url.replace("+psycopg", ""),
                 http_port=0,
                 mllp_port=0,
                 log_level="error",

@@ -91,8 +91,8 @@ class Listeners:
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path, seed_hub: Callable[[Hub, str], Any]) -> Iterator[Hub]:
-    plain = database_url.replace("+psycopg", "")
+def hub(migrated_url: str, tmp_path: Path, seed_hub: Callable[[Hub, str], Any]) -> Iterator[Hub]:
+    plain = migrated_url.replace("+psycopg", "")
     opened = open_hub(Settings(data_dir=tmp_path, database_url=plain), migrate=True)
     seed_hub(opened, "http://127.0.0.1:9")
     yield opened

@@ -77,8 +77,8 @@ def serving(data_dir: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    hub = open_hub(Settings(_env_file=None, data_dir=tmp_path), exclusive=True, migrate=True)
+def server(data_dir: Path) -> Iterator[Server]:
+    hub = open_hub(Settings(_env_file=None, data_dir=data_dir), exclusive=True, migrate=True)
     try:
         keys = [
             hub.database.transaction(
@@ -92,7 +92,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     finally:
         hub.close()
     port = free_port()
-    with serving(tmp_path, port) as process:
+    with serving(data_dir, port) as process:
         made = Server(f"http://127.0.0.1:{port}/graphql", process, keys)
         wait_until(lambda: answers(port))
         yield made

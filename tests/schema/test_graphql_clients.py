@@ -120,11 +120,11 @@ def seed(hub: Any) -> str:
 
 
 @pytest.fixture
-def served(database_url: str, tmp_path: Path) -> Iterator[Served]:
+def served(migrated_url: str, tmp_path: Path) -> Iterator[Served]:
     settings = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        database_url=database_url.replace("+psycopg", ""),
+        database_url=migrated_url.replace("+psycopg", ""),
         http_port=0,
         mllp_port=0,
         log_level="error",

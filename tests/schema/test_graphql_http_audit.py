@@ -64,10 +64,10 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def failed_audits(folder: Path, tmp_path: Path, **options: Any) -> tuple[set[str], int]:
+def failed_audits(folder: Path, data_dir: Path, **options: Any) -> tuple[set[str], int]:
     """The audits a hub does not pass, and how many there are."""
     settings = Settings(
-        _env_file=None, data_dir=tmp_path, http_port=0, log_level="error", **options
+        _env_file=None, data_dir=data_dir, http_port=0, log_level="error", **options
     )
     hub = open_hub(settings, exclusive=True, migrate=True)
     try:
@@ -98,17 +98,17 @@ def failed_audits(folder: Path, tmp_path: Path, **options: Any) -> tuple[set[str
 
 if (shutil.which("node") and shutil.which("npm")) or os.environ.get("CI"):
 
-    def test_every_audit_passes_where_get_is_allowed(node_modules: Path, tmp_path: Path) -> None:
-        assert failed_audits(node_modules, tmp_path, graphql_get=True) == (set(), ALL_AUDITS)
+    def test_every_audit_passes_where_get_is_allowed(node_modules: Path, data_dir: Path) -> None:
+        assert failed_audits(node_modules, data_dir, graphql_get=True) == (set(), ALL_AUDITS)
 
-    def test_as_shipped_only_what_needs_get_is_missing(node_modules: Path, tmp_path: Path) -> None:
-        found = failed_audits(node_modules, tmp_path, graphql_get=False)
+    def test_as_shipped_only_what_needs_get_is_missing(node_modules: Path, data_dir: Path) -> None:
+        found = failed_audits(node_modules, data_dir, graphql_get=False)
         assert found == (WITHOUT_GET, ALL_AUDITS)
 
     def test_the_drafts_status_codes_fail_the_audits_of_the_older_ones_only(
-        node_modules: Path, tmp_path: Path
+        node_modules: Path, data_dir: Path
     ) -> None:
-        found = failed_audits(node_modules, tmp_path, graphql_get=True, graphql_status="draft")
+        found = failed_audits(node_modules, data_dir, graphql_get=True, graphql_status="draft")
         assert found == (NOT_IN_THE_DRAFT, ALL_AUDITS)
 
 

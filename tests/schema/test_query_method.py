@@ -15,8 +15,8 @@ from hub.settings import Settings
 SCOPE = unrestricted_scope("test")
 
 
-def test_the_server_takes_query_and_answers_304_without_a_body(tmp_path: Path) -> None:
-    settings = Settings(_env_file=None, data_dir=tmp_path, http_port=0, log_level="error")
+def test_the_server_takes_query_and_answers_304_without_a_body(data_dir: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=data_dir, http_port=0, log_level="error")
     hub = open_hub(settings, exclusive=True, migrate=True)
     try:
         _, key = hub.database.transaction(

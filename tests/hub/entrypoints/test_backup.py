@@ -26,12 +26,12 @@ CONTENT = b"MSH|^~\\&|A|NORTH\rPID|1||1^^^NORTH^MR||Quillfeather\r"
 
 
 @pytest.fixture
-def empty_url(database_url: str, tmp_path: Path) -> Iterator[str]:
+def empty_url(migrated_url: str, tmp_path: Path) -> Iterator[str]:
     """Another empty database of the same product."""
-    if database_url.startswith("sqlite"):
+    if migrated_url.startswith("sqlite"):
         yield f"sqlite:///{tmp_path / 'elsewhere' / 'hub.db'}"
         return
-    url = make_url(database_url)
+    url = make_url(migrated_url)
     other = f"{url.database}_restored"
     server = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
@@ -56,9 +56,9 @@ def at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Setting
 
 
 @pytest.fixture
-def backed_up(database_url: str, at: Callable[..., Settings], tmp_path: Path) -> Path:
+def backed_up(migrated_url: str, at: Callable[..., Settings], tmp_path: Path) -> Path:
     """The backup of a hub with one message and one audit event."""
-    hub = open_hub(at(database_url), migrate=True)
+    hub = open_hub(at(migrated_url), migrate=True)
     arrival = Arrival("hl7v2", None, None, "mllp:A", "C1", "ADT^A04", CONTENT)
     hub.intake.receive(arrival).result(timeout=30)
     hub.database.transaction(
@@ -98,11 +98,11 @@ def test_a_backup_is_restored_checked_and_usable(
 
 
 def test_a_backup_is_audited_in_the_hub_and_in_the_copy(
-    backed_up: Path, empty_url: str, database_url: str, at: Callable[..., Settings]
+    backed_up: Path, empty_url: str, migrated_url: str, at: Callable[..., Settings]
 ) -> None:
     at(empty_url)
     commands.restore_command(backed_up)
-    for url in (database_url, empty_url):
+    for url in (migrated_url, empty_url):
         hub = open_hub(at(url))
         with hub.database.read(SCOPE) as session:
             (event,) = session.query(AuditEvent).filter_by(operation="backup")
@@ -151,9 +151,9 @@ def test_a_backup_changed_or_cut_off_leaves_no_database(
 
 
 def test_nothing_is_restored_over_a_database(
-    backed_up: Path, database_url: str, at: Callable[..., Settings]
+    backed_up: Path, migrated_url: str, at: Callable[..., Settings]
 ) -> None:
-    at(database_url)
+    at(migrated_url)
 
     with pytest.raises(Conflict, match="already"):
         commands.restore_command(backed_up)

@@ -22,7 +22,6 @@ from hub.errors import BadSetting, ConfigError
 from hub.services import connections
 from hub.settings import Settings
 from hub.storage import outbox
-from hub.storage.migrate import upgrade
 from hub.storage.outbox import Outgoing
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, OutboundMessage
@@ -33,9 +32,9 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(data_dir: Path) -> Settings:
     """Settings of a database that is migrated and has its key; ports are picked at the start."""
-    found = Settings(data_dir=tmp_path, http_port=0, mllp_port=0)
+    found = Settings(data_dir=data_dir, http_port=0, mllp_port=0)
     open_hub(found, migrate=True).close()
     return found
 
@@ -99,14 +98,13 @@ def test_a_database_that_does_not_answer_is_one_finding(tmp_path: Path, taken: i
 
 
 def test_either_database_states_its_version_and_durability(
-    database_url: str, tmp_path: Path
+    migrated_url: str, tmp_path: Path
 ) -> None:
-    plain = database_url.replace("postgresql+psycopg://", "postgresql://")
+    plain = migrated_url.replace("postgresql+psycopg://", "postgresql://")
     settings = Settings(data_dir=tmp_path, database_url=plain)
-    upgrade(settings.resolved_database_url())
     findings = list(doctor.database(settings, now))
     durability = found(findings, "durability")
-    role = [] if database_url.startswith("sqlite") else [("role", "warn")]  # it owns the tables
+    role = [] if migrated_url.startswith("sqlite") else [("role", "warn")]  # it owns the tables
     assert [(f.probe, f.status) for f in findings] == [
         ("database", "ok"), ("schema", "ok"), *role, ("durability", durability.status),
         ("clock", "ok"),

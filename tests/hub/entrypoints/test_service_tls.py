@@ -41,7 +41,7 @@ def seed(hub: Any) -> None:
 
 
 def test_a_listener_set_up_for_tls_takes_the_sender_whose_certificate_is_named(
-    authority: Callable[[str], Any], message: Callable[..., bytes], tmp_path: Path
+    authority: Callable[[str], Any], message: Callable[..., bytes], data_dir: Path
 ) -> None:
     own = authority("own")
     pair, ehr, other = (
@@ -49,10 +49,10 @@ def test_a_listener_set_up_for_tls_takes_the_sender_whose_certificate_is_named(
         own.issue("ehr", dns="ehr.example"),
         own.issue("other", dns="other.example"),
     )
-    file = tmp_path / "message.hl7"
+    file = data_dir / "message.hl7"
     file.write_bytes(message("C1"))
     settings = Settings(
-        data_dir=tmp_path, mllp_port=0, mllp_tls_certificate=pair, mllp_tls_key=pair,
+        data_dir=data_dir, mllp_port=0, mllp_tls_certificate=pair, mllp_tls_key=pair,
         mllp_tls_client_ca=own.path, log_level="error",
     )  # fmt: skip
     hub = open_hub(settings, exclusive=True, migrate=True)
@@ -71,11 +71,11 @@ def test_a_listener_set_up_for_tls_takes_the_sender_whose_certificate_is_named(
         assert (refused.exit_code, '"codes":{"none":1}' in refused.output) == (1, True)
 
 
-def test_unusable_tls_files_stop_the_service_in_one_sentence(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.pem"
+def test_unusable_tls_files_stop_the_service_in_one_sentence(data_dir: Path) -> None:
+    bad = data_dir / "bad.pem"
     bad.write_text("nothing")
     settings = Settings(
-        data_dir=tmp_path, mllp_port=0, mllp_tls_certificate=bad, mllp_tls_key=bad,
+        data_dir=data_dir, mllp_port=0, mllp_tls_certificate=bad, mllp_tls_key=bad,
         log_level="error",
     )  # fmt: skip
     hub = open_hub(settings, exclusive=True, migrate=True)

@@ -127,11 +127,11 @@ class Socket:
 
 
 @pytest.fixture
-def live(database_url: str, tmp_path: Path) -> Iterator[Live]:
+def live(migrated_url: str, tmp_path: Path) -> Iterator[Live]:
     settings = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        database_url=database_url.replace("+psycopg", ""),
+        database_url=migrated_url.replace("+psycopg", ""),
         http_port=0,
         log_level="error",
     )

@@ -39,12 +39,12 @@ def test_the_catalogue_lists_the_installed_connectors():
 
 
 def test_what_a_route_did_not_expect_is_told_by_an_id_and_logged_without_values(
-    tmp_path: Path,
+    data_dir: Path,
 ) -> None:
     async def broken(_: Request) -> Response:
         raise ValueError("Quillfeather")
 
-    hub = open_hub(Settings(_env_file=None, data_dir=tmp_path), migrate=True)
+    hub = open_hub(Settings(_env_file=None, data_dir=data_dir), migrate=True)
     app = create_app(hub, routes=[Route("/broken/{patient}", broken)])
     with TestClient(app, "http://localhost", raise_server_exceptions=False) as http:
         with capture_logs() as logged:

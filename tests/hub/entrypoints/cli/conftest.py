@@ -87,9 +87,9 @@ def run(
 
 
 @pytest.fixture
-def desk(run: Callable[..., Ended], tmp_path: Path) -> Iterator[Desk]:
+def desk(run: Callable[..., Ended], data_dir: Path) -> Iterator[Desk]:
     """Two practices, an EHR's connection, three messages and four jobs."""
-    hub = open_hub(Settings(data_dir=tmp_path), migrate=True)
+    hub = open_hub(Settings(data_dir=data_dir), migrate=True)
     found = Desk(hub, run)
     now = datetime.now(UTC)
 

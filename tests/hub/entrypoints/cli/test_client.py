@@ -20,15 +20,14 @@ SCOPE = unrestricted_scope("test")
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
+def run(data_dir, monkeypatch):
+    monkeypatch.setenv("HUB_DATA_DIR", str(data_dir))
     monkeypatch.delenv("HUB_DATABASE_URL", raising=False)
     runner = CliRunner()
 
     def invoke(*arguments: str):
         return runner.invoke(commands(), list(arguments))
 
-    assert invoke("migrate").exit_code == 0
     return invoke
 
 

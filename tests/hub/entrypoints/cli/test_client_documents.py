@@ -46,11 +46,10 @@ class Command:
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
+def command(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("HUB_DATA_DIR", str(data_dir))
     monkeypatch.delenv("HUB_DATABASE_URL", raising=False)
-    command = Command(tmp_path)
-    assert command("migrate").exit_code == 0
+    command = Command(data_dir)
     assert command("client", "create", "board", "--kind", "mso").exit_code == 0
     return command
 

@@ -14,7 +14,6 @@ from hub import settings
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.cli.main import commands
 from hub.services import rounds
-from hub.storage import migrate
 from hub.storage.session import Database
 from hub.storage.tables import AuditEvent, Item, Practice
 
@@ -23,12 +22,11 @@ ALL = unrestricted_scope("test")
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    migrate.upgrade(database_url)
-    monkeypatch.setenv("HUB_DATABASE_URL", database_url)
+def hub(migrated_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    monkeypatch.setenv("HUB_DATABASE_URL", migrated_url)
     monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
     settings.load()
-    database = Database(database_url)
+    database = Database(migrated_url)
 
     def seed(session: Any) -> None:
         session.add(Practice(id="p1", name="North", zone="UTC", created_at=NOW))
