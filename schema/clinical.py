@@ -45,6 +45,7 @@ clinical_order = stored(
         "provider": one("Provider", "provider_id", help="Who ordered it (ORC-12)."),
         "replaces": one("ClinicalOrder", "replaces_id"),
         "observations": many("Observation", "order_id", order="-observedAt"),
+        "careRoles": many("CareRole", "order_id", order="role"),
     },
     filters={"practice": EQ, "patient": EQ, "code": EQ, "status": EQ, "orderedAt": RANGE},
     orders={"orderedAt": ("ordered_at",)},

@@ -86,6 +86,10 @@ patient = stored(
         "guarantors": many("Guarantor", "patient_id", order="position"),
         "allergies": many("Allergy", "patient_id", order="position"),
         "diagnoses": many("Diagnosis", "patient_id", order="-diagnosedAt"),
+        "procedures": many("Procedure", "patient_id", order="-performedAt"),
+        "careRoles": many(
+            "CareRole", "patient_id", order="role", help="Who takes part in the patient's care."
+        ),
         "identifiers": many("PatientIdentifier", "patient_id"),
         "appointments": many("Appointment", "patient_id", order="startsAt"),
         "encounters": many("Encounter", "patient_id", order="-startsAt"),

@@ -38,6 +38,7 @@ practice = stored(
         "clinicalDocuments": many("ClinicalDocument", "practice_id"),
         "immunizations": many("Immunization", "practice_id"),
         "diagnoses": many("Diagnosis", "practice_id"),
+        "procedures": many("Procedure", "practice_id"),
         "coverages": many("Coverage", "practice_id"),
         "eligibilityChecks": many("EligibilityCheck", "practice_id"),
         "charges": many("Charge", "practice_id"),

@@ -13,6 +13,7 @@ from hub.domain.agreements import Scope
 from schema import (
     accesses,
     bids,
+    care,
     clinical,
     connectors_catalogue,
     eligibility,
@@ -56,6 +57,8 @@ TYPES: tuple[Stored, ...] = (
     patient_details.guarantor,
     patient_details.allergy,
     patient_details.diagnosis,
+    care.procedure,
+    care.care_role,
     visits.encounter,
     visits.encounter_stay,
     visits.appointment,

@@ -101,6 +101,10 @@ encounter = stored(
             "Encounter", "preceded_by_id", help="The visit this one continues (A06, A07: MRG-5)."
         ),
         "diagnoses": many("Diagnosis", "encounter_id", order="position"),
+        "procedures": many("Procedure", "encounter_id", order="-performedAt"),
+        "careRoles": many(
+            "CareRole", "encounter_id", order="role", help="Who takes part besides the attending."
+        ),
         "stays": many("EncounterStay", "encounter_id", order="startsAt"),
         "observations": many("Observation", "encounter_id", order="-observedAt"),
         "clinicalDocuments": many("ClinicalDocument", "encounter_id", order="-activityAt"),
@@ -228,6 +232,7 @@ charge = stored(
         "practice": one("Practice", "practice_id"),
         "patient": one("Patient", "patient_id"),
         "encounter": one("Encounter", "encounter_id"),
+        "procedures": many("Procedure", "charge_id", order="position"),
     },
     filters={"practice": EQ, "patient": EQ, "kind": EQ, "serviceDate": RANGE},
     orders={"serviceDate": ("service_date",)},

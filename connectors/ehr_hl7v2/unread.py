@@ -21,8 +21,9 @@ _HEADERS = frozenset({"MSH", "SFT", "UAC", "DSC"})
 _CONTEXT = frozenset({"EVN", "PID", "PD1", "PV1"})
 """Segments that say of whom and of when every message speaks. What ADT messages state in them is
 taken from those, and is not missed elsewhere."""
-_KEPT_RAW = frozenset({"PID-19"})
-"""Understood and on purpose in the raw message only: the social security number."""
+_KEPT_RAW = frozenset({"PID-19", "ROL-1", "PRT-1"})
+"""Understood and on purpose in the raw message only: the social security number, and the sender's
+own numbers of roles."""
 _EVERYWHERE = (
     "patient.name",
     "patient.birth_date",
@@ -48,7 +49,9 @@ def _fields(**segments: str) -> Fields:
     return {name: _numbers(text) for name, text in segments.items()}
 
 
-_ORDERS = _fields(ORC="1-5", OBR="1", RXO="", TQ1="1", NTE="1 3")
+_ROLES = {"ROL": "2-6", "PRT": "2 4 5 11 12"}
+_PROCEDURES = {"PR1": "1-4 6 7 14-16 20", **_ROLES}
+_ORDERS = _fields(ORC="1-5", OBR="1", RXO="", TQ1="1", NTE="1 3", **_ROLES)
 FIXED: Mapping[str, Fields] = {
     "ADT": _fields(
         EVN="1 2 6",
@@ -63,6 +66,7 @@ FIXED: Mapping[str, Fields] = {
         GT1="1-3 5 6 8 10 11 16 21",
         IN1="1",
         IN2="72",
+        **_PROCEDURES,
     ),
     "SIU": _fields(
         SCH="1 2 9-11 25",
@@ -79,20 +83,20 @@ FIXED: Mapping[str, Fields] = {
     "VXU": _fields(ORC="", RXA="1 2 9 20 21", RXR="1 2", OBX="1-3 5", NTE="1 3"),
     "MFN": _fields(MFI="1 3 6", MFE="1-5", STF="1 2 10", PRA="1 5 6"),
     "ORU": _fields(ORC="1-3", OBR="1-4 7 15 26 29", OBX="1-8 11 14 17", NTE="1 3", SPM="1 4"),
-    "DFT": _fields(FT1="1-3 6 10-12 19 26"),
+    "DFT": _fields(FT1="1-3 6 10-12 19 26", **_PROCEDURES),
 }
 """Fields read by type of message, beside those of `fields.FIELDS`: set ids, and what the mapping
 reads where the standard has it."""
 
 OWN: Mapping[str, tuple[str, ...]] = {
-    "ADT": ("patient", "visit", "coverage"),
+    "ADT": ("patient", "visit", "coverage", "procedure"),
     "SIU": ("appointment",),
     **dict.fromkeys(("ORM", "OML", "OMG"), ("order",)),
     "MDM": ("document",),
     "VXU": ("immunization",),
     "MFN": ("practitioner",),
     "ORU": ("observation", "report"),
-    "DFT": ("charge",),
+    "DFT": ("charge", "procedure"),
 }
 """The families of `fields.FIELDS` that messages of a type are read for."""
 

@@ -8,13 +8,15 @@ from decimal import Decimal
 from typing import Literal
 
 from hub.domain.patients import PatientReference
+from hub.domain.procedures import Procedure
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One financial transaction; a credit (`kind` credit) is a new entry, never an edit.
 
-    `amount` is the extended amount (FT1-11) in `currency` with two decimals.
+    `amount` is the extended amount (FT1-11) in `currency` with two decimals. `procedures` replace
+    those of the entry; None: the message names none.
     """
 
     patient: PatientReference
@@ -29,3 +31,4 @@ class Charge:
     diagnosis_codes: tuple[str, ...] = ()
     visit_number: str | None = None
     performer_npi: str = ""
+    procedures: tuple[Procedure, ...] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from hub.domain.care_roles import CareRole
 from hub.domain.patients import PatientReference
 from hub.domain.scheduling import Practitioner
 
@@ -42,3 +43,4 @@ class ClinicalOrder:
     note: str | None = None
     visit_number: str | None = None
     replaces: str | None = None
+    care_roles: tuple[CareRole, ...] = ()

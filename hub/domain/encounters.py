@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from hub.domain.care_roles import CareRole
 from hub.domain.patients import PatientReference
+from hub.domain.procedures import Procedure
 from hub.domain.scheduling import Practitioner
 from hub.domain.times import TimePrecision
 
@@ -39,7 +41,8 @@ class Encounter:
     `prior_visit_number` is the number of the visit this one continues (A06, A07: MRG-5).
     `stated_at_precision` is how exactly the message says when it happened.
     `prior_location` is where a move (A02) came from (PV1-6).
-    `diagnoses` replace the list there is; None: the message names none.
+    `diagnoses` and `procedures` replace the list there is; None: the message names none.
+    `care_roles` are those of others than the attending.
     """
 
     patient: PatientReference
@@ -61,3 +64,5 @@ class Encounter:
     ends_at_precision: TimePrecision | None = None
     prior_location: str | None = None
     stated_at_precision: TimePrecision | None = None
+    procedures: tuple[Procedure, ...] | None = None
+    care_roles: tuple[CareRole, ...] = ()

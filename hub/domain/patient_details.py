@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from hub.domain.care_roles import CareRole
 from hub.domain.patients import Address, PatientReference, PersonName
 
 
@@ -79,7 +80,8 @@ class Allergy:
 
 @dataclass(frozen=True, slots=True)
 class PatientDetails:
-    """Each list replaces the one there is; None means the message did not say (no change)."""
+    """Each list replaces the one there is; None means the message did not say (no change).
+    `care_roles` change the ones there are, each by itself."""
 
     patient: PatientReference
     names: tuple[UsedName, ...] | None = None
@@ -88,3 +90,4 @@ class PatientDetails:
     contacts: tuple[Contact, ...] | None = None
     guarantors: tuple[Guarantor, ...] | None = None
     allergies: tuple[Allergy, ...] | None = None
+    care_roles: tuple[CareRole, ...] = ()

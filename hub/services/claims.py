@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, time
+
 from hub.domain.claims import Charge
+from hub.domain.procedures import Procedure
 from hub.domain.records import Record
-from hub.services import patients
+from hub.services import care, patients
 from hub.services.encounters import visit_of
 from hub.services.records import (
     ApplyContext,
@@ -17,9 +21,10 @@ from hub.services.records import (
     refuse_delete,
     stamp,
 )
-from hub.storage import sourced
+from hub.storage import labels, sourced
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Charge as ChargeRow
+from hub.storage.tables import new_id
 
 COPIED = (
     "kind",
@@ -49,8 +54,9 @@ def apply_charge(session: ScopedSession, context: ApplyContext, record: Record) 
     if outcome in (Outcome.UNCHANGED, Outcome.STALE):
         return outcome
     patient_id = patients.resolve(session, context, charge.patient)
+    is_new = row is None
     if row is None:
-        row = ChargeRow(practice_id=context.practice)
+        row = ChargeRow(practice_id=context.practice, id=new_id())
     else:
         patients.note_other_patient(context, row.patient_id, patient_id)
     row.patient_id = patient_id
@@ -62,7 +68,35 @@ def apply_charge(session: ScopedSession, context: ApplyContext, record: Record) 
     stamp(row, context, record, content)
     row.external_id = external_id
     session.add(row)
+    if charge.procedures is not None:
+        _perform(session, context, row, charge.procedures, is_new=is_new)
+    if row.sensitivity and not is_new:
+        labels.spread(session, row)
     return outcome
+
+
+def _perform(
+    session: ScopedSession,
+    context: ApplyContext,
+    row: ChargeRow,
+    stated: Sequence[Procedure],
+    *,
+    is_new: bool,
+) -> None:
+    """One without a time of its own was done on the charge's day, as the practice counts days."""
+    care.replace_procedures(
+        session,
+        context,
+        {"practice_id": row.practice_id, "charge_id": row.id},
+        stated,
+        {
+            "patient_id": row.patient_id,
+            "encounter_id": row.encounter_id,
+            "sensitivity": row.sensitivity or "",
+        },
+        datetime.combine(row.service_date, time(), context.zone),
+        none_held=is_new,
+    )
 
 
 def _entry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.domain.clinical_orders import ClinicalOrder
 from hub.domain.records import Record
-from hub.services import patients
+from hub.services import care, patients
 from hub.services.encounters import visit_of
 from hub.services.providers import resolve_practitioner
 from hub.services.records import (
@@ -70,7 +70,10 @@ def apply_clinical_order(session: ScopedSession, context: ApplyContext, record: 
     stamp(row, context, record, content)
     row.external_id = key
     session.add(row)
-    if row.sensitivity and outcome is not Outcome.CREATED:
+    owner = {"practice_id": row.practice_id, "order_id": row.id}
+    is_new = outcome is Outcome.CREATED
+    care.apply_roles(session, context, owner, order.care_roles, none_held=is_new)
+    if row.sensitivity and not is_new:
         labels.spread(session, row)
     return outcome
 

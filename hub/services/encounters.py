@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hub.domain.encounters import Diagnosis, Encounter
 from hub.domain.records import Record
-from hub.services import encounter_stays, patients
+from hub.services import care, encounter_stays, patients
 from hub.services.providers import resolve_practitioner
 from hub.services.records import (
     ApplyContext,
@@ -72,6 +72,7 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
         labels.spread(session, row)
     if encounter.diagnoses is not None:
         _diagnose(session, row, encounter.diagnoses, moment, is_new=is_new)
+    _attend(session, context, row, encounter, moment, is_new=is_new)
     if encounter.prior_visit_number:
         _continue(session, context, row, encounter.prior_visit_number, moment)
     if row.status not in {"planned", "cancelled"}:
@@ -108,6 +109,31 @@ def _diagnose(
             }
             for one in stated
         ],
+        none_held=is_new,
+    )
+
+
+def _attend(
+    session: ScopedSession,
+    context: ApplyContext,
+    row: EncounterRow,
+    said: Encounter,
+    moment: datetime,
+    *,
+    is_new: bool,
+) -> None:
+    owner = {"practice_id": row.practice_id, "encounter_id": row.id}
+    care.apply_roles(session, context, owner, said.care_roles, none_held=is_new)
+    if said.procedures is None:
+        return
+    common = {"patient_id": row.patient_id, "sensitivity": row.sensitivity or ""}
+    care.replace_procedures(
+        session,
+        context,
+        {**owner, "charge_id": None},
+        said.procedures,
+        common,
+        moment,
         none_held=is_new,
     )
 

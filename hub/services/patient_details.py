@@ -9,7 +9,7 @@ from hub.domain.content import content_hash
 from hub.domain.patient_details import PatientDetails
 from hub.domain.patients import Address, PersonName
 from hub.domain.records import Record
-from hub.services import patients
+from hub.services import care, patients
 from hub.services.records import ApplyContext, Outcome, content_of, refuse_delete
 from hub.storage import patients as store
 from hub.storage import tables
@@ -37,6 +37,9 @@ def apply_details(session: ScopedSession, context: ApplyContext, record: Record)
         replace_list(session, table, owner, rows, none_held=none_held)
         for table, rows in _stated(details)
     ]
+    changed.append(
+        care.apply_roles(session, context, owner, details.care_roles, none_held=none_held)
+    )
     return Outcome.CHANGED if any(changed) else Outcome.UNCHANGED
 
 

@@ -1,7 +1,7 @@
 """A sensitivity label and the rows below the one that got it.
 
-What belongs to a labelled patient, visit, order or appointment is labelled with it, as it would
-tell of it. It keeps the label when the one above loses its own, until its source takes it back: a
+What belongs to a labelled patient, visit, order, appointment or charge is labelled with it, as it
+would tell of it. It keeps the label when the one above loses its own, until its source takes it back: a
 record that was labelled for a reason of its own looks no different.
 """
 
@@ -16,6 +16,7 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Appointment,
     Base,
+    Charge,
     ClinicalOrder,
     Encounter,
     Labelled,
@@ -29,10 +30,13 @@ _POINTERS: dict[type[Any], str] = {
     Encounter: "encounter_id",
     ClinicalOrder: "order_id",
     Appointment: "appointment_id",
+    Charge: "charge_id",
 }
 
 
-def spread(session: ScopedSession, row: Patient | Encounter | ClinicalOrder | Appointment) -> None:
+def spread(
+    session: ScopedSession, row: Patient | Encounter | ClinicalOrder | Appointment | Charge
+) -> None:
     """Label what belongs to a labelled row and has no label yet."""
     session.flush()
     pointer = _POINTERS[type(row)]

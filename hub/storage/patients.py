@@ -16,6 +16,7 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Allergy,
     Appointment,
+    CareRole,
     Charge,
     ClinicalDocument,
     ClinicalOrder,
@@ -33,6 +34,7 @@ from hub.storage.tables import (
     PatientMerge,
     PatientName,
     PatientTelecom,
+    Procedure,
 )
 
 OF_A_PATIENT: tuple[type[Any], ...] = (
@@ -44,6 +46,7 @@ OF_A_PATIENT: tuple[type[Any], ...] = (
     Immunization,
     Allergy,
     Diagnosis,
+    Procedure,
     Guarantor,
     Charge,
     Coverage,
@@ -57,6 +60,7 @@ DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
     PatientAddress,
     PatientTelecom,
     PatientContact,
+    CareRole,
 )
 """Tables whose rows stay with the patient they were stated for."""
 

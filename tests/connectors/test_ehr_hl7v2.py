@@ -218,14 +218,14 @@ def test_an_update_never_reopens_a_visit() -> None:
 def test_segments_that_nobody_reads_are_named_once_unless_the_dialect_expects_them() -> None:
     content = (
         raw("adt_a02").replace(b"|||SURG", b"||OLD|SURG")
-        + b"ZPD|1|Basalt\rROL|1|AD\rZPD|2|Cobalt\r"
+        + b"ZPD|1|Basalt\rDB1|1|PT\rZPD|2|Cobalt\r"
     )
     parsed = read(content)
     assert [(issue.code, issue.path) for issue in parsed.issues] == [
-        ("segments_not_read", "ROL,ZPD"),
+        ("segments_not_read", "DB1,ZPD"),
         ("fields_not_read", "PV1-5"),
     ]
-    assert read(content, Config(unread=("ZPD", "ROL", "PV1-5"))).issues == ()
+    assert read(content, Config(unread=("ZPD", "DB1", "PV1-5"))).issues == ()
 
 
 def test_the_dialect_moves_fields_to_other_places() -> None:

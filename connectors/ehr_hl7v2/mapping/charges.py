@@ -1,4 +1,4 @@
-"""DFT P03: financial transactions (HL7 v2.5.1 §6.5.1 FT1)."""
+"""DFT P03: financial transactions and their procedures (HL7 v2.5.1 §6.5.1 FT1, §6.5.4 PR1)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
 from connectors.ehr_hl7v2.mapping.people import practitioner
+from connectors.ehr_hl7v2.mapping.procedures import procedures
 from connectors.ehr_hl7v2.mapping.texts import coded
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
@@ -27,7 +28,7 @@ _CENT = Decimal("0.01")
 def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, Charge]]:
     """Each FT1 with its key; one without a kind or a date is left out with an issue."""
     visit = visit_number(reading)
-    for ft1 in reading.message.all("FT1"):
+    for ft1, behind in _entries(reading):
         kind = _KIND.get((ft1.value("6") or "").upper())
         if kind is None:
             reading.issue("unknown_code", "FT1-6", "The transaction type is not in table 0017.")
@@ -38,7 +39,8 @@ def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, 
             continue
         quantity = reading.number(ft1, "10")
         performer = practitioner(*reading.part("charge.performer", ft1))
-        code, _, system = coded(*reading.part("charge.procedure", ft1))
+        pr1 = next((one for one in behind if one.id == "PR1"), reading.absent("PR1"))
+        code, _, system = coded(*reading.part("charge.procedure", ft1, pr1))
         amount, currency = _amount(reading, ft1, quantity)
         yield (
             _key(reading, ft1),
@@ -48,15 +50,29 @@ def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, 
                 service_date=service_date,
                 procedure_code=code or "",
                 procedure_system=system or "",
-                modifiers=_codes(ft1, 26),
+                modifiers=_codes(ft1, 26) or (_codes(pr1, 16) if pr1.value("3.1") == code else ()),
                 quantity=quantity if quantity is not None else Decimal(1),
                 amount=amount,
                 currency=currency,
                 diagnosis_codes=_codes(ft1, 19),
                 visit_number=visit,
                 performer_npi=performer.npi if performer else "",
+                procedures=procedures(reading, behind),
             ),
         )
+
+
+def _entries(reading: Reading) -> list[tuple[Segment, list[Segment]]]:
+    """Each FT1 with the segments behind it."""
+    found: list[tuple[Segment, list[Segment]]] = []
+    for segment in reading.message:
+        if segment.id == "FT1":
+            found.append((segment, []))
+        elif found:
+            found[-1][1].append(segment)
+        elif segment.id == "PR1":
+            reading.issue("procedure_unplaced", "PR1", "A procedure stands before all charges.")
+    return found
 
 
 def _key(reading: Reading, ft1: Segment) -> str:
@@ -84,7 +100,7 @@ def _amount(reading: Reading, ft1: Segment, quantity: Decimal | None) -> tuple[D
     return cents, currency
 
 
-def _codes(ft1: Segment, position: int) -> tuple[str, ...]:
-    count = ft1.repetitions(position)
-    codes = (ft1.value(f"{position}[{number}].1") for number in range(1, count + 1))
+def _codes(segment: Segment, position: int) -> tuple[str, ...]:
+    count = segment.repetitions(position)
+    codes = (segment.value(f"{position}[{number}].1") for number in range(1, count + 1))
     return tuple(code for code in codes if code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from connectors.ehr_hl7v2.mapping.care_roles import is_role, role
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
 from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.texts import coded, lines
@@ -44,6 +45,7 @@ class _Group:
     detail: Segment | None = None
     timing: Segment | None = None
     notes: list[Segment] = field(default_factory=list)
+    roles: list[Segment] = field(default_factory=list)
     again: bool = False
     """A further detail under the same ORC, which then has numbers of its own."""
 
@@ -87,6 +89,7 @@ def orders(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, C
                 note="\n".join(lines(note, 3) for note in group.notes) or None,
                 visit_number=visit,
                 replaces=replaced if control == "RO" else None,
+                care_roles=tuple(one for each in group.roles for one in role(reading, each)),
             ),
         )
         if control in _REPLACED:
@@ -137,6 +140,9 @@ def _groups(reading: Reading) -> list[_Group]:
             groups[-1].timing = groups[-1].timing or segment
         elif segment.id == "NTE" and groups and previous in _DETAILS | {"ORC", "TQ1"}:
             groups[-1].notes.append(segment)
+        elif is_role(segment) and groups and previous in _DETAILS | {"ORC", "TQ1"}:
+            groups[-1].roles.append(segment)
+            continue
         if segment.id != "NTE":
             previous = segment.id
     return groups

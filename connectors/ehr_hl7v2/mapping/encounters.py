@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from connectors.ehr_hl7v2.mapping.care_roles import visit_roles
 from connectors.ehr_hl7v2.mapping.diagnoses import diagnoses
 from connectors.ehr_hl7v2.mapping.people import practitioner
+from connectors.ehr_hl7v2.mapping.procedures import procedures
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.encounters import Encounter, EncounterClass, EncounterStatus, Movement
@@ -86,6 +88,8 @@ def encounter(
         movement=_MOVEMENT.get(event),
         prior_visit_number=prior if prior != key else None,
         diagnoses=diagnoses(reading),
+        procedures=procedures(reading, reading.message),
+        care_roles=visit_roles(reading, pv1),
     )
 
 

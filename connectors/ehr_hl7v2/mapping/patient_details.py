@@ -1,10 +1,11 @@
-"""PID, NK1, GT1 and AL1: the lists of a patient, each of which replaces the one before."""
+"""PID, NK1, GT1 and AL1: the lists of a patient, each of which replaces the one before; ROL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from connectors.ehr_hl7v2.mapping.care_roles import roles_of
 from connectors.ehr_hl7v2.mapping.patients import address, person_name
 from connectors.ehr_hl7v2.mapping.telecom import number, telecom
 from connectors.ehr_hl7v2.mapping.texts import coded
@@ -36,6 +37,7 @@ def details(reading: Reading, patient: PatientReference) -> PatientDetails | Non
         contacts=_listed(reading, "NK1", _contact),
         guarantors=_listed(reading, "GT1", _guarantor),
         allergies=_listed(reading, "AL1", _allergy),
+        care_roles=roles_of(reading, "patient"),
     )
     return None if found == PatientDetails(patient) else found
 

@@ -6,6 +6,7 @@ from hub.storage.tables.bids import (
     Bid,
     BidInvitation,
 )
+from hub.storage.tables.care import CareRole, Procedure
 from hub.storage.tables.clinical import (
     ClinicalDocument,
     ClinicalOrder,
@@ -134,7 +135,7 @@ from hub.storage.tables.visits import (
 
 __all__ = [
     "Allergy", "Appointment", "AppointmentResource", "ApprovedEquivalent", "AuditEvent",
-    "AuditHead", "Base", "BenchmarkQuarter", "Bid", "BidInvitation", "Charge", "Client",
+    "AuditHead", "Base", "BenchmarkQuarter", "Bid", "BidInvitation", "CareRole", "Charge", "Client",
     "ClientDocument", "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck",
     "ConnectionPractice", "ConnectionProbe", "ConnectionSecret", "CostBucket", "Coverage",
     "DataIssue", "DataKey", "Diagnosis", "DocumentPart", "EligibilityBenefit", "EligibilityCheck",
@@ -147,7 +148,8 @@ __all__ = [
     "PatientIdentifier", "PatientMerge", "PatientName", "PatientTelecom", "PayPeriod",
     "PayStatement", "PayStatementLine", "Payer", "PayerControlNumber", "PayrollRun", "PlanAward",
     "PlanShare", "PolicyVersion", "Practice", "PracticeOwned", "PriceBenchmark", "PricePoint",
-    "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision", "PurchasingExclusion",
+    "Procedure", "Provider", "PurchaseOrder", "PurchaseOrderLine", "PurchasingDecision",
+    "PurchasingExclusion",
     "PurchasingParticipation", "PurchasingPlan", "PurchasingRound", "PurchasingScenario",
     "PurchasingShare", "PurchasingStep", "Requisition", "RequisitionEntry", "RequisitionLine",
     "RoundOffer", "RoundSaving", "RoundSupplier", "Saving", "SavingLine", "ScenarioShare",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hub.domain import (
+    care_roles,
     claims,
     clinical_documents,
     clinical_orders,
@@ -22,6 +23,7 @@ from hub.domain import (
     patients,
     payroll,
     practitioners,
+    procedures,
     scheduling,
     supply,
     supply_bids,
@@ -39,6 +41,8 @@ from hub.storage.tables import Connection, ConnectionPractice, DataIssue, Inboun
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ALL = unrestricted_scope("test")
 MODULES: tuple[ModuleType, ...] = (
+    care_roles,
+    procedures,
     claims,
     clinical_documents,
     clinical_orders,
@@ -62,6 +66,8 @@ PARTS = {
     patients.PatientReference,
     coverage.Coverage,
     encounters.Diagnosis,
+    care_roles.CareRole,
+    procedures.Procedure,
     patient_details.UsedName,
     patient_details.UsedAddress,
     patient_details.Telecom,
