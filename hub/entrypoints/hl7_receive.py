@@ -158,7 +158,7 @@ class Receiver:
             judgements = judge_batch(batch, peer, self.routes())
         except Exception as error:
             headers = [read_header(content) for content in batch.messages]
-            unjudged = [Judgement(_NOTHING, header) for header in headers]
+            unjudged = [Judgement(_NOTHING, header) for header in headers or [None]]
             return self._together(batch, unjudged, [self._not_stored(j, error) for j in unjudged])
         try:
             arrivals = [self._answered(judgement) for judgement in judgements]
@@ -188,18 +188,30 @@ class Receiver:
         """One reply for a frame of several messages: a batch of acknowledgements where the sender
         sent an envelope and wants one, else one after another."""
         acks = [reply.ack for reply in replies if reply.ack]
+        stored = all(reply.stored for reply in replies)
+        if not batch.messages and not acks:
+            acks = self._of_no_message(batch, stored)
         known = [one.connection for one in judgements if one.connection is not None]
         singly = bool(known) and known[0].config.receiving.batch_answer == "each"
-        if acks and batch.header is not None and not singly:
+        if acks and batch.messages and batch.header is not None and not singly:
             acks = [build_batch_ack(batch, acks, now=self._now(), control_id=new_control_id())]
         return Reply(
             acks[0] if acks else b"",
             any(reply.close for reply in replies),
-            all(reply.stored for reply in replies),
+            stored,
             any(reply.commit_block for reply in replies),
             next((reply.source for reply in replies if reply.source), ""),
             tuple(acks[1:]),
         )
+
+    def _of_no_message(self, batch: Batch, stored: bool) -> list[bytes]:
+        """Nothing is left without an answer: an envelope alone gets its own back, empty; or what is
+        wrong with it."""
+        fault = batch.fault if stored else _STORAGE
+        now, control_id = self._now(), new_control_id()
+        if fault is not None:
+            return [build_ack(None, fault.answer, [fault], now=now, control_id=control_id)]
+        return [build_batch_ack(batch, [], now=now, control_id=control_id)]
 
     def _answered(self, judgement: Judgement) -> Arrival:
         """What is stored, with the answer that repetitions will get."""

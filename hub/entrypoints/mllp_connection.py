@@ -70,10 +70,10 @@ class MllpConnection(asyncio.Protocol):
             self._pause()
             return
         self._frames.extend(self._framer.feed(data))
-        if self.busy or self._resting:
-            self._pause()
-        else:
+        if self._is_free():
             self._advance()
+        elif not self._ending:
+            self._pause()
 
     def eof_received(self) -> bool:
         self._at_end = True

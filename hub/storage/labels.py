@@ -1,8 +1,8 @@
 """A sensitivity label and the rows below the one that got it.
 
 What belongs to a labelled patient, visit, order, appointment or charge is labelled with it, as it
-would tell of it. It keeps the label when the one above loses its own, until its source takes it back: a
-record that was labelled for a reason of its own looks no different.
+would tell of it. It keeps the label when the one above loses its own, until its source takes it
+back: a record that was labelled for a reason of its own looks no different.
 """
 
 from __future__ import annotations

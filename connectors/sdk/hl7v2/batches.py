@@ -47,7 +47,8 @@ def is_batch(content: bytes) -> bool:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages that came together. `envelope` holds the FHS, BHS, BTS and FTS segments; a batch
-    with a `fault` is incomplete, and none of its messages may be accepted."""
+    with a `fault` is incomplete, and none of its messages may be accepted. Of one with too many
+    they are not taken apart: `envelope` is then all of it."""
 
     messages: tuple[bytes, ...]
     envelope: bytes = b""
@@ -55,8 +56,10 @@ class Batch:
 
     @property
     def header(self) -> Header | None:
-        """BHS, else FHS, read like an MSH, which numbers its fields the same way."""
-        return self._segment(b"BHS") or self._segment(b"FHS")
+        """BHS, else FHS, read like an MSH, which numbers its fields the same way; the first MSH of
+        too many messages without an envelope."""
+        found = self._segment(b"BHS") or self._segment(b"FHS")
+        return found if found or self.messages else self._segment(b"MSH")
 
     @property
     def file_header(self) -> Header | None:
@@ -92,7 +95,7 @@ def read_batch(content: bytes, *, most: int | None = MOST_MESSAGES) -> Batch:
         elif name == b"FTS":
             fault = fault or _miscounted(part, batches, "FTS-1", "batches")
     if most is not None and len(messages) > most:
-        fault = Fault(207, "", f"A batch has at most {most} messages.", "AR")
+        return Batch((), content, Fault(207, "", f"A batch has at most {most} messages.", "AR"))
     return Batch(tuple(messages), b"\r".join(envelope), fault)
 
 

@@ -70,6 +70,40 @@ def test_of_a_batch_with_a_wrong_count_nothing_is_accepted_and_everything_kept(
     assert stored[0].fault.path == "BTS-1"
 
 
+@pytest.mark.parametrize(
+    ("content", "answered", "kept"),
+    [
+        (BHS + b"BTS|0\r", b"\rBTS|0\r", "ignored"),
+        (BHS, b"\rBTS|0\r", "ignored"),
+        (BHS + b"BTS|2\r", b"\rERR||BTS^1^1|207", "quarantined"),
+        (b"FHS|^~\\&\rFTS|9\r", b"\rERR||FTS^1^1|207", "quarantined"),
+    ],
+)
+def test_an_envelope_without_messages_is_answered_too(
+    listen: Make, content: bytes, answered: bytes, kept: str
+) -> None:
+    listener = listen()
+    peer = listener.connect()
+    peer.send(content)
+    assert answered in peer.frame()
+    assert [one.state for one in listener.intake.arrivals] == [kept]
+
+
+@pytest.mark.parametrize("envelope", [b"", BHS])
+def test_a_batch_of_too_many_is_refused_whole_and_kept_in_one_row(
+    listen: Make, message: Make, envelope: bytes
+) -> None:
+    listener = listen()
+    peer = listener.connect()
+    content = envelope + b"".join(message(f"C{number}") for number in range(1001))
+    peer.send(content, message("D1"))
+    answer = peer.frame()
+    assert (b"\rMSA|AR||" in answer, b"\rERR|||207^" in answer) == (True, True)
+    assert peer.answer() == ("AA", b"D1")
+    stored = listener.intake.arrivals
+    assert [(one.state, one.content) for one in stored[:-1]] == [("quarantined", content)]
+
+
 def test_in_a_batch_only_those_are_answered_that_ask(listen: Make, message: Make) -> None:
     listener = listen()
     peer = listener.connect()

@@ -82,8 +82,10 @@ def test_while_the_peer_takes_no_answers_nothing_more_is_handled(
         line.pause_writing()
         line.data_received(wrap(message("C2")) + wrap(message("C3")))
         assert [b"|C1\r" in answer for answer in transport.written] == [True]
+        assert not transport.reading, "what cannot be answered is left in the socket"
         line.resume_writing()
         assert len(transport.written) == 3
+        assert transport.reading
 
     serving(test)
 
