@@ -83,6 +83,8 @@ class MllpConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ending = True
+        if error is not None and self._framer is not None and (rest := self._framer.close()):
+            self._receiver.answer(rest, self._peer, _unsaid)
         for timer in (self._timer, self._giving_up):
             if timer is not None:
                 timer.cancel()
@@ -239,6 +241,10 @@ class MllpConnection(asyncio.Protocol):
     def _due(self) -> None:
         self._resting = False
         self._advance()
+
+
+def _unsaid(_: Reply) -> None:
+    """What came of a frame before the peer broke off is kept; nobody is there to be told."""
 
 
 _COMMIT_BLOCKS = frozenset({COMMITTED, NOT_COMMITTED})

@@ -131,6 +131,24 @@ def test_what_came_before_the_connection_is_served_is_kept_and_nothing_more_is_r
     asyncio.run(test())
 
 
+def test_what_came_of_a_frame_is_kept_where_the_peer_breaks_off(
+    memory: Make, connection: Make, message: Make
+) -> None:
+    async def test(error: Exception | None) -> list[Any]:
+        table, transport, intake = Routes((connection(),)), Transport(), memory()
+        receiver = Receiver(intake, lambda: table, lambda: datetime.now(UTC))
+        line = MllpConnection(receiver, MllpLimits(), Room(1024), None)
+        line.connection_made(transport)
+        line.serve(Peer("127.0.0.1"), Places())
+        line.data_received(wrap(message("C1")) + wrap(message("C2"))[:-9])
+        line.connection_lost(error)
+        return [(one.state, one.content) for one in intake.arrivals[1:]]
+
+    cut = wrap(message("C2"))[1:-9]
+    assert asyncio.run(test(ConnectionResetError())) == [("quarantined", cut)]
+    assert asyncio.run(test(None)) == []
+
+
 def test_who_finds_no_room_waits_in_line() -> None:
     room, begun = Room(10), list[str]()
     room.take(6, lambda: begun.append("first"))
