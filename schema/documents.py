@@ -17,15 +17,14 @@ from graphql import (
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    ValueNode,
     parse,
     specified_rules,
     validate,
 )
-from graphql.language import ArgumentNode, ObjectFieldNode
 from graphql.validation import MaxIntrospectionDepthRule
 
 from hub.errors import Rejected
+from schema import invalid
 from schema.mapping import limits
 from schema.mapping.limits import Measured
 from schema.mapping.operation import Operation
@@ -33,7 +32,6 @@ from schema.mapping.valid import surely_valid
 from schema.variables import Variables
 
 LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
-LONGEST_MESSAGE = 300
 
 
 class Invalid(Rejected):
@@ -78,10 +76,12 @@ def digest_of(text: str) -> str:
 
 class Documents:
     """A bounded store of documents for one schema, by their text. Raises Invalid or Rejected, kept
-    as well, but without their tracebacks."""
+    as well, but without their tracebacks. Who may look at the schema (`introspection`) is told
+    what would fit where something does not."""
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
+        self._hints = introspection
         rules = [*specified_rules, MaxIntrospectionDepthRule]
         if not introspection:
             rules.append(NoSchemaIntrospectionCustomRule)
@@ -118,8 +118,7 @@ class Documents:
         try:
             node = parse(text, max_tokens=MOST_TOKENS)
         except GraphQLError as error:
-            located = _located("The document is not GraphQL here.", error)
-            raise Invalid([located], readable=False) from None
+            raise Invalid([invalid.unreadable(error)], readable=False) from None
         except RecursionError:
             raise Rejected("The operation is nested too deeply.", reason="depth") from None
         definitions = node.definitions
@@ -142,12 +141,18 @@ class Documents:
         except RecursionError:
             raise Rejected("The operation is nested too deeply.", reason="depth") from None
         if errors:
-            raise Invalid([_located(_without_values(error), error) for error in errors])
+            raise Invalid(invalid.in_document(self._schema, node, errors, hints=self._hints))
         variables = {name: Variables(self._schema, item) for name, item in operations.items()}
         return Document(digest_of(text), operations, fragments, node, measured, variables)
 
     def _errors(self, node: DocumentNode) -> list[GraphQLError]:
-        return validate(self._schema, node, self._rules, max_errors=10, hide_suggestions=True)
+        return validate(
+            self._schema,
+            node,
+            self._rules,
+            max_errors=invalid.MOST_ERRORS,
+            hide_suggestions=not self._hints,
+        )
 
     def bind(
         self, document: Document, name: str | None, variables: Mapping[str, Any]
@@ -155,25 +160,9 @@ class Documents:
         """An operation with its variables, and what it costs. Raises Invalid or CostExceeded."""
         definition = document.operation(name)
         values = document.variables_of(definition).coerced(variables)
-        if isinstance(values, list):
-            raise Invalid([_located("A variable's value is not of its type.", e) for e in values])
+        if values is None:
+            asked = definition.variable_definitions or ()
+            raise Invalid(invalid.in_variables(self._schema, asked, variables, hints=self._hints))
         cost = document.size(definition).cost(values.coerced)
         limits.refuse_too_dear(cost)
         return Operation(self._schema, definition, document.fragments, values), cost
-
-
-def _without_values(error: GraphQLError) -> str:
-    """The message of a validation error, unless it is about a value; names in it may be long."""
-    about_value = ValueNode, ArgumentNode, ObjectFieldNode
-    if any(isinstance(node, about_value) for node in error.nodes or ()):
-        return "A value does not fit where it stands."
-    return error.message[:LONGEST_MESSAGE]
-
-
-def _located(message: str, error: GraphQLError) -> dict[str, Any]:
-    located: dict[str, Any] = {"message": message}
-    if error.locations:
-        located["locations"] = [
-            {"line": place.line, "column": place.column} for place in error.locations
-        ]
-    return located

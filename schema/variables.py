@@ -37,8 +37,8 @@ class Variables:
                 self._plain.append((signature, kind))
         self._all_plain = len(self._plain) == len(found)
 
-    def coerced(self, sent: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        """The values sent, or what is wrong with them."""
+    def coerced(self, sent: Mapping[str, Any]) -> VariableValues | None:
+        """The values sent; None if one is not of its type."""
         if self._all_plain:
             values = VariableValues({}, {})
             for signature, kind in self._plain:
@@ -50,9 +50,10 @@ class Variables:
                 values.coerced[name] = value
             else:
                 return values
-        return get_variable_values(
-            self._schema, self._definitions, dict(sent), max_errors=10, hide_suggestions=True
+        found = get_variable_values(
+            self._schema, self._definitions, dict(sent), max_errors=1, hide_suggestions=True
         )
+        return None if isinstance(found, list) else found
 
 
 def _kind(signature: GraphQLVariableSignature) -> type | None:

@@ -239,7 +239,6 @@ def test_a_hostile_document_is_refused_with_little_work(call: Caller, name: str)
     answer = least_cpu(lambda n: call(posted(f"{query} # {n}")), status)
     assert answer.cpu < MOST_CPU
     assert answer.code in {"BAD_INPUT", "COST_EXCEEDED", "NOT_FOUND"}
-    assert b"Did you mean" not in answer.body
     assert len(answer.body) < 4000
 
 

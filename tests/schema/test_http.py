@@ -141,7 +141,6 @@ def test_documents_beyond_the_limits_get_a_clean_error(app, query, code):
     answer = app.post(query)
     assert answer["errors"][0]["extensions"]["code"] == code
     assert "data" not in answer
-    assert "Did you mean" not in str(answer)
     assert "secret" not in str(answer)
 
 
@@ -161,7 +160,9 @@ def test_values_of_variables_never_come_back_in_an_error(app):
         "query($w: PatientFilter) { patients(where: $w) { totalCount } }",
         w={"birthDate": {"eq": "Jane Roe"}, "ssn": "123"},
     )
-    assert answer["errors"][0]["message"] == "A variable's value is not of its type."
+    said = [one["message"] for one in answer["errors"]]
+    assert said[0] == "`$w.birthDate.eq` takes Date."
+    assert said[1].startswith("`$w` takes PatientFilter, whose fields are")
     assert "Jane" not in str(answer)
 
 
