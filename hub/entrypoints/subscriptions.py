@@ -22,6 +22,7 @@ from hub import log
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.graphql_operations import Opened, Operations
 from hub.entrypoints.graphql_request import Question
+from hub.entrypoints.open_streams import OpenStreams
 from hub.errors import Conflict, Rejected
 from hub.storage import events
 from hub.storage.session import Database
@@ -116,6 +117,7 @@ class Subscriptions:
         self._operations = operations
         self._database = operations.hub.database
         self._relay = Relay(self._database)
+        self.open = OpenStreams()
 
     async def notices(
         self, question: Question, authorization: str | None, last_event_id: str | None = None
@@ -123,31 +125,29 @@ class Subscriptions:
         """Events from now on, or after the one named; with signs of life in between.
 
         Raises what `Operations.open` raises, at the start and at any later event: a credential that
-        was revoked, a document that was taken away, query cost that is used up.
+        was revoked, a document that was taken away, query cost that is used up. Raises Throttled if
+        the credential holds too many streams.
         """
         with self._relay.watching() as wake:
-            wish, position = await run_in_threadpool(
-                self._begin, question, authorization, last_event_id
-            )
-            while True:
-                wake.clear()
-                changes, position = await run_in_threadpool(
-                    self._changes, question, authorization, wish, position
-                )
-                for change in changes:
-                    data = await run_in_threadpool(self._read, question, authorization, change)
-                    if data is not None:
-                        yield Notice(change.sequence, {"data": data})
-                if not changes:
-                    try:
-                        await asyncio.wait_for(wake.wait(), RECHECK_SECONDS)
-                    except TimeoutError:
-                        yield ALIVE
+            opened = await run_in_threadpool(self._opened, question, authorization)
+            with self.open.held(opened.context.principal.id):
+                wish, position = await run_in_threadpool(self._begin, opened, last_event_id)
+                while True:
+                    wake.clear()
+                    changes, position = await run_in_threadpool(
+                        self._changes, question, authorization, wish, position
+                    )
+                    for change in changes:
+                        data = await run_in_threadpool(self._read, question, authorization, change)
+                        if data is not None:
+                            yield Notice(change.sequence, {"data": data})
+                    if not changes:
+                        try:
+                            await asyncio.wait_for(wake.wait(), RECHECK_SECONDS)
+                        except TimeoutError:
+                            yield ALIVE
 
-    def _begin(
-        self, question: Question, authorization: str | None, last_event_id: str | None
-    ) -> tuple[Wanted, int]:
-        opened = self._opened(question, authorization)
+    def _begin(self, opened: Opened, last_event_id: str | None) -> tuple[Wanted, int]:
         self._operations.reserve(opened)
         wish = wanted(opened.prepared.operation)
         head = self._relay.advance()

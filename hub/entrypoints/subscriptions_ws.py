@@ -7,7 +7,7 @@ the protocol's; 4413 is the hub's own for a reader that does not read.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from hub.entrypoints.graphql_operations import Operations
 from hub.entrypoints.graphql_request import HttpRefusal, Question, question_of
 from hub.entrypoints.graphql_time import in_time
 from hub.entrypoints.subscriptions import Subscriptions
-from hub.errors import Rejected, Unauthenticated
+from hub.errors import Rejected, Throttled, Unauthenticated
 
 SUBPROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
@@ -30,7 +30,7 @@ SLOWEST_SECONDS = 10.0
 MOST_OPERATIONS = 50
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4401, 4403, 4406
 INIT_TIMEOUT, SUBSCRIBER_EXISTS, SLOW_READER, TOO_MANY_INITS = 4408, 4409, 4413, 4429
-_POLICY = 1008
+_POLICY, TRY_AGAIN_LATER = 1008, 1013
 Json = dict[str, Any]
 
 
@@ -79,6 +79,7 @@ class _Conversation:
         self._authorization: str | None = None
         self._acknowledged = False
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._held = ExitStack()
         self._sending = asyncio.Lock()
         self._ended: asyncio.Future[_Close] = asyncio.get_running_loop().create_future()
 
@@ -94,6 +95,7 @@ class _Conversation:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._held.close()
 
     async def _close(self, close: _Close) -> None:
         try:
@@ -142,9 +144,12 @@ class _Conversation:
         header = stated.get("authorization", stated.get("Authorization"))
         self._authorization = header if isinstance(header, str) else ""
         try:
-            await run_in_threadpool(self._operations.principal, self._authorization)
+            asking = await run_in_threadpool(self._operations.principal, self._authorization)
+            self._held.enter_context(self._subscriptions.open.held(asking.id))
         except Unauthenticated:
             raise _Close(FORBIDDEN, "Forbidden") from None
+        except Throttled as error:
+            raise _Close(TRY_AGAIN_LATER, str(error)) from None
         self._acknowledged = True
         await self._send({"type": "connection_ack"})
 

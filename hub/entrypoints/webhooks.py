@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import deque
+from collections import defaultdict, deque
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -57,7 +57,8 @@ def webhook_routes(hub: Hub) -> list[Route]:
 class _Receiver:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._refused: deque[float] = deque()
+        self._refused: defaultdict[str, deque[float]] = defaultdict(deque)
+        """By connection: when its refused ones were kept."""
 
     async def receive(self, request: Request) -> Response:
         connector_id = request.path_params["connector"]
@@ -150,12 +151,12 @@ class _Receiver:
     ) -> None:
         """Keep what was not proven genuine, or has an impossible id, for an operator to see, a few
         a minute, never read."""
-        now = time.monotonic()
-        while self._refused and now - self._refused[0] > REFUSED_SECONDS:
-            self._refused.popleft()
-        if len(self._refused) >= REFUSED_KEPT:
+        now, kept = time.monotonic(), self._refused[connection.id]
+        while kept and now - kept[0] > REFUSED_SECONDS:
+            kept.popleft()
+        if len(kept) >= REFUSED_KEPT:
             return
-        self._refused.append(now)
+        kept.append(now)
         arrival = Arrival(
             kind="webhook",
             connection_id=connection.id,

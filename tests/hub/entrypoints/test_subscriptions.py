@@ -514,3 +514,39 @@ def test_a_plain_request_is_told_how_to_subscribe(live):
         trust_env=False,
     ).json()
     assert "text/event-stream" in answer["errors"][0]["message"]
+
+
+def test_a_credential_holds_a_bounded_number_of_streams(live, socket, monkeypatch):
+    live.client("other")
+    monkeypatch.setattr("hub.entrypoints.open_streams.MOST_STREAMS", 2)
+    socket.start(live.keys["mso"])  # one stream
+    live.add_job()
+    live.do(events.number)
+    socket.subscribe(JOBS, "1", after="0")  # and one more
+    socket.next()
+    socket.subscribe(JOBS, "2", after="0")
+    refused = socket.receive()
+    assert (refused["id"], refused["type"]) == ("2", "error")
+    assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+    with connect(f"ws://{live.address}", subprotocols=[PROTOCOL]) as opened:
+        further = Socket(opened)
+        further.send(
+            type="connection_init", payload={"authorization": f"Bearer {live.keys['mso']}"}
+        )
+        assert further.closed() == 1013
+    with connect(f"ws://{live.address}", subprotocols=[PROTOCOL]) as opened:
+        Socket(opened).start(live.keys["other"])
+    socket.send(type="complete", id="1")
+    wait_for(lambda: stream_opens(socket), "a stream ended, and yet no other may begin")
+
+
+def stream_opens(socket: Socket) -> bool:
+    socket.subscribe(JOBS, "3", after="0")
+    return socket.receive()["type"] == "next"
+
+
+def wait_for(holds: Any, message: str) -> None:
+    until = time.monotonic() + LONGEST
+    while not holds():
+        assert time.monotonic() < until, message
+        time.sleep(0.05)

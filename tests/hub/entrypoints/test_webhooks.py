@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from types import SimpleNamespace
@@ -26,20 +27,26 @@ SECRET = "whsec_c3VwcGx5LXJlc3QtdGVzdC1zZWNyZXQ="
 BODY = b'{"type": "order.confirmed"}'
 
 
-@pytest.fixture
-def http(database: Database, crypto: Crypto, now: datetime) -> Iterator[TestClient]:
+def add_supplier(database: Database, crypto: Crypto, now: datetime, name: str) -> None:
+    """A supplier's connection, whose endpoint's token is its name."""
+
     def seed(session: Any) -> None:
         connections.add(
-            session, crypto, connection_id="supply", name="Brightwell",
-            connector_id="supply_rest", now=now, endpoint_token="door",
+            session, crypto, connection_id=name, name=name,
+            connector_id="supply_rest", now=now, endpoint_token=name,
             config={
-                "api_key": "secret://conn/supply/api_key",
-                "webhook_secrets": ["secret://conn/supply/webhook"],
+                "api_key": f"secret://conn/{name}/api_key",
+                "webhook_secrets": [f"secret://conn/{name}/webhook"],
             },
             secrets={"api_key": "k", "webhook": SECRET},
         )  # fmt: skip
 
     database.transaction(SCOPE, seed)
+
+
+@pytest.fixture
+def http(database: Database, crypto: Crypto, now: datetime) -> Iterator[TestClient]:
+    add_supplier(database, crypto, now, "door")
     hub: Any = SimpleNamespace(
         database=database,
         crypto=crypto,
@@ -80,3 +87,23 @@ def test_a_longer_id_is_refused_in_a_sentence_and_its_body_kept(
     assert answer.json() == {"error": f"An event id has at most {LONGEST_ID} characters."}
     [row] = stored(database)
     assert (row.state, row.fault_code, row.fault_path) == ("refused", "id", "id")
+
+
+def test_what_is_refused_of_one_connection_leaves_room_for_anothers(
+    http: TestClient,
+    database: Database,
+    crypto: Crypto,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hub.entrypoints.webhooks.REFUSED_KEPT", 2)
+    add_supplier(database, crypto, now, "second")
+    for number, token in enumerate(["door"] * 3 + ["second"]):
+        answer = http.post(
+            f"/webhooks/supply_rest/{token}",
+            content=b"%d" % number,
+            headers={"content-type": "application/json"},
+        )
+        assert answer.status_code == 401
+    kept = Counter(row.connection_id for row in stored(database))
+    assert kept == {"door": 2, "second": 1}
