@@ -83,10 +83,12 @@ class Relay:
 
     def _run(self) -> None:
         told = -1
-        while self._has_watchers():
+        while True:
             self._database.committed.wait(POLL_SECONDS)
             self._database.committed.clear()
             time.sleep(GATHER_SECONDS)
+            if not self._has_watchers():  # the database may be closed by now
+                return
             try:
                 head = self.advance()
             except Exception as error:
