@@ -107,6 +107,18 @@ class Header:
         return self.first(18)
 
 
+def with_control_id(content: bytes, control_id: str) -> bytes | None:
+    """The message with another MSH-10 and every other byte as it is; None if it has no MSH."""
+    header = read_header(content)
+    if header is None:
+        return None
+    line, separator = header.separator.join(header.fields), header.separator
+    begin = content.index(line)
+    padded = [*header.fields, *[b""] * (10 - len(header.fields))]
+    padded[9] = control_id.encode("ascii")
+    return content[:begin] + separator.join(padded) + content[begin + len(line) :]
+
+
 def read_header(content: bytes) -> Header | None:
     """The MSH of a message, or None if the content does not begin with one.
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from hub.entrypoints.cli import common
+from hub.entrypoints.cli import common, message_copies
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
 from hub.entrypoints.hl7_described import describe, dialect_of
 from hub.entrypoints.hub import Hub
@@ -20,6 +20,8 @@ from hub.services.messages import Listed, Shown, Wanted
 from hub.storage.session import ScopedSession
 
 app = typer.Typer(no_args_is_help=True, help="Messages that arrived.")
+app.command()(message_copies.edit)
+app.command()(message_copies.forward)
 
 _LISTED = (
     "id", "received_at", "kind", "message_type", "control_id", "state", "fault_code", "fault_path",

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 import pwd
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from hub.services import connections
 from hub.services.intake import Arrival
 from hub.services.operators import LONGEST_REASON
-from hub.storage.tables import AuditEvent, InboundMessage, JobRow, Patient, PatientIdentifier
+from hub.storage import inbox
+from hub.storage.tables import (
+    AuditEvent,
+    InboundMessage,
+    JobRow,
+    OutboundMessage,
+    Patient,
+    PatientIdentifier,
+)
 
 PATIENT = "Quillfeather"
 
@@ -263,3 +274,80 @@ def test_what_went_wrong_is_counted_by_day_connection_and_code(desk: Any) -> Non
     }
     assert desk.run("message", "issues", "--connection", "other", "--json").json == {"counts": []}
     assert "bad_date" in desk.run("message", "issues").out
+
+
+def adt(visit: str, *, facility: str = "NORTH") -> bytes:
+    head = f"MSH|^~\\&|EHRA|{facility}|HUB|HUB|20260302||ADT^A04^ADT_A01|C-1|P|2.5.1\r"
+    body = f"EVN|A04|20260302\rPID|1||M1^^^N^MR||{PATIENT}\rPV1|1|O|||||||||||||||||{visit}\r"
+    return (head + body).encode()
+
+
+@pytest.fixture
+def lab(desk: Any) -> None:
+    """A destination that listens nowhere."""
+    desk.work(
+        lambda session: connections.add(
+            session, desk.hub.crypto, connection_id="lab", name="Lab", now=datetime.now(UTC),
+            connector_id="hl7v2_destination", config={"host": "127.0.0.1", "port": 9, "tls": False},
+        )
+    )  # fmt: skip
+
+
+def test_an_edited_copy_is_a_message_of_its_own_that_names_its_original(
+    desk: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "edited.hl7"
+    file.write_bytes(adt("V-2"))
+    good = desk.messages["good"]
+    made = desk.run(
+        "message", "edit", good, "--file", str(file), "--reason", "wrong visit", "--json"
+    )
+    assert made.code == 0
+    copy = desk.rows(InboundMessage, id=made.json["message"])[0]
+    assert (copy.state, copy.connection_id, copy.practice_id) == ("received", "ehr", "id-north")
+    assert (copy.headers["copy-of"], copy.message_type) == (good, "ADT^A04")
+    raw = inbox.raw(copy, desk.hub.crypto)
+    assert raw == adt("V-2").replace(b"|C-1|", f"|{copy.control_id}|".encode())
+    assert copy.control_id not in {"C-1", "C-good"}
+    assert [job.args for job in desk.rows(JobRow, unique_key=f"inbox:{copy.id}")]
+    assert ("message edit", me(), "wrong visit") in desk.audited()
+    assert desk.rows(InboundMessage, id=good)[0].state == "received"
+
+
+def test_a_copy_that_would_not_be_accepted_is_not_stored(desk: Any, tmp_path: Path) -> None:
+    file, before = tmp_path / "edited.hl7", len(desk.rows(InboundMessage))
+    arguments = ("message", "edit", desk.messages["good"], "--file", str(file), "--reason", "r")
+    file.write_bytes(adt("V-2", facility="ELSEWHERE"))
+    ended = desk.run(*arguments)
+    assert (ended.code, "may not send for this facility" in ended.err) == (1, True)
+    file.write_bytes(b"PID|1\r")
+    assert desk.run(*arguments).code == 2
+    assert len(desk.rows(InboundMessage)) == before
+
+
+def test_a_copy_for_one_destination_goes_there_alone_and_is_not_read(
+    desk: Any, tmp_path: Path, lab: None
+) -> None:
+    file = tmp_path / "edited.hl7"
+    file.write_bytes(adt("V-2"))
+    made = desk.run(
+        "message", "edit", desk.messages["good"], "--file", str(file), "--to", "Lab",
+        "--reason", "for the lab", "--json",
+    )  # fmt: skip
+    copy = desk.rows(InboundMessage, id=made.json["message"])[0]
+    assert copy.state == "ignored"
+    assert not desk.rows(JobRow, unique_key=f"inbox:{copy.id}")
+    assert [(one.connection_id, one.inbox_id) for one in desk.rows(OutboundMessage)] == [
+        ("lab", copy.id)
+    ]
+
+
+def test_stored_messages_are_sent_on_to_one_destination(desk: Any, lab: None) -> None:
+    good, bad = desk.messages["good"], desk.messages["bad"]
+    refused = desk.run("message", "forward", good, bad, "--to", "Lab", "--reason", "lost")
+    assert (refused.code, desk.rows(OutboundMessage)) == (1, [])
+    ended = desk.run("message", "forward", good, "--to", "Lab", "--reason", "lost", "--json")
+    (sent,) = desk.rows(OutboundMessage)
+    assert ended.json["messages"] == [sent.id]
+    assert (sent.inbox_id, sent.control_id, sent.state) == (good, "C-good", "queued")
+    assert ("message forward", me(), "lost") in desk.audited()
