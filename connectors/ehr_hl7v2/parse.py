@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.events import is_ignored, resolve
 from connectors.ehr_hl7v2.fields import FIELDS
+from connectors.ehr_hl7v2.mapping.care_roles import note_unplaced
 from connectors.ehr_hl7v2.mapping.charges import charges
 from connectors.ehr_hl7v2.mapping.clinical_documents import document
 from connectors.ehr_hl7v2.mapping.clinical_orders import orders
@@ -113,6 +114,7 @@ def _zone(message: Message, zone: ZoneInfo) -> tzinfo:
 def _admission(reading: Reading, event: str) -> Found:
     key, who = patient(reading, reading.message.segment("PID"))
     yield key, who
+    note_unplaced(reading)
     named = _named(who)
     lists = details(reading, named)
     if lists is not None:
@@ -127,6 +129,7 @@ def _admission(reading: Reading, event: str) -> Found:
 
 def _visit_only(reading: Reading, event: str) -> Found:
     """Moves, changes of class, leaves and cancellations say nothing about the patient."""
+    note_unplaced(reading)
     visit = encounter(reading, event, reference(reading))
     if visit is None:
         raise Rejected("The message names no visit.", reason="key_missing", path="PV1-19")
@@ -136,6 +139,7 @@ def _visit_only(reading: Reading, event: str) -> Found:
 def _person(reading: Reading, event: str) -> Found:
     key, who = patient(reading, reading.message.segment("PID"))
     yield key, who
+    note_unplaced(reading)
     named = _named(who)
     lists = details(reading, named)
     if lists is not None:

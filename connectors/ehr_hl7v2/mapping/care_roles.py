@@ -46,11 +46,18 @@ def roles_of(reading: Reading, *owners: str) -> tuple[CareRole, ...]:
         owner = _OWNERS.get(segment.id, owner)
         if is_role(segment) and owner in owners:
             found.extend(role(reading, segment))
-        elif is_role(segment) and not owner:
+    return tuple(found)
+
+
+def note_unplaced(reading: Reading) -> None:
+    """Say once that there are roles of what has none here, such as an insurance."""
+    owner = "patient"
+    for segment in reading.message:
+        owner = _OWNERS.get(segment.id, owner)
+        if is_role(segment) and not owner:
             reading.issue(
                 "role_unplaced", segment.id, "A role follows a segment whose roles are not kept."
             )
-    return tuple(found)
 
 
 def visit_roles(reading: Reading, pv1: Segment) -> tuple[CareRole, ...]:
