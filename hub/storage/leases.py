@@ -18,9 +18,9 @@ from hub.storage.session import ScopedSession
 
 RESCUE_LIMIT = 500
 PRUNE_LIMIT = 5_000
-APART_SECONDS = 1.0
+APART_SECONDS = 5.0
 """Over which jobs of a lost worker come back, for each attempt after the first: far longer than one
-of them runs."""
+of them runs, also where the machine is busy."""
 MOST_APART_SECONDS = 30.0
 
 
