@@ -28,6 +28,7 @@ from connectors import registry
 from hub import settings as hub_settings
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.doctor_destinations import troubles
+from hub.entrypoints.doctor_threads import live_threads
 from hub.errors import BadSetting, HubError
 from hub.settings import Settings
 from hub.storage import health, roles
@@ -78,6 +79,8 @@ def examine(load: Callable[[], Settings], now: Callable[[], datetime]) -> list[F
     stated += [Finding("settings", "warn", doubt) for doubt in hub_settings.doubts(settings)]
     found = [*database(settings, now), broker(settings), key(settings), *folders(settings)]
     found += ports(settings)
+    if (threads := live_threads(settings)) is not None:
+        found.append(Finding("threads", *threads))
     return [*stated, *found, *findings]
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from connectors import registry
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints import doctor
 from hub.entrypoints.doctor import Finding, examine
+from hub.entrypoints.doctor_threads import live_threads
 from hub.entrypoints.hub import Hub, open_hub
 from hub.entrypoints.service import Service
 from hub.errors import BadSetting, ConfigError
@@ -171,6 +174,30 @@ def test_the_ports_of_a_running_hub_are_fine(settings: Settings) -> None:
         hub.close()
     assert [finding.status for finding in findings] == ["ok", "ok"]
     assert all("running hub" in finding.detail for finding in findings)
+
+
+def test_a_running_hub_tells_its_live_threads(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert live_threads(settings) is None
+    hub = open_hub(settings)
+    try:
+        with Service(hub, ["web", "jobs"]) as service:
+            running = settings.model_copy(update={"http_port": service.http_port})
+            deadline = time.monotonic() + 30
+            while "4 of 4 of sending" not in (told := live_threads(running) or ("", "", ""))[1]:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert told == ("ok", "4 of 4 of default, 4 of 4 of sending live", "")
+            more = running.model_copy(update={"worker_threads": 5})
+            assert (live_threads(more) or ("",))[0] == "warn"
+            closed = running.model_copy(
+                update={"metrics_token": SecretStr("another-token-of-ours")}
+            )
+            monkeypatch.setattr(hub, "settings", closed)
+            assert live_threads(running) is None
+    finally:
+        hub.close()
 
 
 def test_a_rival_distribution_fails(monkeypatch: pytest.MonkeyPatch) -> None:
