@@ -61,12 +61,14 @@ def merge(prior: int) -> bytes:
 
 
 def traffic() -> list[list[bytes]]:
-    """What each sender sends: its patients in turns, and in the end two of them merged."""
+    """What each sender sends: its patients in turns, two of them merged on the way, and in the end
+    another one into those."""
     found: list[list[bytes]] = []
     for sender in range(SENDERS):
         mine = range(sender * PATIENTS // SENDERS, (sender + 1) * PATIENTS // SENDERS)
         lines = [update(patient, number) for number in range(UPDATES) for patient in mine]
-        found.append([*lines, merge(mine[1])])
+        half = len(lines) // 2
+        found.append([*lines[:half], merge(mine[2]), *lines[half:], merge(mine[1])])
     return found
 
 
