@@ -132,6 +132,9 @@ class Config(ConnectorConfig):
     version_alias: dict[str, str] = Field(
         default={}, description="Versions the sender writes wrongly, to real ones"
     )
+    default: dict[Literal["MSH-9", "MSH-11", "MSH-12"], str] = Field(
+        default={}, description="What the sender means by an empty field of the header"
+    )
     authority: dict[str, str] = Field(
         default={}, description="Assigning authorities as sent, to the name used here"
     )
@@ -176,6 +179,10 @@ class Config(ConnectorConfig):
         if moved is None and name == "coverage.member_id":
             return self.member_id
         return moved or FIELDS[name]
+
+    def meant(self, number: int, sent: str) -> str:
+        """MSH-9, 11 or 12 as sent, or what stands for it where it is empty."""
+        return sent or self.default.get(f"MSH-{number}", "")  # type: ignore[call-overload]
 
     def zone_info(self) -> ZoneInfo:
         return ZoneInfo(self.zone)

@@ -42,7 +42,7 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
     """
     caps = config.receiving.limits.caps
     message = lex(document.content, charset_fallback=config.charset_fallback, caps=caps)
-    sent = message_type(message)
+    sent = message_type(message) if message.value("MSH-9") else config.meant(9, "")
     if is_ignored(config, sent):
         return ParsedDocument(ignored="The event is understood and not wanted.")
     event = resolve(config, sent)

@@ -4,9 +4,11 @@ itself, all in one commit; the envelope is kept beside them."""
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
-from connectors.sdk.hl7v2.acks import new_control_id
-from connectors.sdk.hl7v2.batches import Batch
+from connectors.sdk.hl7v2.acks import build_ack, new_control_id
+from connectors.sdk.hl7v2.batches import Batch, build_batch_ack
+from connectors.sdk.hl7v2.faults import Fault
 from connectors.sdk.hl7v2.framing import Frame
 from hub.entrypoints.hl7_judging import (
     CONTENT_TYPE,
@@ -49,6 +51,15 @@ def judge_batch(batch: Batch, peer: Peer, routes: Routes) -> list[Judgement]:
         fault=issue_of(batch.fault),
     )
     return [*found, Judgement(envelope, None, silent=True, connection=connection)]
+
+
+def answer_without_messages(batch: Batch, fault: Fault | None, now: datetime) -> bytes:
+    """Nothing is left without an answer: an envelope alone gets its own back, empty, or what is
+    wrong with it or with storing it (`fault`)."""
+    fault = fault or batch.fault
+    if fault is not None:
+        return build_ack(None, fault.answer, [fault], now=now, control_id=new_control_id())
+    return build_batch_ack(batch, [], now=now, control_id=new_control_id())
 
 
 def _within(batch: Batch, name: str, judgement: Judgement) -> Judgement:

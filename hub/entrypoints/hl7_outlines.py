@@ -100,8 +100,8 @@ def _outline(header: Header, peer: Peer, routes: Routes, content: bytes | None =
         is_ack=is_ack,
         unread=is_ack or _opens_link(header, connection) or _is_unwanted(header, connection),
         source=source_of(header, connection, peer),
-        message_type=header.message_type,
-        headers=_headers(header, facility, peer),
+        message_type=_type_of(header, connection),
+        headers=_headers(header, facility, peer) | {"msh-9": _type_of(header, connection)},
         destinations=tuple(dict.fromkeys(rule.connection_id for rule in rules)),
         parked=frozenset(rule.connection_id for rule in rules if rule.full == "park"),
     )
@@ -133,7 +133,8 @@ def source_of(header: Header, connection: Hl7Connection | None, peer: Peer) -> s
 def _rules(header: Header, connection: Hl7Connection | None) -> tuple[Forward, ...]:
     """By which an accepted message goes on to others, one that is not read here included."""
     rules = connection.forwards if connection else ()
-    return tuple(rule for rule in rules if rule.takes(header.type, header.message_type))
+    kind = _type_of(header, connection)
+    return tuple(rule for rule in rules if rule.takes(kind.partition("^")[0], kind))
 
 
 def _check(
@@ -144,7 +145,8 @@ def _check(
         return UNREADABLE
     opens_link = _opens_link(header, connection)
     for number in (9, 10, 11, 12):
-        if not header.raw(number) and not (opens_link and number == 9):
+        meant = connection.config.meant(number, "") if connection else ""
+        if not header.raw(number) and not meant and not (opens_link and number == 9):
             return Fault(
                 101,
                 f"MSH-{number}",
@@ -177,29 +179,35 @@ def _opens_link(header: Header, connection: Hl7Connection | None) -> bool:
 
 def _check_kind(header: Header, connection: Hl7Connection) -> Fault | None:
     config = connection.config
-    event = resolve(config, header.message_type)
-    if event not in EVENTS and not is_ignored(config, header.message_type):
-        if header.type not in TYPES:
+    sent = _type_of(header, connection)
+    kind, _, event = sent.partition("^")
+    if resolve(config, sent) not in EVENTS and not is_ignored(config, sent):
+        if kind not in TYPES:
             return Fault(200, "MSH-9.1", "This message type is not supported.", "AR")
-        if header.event:
+        if event:
             return Fault(201, "MSH-9.2", "This event is not supported.", "AR")
-    if header.processing_id not in connection.processing_ids:
+    if config.meant(11, header.processing_id) not in connection.processing_ids:
         return Fault(202, "MSH-11", "Messages of this processing id are not taken here.", "AR")
-    if config.version(header.version) is None:
+    if config.version(config.meant(12, header.version)) is None:
         return Fault(203, "MSH-12", "This version is not supported.", "AR")
     return None
 
 
+def _type_of(header: Header, connection: Hl7Connection | None) -> str:
+    """``ADT^A04``, or what the sender means where it says nothing."""
+    sent = header.message_type
+    return sent if sent or connection is None else connection.config.meant(9, "")
+
+
 def _is_unwanted(header: Header, connection: Hl7Connection | None) -> bool:
     """Ignored by agreement; one that is to be told so after processing is marked by its job."""
-    if connection is None or not is_ignored(connection.config, header.message_type):
+    if connection is None or not is_ignored(connection.config, _type_of(header, connection)):
         return False
     return not application_code(*wishes(header), "applied")
 
 
 def _headers(header: Header, facility: Facility | None, peer: Peer) -> dict[str, str]:
     fields = {name: header.first(number) for name, number in _KEPT if header.raw(number)}
-    fields["msh-9"] = header.message_type
     if peer.transport:
         fields["transport"] = peer.transport
     if facility is not None:

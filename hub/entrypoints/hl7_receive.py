@@ -23,7 +23,7 @@ from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.header import read_header
 from hub import log
 from hub.entrypoints.committed import Committed
-from hub.entrypoints.hl7_batches import judge_batch
+from hub.entrypoints.hl7_batches import answer_without_messages, judge_batch
 from hub.entrypoints.hl7_judging import Judgement, judge
 from hub.entrypoints.hl7_outlines import wishes
 from hub.entrypoints.hl7_routes import Peer, Routes
@@ -190,7 +190,7 @@ class Receiver:
         acks = [reply.ack for reply in replies if reply.ack]
         stored = all(reply.stored for reply in replies)
         if not batch.messages and not acks:
-            acks = self._of_no_message(batch, stored)
+            acks = [answer_without_messages(batch, None if stored else _STORAGE, self._now())]
         known = [one.connection for one in judgements if one.connection is not None]
         singly = bool(known) and known[0].config.receiving.batch_answer == "each"
         if acks and batch.messages and batch.header is not None and not singly:
@@ -203,15 +203,6 @@ class Receiver:
             next((reply.source for reply in replies if reply.source), ""),
             tuple(acks[1:]),
         )
-
-    def _of_no_message(self, batch: Batch, stored: bool) -> list[bytes]:
-        """Nothing is left without an answer: an envelope alone gets its own back, empty; or what is
-        wrong with it."""
-        fault = batch.fault if stored else _STORAGE
-        now, control_id = self._now(), new_control_id()
-        if fault is not None:
-            return [build_ack(None, fault.answer, [fault], now=now, control_id=control_id)]
-        return [build_batch_ack(batch, [], now=now, control_id=control_id)]
 
     def _answered(self, judgement: Judgement) -> Arrival:
         """What is stored, with the answer that repetitions will get."""

@@ -380,3 +380,11 @@ def test_a_number_that_cannot_be_kept_is_an_issue_and_the_rest_is_read(number: s
     assert report.observations[0].value_text == number
     issues = [issue for record in parsed.records for issue in (*record.issues, *parsed.issues)]
     assert "bad_number" in {issue.code for issue in issues}
+
+
+def test_a_message_without_a_type_is_read_as_the_dialect_says() -> None:
+    content = raw("adt_a28").replace(b"ADT^A28^ADT_A05", b"")
+    with pytest.raises(Rejected):
+        read(content)
+    agreed = Config(zone="America/Chicago", default={"MSH-9": "ADT^A28"})
+    assert read(content, agreed).records == read(raw("adt_a28")).records

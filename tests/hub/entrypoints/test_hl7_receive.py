@@ -324,3 +324,20 @@ def test_who_a_refused_message_speaks_of_is_kept_to_find_it() -> None:
     assert (refused.state, refused.lanes, refused.patients) == ("refused", (), ("77",))
     bomb = Config(receiving=Receiving(limits=Limits(segments=1)))
     assert judged(config=bomb).arrival.patients == ()
+
+
+def test_what_a_sender_means_by_an_empty_header_field_is_agreed() -> None:
+    agreed = Config(default={"MSH-9": "ADT^A04", "MSH-11": "P", "MSH-12": "2.3"})
+    connection = Hl7Connection("con-a", "EHRA", {"NORTH": Facility("prac-n", "UTC")}, agreed)
+    routes = Routes((connection,))
+    empty = judge(frame(f9="", f11="", f12=""), Peer(PEER), routes).arrival
+    assert (empty.state, empty.message_type, empty.headers["msh-9"]) == (
+        "received",
+        "ADT^A04",
+        "ADT^A04",
+    )
+    stated = judge(frame(f11="T"), Peer(PEER), routes)
+    assert (stated.arrival.state, stated.fault and stated.fault.code) == ("refused", 202)
+    without = judge(frame(f10=""), Peer(PEER), routes)
+    assert without.fault is not None
+    assert without.fault.path == "MSH-10"
