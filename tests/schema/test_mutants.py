@@ -36,6 +36,7 @@ from hub.storage import tables
 from hub.storage.crypto import Crypto
 from hub.storage.reads import (
     binds,
+    compile_clauses,
     compile_figures,
     compile_objects,
     compile_pages,
@@ -53,7 +54,7 @@ from schema.mapping import operation
 from schema.plans import Plans
 from schema.root import hub_schema
 
-WRITTEN_FOR_EACH = (compile_pages, binds)
+WRITTEN_FOR_EACH = (compile_clauses, compile_pages, binds)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -173,31 +174,31 @@ MUTANTS = [
     ),
     Mutant(
         "the cursor's own row again",
-        compile_pages,
+        compile_clauses,
         'compare(left, "<" if page.order.descending else ">", together(keys))',
         'compare(left, "<=" if page.order.descending else ">=", together(keys))',
     ),
     Mutant(
         "after the cursor, backwards",
-        compile_pages,
+        compile_clauses,
         'compare(left, "<" if page.order.descending else ">", together(keys))',
         'compare(left, ">", together(keys))',
     ),
     Mutant(
         "a cursor of another practice",
-        compile_pages,
+        compile_clauses,
         'return table, [equal(table["id"], key), *([] if own is None else [own]), *labels]',
         'return table, [equal(table["id"], key), *labels]',
     ),
     Mutant(
         "a cursor with a label that is not granted",
-        compile_pages,
+        compile_clauses,
         'return table, [equal(table["id"], key), *([] if own is None else [own]), *labels]',
         'return table, [equal(table["id"], key), *([] if own is None else [own])]',
     ),
     Mutant(
         "pages with labelled rows",
-        compile_pages,
+        compile_clauses,
         "return self._compiler.label_clauses(self._page.source, table) + [",
         "return [",
     ),
@@ -233,14 +234,14 @@ MUTANTS = [
     ),
     Mutant(
         "an unknown cursor as an empty page",
-        compile_pages,
+        compile_clauses,
         'constant(""), constant(f"{EDGE}{NO_CURSOR}{EDGE}")',
         'constant(""), constant("")',
     ),
-    Mutant("no filters", compile_pages, "return found + self.filters(table)", "return found"),
+    Mutant("no filters", compile_clauses, "return found + self.filters(table)", "return found"),
     Mutant(
         "limited rows that answer a guess",
-        compile_pages,
+        compile_clauses,
         "full_rows = sql.needs_full_rows(page)",
         "full_rows = False",
     ),

@@ -3,12 +3,13 @@ together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from hub.storage.reads import select as sql
 from hub.storage.reads.compile_base import Columns, Row, constant_text, key_text
+from hub.storage.reads.compile_clauses import PageClauses
 from hub.storage.reads.cursors import cursors_of
 from hub.storage.reads.fragments import (
     From,
@@ -17,7 +18,6 @@ from hub.storage.reads.fragments import (
     both,
     call,
     cast,
-    choose,
     compare,
     constant,
     count,
@@ -25,7 +25,6 @@ from hub.storage.reads.fragments import (
     derived,
     either,
     equal,
-    exists,
     filtered,
     for_each,
     number,
@@ -33,20 +32,19 @@ from hub.storage.reads.fragments import (
     row_number,
     scalar,
     select,
-    together,
 )
-from hub.storage.reads.marks import EDGE, NO_CURSOR, ROWS, TOTAL, Mark
+from hub.storage.reads.marks import EDGE, ROWS, TOTAL, Mark
 from hub.storage.reads.parts import (
     INHERITED,
     SENSITIVE,
     Aggregates,
-    Bound,
     Constant,
     Cursor,
     Edges,
     Nodes,
     Page,
     PageInfo,
+    PageOutput,
     Source,
     Total,
 )
@@ -101,76 +99,6 @@ def _total(
     return scalar(select(compiler.writer.concat([*pieces, EDGE]), found))
 
 
-class PageClauses:
-    """What the rows of a page must fulfil, for whatever alias of its table."""
-
-    def __init__(self, compiler: Compiler, page: Page, above: Row | None, remote: str) -> None:
-        self._compiler = compiler
-        self._page = page
-        self._above = above
-        self.remote = remote
-        self._cursors = cursors_of(page.source, page.order)
-        full_rows = sql.needs_full_rows(page)
-        self.number = compiler.shape.set_of(page.source, full_rows=full_rows)
-
-    def all(self, table: From) -> list[Sql]:
-        compiler, page, above = self._compiler, self._page, self._above
-        found = [] if above is None else [equal(table[self.remote], above.columns["id"])]
-        found += compiler.inside(page.source, table, self.number, above, self.remote)
-        return found + self.filters(table)
-
-    def filters(self, table: From) -> list[Sql]:
-        """Without practices and parent."""
-        stored = sql.table_of(self._page.source).c
-        return self._compiler.label_clauses(self._page.source, table) + [
-            self._compiler.binds.condition(table[item.column], stored[item.column], item)
-            for item in self._page.conditions
-        ]
-
-    def _cursor_row(self, after: Bound) -> tuple[From, list[Sql]]:
-        page = self._page
-        table = self._compiler.alias(page.source)
-        own = self._compiler.own_clause(page.source, table, self.number)
-        stored = sql.table_of(page.source).c.id
-        key = self._compiler.binds.cursor_id(after, self._cursors, stored)
-        labels = self._compiler.label_clauses(page.source, table)
-        return table, [equal(table["id"], key), *([] if own is None else [own]), *labels]
-
-    def cursor_mark(self) -> list[Piece]:
-        """Says that there is no such cursor, so that it never looks like an empty page."""
-        page = self._page
-        if page.after is None:
-            return []
-        table, wanted = self._cursor_row(page.after)
-        there = exists(select(table["id"], table, wanted))
-        return [choose(there, constant(""), constant(f"{EDGE}{NO_CURSOR}{EDGE}"))]
-
-    def position(self, table: From) -> list[Sql]:
-        """Rows that come after the cursor's."""
-        page = self._page
-        if page.after is None:
-            return []
-        names, stored = page.order.columns, sql.table_of(page.source).c
-        binds, keys = self._compiler.binds, list[Sql]()
-        for place, name in enumerate(names):
-            there, wanted = self._cursor_row(page.after)
-            now = scalar(select(there[name], there, wanted, limit=number(1)))
-            carried = binds.cursor_key(page.after, self._cursors, place, stored[name])
-            keys.append(call("coalesce", carried, now))
-        keys.append(binds.cursor_id(page.after, self._cursors, stored.id))
-        left = together([table[name] for name in (*names, "id")])
-        return [compare(left, "<" if page.order.descending else ">", together(keys))]
-
-    def spread(self) -> From | None:
-        """The practices in scope as rows, where each is better read on its own."""
-        page = self._page
-        number = self.number
-        if not page.source.owned or number is None or self._compiler.shape.single[number]:
-            return None
-        compiler = self._compiler
-        return compiler.writer.spread(compiler.binds.set(number), f"p{compiler.count()}")
-
-
 class PageRows:
     """The rows of one page as a FROM clause, and what is written of them together."""
 
@@ -192,25 +120,41 @@ class PageRows:
         self._more = "hasNextPage" in facts
         self._ends = ends = bool(facts & {"startCursor", "endCursor"})
         self._cursors = cursors_of(page.source, page.order)
-        self.listed = any(isinstance(output, Nodes | Edges) for output in page.outputs)
+        self.listed = any(map(_lists, page.outputs))
         names = compiler.needed(page.source, page.selections())
         if self._more or ends or sql.shows_cursors(page):
             names = tuple(dict.fromkeys((*names, *page.order.columns)))
-        limited = self._limited(names, clauses)
-        self._rows = self._numbered(limited, names) if self._more or ends else limited
-        columns = {name: self._rows[name] for name in names}
-        row = compiler.row(page.source, columns, clauses.number, above)
-        same = (
-            above is not None and above.noted and _one_patient(page.source, above, clauses.remote)
-        )
-        self._row = replace(row, same_subject=same)
-
-    def _limited(self, names: Sequence[str], clauses: PageClauses) -> From:
-        compiler, page = self._compiler, self._page
+        self._items: dict[str, Sql] = {}
         table = compiler.alias(page.source)
+        columns = compiler.columns(page.source, table, names)
+        if self._is_written_inside(clauses):
+            self._row = self._as_row(columns, clauses)
+            items = {output.key: self._item(output) for output in page.outputs if _lists(output)}
+            self._rows = self._limited(items, table, clauses)
+            self._items = {key: self._rows[key] for key in items}
+            return
+        limited = self._limited(columns, table, clauses)
+        self._rows = self._numbered(limited, names) if self._more or ends else limited
+        self._row = self._as_row({name: self._rows[name] for name in names}, clauses)
+
+    def _is_written_inside(self, clauses: PageClauses) -> bool:
+        """True if the texts of rows are best columns of their subselect: then no row is read that
+        is not written, and an index gives the rows in their order, so that none is written and then
+        left out."""
+        if not self._writer.copies_columns or self._more or self._ends or not self.listed:
+            return False
+        return clauses.are_in_order()
+
+    def _as_row(self, columns: Mapping[str, Sql], clauses: PageClauses) -> Row:
+        source, above = self._page.source, self._above
+        row = self._compiler.row(source, columns, clauses.number, above)
+        same = above is not None and above.noted and _one_patient(source, above, clauses.remote)
+        return replace(row, same_subject=same)
+
+    def _limited(self, columns: dict[str, Sql], table: From, clauses: PageClauses) -> From:
+        compiler, page = self._compiler, self._page
         alias = f"c{compiler.count()}"
         first = compiler.binds.first(page, 1 if self._more else 0)
-        columns = compiler.columns(page.source, table, names)
         scope = None if self._above is not None else clauses.spread()
         if scope is None:
             wanted = [*clauses.all(table), *clauses.position(table)]
@@ -257,13 +201,18 @@ class PageRows:
     def write(self, output: Nodes | Edges | PageInfo) -> list[Piece]:
         if isinstance(output, PageInfo):
             return self._page_info(output)
-        if isinstance(output, Nodes):
-            pieces, listed = self._compiler.objects(output.objects, self._row), [output]
-        else:
-            pieces = self._edge(output)
-            listed = [item for item in output.items if isinstance(item, Nodes)]
-        items = self._writer.joined(self._writer.concat(pieces), self._shown())
-        return ["[", items, "]", *(mark for nodes in listed for mark in self._counted(nodes))]
+        item = self._items.get(output.key) or self._item(output)
+        items = output.items if isinstance(output, Edges) else (output,)
+        counted = [
+            mark for nodes in items if isinstance(nodes, Nodes) for mark in self._counted(nodes)
+        ]
+        return ["[", self._writer.joined(item, self._shown()), "]", *counted]
+
+    def _item(self, output: Nodes | Edges) -> Sql:
+        """The text of one row."""
+        if isinstance(output, Edges):
+            return self._writer.concat(self._edge(output))
+        return self._writer.concat(self._compiler.objects(output.objects, self._row))
 
     def _counted(self, nodes: Nodes) -> list[Piece]:
         return self._compiler.page_mark(nodes.objects, self._row, self.shown())
@@ -273,7 +222,7 @@ class PageRows:
         for place, item in enumerate(edges.items):
             pieces.append(key_text(item.key, place))
             if isinstance(item, Cursor):
-                pieces.append(self._cursor(self._rows))
+                pieces.append(self._cursor(self._row.columns))
             elif isinstance(item, Nodes):
                 pieces += self._compiler.objects(item.objects, self._row)
             else:
@@ -315,6 +264,10 @@ class PageRows:
             )
         row_id = filtered(call("max", cast(self._rows["id"], "TEXT")), at)
         return call("coalesce", self._writer.text(row_id), constant("null"))
+
+
+def _lists(output: PageOutput) -> TypeGuard[Nodes | Edges]:
+    return isinstance(output, Nodes | Edges)
 
 
 def _one_patient(source: Source, above: Row, remote: str) -> bool:

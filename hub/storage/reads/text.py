@@ -69,6 +69,8 @@ class Writer(ABC):
     """What stands before the number of a parameter."""
     has_row_security = False
     """Whether a statement must say for whom it reads."""
+    copies_columns = False
+    """Whether a column of a subselect is copied each time it is used."""
     nesting: int | None = None
     """How deep subselects may lie in one another, in parentheses; None: as a document has them."""
 
@@ -235,6 +237,7 @@ def _quoted(text: Sql) -> Sql:
 class Sqlite(Writer):
     dialect = sqlite.dialect(paramstyle="qmark")
     sign = "?"
+    copies_columns = True
     nesting = 16  # the stack of SQLite 3.40's parser overflows at 19
 
     def concat(self, pieces: Iterable[Piece]) -> Sql:
