@@ -78,8 +78,9 @@ def examine(load: Callable[[], Settings], now: Callable[[], datetime]) -> list[F
     stated = [Finding("settings", "ok", detail)]
     stated += [Finding("settings", "warn", doubt) for doubt in hub_settings.doubts(settings)]
     found = [*database(settings, now), broker(settings), key(settings), *folders(settings)]
-    found += ports(settings)
-    if (threads := live_threads(settings)) is not None:
+    threads = live_threads(settings)
+    found += ports(settings, answers=threads is not None)
+    if threads is not None:
         found.append(Finding("threads", *threads))
     return [*stated, *found, *findings]
 
@@ -215,9 +216,9 @@ def folders(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, "fail", f"{folder} is no folder the hub may write into.", hint)
 
 
-def ports(settings: Settings) -> Iterator[Finding]:
-    """Free, or taken by a running hub."""
-    running = hub_answers(settings) or _locked(settings.data_dir)
+def ports(settings: Settings, *, answers: bool = False) -> Iterator[Finding]:
+    """Free, or taken by a running hub, of which one that `answers` for its metrics is a sign."""
+    running = answers or hub_answers(settings) or _locked(settings.data_dir)
     for name, host, port in (
         ("http port", settings.http_host, settings.http_port),
         ("mllp port", settings.mllp_host, settings.mllp_port),

@@ -200,6 +200,15 @@ def test_a_running_hub_tells_its_live_threads(
         hub.close()
 
 
+def test_a_listener_alone_is_known_by_its_metrics(
+    settings: Settings, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_listener = settings.model_copy(update={"mllp_port": taken})
+    assert found(examine(lambda: of_listener, now), "mllp port").status == "fail"
+    monkeypatch.setattr(doctor, "live_threads", lambda _: ("ok", "no jobs", ""))
+    assert found(examine(lambda: of_listener, now), "mllp port").status == "ok"
+
+
 def test_a_rival_distribution_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     owners = {**importlib.metadata.packages_distributions(), "schema": ["mso-hub", "schema"]}
     monkeypatch.setattr(doctor, "packages_distributions", lambda: owners)
