@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connectors.sdk.egress import may_connect
+from connectors.sdk.egress import guarded_transport, may_connect
 from connectors.sdk.http import Http
 from hub.errors import ConfigError, Transient
 
@@ -162,3 +163,10 @@ def test_a_simulator_on_loopback_is_reached_where_that_is_allowed(
     assert asked == ["/x"]
     refused(http(), f"http://127.0.0.1:{port}/x")
     assert asked == ["/x"]
+
+
+def test_clients_verify_with_authorities_that_are_read_once() -> None:
+    first, second = (guarded_transport()._pool._ssl_context for _ in range(2))
+    assert first is second
+    assert first is not None
+    assert (first.verify_mode, first.check_hostname) == (ssl.CERT_REQUIRED, True)
