@@ -31,7 +31,9 @@ from schema.mapping.operation import Operation
 from schema.mapping.valid import surely_valid
 from schema.variables import Variables
 
-LONGEST_TEXT, MOST_TOKENS, KEPT = 15_000, 1_000, 500
+LONGEST_TEXT, MOST_TOKENS = 15_000, 1_000
+KEPT, KEPT_CHARACTERS = 500, 250_000
+"""Documents of one schema; a character of them takes some 40 bytes."""
 
 
 class Invalid(Rejected):
@@ -46,6 +48,7 @@ class Invalid(Rejected):
 
 @dataclass(frozen=True)
 class Document:
+    text: str
     digest: str
     operations: Mapping[str, OperationDefinitionNode]
     fragments: Mapping[str, FragmentDefinitionNode]
@@ -63,10 +66,10 @@ class Document:
 
     def size(self, operation: OperationDefinitionNode) -> Measured:
         """The measure taken of one of its operations."""
-        return self.measured[operation.name.value if operation.name else ""]
+        return self.measured[_name(operation)]
 
     def variables_of(self, operation: OperationDefinitionNode) -> Variables:
-        return self.variables[operation.name.value if operation.name else ""]
+        return self.variables[_name(operation)]
 
 
 def digest_of(text: str) -> str:
@@ -87,6 +90,7 @@ class Documents:
             rules.append(NoSchemaIntrospectionCustomRule)
         self._rules = list(dict.fromkeys(rules))
         self._kept: OrderedDict[str, Document | Rejected] = OrderedDict()
+        self._characters = 0
         self._lock = threading.Lock()
 
     def knows(self, text: str) -> bool:
@@ -106,17 +110,23 @@ class Documents:
                 found = self._prepare(text)
             except Rejected as error:
                 found = copy(error)
-            with self._lock:
-                self._kept[text] = found
-                if len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+            self._keep(text, found)
         if isinstance(found, Rejected):
             raise copy(found)  # a kept one would keep the request it was raised in, and the next
         return found
 
+    def _keep(self, text: str, found: Document | Rejected) -> None:
+        with self._lock:
+            if text not in self._kept:
+                self._characters += len(text)
+            self._kept[text] = found
+            while len(self._kept) > KEPT or self._characters > KEPT_CHARACTERS:
+                gone, _ = self._kept.popitem(last=False)
+                self._characters -= len(gone)
+
     def _prepare(self, text: str) -> Document:
         try:
-            node = parse(text, max_tokens=MOST_TOKENS)
+            node = _parsed(text)
         except GraphQLError as error:
             raise Invalid([invalid.unreadable(error)], readable=False) from None
         except RecursionError:
@@ -127,32 +137,35 @@ class Documents:
             for item in definitions
             if isinstance(item, FragmentDefinitionNode)
         }
-        found = [item for item in definitions if isinstance(item, OperationDefinitionNode)]
+        found = _operations(node)
         if not found:
             raise Rejected("The document holds no operation.")
-        operations = {item.name.value if item.name else "": item for item in found}
         measured = {}
         try:
-            for item in found:
+            for name, item in found:  # each of a name, as the rules compare all of them
                 size = limits.measure(self._schema, item, fragments)
                 limits.refuse_too_large(size.size)
-                measured[item.name.value if item.name else ""] = size
-            errors = [] if surely_valid(self._schema, node) else self._errors(node)
+                measured[name] = size
+            errors = [] if surely_valid(self._schema, node) else self._errors(text)
         except RecursionError:
             raise Rejected("The operation is nested too deeply.", reason="depth") from None
         if errors:
-            raise Invalid(invalid.in_document(self._schema, node, errors, hints=self._hints))
+            raise Invalid(errors)
+        operations = dict(found)
         variables = {name: Variables(self._schema, item) for name, item in operations.items()}
-        return Document(digest_of(text), operations, fragments, node, measured, variables)
+        return Document(text, digest_of(text), operations, fragments, node, measured, variables)
 
-    def _errors(self, node: DocumentNode) -> list[GraphQLError]:
-        return validate(
+    def _errors(self, text: str) -> list[dict[str, Any]]:
+        """What the rules say is wrong with a document, and where."""
+        node = _parsed(text, located=True)
+        errors = validate(
             self._schema,
             node,
             self._rules,
             max_errors=invalid.MOST_ERRORS,
             hide_suggestions=not self._hints,
         )
+        return invalid.in_document(self._schema, node, errors, hints=self._hints)
 
     def bind(
         self, document: Document, name: str | None, variables: Mapping[str, Any]
@@ -161,8 +174,24 @@ class Documents:
         definition = document.operation(name)
         values = document.variables_of(definition).coerced(variables)
         if values is None:
-            asked = definition.variable_definitions or ()
+            located = dict(_operations(_parsed(document.text, located=True)))
+            asked = located[_name(definition)].variable_definitions or ()
             raise Invalid(invalid.in_variables(self._schema, asked, variables, hints=self._hints))
         cost = document.size(definition).cost(values.coerced)
         limits.refuse_too_dear(cost)
         return Operation(self._schema, definition, document.fragments, values), cost
+
+
+def _parsed(text: str, *, located: bool = False) -> DocumentNode:
+    """Locations hold every token of the text, most of what a document takes: only errors need
+    them."""
+    return parse(text, no_location=not located, max_tokens=MOST_TOKENS)
+
+
+def _operations(node: DocumentNode) -> list[tuple[str, OperationDefinitionNode]]:
+    found = [item for item in node.definitions if isinstance(item, OperationDefinitionNode)]
+    return [(_name(item), item) for item in found]
+
+
+def _name(operation: OperationDefinitionNode) -> str:
+    return operation.name.value if operation.name else ""

@@ -1,4 +1,4 @@
-"""What is kept of a document that was refused."""
+"""What is kept of documents, and what is said of those that are refused."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import gc
 import weakref
 
 import pytest
+from graphql import Token
 
 from hub.errors import Rejected
-from schema.documents import Documents, Invalid
+from schema.documents import KEPT_CHARACTERS, LONGEST_TEXT, Documents, Invalid
 from schema.root import hub_schema
 
 
@@ -71,3 +72,39 @@ def test_a_document_without_an_operation_is_refused_unread() -> None:
     documents = Documents(hub_schema().graphql, introspection=False)
     with pytest.raises(Rejected, match="no operation"):
         documents.get("fragment F on Patient { id }")
+
+
+def test_a_wrong_variable_is_told_with_the_place_it_is_declared_at() -> None:
+    documents = Documents(hub_schema().graphql, introspection=False)
+    document = documents.get(
+        "query A { __typename }\nquery B($n: Int) { patients(first: $n) { totalCount } }"
+    )
+    for _ in range(2):
+        with pytest.raises(Invalid) as error:
+            documents.bind(document, "B", {"n": "many"})
+        assert [each["locations"] for each in error.value.errors] == [[{"line": 2, "column": 9}]]
+
+
+def test_a_kept_document_does_not_hold_the_tokens_of_its_text() -> None:
+    documents = Documents(hub_schema().graphql, introspection=False)
+    plain = "{ patients { nodes { keptName: familyName } } }"
+    kept = [
+        documents.get(text)
+        for text in (
+            plain,
+            f"query ($s: Boolean = true) {plain[:-1]} a: __typename @skip(if: $s) }}",
+        )
+    ]
+    gc.collect()
+    tokens = [each for each in gc.get_objects() if isinstance(each, Token)]
+    assert len(kept) == 2
+    assert not [each for each in tokens if each.value == "keptName"]
+
+
+def test_long_documents_are_kept_up_to_so_many_characters() -> None:
+    documents = Documents(hub_schema().graphql, introspection=False)
+    texts = [f"query Q{number:03} {{ __typename }}".ljust(LONGEST_TEXT) for number in range(30)]
+    for text in texts:
+        documents.get(text)
+    known = [text for text in texts if documents.knows(text)]
+    assert known == texts[-(KEPT_CHARACTERS // LONGEST_TEXT) :]
