@@ -10,7 +10,8 @@ that row-level security holds, which "engine unheld" is not, nor says for whom i
 of the server and of all PostgreSQL backends of the database, per request; it is the figure to trust
 on a machine that does other things too, rates and p99 are not. Figures are medians of the ratios of
 interleaved rounds. A cold document has a name never seen before (known shape), or fields in an
-order never seen before (new shape). `--full` loads 200 000 patients. PostGraphile is installed from
+order never seen before (new shape). Memory is that of the process of "hub" after its first answer,
+and after the rounds of all kinds. `--full` loads 200 000 patients. PostGraphile is installed from
 npm into a temporary directory, or taken from `--peer`; without Node its claims are missing.
 """
 
@@ -171,6 +172,7 @@ def run(options: argparse.Namespace) -> Claims:
             name: stack.enter_context(serving(name, 8790 + number, ids, peer, key))
             for number, name in enumerate(names)
         }
+        started = resident(servers["hub"].process.pid)
         compare_answers(servers)
         for kind, asked in ASKED.items():
             taken[kind] = {name: [] for name in asked if name in servers}
@@ -179,13 +181,14 @@ def run(options: argparse.Namespace) -> Claims:
                     samples.append(measure(servers[name], kind, options.seconds))
             for name, samples in taken[kind].items():
                 _show(kind, name, samples)
-        memory = resident(servers["hub"].process.pid)
+        loaded = resident(servers["hub"].process.pid)
     found = claims(taken)
     plain = plain_microseconds(URL, options.rounds)
     found.append(at_most("G6 plain: CPU per leaf", plain, 3, "µs"))
     on_sqlite = sqlite_milliseconds(options, patients)
     found.append(at_most("G8 SQLite, target query: CPU", on_sqlite, 1.2, "ms"))
-    found.append(at_most("G10 resident memory of the server", memory, 100, "MB"))
+    found.append(at_most("G10 resident memory of the server at its start", started, 100, "MB"))
+    found.append(at_most("G10 resident memory of the server under load", loaded, 100, "MB"))
     return found
 
 

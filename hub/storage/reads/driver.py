@@ -27,13 +27,15 @@ from hub.storage.reads.marks import Marks
 from hub.storage.reads.reading import PolicyChanged, Reading
 from hub.storage.reads.scoping import Sets
 from hub.storage.reads.text import Postgresql, Sqlite, Writer
-from hub.storage.reads.wire import KEPT_STATEMENTS, Wire
+from hub.storage.reads.wire import Wire
 from hub.storage.reads.write import with_global_ids
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
 AT_ONCE, LONG_SECONDS = 2, 0.02
 """Short reads of SQLite that run at the same time, and when a read is none any more."""
+PREPARED = 64
+"""Statements SQLite keeps prepared on each connection; one takes some 60 kB."""
 MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
 _OPTIONS = f"{options(STATEMENT_SECONDS, reads_only=True)} -c datestyle=ISO -c jit=off"
 Row = Sequence[Any]
@@ -219,7 +221,7 @@ class SqliteReads(TextReads):
             timeout=30,
             isolation_level=None,
             check_same_thread=False,
-            cached_statements=KEPT_STATEMENTS,
+            cached_statements=PREPARED,
         )
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute(MAP_THE_FILE)

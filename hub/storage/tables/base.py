@@ -23,6 +23,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from hub.domain.agreements import Domain
 from hub.random_bytes import random_bytes
+from hub.storage.tables.attributes import make_expressions_late
+
+make_expressions_late()
 
 # Text compares by code point on both databases, so that keyset pages agree.
 Text = String().with_variant(String(collation="C"), "postgresql")
