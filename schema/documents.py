@@ -33,7 +33,7 @@ from schema.variables import Variables
 
 LONGEST_TEXT, MOST_TOKENS = 15_000, 1_000
 KEPT, KEPT_CHARACTERS = 500, 250_000
-"""Documents of one schema; a character of them takes some 40 bytes."""
+"""Documents of one schema; a character takes some 40 bytes."""
 
 
 class Invalid(Rejected):
