@@ -112,7 +112,7 @@ def note_unread(reading: Reading, event: str) -> None:
     if left:
         reading.issue(
             "segments_not_read",
-            _named(sorted(name for name in left if len(name) == 3)),
+            _named(sorted(filter(_is_name, left))),
             "The message holds segments that are not read; what they say is in the raw message"
             " only.",
         )
@@ -138,7 +138,7 @@ def note_truncated(reading: Reading) -> None:
     found = {
         f"{segment.id}-{number}"
         for segment in message
-        if segment.id not in _HEADERS and mark in segment.text
+        if mark in segment.text and _is_name(segment.id)
         for number, part in enumerate(segment.fields)
         if number and (part.endswith(mark) or any(end in part for end in ends - {mark}))
     }
@@ -161,6 +161,11 @@ def _unread_fields(reading: Reading, read: Fields, silenced: set[str]) -> set[st
         if not said <= known:
             found.update(f"{name}-{number}" for number in said - known)
     return found
+
+
+def _is_name(text: str) -> bool:
+    """A line may be the rest of a broken one, which is not to be told."""
+    return len(text) == 3 and text.isalnum() and text not in _HEADERS
 
 
 def _named(names: list[str]) -> str:
