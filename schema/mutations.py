@@ -15,9 +15,11 @@ from hub.services import (
     connections,
     eligibility,
     exports,
+    jobs,
     sync,
 )
-from hub.storage.tables import Connection, new_id
+from hub.services.operators import stated_reason
+from hub.storage.tables import Connection, JobRow, new_id
 from schema import (
     bid_mutations,
     exporting,
@@ -35,6 +37,8 @@ from schema.mapping.mutate import Call, Mutation, Payload, row_id
 LONGEST_NAME = 200
 MOST_LINES = 1000
 ENDPOINT_BYTES = 32
+JOB_DIGITS = 18
+"""Of the largest id of a job that fits into 63 bits, whatever its digits."""
 
 
 def _check_eligibility(call: Call) -> Payload:
@@ -55,6 +59,17 @@ def _cancel_order(call: Call) -> Payload:
         call.session, order_id=order_id, by=call.context.principal.name, now=call.now
     )
     return {"order": order_id, "outcome": outcome.value}
+
+
+def _cancel_job(call: Call) -> Payload:
+    reason = stated_reason(call.input["reason"])
+    job_id = row_id(call.input["jobId"], "Job")
+    known = len(job_id) <= JOB_DIGITS and job_id.isdecimal()
+    row = call.session.get(JobRow, int(job_id)) if known else None
+    if row is None:
+        raise NotFound
+    jobs.stop(call.session, row, by=call.context.principal.name, reason=reason, now=call.now)
+    return {"job": job_id}
 
 
 def _sync_connection(call: Call) -> Payload:
@@ -268,6 +283,16 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"connection": "Connection", "job": "Job"},
         _sync_connection,
         help="Read everything new from a vendor now.",
+    ),
+    Mutation(
+        "cancelJob",
+        {"jobId": "ID", "reason": "str"},
+        {"job": "Job"},
+        _cancel_job,
+        mso_only=True,
+        reason="reason",
+        help="Withdraw a job that waits, or ask a running one to stop: it is CANCELLED once it "
+        "has. A CONFLICT if it is over. The reason is audited, so it names no patient.",
     ),
     Mutation(
         "startExport",

@@ -51,15 +51,20 @@ def retry(
 def cancel(
     session: ScopedSession, job_id: int, *, operator: Operator, reason: str = "", now: datetime
 ) -> None:
-    """Withdraw a ready job or ask a running one to stop; Conflict if it is over."""
+    """`stop` a job. Audited."""
     row = show(session, job_id)
-    if not queue.cancel(session, job_id, now=now):
-        raise Conflict(f"Job {job_id} is {row.state} already.")
+    stop(session, row, by=operator.name, reason=reason, now=now)
+    _record(session, operator, "job cancel", row, reason.strip(), now)
+
+
+def stop(session: ScopedSession, row: JobRow, *, by: str, reason: str, now: datetime) -> None:
+    """Withdraw a ready job or ask a running one to stop; Conflict if it is over."""
+    if not queue.cancel(session, row.id, now=now):
+        raise Conflict(f"Job {row.id} is {row.state} already.")
     session.refresh(row)
     if row.state == JobState.CANCELLED:
         why = reason.strip() or "Its job was withdrawn."
-        ended.note_end(session, row.kind, row.args, why=why, by=operator.name, now=now)
-    _record(session, operator, "job cancel", row, reason.strip(), now)
+        ended.note_end(session, row.kind, row.args, why=why, by=by, now=now)
 
 
 def _record(
