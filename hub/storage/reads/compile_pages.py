@@ -181,7 +181,8 @@ class PageRows:
     def _numbered(self, limited: From, names: Sequence[str]) -> From:
         columns = {name: limited[name] for name in names}
         columns[_NUMBER] = row_number(_order(self._page, limited))
-        columns[_COUNT] = count_of_all()
+        if self._ends:
+            columns[_COUNT] = count_of_all()
         return derived(select(columns, limited), f"{limited.alias}n")
 
     def closed(self, text: Sql) -> Sql:
