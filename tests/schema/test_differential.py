@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -60,7 +62,9 @@ from schema.context import Context
 from schema.execute import Engine
 from schema.mapping.declare import Stored
 from schema.root import TYPES, hub_schema
+from tests.conftest import BACKENDS, as_role
 
+NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 EXAMPLES = int(os.environ.get("HUB_FUZZ_EXAMPLES", "20"))
 
 TEXTS = [
@@ -168,6 +172,8 @@ class Filler:
             return pick(["", "", "SUD", "HIV"])
         if column.name == "zone":
             return "America/Chicago"
+        if column.name == "rules":  # of a round: read by name, so never a list
+            return {}
         return self._of_type(column, pick)
 
     def _of_type(self, column: Column[Any], pick: Any) -> Any:
@@ -418,26 +424,37 @@ class Seeded:
         return answer, [item for item in found if item[0]]
 
 
-@pytest.fixture
-def seeded(
-    database: Database,
-    now: datetime,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Iterator[Seeded]:
-    if not database.is_sqlite:
-        request.getfixturevalue("empty_postgresql")()  # ids follow from a seed: none may be there
-    rows = Filler(dict(hub_schema().declared), practices=3, each=4).fill(database)
+@pytest.fixture(scope="module", params=BACKENDS)
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A database with all tables and no rows, for all tests of this module, which only read."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("filled") / "hub.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_with_tables"), path)
+        with closing(Database(f"sqlite:///{path}")) as opened:
+            yield opened
+        return
+    empty = request.getfixturevalue("empty_postgresql")
+    empty()  # ids follow from a seed: none may be there
+    with closing(Database(as_role(request.getfixturevalue("postgresql_with_tables")))) as opened:
+        yield opened
+    empty()
+
+
+@pytest.fixture(scope="module")
+def seeded(filled: Database) -> Iterator[Seeded]:
+    rows = Filler(dict(hub_schema().declared), practices=3, each=4).fill(filled)
     assert len(rows["practices"]) == 3
     text = Engine(hub_schema(), introspection=False)
     levels = Engine(hub_schema(), introspection=False, as_text=False)
-    with asyncio.Runner() as loop:
-        made = Seeded(database, rows, now, text, levels, loop)
+    with asyncio.Runner() as loop, pytest.MonkeyPatch.context() as patched:
+        made = Seeded(filled, rows, NOW, text, levels, loop)
 
         async def note(_: object, reading: Reading) -> None:
             made.read.append(reading)
 
-        monkeypatch.setattr(execute._Run, "_audited", note)
+        patched.setattr(execute._Run, "_audited", note)
         yield made
 
 
