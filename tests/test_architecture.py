@@ -132,6 +132,7 @@ def storage_functions_take_the_session(path: str, tree: ast.Module) -> Iterator[
         "hub/storage/committer.py",
         "hub/storage/driver_errors.py",
         "hub/storage/engines.py",
+        "hub/storage/inserting.py",
         "hub/storage/migrate.py",
         "hub/storage/crypto.py",
         "hub/storage/backup.py",

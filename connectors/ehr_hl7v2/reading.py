@@ -39,15 +39,16 @@ class Reading:
         A place in a segment of the kind of one of `at` is read there, any other in the message. The
         first place that says anything counts; where none does, the field is absent there.
         """
+        places = self.config.places(name)
         found: tuple[Segment, str] | None = None
-        for text in self.config.places(name):
+        for text in places:
             spot, constant, only_if, equals = parse_place(text)
             if only_if and self._segment(only_if, at).value(only_if.within) != equals:
                 continue
             if spot is None:
                 return _constant(constant), "1"
             segment = self._segment(spot, at)
-            if segment.raw(spot.within):
+            if len(places) == 1 or segment.raw(spot.within):
                 return segment, spot.within
             found = found or (segment, spot.within)
         return found or (_constant(""), "1")

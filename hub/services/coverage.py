@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hub.domain.content import content_hash
 from hub.domain.coverage import Coverage, CoverageList
 from hub.domain.records import Record
 from hub.services import patients
-from hub.services.records import ApplyContext, Outcome, content_of, stamp
+from hub.services.records import (
+    ApplyContext,
+    Outcome,
+    content_of,
+    label_below,
+    stamp,
+    stamps,
+)
 from hub.storage import coverage as store
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Coverage as CoverageRow
@@ -50,14 +58,21 @@ def apply_coverage_list(session: ScopedSession, context: ApplyContext, record: R
             "IN1-3",
             "A payer is not in the payer directory; eligibility cannot be asked until it is.",
         )
-    left = list(rows)
+    left, new = list(rows), []
     for coverage in listed:
         row = _take(left, coverage)
+        values = _values(coverage, patient_id, payers.get(coverage.payer_code))
         if row is None:
-            row = CoverageRow(practice_id=context.practice)
-            session.add(row)
-        _fill(row, coverage, patient_id, payers.get(coverage.payer_code))
+            new.append(values | stamps(context, record, content))
+            continue
+        for name, value in values.items():
+            setattr(row, name, value)
         stamp(row, context, record, content)
+    owned = {
+        "practice_id": context.practice,
+        "sensitivity": label_below(context, record, [patient_id]) or "",
+    }
+    session.add_new(CoverageRow, [owned | values for values in new])
     for row in left:
         row.status = "inactive"
         stamp(row, context, record, content)
@@ -91,10 +106,14 @@ def _take(left: list[CoverageRow], coverage: Coverage) -> CoverageRow | None:
     return None
 
 
-def _fill(row: CoverageRow, coverage: Coverage, patient_id: str, payer_id: str | None) -> None:
-    row.patient_id, row.payer_id, row.status = patient_id, payer_id, "active"
-    for name in COPIED:
-        setattr(row, name, getattr(coverage, name))
+def _values(coverage: Coverage, patient_id: str, payer_id: str | None) -> dict[str, Any]:
+    """What a row says of its coverage, by column."""
     subscriber = coverage.subscriber_name
-    row.subscriber_family_name = subscriber.family if subscriber else ""
-    row.subscriber_given_name = subscriber.given if subscriber else ""
+    return {
+        "patient_id": patient_id,
+        "payer_id": payer_id,
+        "status": "active",
+        "subscriber_family_name": subscriber.family if subscriber else "",
+        "subscriber_given_name": subscriber.given if subscriber else "",
+        **{name: getattr(coverage, name) for name in COPIED},
+    }

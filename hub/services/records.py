@@ -117,12 +117,20 @@ def _labels_anew(row: Dated, record: Record) -> bool:
 def label(row: Labelled, context: ApplyContext, record: Record) -> None:
     """Give a written row the label its source states, or that of whom or what it belongs to. A
     source that says nothing leaves the label there is."""
-    stated = record.sensitivity
-    if not stated and context.labels:
-        above = (getattr(row, name, None) for name in ("patient_id", "encounter_id", "order_id"))
-        stated = next((context.labels[each] for each in above if each in context.labels), stated)
+    stated = label_below(context, record, (getattr(row, name, None) for name in _ABOVE))
     if stated is not None:
         row.sensitivity = stated
+
+
+_ABOVE = ("patient_id", "encounter_id", "order_id")
+
+
+def label_below(context: ApplyContext, record: Record, above: Iterable[str | None]) -> str | None:
+    """The label a source states, or that of one of `above`; None if neither says anything."""
+    stated = record.sensitivity
+    if not stated and context.labels:
+        stated = next((context.labels[each] for each in above if each in context.labels), stated)
+    return stated
 
 
 def stamp(row: Sourced, context: ApplyContext, record: Record, content: str) -> None:
@@ -135,6 +143,18 @@ def stamp(row: Sourced, context: ApplyContext, record: Record, content: str) -> 
     row.inbox_id = context.inbox_id
     if isinstance(row, Labelled):
         label(row, context, record)
+
+
+def stamps(context: ApplyContext, record: Record, content: str) -> dict[str, Any]:
+    """What `stamp` notes, label aside, of a row that is new."""
+    return {
+        "connection_id": context.connection_id,
+        "external_id": record.external_id,
+        "content_hash": content,
+        "occurred_at": record.occurred_at,
+        "received_at": context.received_at,
+        "inbox_id": context.inbox_id,
+    }
 
 
 def key_of(record: Record) -> str:

@@ -17,10 +17,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import JSON, Date, Integer, LargeBinary, String, Table
+from sqlalchemy import JSON, Boolean, Column, Date, Integer, LargeBinary, String, Table
 
 from hub.storage.driver_errors import driver_errors
-from hub.storage.tables.base import Timestamp
+from hub.storage.tables.base import ExactDecimal, Money, Timestamp
 
 if TYPE_CHECKING:
     from hub.storage.scoped_session import ScopedSession
@@ -41,7 +41,7 @@ def insert_rows(
         return
     connection, columns = session.connection(), tuple(rows[0])
     if connection.dialect.name == "postgresql":
-        statement = _recordset(table, columns, conflict)
+        statement = recordset(table, columns, conflict)
         run(session, statement, _as_json(columns, _binary(table, columns), rows))
         return
     for part in _parts(rows):
@@ -65,7 +65,7 @@ def insert_one(session: ScopedSession, table: Table, row: Row, *, conflict: str 
 @cache
 def _inserting_one(table: Table, columns: tuple[str, ...], dialect: str, conflict: str) -> str:
     signs = ", ".join([parameter(dialect)] * len(columns))
-    return f"{_into(table, columns)} VALUES ({signs}) {conflict} RETURNING id"
+    return f"{into(table, columns)} VALUES ({signs}) {conflict} RETURNING id"
 
 
 def parameter(dialect: str) -> str:
@@ -148,7 +148,7 @@ def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:
 @cache
 def _values(table: Table, columns: tuple[str, ...], count: int, conflict: str) -> str:
     row = f"({', '.join('?' * len(columns))})"
-    return f"{_into(table, columns)} VALUES {', '.join([row] * count)} {conflict}"
+    return f"{into(table, columns)} VALUES {', '.join([row] * count)} {conflict}"
 
 
 def _flat(table: Table, columns: tuple[str, ...], dialect: Any, rows: Sequence[Row]) -> list[Any]:
@@ -173,12 +173,13 @@ def _encoders(table: Table, columns: tuple[str, ...], dialect: Any) -> list[tupl
     return [(place, encode) for place, encode in enumerate(found) if encode is not None]
 
 
-def _into(table: Table, columns: tuple[str, ...]) -> str:
+def into(table: Table, columns: tuple[str, ...]) -> str:
+    """How an INSERT begins."""
     return f"INSERT INTO {table.name} ({', '.join(columns)})"
 
 
 @cache
-def _recordset(table: Table, columns: tuple[str, ...], conflict: str) -> str:
+def recordset(table: Table, columns: tuple[str, ...], conflict: str = "") -> str:
     """Two parameters: the rows as JSON, and the bytes their binary columns are parts of."""
     binary = _binary(table, columns)
     wanted = [
@@ -192,7 +193,7 @@ def _recordset(table: Table, columns: tuple[str, ...], conflict: str) -> str:
         for name in columns
     ]
     return (
-        f"{_into(table, columns)} SELECT {', '.join(wanted)} "  # noqa: S608 - names of columns
+        f"{into(table, columns)} SELECT {', '.join(wanted)} "  # noqa: S608 - names of columns
         "FROM (SELECT %s::json AS rows, %b::bytea AS bytes) AS given, "
         f"json_to_recordset(given.rows) AS r({', '.join(typed)}) {conflict}"
     )
@@ -206,17 +207,34 @@ def _binary(table: Table, columns: tuple[str, ...]) -> frozenset[str]:
 @cache
 def _type(table: Table, name: str) -> str:
     kind = table.c[name].type
-    if isinstance(kind, JSON):
-        return "jsonb"
-    if isinstance(kind, String):
-        return "text"
-    if isinstance(kind, Date):
-        return "date"
-    if isinstance(kind, Timestamp):
-        return "timestamptz"
-    if not isinstance(kind, Integer):
-        raise TypeError(f"{table.name}.{name} is of a type that is not inserted so")
-    return "bigint"
+    for known, written in _TYPES.items():
+        if isinstance(kind, known):
+            return written
+    raise TypeError(f"{table.name}.{name} is of a type that is not inserted so")
+
+
+_TYPES = {
+    JSON: "jsonb",
+    String: "text",
+    ExactDecimal: "text",
+    Date: "date",
+    Timestamp: "timestamptz",
+    Boolean: "boolean",
+    Integer: "bigint",
+    Money: "bigint",
+}
+
+
+@cache
+def goes_as_json(table: Table, columns: tuple[str, ...]) -> bool:
+    """Whether JSON says all values of these columns as SQLAlchemy's parameters do."""
+    return all(_is_plain(table.c[name]) for name in columns)
+
+
+def _is_plain(column: Column[Any]) -> bool:
+    if isinstance(column.type, JSON):
+        return not column.nullable  # a null of JSON is no null of SQL
+    return isinstance(column.type, tuple(_TYPES))
 
 
 def _as_json(

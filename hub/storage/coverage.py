@@ -33,7 +33,8 @@ def payer_ids(session: ScopedSession, codes: Collection[str]) -> dict[str, str]:
     found: dict[str, str | None] = session.info.setdefault(_PAYERS, {})
     missing = set(codes) - found.keys()
     if missing:
-        rows = session.execute(select(Payer.code, Payer.id).where(Payer.code.in_(missing)))
+        with session.no_autoflush:  # nothing that writes payers asks for them
+            rows = session.execute(select(Payer.code, Payer.id).where(Payer.code.in_(missing)))
         found.update(dict.fromkeys(missing))
         found.update({code: payer_id for code, payer_id in rows})  # noqa: C416 - no tuples to mypy
     return {code: payer for code in codes if (payer := found[code]) is not None}

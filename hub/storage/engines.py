@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DisconnectionError
 
+from hub.storage.inserting import insert_as_json
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.running import STATEMENT_SECONDS
 
@@ -63,9 +64,11 @@ def postgresql_engine(url: str, *, requests: bool = False) -> Engine:
         **_JSON,
         pool_size=12,
         max_overflow=12,
+        pool_use_lifo=True,  # one that just worked has its statements prepared
         connect_args={"options": options(seconds, reads_only=requests), **NETWORK},
     )
     event.listen(engine, "checkout", _refuse_closed)
+    insert_as_json(engine)
     return engine
 
 

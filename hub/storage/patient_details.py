@@ -37,8 +37,5 @@ def replace_list(
                 setattr(row, name, value)
                 changed = True
     new = [{**owner, **values} for values in wanted[len(held) :]]
-    if session.in_nested_transaction():
-        session.add_all(listed(**values) for values in new)
-    else:
-        session.add_rows(table, new)
+    session.add_new(table, new)
     return changed or bool(new)

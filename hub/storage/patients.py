@@ -141,18 +141,21 @@ def add_identifiers(
     identifiers = list(identifiers)
     if (ahead := known.of(session, practice_id)) is not None:
         ahead.learn(patient_id, identifiers)
-    session.add_all(
-        PatientIdentifier(
-            practice_id=practice_id,
-            patient_id=patient_id,
-            authority=identifier.authority,
-            type=identifier.type,
-            value=identifier.value,
-            sensitivity=label,
-            effective_on=identifier.effective_on,
-            expires_on=identifier.expires_on,
-        )
-        for identifier in identifiers
+    session.add_new(
+        PatientIdentifier,
+        [
+            {
+                "practice_id": practice_id,
+                "patient_id": patient_id,
+                "authority": identifier.authority,
+                "type": identifier.type,
+                "value": identifier.value,
+                "sensitivity": label,
+                "effective_on": identifier.effective_on,
+                "expires_on": identifier.expires_on,
+            }
+            for identifier in identifiers
+        ],
     )
 
 

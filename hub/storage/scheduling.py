@@ -23,11 +23,9 @@ def find_provider(
     same = [Provider.external_id == external_id]
     if npi:
         same.append(Provider.npi == npi)
-    rows = session.scalars(
-        select(Provider)
-        .where(Provider.practice_id == practice_id, or_(*same))
-        .order_by(Provider.id)
-    ).all()
+    wanted = select(Provider).where(Provider.practice_id == practice_id, or_(*same))
+    with session.no_autoflush:  # a new provider is inserted at once
+        rows = session.scalars(wanted.order_by(Provider.id)).all()
     return next((row for row in rows if row.external_id == external_id), rows[0] if rows else None)
 
 

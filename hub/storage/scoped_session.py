@@ -51,6 +51,13 @@ class ScopedSession(Session):
         defaults = _defaults(table)  # type: ignore[arg-type]
         self._rows.setdefault(table, []).extend({**defaults, "id": new_id(), **row} for row in rows)
 
+    def add_new(self, table: type[PracticeOwned], rows: Sequence[Mapping[str, Any]]) -> None:
+        """`add_rows`, or objects inside of a savepoint of the session's."""
+        if self.in_nested_transaction():
+            self.add_all(table(**row) for row in rows)
+        else:
+            self.add_rows(table, rows)
+
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         super().flush(objects)
         added, self._rows = self._rows, {}

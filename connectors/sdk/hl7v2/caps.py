@@ -42,19 +42,17 @@ def exceeded(content: bytes, delimiters: Delimiters, caps: Caps = DEFAULT_CAPS) 
     """
     if len(content) > caps.size:
         return _fault("", f"The message is larger than {caps.size} bytes.")
-    lines = content.count(b"\r") + content.count(b"\n")
-    if lines >= caps.segments and _segments(content) > caps.segments:
-        return _fault("", f"The message has more than {caps.segments} segments.")
     if b"\n" in content:
         content = content.replace(b"\n", b"\r")
+    # A segment takes a byte and its end at least.
+    if len(content) >= 2 * caps.segments and _segments(content, caps.segments) > caps.segments:
+        return _fault("", f"The message has more than {caps.segments} segments.")
     short, walked = caps.short, caps.walked
     components, subcomponents = caps.components, caps.subcomponents
     component, subcomponent = delimiters.component_byte, delimiters.subcomponent_byte
-    for line in content.split(b"\r"):
-        if (size := len(line)) < short:
-            continue
+    for line in [line for line in content.split(b"\r") if len(line) >= short]:
         in_doubt = (
-            size >= walked
+            len(line) >= walked
             or line.count(component) >= components
             or (subcomponent and line.count(subcomponent) >= subcomponents)
         )
@@ -63,8 +61,10 @@ def exceeded(content: bytes, delimiters: Delimiters, caps: Caps = DEFAULT_CAPS) 
     return None
 
 
-def _segments(content: bytes) -> int:
-    return sum(1 for line in content.replace(b"\n", b"\r").split(b"\r") if line)
+def _segments(content: bytes, most: int) -> int:
+    """How many there are; they are looked at only where their ends are too many."""
+    ends = content.count(b"\r")
+    return ends if ends < most else sum(1 for line in content.split(b"\r") if line)
 
 
 def _long(line: bytes, delimiters: Delimiters, caps: Caps) -> Fault | None:

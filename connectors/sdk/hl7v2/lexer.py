@@ -150,14 +150,15 @@ class Segment:
 
     def _part(self, path: Path) -> str | None:
         """The text at the level a path names, as sent."""
-        part = self._field(path.field)
-        if not part or (self._shift and path.field <= 2):
+        _, _, field, repetition, component, subcomponent = path
+        part = self._field(field)
+        if not part or not (repetition or component) or (self._shift and field <= 2):
             return part
         marks = self._delimiters
         for mark, position in (
-            (marks.repetition, path.repetition),
-            (marks.component, path.component),
-            (marks.subcomponent, path.subcomponent),
+            (marks.repetition, repetition),
+            (marks.component, component),
+            (marks.subcomponent, subcomponent),
         ):
             if not part or part == NULL:
                 return part

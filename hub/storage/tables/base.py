@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     TypeDecorator,
+    event,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
@@ -130,6 +131,9 @@ class Base(DeclarativeBase):
         dict[str, Any]: Json,
         list[str]: Json,
     }
+    # Every default is known before the row is: asking for what was written would cost a statement
+    # with all values of all rows.
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - SQLAlchemy declares it so
 
 
 class PracticeOwned:
@@ -142,6 +146,12 @@ class PracticeOwned:
         return mapped_column(ForeignKey("practices.id"), primary_key=True, sort_order=-2)
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id, sort_order=-1)
+
+
+@event.listens_for(PracticeOwned, "init", propagate=True)
+def _with_id(_: object, __: object, values: dict[str, Any]) -> None:
+    """A new object has its id at once, so that nobody has to ask the database for it."""
+    values.setdefault("id", new_id())
 
 
 class Sourced:
