@@ -99,7 +99,7 @@ def create(
         now=now,
         connection_id=connection_id,
         practices={
-            code: (_practice_id(session, practice), facilities.get(code, ""))
+            code: (practice_id_of(session, practice), facilities.get(code, ""))
             for code, practice in practices.items()
         },
         routing={key: item for key, item in routing.items() if key != "receiving_facilities"},
@@ -108,7 +108,8 @@ def create(
     )
 
 
-def _practice_id(session: ScopedSession, practice: str) -> str:
+def practice_id_of(session: ScopedSession, practice: str) -> str:
+    """The practice of an id or a unique name. Raises NotFound."""
     found = session.scalars(
         select(Practice.id).where((Practice.id == practice) | (Practice.name == practice))
     ).all()

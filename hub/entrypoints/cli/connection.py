@@ -13,7 +13,7 @@ import typer
 
 from connectors import registry
 from connectors.sdk.base import CheckReport
-from hub.entrypoints.cli import common, connection_compare
+from hub.entrypoints.cli import common, connection_compare, connection_versions
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
 from hub.entrypoints.cli.connection_file import pairs, read_file, read_secrets
 from hub.entrypoints.cli.connection_samples import check_samples
@@ -25,6 +25,9 @@ from hub.storage.session import ScopedSession
 from jobs.calling import opened
 
 app = typer.Typer(no_args_is_help=True, help="Connections to vendors and senders.")
+app.command()(connection_versions.show)
+app.command()(connection_versions.change)
+app.command()(connection_versions.history)
 
 Name = Annotated[str, typer.Argument(help="The connection's name or id.")]
 CHECK_SECONDS = 60.0
@@ -66,7 +69,10 @@ def add(
     ],
     practice: Annotated[
         list[str] | None,
-        typer.Option(help="CODE=PRACTICE: what the other side calls a practice; repeat."),
+        typer.Option(
+            help="CODE=PRACTICE: what the other side calls a practice, beside those that the file"
+            " has under `practices`; repeat."
+        ),
     ] = None,
     secret: Annotated[
         list[str] | None,
@@ -76,9 +82,9 @@ def add(
 ) -> None:
     """Add a connection; prints its webhook's address once, if it has one."""
     manifest = registry.get(connector)
-    settings, routing = read_file(config)
+    settings, routing, named = read_file(config)
     routing = check_routing(connector, routing)
-    practices = pairs(practice or (), "--practice")
+    practices = {**(named or {}), **pairs(practice or (), "--practice")}
     values = read_secrets(pairs(secret or (), "--secret"))
     connection_id = str(uuid.uuid4())
     settings = refer_to_secrets(connector, settings, connection_id, values)

@@ -42,7 +42,7 @@ class Difference:
 def compare(hub: Hub, name: str, settings: Path, *, limit: int, reason: str) -> Difference:
     """Read the newest messages of a connection by its settings and by those of a file. Audited."""
     stated = stated_reason(reason)
-    proposed, _ = read_file(settings)
+    proposed, _, _ = read_file(settings)
     after = registry.validate_config(CONNECTOR, proposed)
     if not isinstance(after, Config):
         raise ConfigError("The settings are not those of ehr_hl7v2.", field="connector")

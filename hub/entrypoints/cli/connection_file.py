@@ -16,8 +16,9 @@ from hub.errors import ConfigError
 from hub.settings import environment
 
 
-def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings and the table ``routing`` of a TOML or JSON file.
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, str] | None]:
+    """The settings of a TOML or JSON file, its table ``routing`` and, if there is one, its table
+    ``practices``: the other side's names for practices and what the hub calls those.
 
     Raises ConfigError in one sentence; no text repeats a value.
     """
@@ -28,7 +29,11 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise ConfigError(f"{path} is no readable TOML or JSON file.", field="config") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold one table of settings.", field="config")
-    return values, values.pop("routing", {})
+    practices = values.pop("practices", None)
+    named = practices.values() if isinstance(practices, dict) else [practices]
+    if practices is not None and not all(isinstance(one, str) for one in named):
+        raise ConfigError("[practices] maps names to practices.", field="practices")
+    return values, values.pop("routing", {}), practices
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:

@@ -59,7 +59,7 @@ def _connection(name: str) -> Hl7Connection:
 
 
 def _described(file: Path) -> Hl7Connection:
-    settings, routing = read_file(file)
+    settings, routing, _ = read_file(file)
     routing = check_routing(CONNECTOR, routing)
     config = registry.validate_config(CONNECTOR, settings)
     if not isinstance(config, Config):

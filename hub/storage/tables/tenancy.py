@@ -131,6 +131,23 @@ class ConnectionPractice(Base):
     receiving_facility: Mapped[str] = mapped_column(default="")
 
 
+class ConnectionVersion(Base):
+    """The settings a connection had from `recorded_at` on, the newest being those it has. A
+    connection that was never changed has none. `practices` maps its names for practices to
+    their ids and the MSH-6 they expect."""
+
+    __tablename__ = "connection_versions"
+
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connections.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    config: Mapped[dict[str, Any]]
+    routing: Mapped[dict[str, Any]]
+    practices: Mapped[dict[str, Any]]
+    changed_by: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
+    recorded_at: Mapped[datetime]
+
+
 class ConnectionSecret(Base):
     """A secret of a connection, encrypted; addressed as ``secret://conn/<connection>/<name>``."""
 
