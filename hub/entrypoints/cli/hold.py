@@ -31,22 +31,28 @@ def list_holds(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def place(practice: Named, reason: Reason) -> None:
+def place(practice: Named, reason: Reason, as_json: AsJson = False) -> None:
     """Keep every message and key of a practice until the hold is lifted. Audited."""
     with common.opened() as hub:
         who, now = common.operator(), hub.now()
         hub.database.transaction(
             SCOPE, lambda s: retention.place(s, practice, operator=who, reason=reason, now=now)
         )
-    typer.echo(f"Nothing of {practice} is deleted until the hold is lifted.")
+    if as_json:
+        common.print_json({"held": practice})
+    else:
+        typer.echo(f"Nothing of {practice} is deleted until the hold is lifted.")
 
 
 @app.command()
-def lift(practice: Named, reason: Reason) -> None:
+def lift(practice: Named, reason: Reason, as_json: AsJson = False) -> None:
     """End a hold; what is due is deleted at the next run. Audited."""
     with common.opened() as hub:
         who, now = common.operator(), hub.now()
         hub.database.transaction(
             SCOPE, lambda s: retention.lift(s, practice, operator=who, reason=reason, now=now)
         )
-    typer.echo(f"The hold of {practice} is lifted.")
+    if as_json:
+        common.print_json({"lifted": practice})
+    else:
+        typer.echo(f"The hold of {practice} is lifted.")

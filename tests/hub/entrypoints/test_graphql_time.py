@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from hub.entrypoints import subscriptions_ws
 from hub.entrypoints.graphql_answer import Answer
 from hub.entrypoints.graphql_time import in_time
+from hub.entrypoints.open_streams import OpenStreams
 from hub.entrypoints.subscriptions_ws import SLOW_READER, SUBPROTOCOL, WebSocketEndpoint
 from hub.storage.running import Running
 
@@ -74,9 +75,10 @@ def test_a_reader_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyP
 
     scope = {"type": "websocket", "headers": [], "subprotocols": [SUBPROTOCOL]}
     operations: Any = SimpleNamespace(
-        hub=SimpleNamespace(settings=SimpleNamespace(public_url="")), principal=lambda _: None
+        hub=SimpleNamespace(settings=SimpleNamespace(public_url="")),
+        principal=lambda _: SimpleNamespace(id="one"),
     )
-    subscriptions: Any = None
+    subscriptions: Any = SimpleNamespace(open=OpenStreams())
     endpoint = WebSocketEndpoint(operations, subscriptions)
     asyncio.run(endpoint.handle(WebSocket(scope, receive, send)))
     assert [message["type"] for message in sent] == [

@@ -60,13 +60,13 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def answered(port: int, *parts: bytes) -> bytes:
     """All that comes back until the hub closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        for part in parts:
-            connection.sendall(part)
         found = b""
         try:
+            for part in parts:
+                connection.sendall(part)
             while chunk := connection.recv(65536):
                 found += chunk
-        except ConnectionResetError:
+        except (BrokenPipeError, ConnectionResetError):
             pass  # closed before all that was sent was read
         return found
 

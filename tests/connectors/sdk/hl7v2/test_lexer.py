@@ -196,7 +196,8 @@ def test_the_lexer_and_two_other_parsers_agree_on_fixtures(path: Path) -> None:
         start = 3 if ours.id == "MSH" else 1
         for field in range(start, len(other)):
             assert (ours.raw(str(field)) or "") == str(other(field)), f"{ours.id}-{field}"
-    # hl7apy writes a truncation character at the end of a value as an escape sequence of its own.
+    # hl7apy writes a truncation character at the end of a value as an escape sequence of its own,
+    # and a field of empty components as nothing.
     cut = f"{lexed.delimiters.escape}L{lexed.delimiters.escape}"
     flat = parse_message(content.decode(), find_groups=False)
     assert [segment.name for segment in flat.children] == [segment.id for segment in lexed]
@@ -206,7 +207,8 @@ def test_the_lexer_and_two_other_parsers_agree_on_fixtures(path: Path) -> None:
             fields = [field.to_er7() for field in tree.children if field.name == child.name]
             if ours.id != "MSH" or number > 2:
                 theirs_er7 = "~".join(fields).replace(cut, "#")
-                assert (ours.raw(str(number)) or "") == theirs_er7, child.name
+                raw = ours.raw(str(number)) or ""
+                assert (raw if raw.strip("^") else "") == theirs_er7, child.name
 
 
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)

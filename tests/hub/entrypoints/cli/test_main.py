@@ -22,7 +22,7 @@ PROMISED = (
 )  # fmt: skip
 WITHOUT_JSON = {
     "serve", "migrate", "simulate", "export-schema", "connector schema", "connector docs",
-    "connector new", "connector read", "connector simulate", "connector test",
+    "connection show", "connector new", "connector read", "connector simulate", "connector test",
 }  # fmt: skip
 
 
