@@ -75,16 +75,26 @@ _WANTED = {
         FROM json_array_elements(%s::json) WITH ORDINALITY AS given(value, number)
     )""",
 }
-_CAME_BEFORE = """
-    SELECT w.number, i.id FROM wanted AS w JOIN inbox AS i
-    ON i.source = w.source AND i.control_id = w.control_id AND i.body_digest = w.digest
+_SAME = "i.source = w.source AND i.control_id = w.control_id AND i.body_digest = w.digest"
+_SAME_ID = "i.source = w.source AND i.control_id = w.control_id"
+_BLOCKING = """w.control_id <> '' AND i.body_digest <> w.digest
+    AND i.state IN ('received', 'processed', 'ignored') AND i.received_at > w.since"""
+_EARLIER = {
+    "sqlite": f"""{_WANTED["sqlite"]}
+    SELECT w.number, i.id FROM wanted AS w JOIN inbox AS i ON {_SAME}
     UNION ALL
-    SELECT w.number, NULL FROM wanted AS w JOIN inbox AS i
-    ON i.source = w.source AND i.control_id = w.control_id
-    WHERE w.control_id <> '' AND i.body_digest <> w.digest
-    AND i.state IN ('received', 'processed', 'ignored') AND i.received_at > w.since
-"""
-_EARLIER = {dialect: wanted + _CAME_BEFORE for dialect, wanted in _WANTED.items()}
+    SELECT w.number, NULL FROM wanted AS w JOIN inbox AS i ON {_SAME_ID} AND {_BLOCKING}""",  # noqa: S608
+    # OFFSET 0 keeps PostgreSQL to a look for each control id, whatever it knew of the table when it
+    # made its plan.
+    "postgresql": f"""{_WANTED["postgresql"]}
+    SELECT w.number, i.id FROM wanted AS w
+    CROSS JOIN LATERAL (SELECT id FROM inbox AS i WHERE {_SAME} OFFSET 0) AS i
+    UNION ALL
+    SELECT w.number, NULL FROM wanted AS w
+    CROSS JOIN LATERAL (SELECT body_digest, state, received_at FROM inbox AS i
+        WHERE {_SAME_ID} OFFSET 0) AS i
+    WHERE {_BLOCKING}""",  # noqa: S608
+}
 
 
 def earlier(

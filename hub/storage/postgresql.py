@@ -12,6 +12,10 @@ _OPTIONS = (
     "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s -c timezone=UTC "
     "-c tcp_user_timeout=10s"
 )
+_WORK = "-c enable_seqscan=off -c jit=off"
+"""Of sessions that write. PostgreSQL keeps the plan of a prepared statement, and one made while a
+table is empty would read all of it for thousands of rows later too. Where no index helps, a plan
+then looks dear enough to be compiled, which takes longer than to run it."""
 NETWORK: dict[str, Any] = {
     "connect_timeout": 5,
     "tcp_user_timeout": 10_000,
@@ -25,4 +29,4 @@ NETWORK: dict[str, Any] = {
 def options(statement_seconds: float, *, reads_only: bool = False) -> str:
     """The settings of a session, as libpq takes them."""
     said = f"{_OPTIONS} -c statement_timeout={statement_seconds * 1000:.0f}"
-    return said + " -c default_transaction_read_only=on" * reads_only
+    return f"{said} {'-c default_transaction_read_only=on' if reads_only else _WORK}"
