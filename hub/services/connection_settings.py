@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 
 from hub.errors import NotFound, Rejected
-from hub.services.connections import practice_id_of
+from hub.services.practices import named as practice_named
 from hub.storage import connections
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
@@ -100,7 +100,7 @@ def change(
     before = current(session, row)
     ids = {code: practice for code, (practice, _) in before.practices.items()}
     if practices is not None:
-        ids = {code: practice_id_of(session, named) for code, named in practices.items()}
+        ids = {code: practice_named(session, called).id for code, called in practices.items()}
     facilities = dict(routing.get(FACILITIES, {}))
     if unknown := sorted(set(facilities) - set(ids)):
         raise Rejected(

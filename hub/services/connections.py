@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 from hub import settings
 from hub.domain.agreements import operations_scope
 from hub.errors import AuthError, ConfigError, Conflict, Held, NotFound, VendorRefused
+from hub.services.practices import named as practice_named
 from hub.storage import connections, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
-from hub.storage.tables import Connection, ConnectionPractice, InboundMessage, Practice
+from hub.storage.tables import Connection, ConnectionPractice, InboundMessage
 from hub.storage.upsert import insert_or_update
 
 _SCOPE = operations_scope("connections")
@@ -99,23 +100,13 @@ def create(
         now=now,
         connection_id=connection_id,
         practices={
-            code: (practice_id_of(session, practice), facilities.get(code, ""))
+            code: (practice_named(session, practice).id, facilities.get(code, ""))
             for code, practice in practices.items()
         },
         routing={key: item for key, item in routing.items() if key != "receiving_facilities"},
         secrets=secrets,
         endpoint_token=endpoint_token,
     )
-
-
-def practice_id_of(session: ScopedSession, practice: str) -> str:
-    """The practice of an id or a unique name. Raises NotFound."""
-    found = session.scalars(
-        select(Practice.id).where((Practice.id == practice) | (Practice.name == practice))
-    ).all()
-    if len(found) != 1:
-        raise NotFound(f'"{practice}" is neither the id nor the unique name of a practice.')
-    return found[0]
 
 
 def waiting(session: ScopedSession) -> dict[str, tuple[int, datetime]]:

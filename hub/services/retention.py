@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from hub.domain.agreements import Purpose
-from hub.errors import Conflict, NotFound
+from hub.errors import Conflict
+from hub.services import practices
 from hub.services.operators import Operator, record, stated_reason
 from hub.storage import audit, retention
 from hub.storage.retention import Place, Step
@@ -78,7 +79,7 @@ def place(
     session: ScopedSession, practice: str, *, operator: Operator, reason: str, now: datetime
 ) -> None:
     """Keep everything of a practice (name or id) until the hold is lifted. Audited."""
-    found, stated = _practice(session, practice), stated_reason(reason)
+    found, stated = practices.named(session, practice), stated_reason(reason)
     if retention.is_held(session, found.id):
         raise Conflict("This practice is under hold already.")
     session.add(
@@ -91,22 +92,13 @@ def lift(
     session: ScopedSession, practice: str, *, operator: Operator, reason: str, now: datetime
 ) -> None:
     """End a hold; what is due is deleted at the next run. Audited."""
-    found, stated = _practice(session, practice), stated_reason(reason)
+    found, stated = practices.named(session, practice), stated_reason(reason)
     hold = session.get(LegalHold, found.id)
     if hold is None:
         raise Conflict("This practice is not under hold.")
     session.delete(hold)
     session.flush()
     _record(session, operator, "hold lift", found, stated, now)
-
-
-def _practice(session: ScopedSession, named: str) -> Practice:
-    found = session.scalar(
-        select(Practice).where(or_(Practice.id == named, Practice.name == named))
-    )
-    if found is None:
-        raise NotFound("There is no such practice.")
-    return found
 
 
 def _record(

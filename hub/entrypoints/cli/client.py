@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import select
 
 from hub.auth import credentials
 from hub.domain.agreements import (
@@ -23,10 +22,10 @@ from hub.entrypoints.cli import client_documents
 from hub.entrypoints.cli.client_documents import Name
 from hub.entrypoints.cli.common import AsJson, opened, operator
 from hub.entrypoints.hub import Hub
-from hub.errors import NotFound
+from hub.services import practices
 from hub.services.operators import record
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Client, Practice
+from hub.storage.tables import Client
 
 app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
 app.add_typer(client_documents.app, name="documents")
@@ -178,12 +177,7 @@ def _practice_id(session: ScopedSession, practice: str | None) -> str | None:
     """The id of a practice named by id or by name."""
     if practice is None:
         return None
-    found = session.scalars(
-        select(Practice.id).where((Practice.id == practice) | (Practice.name == practice))
-    ).all()
-    if len(found) != 1:
-        raise NotFound("--practice must be the id or the unique name of a practice.")
-    return found[0]
+    return practices.named(session, practice).id
 
 
 def _word(kind: Any, text: str, option: str) -> Any:

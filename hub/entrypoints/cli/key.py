@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from sqlalchemy import or_, select
 
 from hub import settings
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Reason
-from hub.errors import BadSetting, NotFound
-from hub.services import keys
+from hub.errors import BadSetting
+from hub.services import keys, practices
 from hub.storage import data_keys
 from hub.storage.key_encryption import KeyFile, open_keys
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Practice
 
 app = typer.Typer(no_args_is_help=True, help="Data keys and the key-encryption key.")
 
@@ -93,14 +91,9 @@ def destroy(
     """
 
     def work(session: ScopedSession) -> int:
-        found = session.scalar(
-            select(Practice).where(or_(Practice.id == practice, Practice.name == practice))
-        )
-        if found is None:
-            raise NotFound("There is no such practice.")
         return keys.destroy(
             session,
-            found,
+            practices.named(session, practice),
             common.operator(),
             confirmed=confirm,
             reason=reason,

@@ -43,6 +43,7 @@ from hub.storage.tables import (
     new_id,
 )
 from jobs import purchasing as purchasing_jobs
+from tests.polling import wait_until
 
 SCOPE = unrestricted_scope("test")
 PROTOCOL = "graphql-transport-ws"
@@ -537,16 +538,9 @@ def test_a_credential_holds_a_bounded_number_of_streams(live, socket, monkeypatc
     with connect(f"ws://{live.address}", subprotocols=[PROTOCOL]) as opened:
         Socket(opened).start(live.keys["other"])
     socket.send(type="complete", id="1")
-    wait_for(lambda: stream_opens(socket), "a stream ended, and yet no other may begin")
+    wait_until(lambda: stream_opens(socket), LONGEST)
 
 
 def stream_opens(socket: Socket) -> bool:
     socket.subscribe(JOBS, "3", after="0")
     return socket.receive()["type"] == "next"
-
-
-def wait_for(holds: Any, message: str) -> None:
-    until = time.monotonic() + LONGEST
-    while not holds():
-        assert time.monotonic() < until, message
-        time.sleep(0.05)
