@@ -27,6 +27,7 @@ from hub.storage.reads.parts import (
     Many,
     Objects,
     One,
+    Own,
     Page,
     Root,
     RootPage,
@@ -113,7 +114,7 @@ def _of_objects(objects: Objects) -> Iterator[str]:
     if objects.classes & SENSITIVE:
         yield _NEVER
     for output in objects.outputs:
-        if isinstance(output, One):
+        if isinstance(output, One | Own):
             yield from _of_objects(output.objects)
         elif isinstance(output, Many):
             yield from _of_page(output.page)

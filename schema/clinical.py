@@ -10,6 +10,7 @@ from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, batch, col, enum, many, one, stored
 from schema.sensitivity import SENSITIVITY
+from schema.sourced import source
 from schema.times import precision
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
@@ -21,6 +22,7 @@ clinical_order = stored(
     root="clinicalOrders",
     order="-orderedAt",
     help="What was asked of a laboratory, an imaging site or a pharmacy (HL7 v2.5.1 chapter 4).",
+    facets=source(PHI),
     fields={
         "placerNumber": col(PHI, identifier=True, help="The number of who asked (ORC-2)."),
         "fillerNumber": col(PHI, identifier=True, help="The number of who does it (ORC-3)."),
@@ -58,6 +60,7 @@ clinical_document = stored(
     root="clinicalDocuments",
     order="-activityAt",
     help="A note, letter or report about a patient (HL7 v2.5.1 chapter 9).",
+    facets=source(PHI),
     fields={
         "typeCode": col(PHI, help="HL7 table 0270 or as sent."),
         "typeName": col(PHI),
@@ -133,6 +136,7 @@ immunization = stored(
     root="immunizations",
     order="-administeredOn",
     help="A vaccine given, reported as given elsewhere, or refused (HL7 v2.5.1 §4.14.7 RXA).",
+    facets=source(PHI),
     fields={
         "status": enum(PHI, "ImmunizationStatus", ImmunizationStatus),
         "administeredOn": col(PHI),

@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLInputObjectType, GraphQLObjectType
 
 from hub.storage.reads.parts import Access
-from schema.mapping.declare import LiveField, OneLink, Stored
+from schema.mapping.declare import Facet, LiveField, OneLink, Stored
 from schema.mapping.mutate import COMMON_INPUTS, Mutation
 from schema.mapping.types import order_value
 from schema.root import HubSchema
@@ -85,7 +85,15 @@ def _members(schema: HubSchema, item: Stored) -> Iterator[Row]:
             notes.append("Asked at the vendor." if is_live else "Computed.")
         elif isinstance(item.links.get(name), OneLink):
             notes.append("Null if it is missing or not granted.")
+        elif name in item.facets:
+            notes += _of_facet(item.facets[name])
         yield f"`{name}`", f"`{field.type}`", data_class, " ".join(filter(None, notes))
+
+
+def _of_facet(facet: Facet) -> Iterator[str]:
+    for name, col in facet.fields.items():
+        limited = ", an identifier: null where rows are limited" if col.identifier else ""
+        yield f"Its `{name}` is {col.data_class}{limited}."
 
 
 def _listed(

@@ -8,6 +8,7 @@ from hub.storage import tables
 from hub.storage.reads.parts import INHERITED, Access
 from schema.mapping.declare import EQ, PREFIX, RANGE, col, enum, many, one, stored
 from schema.sensitivity import SENSITIVITY
+from schema.sourced import source
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
 
@@ -33,6 +34,7 @@ coverage = stored(
     root="coverages",
     order="payerCode",
     help="Insurance coverage of a patient (HL7 v2.5.1 §6.5.6 IN1).",
+    facets=source(PHI),
     fields={
         "priority": col(PHI, help="1 is primary."),
         "status": col(PHI),

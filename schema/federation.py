@@ -39,7 +39,7 @@ from schema.context import Context
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key"])\n\n'
 ENTITIES, REPRESENTATIONS = "_entities", "representations"
 MOST_TOKENS = 1_000
-_NODE = re.compile(r"^type (\w+) implements Node \{", re.MULTILINE)
+_NODE = re.compile(r"^type (\w+) implements (Node(?: & \w+)*) \{", re.MULTILINE)
 _SERVICE = re.compile(r"^  _service: _Service!\n+|^type _Service \{\n.*?^\}\n*", re.M | re.S)
 
 
@@ -62,7 +62,7 @@ class Query:
 def subgraph(schema: GraphQLSchema) -> str:
     """The SDL of a schema as a subgraph: entities have a key, the machinery is left out."""
     plain = _SERVICE.sub("", print_schema(schema))
-    return LINK + _NODE.sub(r'type \1 implements Node @key(fields: "id") {', plain)
+    return LINK + _NODE.sub(r'type \1 implements \2 @key(fields: "id") {', plain)
 
 
 def translated(text: str, variables: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

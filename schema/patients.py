@@ -11,6 +11,7 @@ from hub.domain.patients import Sex
 from hub.storage import tables
 from schema.mapping.declare import EQ, PREFIX, RANGE, batch, col, enum, many, one, stored
 from schema.sensitivity import SENSITIVITY
+from schema.sourced import source
 from schema.times import precision
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
@@ -36,6 +37,7 @@ patient = stored(
     root="patients",
     order="name",
     help="A person as one practice knows them.",
+    facets=source(PHI),
     fields={
         "familyName": col(PHI, identifier=True),
         "givenName": col(PHI, identifier=True),

@@ -7,6 +7,7 @@ from hub.domain.payroll import LineKind, PayrollRunKind, PayrollRunStatus
 from hub.domain.workforce import EmploymentStatus, EmploymentType
 from hub.storage import tables
 from schema.mapping.declare import EQ, PREFIX, RANGE, col, enum, many, one, stored
+from schema.sourced import source
 
 OPERATIONAL, PAYROLL = DataClass.OPERATIONAL, DataClass.PAYROLL
 
@@ -16,6 +17,7 @@ worker = stored(
     root="workers",
     order="name",
     help="A person on a practice's payroll.",
+    facets=source(PAYROLL),
     fields={
         "employeeNumber": col(PAYROLL, identifier=True),
         "familyName": col(PAYROLL, identifier=True),
@@ -39,6 +41,7 @@ employment = stored(
     "Employment",
     table=tables.Employment,
     help="One job of a worker.",
+    facets=source(PAYROLL),
     fields={
         "status": enum(PAYROLL, "EmploymentStatus", EmploymentStatus),
         "statusText": col(PAYROLL, help="The vendor's own word."),
@@ -63,6 +66,7 @@ pay_period = stored(
     root="payPeriods",
     order="-startsOn",
     help="Inclusive dates that are paid together.",
+    facets=source(PAYROLL, identifier=False),
     fields={
         "startsOn": col(PAYROLL),
         "endsOn": col(PAYROLL),
@@ -83,6 +87,7 @@ payroll_run = stored(
     root="payrollRuns",
     order="-checkDate",
     help="One run of a practice's payroll.",
+    facets=source(PAYROLL, identifier=False),
     fields={
         "kind": enum(PAYROLL, "PayrollRunKind", PayrollRunKind),
         "status": enum(PAYROLL, "PayrollRunStatus", PayrollRunStatus),
@@ -108,6 +113,7 @@ pay_statement = stored(
     table=tables.PayStatement,
     root="payStatements",
     help="What one worker is paid in one run.",
+    facets=source(PAYROLL),
     fields={
         "currency": col(PAYROLL),
         "gross": col(PAYROLL),

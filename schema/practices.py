@@ -6,6 +6,7 @@ from hub.domain.agreements import DataClass
 from hub.domain.practitioners import ProviderStatus
 from hub.storage import tables
 from schema.mapping.declare import EQ, PREFIX, col, enum, many, one, stored
+from schema.sourced import source
 
 OPERATIONAL = DataClass.OPERATIONAL
 
@@ -58,6 +59,7 @@ provider = stored(
     root="providers",
     order="name",
     help="A person who provides care at the practice.",
+    facets=source(OPERATIONAL, identifier=False),
     fields={
         "npi": col(OPERATIONAL, help="National Provider Identifier."),
         "familyName": col(OPERATIONAL),

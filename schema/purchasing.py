@@ -7,6 +7,7 @@ from hub.storage import tables
 from hub.storage.reads.parts import Access, SmallGroup
 from schema.mapping.declare import EQ, PREFIX, RANGE, col, live, many, one, stored
 from schema.round_terms import rules_field
+from schema.sourced import source
 
 OPERATIONAL, FINANCIAL = DataClass.OPERATIONAL, DataClass.FINANCIAL
 
@@ -215,6 +216,7 @@ order_document = stored(
     "OrderDocument",
     table=tables.OrderDocument,
     help="A document about an order: acknowledgment, shipment, receipt, invoice or credit note.",
+    facets=source(OPERATIONAL, identifier=False, external_id="document", received_at="recorded_at"),
     fields={
         "kind": col(OPERATIONAL),
         "document": col(OPERATIONAL, help="The supplier's own number."),

@@ -7,6 +7,7 @@ from hub.domain.supply import TierType
 from hub.storage import tables
 from hub.storage.reads.parts import Access
 from schema.mapping.declare import EQ, PREFIX, col, enum, many, one, stored
+from schema.sourced import source
 
 OPERATIONAL, FINANCIAL = DataClass.OPERATIONAL, DataClass.FINANCIAL
 
@@ -62,6 +63,7 @@ offer = stored(
     access=Access.CATALOGUE,
     root="offers",
     help="What a supplier sells an item for, with volume tiers on packs pooled over practices.",
+    facets=source(OPERATIONAL, identifier=False, received_at="updated_at"),
     fields={
         "vendorPart": col(OPERATIONAL),
         "packUnits": col(OPERATIONAL, help="Base units in a pack."),

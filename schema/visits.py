@@ -10,6 +10,7 @@ from hub.storage import tables
 from hub.storage.reads.parts import INHERITED
 from schema.mapping.declare import EQ, RANGE, col, enum, many, one, stored
 from schema.sensitivity import SENSITIVITY
+from schema.sourced import source
 from schema.times import precision
 
 OPERATIONAL, PHI, FINANCIAL = DataClass.OPERATIONAL, DataClass.PHI, DataClass.FINANCIAL
@@ -21,6 +22,7 @@ appointment = stored(
     root="appointments",
     order="startsAt",
     help="A booked time (HL7 v2.5.1 chapter 10).",
+    facets=source(PHI),
     fields={
         "status": enum(PHI, "AppointmentStatus", AppointmentStatus),
         "startsAt": col(PHI),
@@ -77,6 +79,7 @@ encounter = stored(
     root="encounters",
     order="-startsAt",
     help="A visit (HL7 v2.5.1 §3.4.9 PV1).",
+    facets=source(PHI),
     fields={
         "status": enum(PHI, "EncounterStatus", EncounterStatus),
         "encounterClass": enum(PHI, "EncounterClass", EncounterClass),
@@ -141,6 +144,7 @@ observation = stored(
     root="observations",
     order="-observedAt",
     help="One result (HL7 v2.5.1 §7.4.2 OBX).",
+    facets=source(PHI),
     fields={
         "reportName": col(PHI),
         "code": col(PHI),
@@ -214,6 +218,7 @@ charge = stored(
     root="charges",
     order="-serviceDate",
     help="One financial transaction of a visit (HL7 v2.5.1 §6.5.1 FT1).",
+    facets=source(PHI),
     fields={
         "kind": enum(PHI, "ChargeKind", ("charge", "credit", "payment", "adjustment")),
         "serviceDate": col(PHI),

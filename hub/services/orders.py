@@ -116,6 +116,7 @@ def _keep(
     if outcome is not Outcome.STALE:
         row.total = event.total if isinstance(event, OrderInvoiced | OrderCredited) else None
         row.inbox_id, row.recorded_at = context.inbox_id, context.received_at
+        row.connection_id = context.connection_id
     session.flush()
     return outcome
 

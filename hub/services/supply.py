@@ -131,6 +131,7 @@ def apply_offer(session: ScopedSession, context: ApplyContext, record: Record) -
         yesterday = context.received_at.astimezone(context.zone).date() - timedelta(days=1)
         row.ends_on = min(offer.ends_on or yesterday, yesterday)
     row.content_hash, row.updated_at = content, context.received_at
+    row.connection_id = context.connection_id
     row.occurred_at = record.occurred_at or row.occurred_at
     session.flush()
     tiers = [

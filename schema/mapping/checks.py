@@ -30,6 +30,7 @@ def check(types: Sequence[Stored]) -> None:
         _check_orders(declared)
         _check_links(declared, by_name)
         _check_measures(declared)
+        _check_facets(declared, by_name)
 
 
 def _check_measures(declared: Stored) -> None:
@@ -41,6 +42,24 @@ def _check_measures(declared: Stored) -> None:
             raise Unsound(f"{where} is measured and is neither a whole number nor money")
         if declared.fields[name].identifier or declared.fields[name].suppressed:
             raise Unsound(f"{where} is measured and is not always shown")
+
+
+def _check_facets(declared: Stored, by_name: Mapping[str, Stored]) -> None:
+    columns = declared.table.__table__.c
+    for name, facet in declared.facets.items():
+        where = f"{declared.name}.{name}"
+        if facet.present not in columns or not declared.column(facet.present).nullable:
+            raise Unsound(f"{where} is not null where nothing is there")
+        for field, col in facet.fields.items():
+            if col.data_class is None or col.data_class is DataClass.SECRET:
+                raise Unsound(f"{where}.{field} has no data class, or is a secret")
+            if facet.column_name(field) not in columns:
+                raise Unsound(f"{where}.{field} has no column")
+            if col.data_class in PATIENT_CLASSES and declared.subject is None:
+                raise Unsound(f"{where} holds PHI and its type names no subject")
+        for field, link in facet.links.items():
+            if link.target not in by_name or link.column not in columns:
+                raise Unsound(f"{where}.{field} points at no declared type, or has no column")
 
 
 def _check_fields(declared: Stored) -> None:

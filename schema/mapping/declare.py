@@ -71,6 +71,26 @@ class ManyLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Facet:
+    """An object made of columns of the row itself, null where its column `present` is.
+
+    Its type, `type_name`, may stand in many stored types, with the same names of fields; their data
+    classes are those of the type it stands in. Each of these types implements `interface`, which
+    has the facet alone.
+    """
+
+    type_name: str
+    interface: str
+    present: str
+    fields: Mapping[str, Col]
+    links: Mapping[str, OneLink]
+    help: str = ""
+
+    def column_name(self, name: str) -> str:
+        return self.fields[name].column or snake(name)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A computed field: one call per level. `returns` is its GraphQL type."""
 
@@ -102,6 +122,7 @@ class Stored:
     table: type[Base]
     fields: Mapping[str, Col]
     links: Mapping[str, OneLink | ManyLink] = field(default_factory=dict)
+    facets: Mapping[str, Facet] = field(default_factory=dict)
     computed: Mapping[str, Batch | LiveField] = field(default_factory=dict)
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -243,6 +264,7 @@ def stored(
     table: type[Base],
     fields: Mapping[str, Col],
     links: Mapping[str, OneLink | ManyLink] | None = None,
+    facets: Mapping[str, Facet] | None = None,
     computed: Mapping[str, Batch | LiveField] | None = None,
     filters: Mapping[str, frozenset[str]] | None = None,
     orders: Mapping[str, tuple[str, ...]] | None = None,
@@ -258,6 +280,7 @@ def stored(
     """Declare a type over `table`.
 
     `fields`: response name → column with its data class. `links`: name → `one` or `many`.
+    `facets`: name → an object made of the row's own columns.
     `filters`: field or to-one link → kinds. `orders`: name → columns (id breaks ties); `order` is
     the default, ``-name`` the reverse. `measures`: whole numbers and amounts that may be summed and
     averaged. `root`: the name of its connection in Query. `subject`: the
@@ -277,6 +300,7 @@ def stored(
         table=table,
         fields=dict(fields),
         links=dict(links or {}),
+        facets=dict(facets or {}),
         computed=dict(computed or {}),
         filters=dict(filters or {}),
         orders=dict(orders or {}),

@@ -18,6 +18,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -274,7 +275,7 @@ class _Meter:
     def _type_of(self, name: str, parent: GraphQLNamedType | None) -> GraphQLNamedType | None:
         if name == "__schema":
             return self._schema.get_type("__Schema")
-        if isinstance(parent, GraphQLObjectType) and name in parent.fields:
+        if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) and name in parent.fields:
             found: GraphQLNamedType = get_named_type(parent.fields[name].type)
             return found
         return None

@@ -33,6 +33,7 @@ from hub.storage.reads.parts import (
     One,
     Order,
     Output,
+    Own,
     Page,
     PageInfo,
     PageOutput,
@@ -42,7 +43,7 @@ from hub.storage.reads.parts import (
 )
 from hub.storage.reads.write import read_global_id
 from schema.mapping.aggregates import aggregates
-from schema.mapping.declare import Batch, LiveField, ManyLink, OneLink, Stored
+from schema.mapping.declare import Batch, Col, LiveField, ManyLink, OneLink, Stored
 from schema.mapping.inputs import Arguments, Read
 from schema.mapping.operation import Operation
 from schema.mapping.types import shape_of
@@ -140,11 +141,12 @@ class Planner:
             elif name == "id" and item.node:
                 outputs.append(GlobalId(key))
             elif name in item.fields:
-                col = item.fields[name]
-                classes.add(self._granted(item, name, col.data_class))
-                column = item.column_name(name)
-                shape = shape_of(item.column(column), col)
-                outputs.append(Leaf(key, column, shape, col.identifier, col.words))
+                classes.add(self._granted(item, name, item.fields[name].data_class))
+                outputs.append(_leaf(item, key, item.fields[name], item.column_name(name)))
+            elif name in item.facets:
+                own = self._own(item, name, key, selected)
+                classes |= own.objects.classes
+                outputs.append(own)
             elif name in item.computed:
                 made = item.computed[name]
                 classes.add(self._granted(item, name, made.data_class))
@@ -152,6 +154,22 @@ class Planner:
             else:
                 outputs.append(self._link(item, key, item.links[name], selected, single))
         return Objects(item.source, tuple(outputs), frozenset(classes))
+
+    def _own(self, item: Stored, name: str, key: str, nodes: Sequence[FieldNode]) -> Own:
+        facet = item.facets[name]
+        outputs: list[Output] = []
+        classes: set[DataClass] = set()
+        for inner, selected in self._operation.below(facet.type_name, nodes).items():
+            field = selected[0].name.value
+            if field == "__typename":
+                outputs.append(Constant(inner, facet.type_name))
+            elif field in facet.fields:
+                col = facet.fields[field]
+                classes.add(self._granted(item, f"{name}.{field}", col.data_class))
+                outputs.append(_leaf(item, inner, col, facet.column_name(field)))
+            else:
+                outputs.append(self._link(item, inner, facet.links[field], selected, False))
+        return Own(key, facet.present, Objects(item.source, tuple(outputs), frozenset(classes)))
 
     def _made(self, item: Stored, name: str, key: str, made: Batch | LiveField) -> Output:
         if isinstance(made, Batch):
@@ -280,6 +298,10 @@ class Planner:
                 operator = ("null" if value else "not_null") if operator == "isNull" else operator
                 conditions.append(Condition(column, operator, bound, identifier))
         return conditions, classes
+
+
+def _leaf(item: Stored, key: str, col: Col, column: str) -> Leaf:
+    return Leaf(key, column, shape_of(item.column(column), col), col.identifier, col.words)
 
 
 def _pointing_column(item: Stored, name: str) -> str:

@@ -73,6 +73,8 @@ class TypeMaker:
         for item in declared:
             self._enums(item)
         for item in declared:
+            self._facets(item)
+        for item in declared:
             self._order(item)
             self._filter(item)
             self._object(item)
@@ -111,6 +113,7 @@ class TypeMaker:
         *,
         bases: tuple[type, ...] = (),
         is_input: bool = False,
+        is_interface: bool = False,
         help: str = "",
     ) -> type:
         """A Strawberry type whose fields may name types that do not exist yet."""
@@ -125,6 +128,7 @@ class TypeMaker:
             types.new_class(name, bases, {}, fill),
             name=name,
             is_input=is_input,
+            is_interface=is_interface,
             description=help or None,
         )
         # dataclasses overwrite annotations that cannot be resolved yet: put them back
@@ -175,9 +179,7 @@ class TypeMaker:
         fields = [] if not item.node else [self.field("id", "ID")]
         for name, col in item.fields.items():
             column = item.column(item.column_name(name))
-            optional = column.nullable or col.identifier or col.suppressed
-            annotation = scalar_of(column, col) + (" | None" if optional else "")
-            fields.append(self.field(name, annotation, col.help))
+            fields.append(self.field(name, _annotated(column, col), col.help))
         for name, computed in item.computed.items():
             cost = LIVE_COST if isinstance(computed, LiveField) else 0
             fields.append(self.field(name, computed.returns, computed.help, cost=cost))
@@ -188,7 +190,27 @@ class TypeMaker:
                 arguments = self._page_arguments(self.declared[link.target])
                 fields.append(self.field(name, f"{link.target}Connection", link.help, arguments))
         bases = (common.Node,) if item.node else ()
+        for name, facet in item.facets.items():
+            fields.append(self.field(name, f"{facet.type_name} | None", facet.help))
+            bases = (*bases, self.names[facet.interface])
         self.make(item.name, fields, bases=bases, help=item.help)
+
+    def _facets(self, item: Stored) -> None:
+        """The types of its facets, and the interfaces of those who have them."""
+        for name, facet in item.facets.items():
+            if facet.type_name in self.names:
+                continue
+            fields = [
+                self.field(field, _annotated(item.column(facet.column_name(field)), col), col.help)
+                for field, col in facet.fields.items()
+            ]
+            fields += [
+                self.field(field, f"{link.target} | None", link.help)
+                for field, link in facet.links.items()
+            ]
+            self.make(facet.type_name, fields, help=facet.help)
+            shown = [self.field(name, f"{facet.type_name} | None", facet.help)]
+            self.make(facet.interface, shown, is_interface=True)
 
     def _connection(self, item: Stored, aggregated: Sequence[StrawberryField]) -> None:
         self.make(f"{item.name}Edge", [self.field("cursor", "str"), self.field("node", item.name)])
@@ -283,6 +305,11 @@ class TypeMaker:
                 fields.append(self.field(operator, f"{inner} | None"))
             self.make(name, fields, is_input=True)
         return name
+
+
+def _annotated(column: Column[Any], col: Col) -> str:
+    optional = column.nullable or col.identifier or col.suppressed
+    return scalar_of(column, col) + (" | None" if optional else "")
 
 
 def order_value(name: str) -> str:

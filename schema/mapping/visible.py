@@ -8,6 +8,7 @@ asks for the class of every field again, as a second line.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
@@ -93,6 +94,7 @@ def _hidden(
     classes, is_mso = grants
     hidden: Hidden = set()
     types: set[str] = set()
+    hidden.update(_of_facets(declared.values(), classes))
     for item in declared.values():
         hidden.update(_of_type(item, classes))
         if item.access is Access.MSO and not is_mso:
@@ -129,6 +131,19 @@ def _of_type(item: Stored, classes: frozenset[DataClass]) -> Iterable[tuple[str,
         needed = {item.class_of_column(column) for column in order.columns} - {None}
         if not needed <= classes:
             yield f"{item.name}Order", order_value(name)
+
+
+def _of_facets(
+    declared: Iterable[Stored], classes: frozenset[DataClass]
+) -> Iterable[tuple[str, str]]:
+    """Fields of facets that may be read of no type they stand in; where of some, the planner
+    refuses them of the others."""
+    found: dict[tuple[str, str], set[DataClass | None]] = defaultdict(set)
+    for item in declared:
+        for facet in item.facets.values():
+            for name, col in facet.fields.items():
+                found[facet.type_name, name].add(col.data_class)
+    return (field for field, of_types in found.items() if not of_types & classes)
 
 
 def _is_empty(item: GraphQLNamedType, hidden: Hidden, types: set[str]) -> bool:

@@ -85,7 +85,8 @@ def test_the_subgraph_names_a_key_for_every_node_and_shows_what_is_granted(gatew
     practice = gateway.practice("North")
     sdl = gateway.mso().data(SERVICE)["_service"]["sdl"]
     for item in hub_schema().declared.values():
-        keyed = f'type {item.name} implements Node @key(fields: "id") {{' in sdl
+        also = "".join(f" & {facet.interface}" for facet in item.facets.values())
+        keyed = f'type {item.name} implements Node{also} @key(fields: "id") {{' in sdl
         assert keyed == item.node, item.name
     assert "_Service" not in sdl
     link = "directive @link(url: String!, import: [String!]) on SCHEMA\n"

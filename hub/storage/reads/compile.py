@@ -42,6 +42,7 @@ from hub.storage.reads.parts import (
     Many,
     Objects,
     One,
+    Own,
     Page,
     Root,
     RootPage,
@@ -50,8 +51,8 @@ from hub.storage.reads.scoping import ScopeShape
 from hub.storage.reads.text import Writer
 from hub.storage.tables import Epoch, PolicyVersion
 
-OUTERMOST, PAGE_DEPTH, LINK_DEPTH = 2, 3, 2
-"""How many parentheses a page and a to-one link open around what is below them."""
+OUTERMOST, PAGE_DEPTH, LINK_DEPTH, OWN_DEPTH = 2, 3, 2, 1
+"""How many parentheses a page, a to-one link and an object of the row open around what is below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,9 @@ def _objects_fit(objects: Objects, writer: Writer, depth: int) -> bool:
             if target.owned and not objects.source.owned:
                 return False  # without the practice an id names no row
             if not _objects_fit(output.objects, writer, depth + LINK_DEPTH):
+                return False
+        elif isinstance(output, Own):
+            if not _objects_fit(output.objects, writer, depth + OWN_DEPTH):
                 return False
         elif not isinstance(output, Constant | GlobalId | Leaf | Computed):
             return False

@@ -26,6 +26,7 @@ from hub.storage.reads.fragments import (
     constant,
     either,
     equal,
+    is_null,
     never,
     number,
     rows_of,
@@ -47,6 +48,7 @@ from hub.storage.reads.parts import (
     Many,
     Objects,
     One,
+    Own,
     Source,
 )
 from hub.storage.reads.scoping import ScopeShape
@@ -260,6 +262,10 @@ class Compiler:
         noted = bool(objects.classes & ABOUT_PATIENTS) and row.subject is not None
         told = bool(objects.classes & SENSITIVE) and row.practice is not None
         row = replace(row, noted=noted, told=told or row.above_practice is not None)
+        return [*pieces, *self._outputs(objects, row), "}"]
+
+    def _outputs(self, objects: Objects, row: Row) -> list[Piece]:
+        pieces: list[Piece] = []
         for place, output in enumerate(objects.outputs):
             pieces.append(key_text(output.key, place))
             if isinstance(output, Constant):
@@ -275,7 +281,13 @@ class Compiler:
                 pieces.append(self._one(output, row))
             elif isinstance(output, Many):
                 pieces.append(page_text(self, output.page, row, output.remote))
-        return [*pieces, "}"]
+            elif isinstance(output, Own):
+                pieces.append(self._own(output, row))
+        return pieces
+
+    def _own(self, output: Own, row: Row) -> Sql:
+        text = self.writer.concat(["{", *self._outputs(output.objects, row), "}"])
+        return choose(is_null(row.columns[output.present]), constant("null"), text)
 
     def _leaf(self, leaf: Leaf, row: Row) -> Sql:
         stored = sql.table_of(row.source).c[leaf.column]

@@ -21,7 +21,7 @@ from hub.storage.reads.fragments import (
     select,
     set_locally,
 )
-from hub.storage.reads.parts import Access, Bound, ById, Many, Objects, One, Root
+from hub.storage.reads.parts import Access, Bound, ById, Many, Objects, One, Own, Root
 from hub.storage.reads.scoping import DOMAINS
 from hub.storage.tables.row_security import (
     ANY_DOMAIN,
@@ -62,6 +62,10 @@ def _keeps_practice(objects: Objects) -> bool:
         elif isinstance(output, Many):
             source, below = output.page.source, output.page.selections()
             same = False
+        elif isinstance(output, Own):
+            if not _keeps_practice(output.objects):
+                return False
+            continue
         else:
             continue
         if not (source.owned or same) or source.small_group is not None:

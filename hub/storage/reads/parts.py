@@ -159,7 +159,17 @@ class Many:
     page: Page
 
 
-Output = Constant | GlobalId | Leaf | Computed | Live | One | Many
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An object made of columns of the row itself, null where the column `present` is. What it
+    reads is counted with the row: its classes are among those of the selection it stands in."""
+
+    key: str
+    present: str
+    objects: Objects
+
+
+Output = Constant | GlobalId | Leaf | Computed | Live | One | Many | Own
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from hub.storage.reads.parts import (
     Nodes,
     Objects,
     One,
+    Own,
     Page,
     Root,
     RootPage,
@@ -297,6 +298,9 @@ class Reader:
     def _objects(self, objects: Objects, rows: Rows) -> list[Json]:
         """The rows written as the selection wants them."""
         self._note(objects, rows)
+        return self._written(objects, rows)
+
+    def _written(self, objects: Objects, rows: Rows) -> list[Json]:
         hidden = self._hidden(objects.source, rows)
         written: list[Json] = [{} for _ in rows.values]
         for output in objects.outputs:
@@ -310,6 +314,8 @@ class Reader:
                 set_all(written, output.key, self._one(output, rows))
             elif isinstance(output, Many):
                 set_all(written, output.key, self._pages(output.page, output, rows))
+            elif isinstance(output, Own):
+                set_all(written, output.key, self._own(output, rows))
             elif isinstance(output, Live):
                 set_all(written, output.key, [None] * len(written))
                 self.pending.append(Pending(output, written, needed(output.needs, rows)))
@@ -319,6 +325,14 @@ class Reader:
             else:
                 set_all(written, output.key, [output.value] * len(written))
         return written
+
+    def _own(self, output: Own, rows: Rows) -> list[Json | None]:
+        present = [i for i, value in enumerate(rows.column(output.present)) if value is not None]
+        found: list[Json | None] = [None] * len(rows.values)
+        written = self._written(output.objects, rows.pick(present))
+        for i, value in zip(present, written, strict=True):
+            found[i] = value
+        return found
 
     def _computed(self, output: Computed, rows: Rows) -> list[Any]:
         return list(output.compute(needed(output.needs, rows), self._now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -39,6 +39,7 @@ from hub.storage.reads.parts import (
     Objects,
     One,
     Order,
+    Own,
     Page,
     SmallGroup,
     Source,
@@ -68,12 +69,19 @@ def needed_columns(
     if labels:
         names.append(LABEL)
     for objects in selections:
-        for output in objects.outputs:
-            if isinstance(output, Leaf | One):
-                names.append(output.column)
-            elif isinstance(output, Computed | Live):
-                names.extend(output.needs)
+        names.extend(_columns_of(objects))
     return tuple(dict.fromkeys(names))
+
+
+def _columns_of(objects: Objects) -> Iterator[str]:
+    for output in objects.outputs:
+        if isinstance(output, Leaf | One):
+            yield output.column
+        elif isinstance(output, Computed | Live):
+            yield from output.needs
+        elif isinstance(output, Own):
+            yield output.present
+            yield from _columns_of(output.objects)
 
 
 def practice_ids(source: Source, scope: Scope, *, full_rows: bool) -> frozenset[str]:

@@ -76,6 +76,7 @@ class Offer(Base):
     supplier_id: Mapped[str] = mapped_column(ForeignKey("suppliers.id"))
     item_id: Mapped[str] = mapped_column(ForeignKey("items.id"))
     external_id: Mapped[str]
+    connection_id: Mapped[str | None]
     content_hash: Mapped[str] = mapped_column(default="")
     occurred_at: Mapped[datetime | None]
     vendor_part: Mapped[str]
@@ -286,6 +287,7 @@ class OrderDocument(PracticeOwned, Base):
     document: Mapped[str]
     facts: Mapped[dict[str, Any]]
     total: Mapped[Decimal | None] = mapped_column(Money)
+    connection_id: Mapped[str | None]
     inbox_id: Mapped[str | None]
     recorded_at: Mapped[datetime]
 

@@ -179,7 +179,8 @@ def test_an_invoice_that_differs_is_an_issue_and_keeps_its_total(ordered: Any) -
     assert put(ordered, wrong, 1) == "created"
     assert set(ordered.codes) == {"price_difference", "total_difference"}
     assert all("9.75" not in issue.text for issue in ordered.issues)
-    assert ordered.one(tables.OrderDocument).total == Decimal("43.00")
+    document = ordered.one(tables.OrderDocument)
+    assert (document.total, document.connection_id) == (Decimal("43.00"), "vendor")
 
 
 def test_an_invoice_as_ordered_is_no_issue(ordered: Any) -> None:

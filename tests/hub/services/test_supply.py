@@ -34,6 +34,7 @@ def test_an_offer_brings_its_supplier_item_and_tiers(desk: Any) -> None:
     assert (item.gtin, item.name) == ("00614141999996", "Gloves M")
     row = desk.one(tables.Offer)
     assert (row.supplier_id, row.item_id) == (supplier.id, item.id)
+    assert row.connection_id == "vendor"
     assert (row.pack_units, row.max_packs, row.multiple) == (100, 500, 2)
     assert prices(desk) == [(0, Decimal("9.50")), (10, Decimal("8.75"))]
 
