@@ -1,12 +1,13 @@
 """How many statements a query takes: as many for ten thousand parents as for ten.
 
-As text that is one; by level one for each of the five levels and one for the policy version.
+As text that is one; by level one for each of the five levels and one for the policy version. What
+`aggregates` and `nodes(ids:)` ask for is always read by level.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from sqlalchemy import event, insert
 from hub.domain.agreements import PrincipalKind, practice_scope, unrestricted_scope
 from hub.storage import tables
 from hub.storage.crypto import Crypto
+from hub.storage.reads.write import global_id
 from hub.storage.session import Database
 from schema.context import Context
 from schema.execute import Engine
@@ -100,10 +102,15 @@ def counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
                 event.remove(engine, "before_cursor_execute", note)
 
 
-@pytest.mark.parametrize(("as_text", "statements"), [(True, 1), (False, 6)])
-def test_ten_thousand_parents_take_as_many_statements_as_ten(
-    database: Database, monkeypatch: pytest.MonkeyPatch, as_text: bool, statements: int
-) -> None:
+Ask = Callable[[str, dict[str, Any]], tuple[int, Any]]
+"""A document and its variables in, how many statements it took and its data out."""
+
+
+@contextmanager
+def asking(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, as_text: bool = True
+) -> Iterator[Ask]:
+    """Questions of an MSO whose agreements grant everything of a hundred practices."""
     monkeypatch.setattr(limits, "COST", 10**9)
 
     async def unaudited(_: object, reading: object) -> None:
@@ -127,21 +134,72 @@ def test_ten_thousand_parents_take_as_many_statements_as_ten(
     principal: Any = SimpleNamespace(id="p", name="p")
     context = Context(database, Crypto(bytes(32)), principal, scope, lambda: NOON)
 
-    def ask() -> tuple[int, int, int]:
-        """Statements, patients and answered leaves below them."""
-        prepared = engine.prepare(context, TARGET, {}, None)
+    def ask(text: str, variables: dict[str, Any]) -> tuple[int, Any]:
+        prepared = engine.prepare(context, text, variables, None)
         with counted(database, monkeypatch) as sent:
             answer = orjson.loads(loop.run(engine.answer(context, prepared)))
+        return len(sent), answer
+
+    with asyncio.Runner() as loop:
+        yield ask
+
+
+@pytest.mark.parametrize(("as_text", "statements"), [(True, 1), (False, 6)])
+def test_ten_thousand_parents_take_as_many_statements_as_ten(
+    database: Database, monkeypatch: pytest.MonkeyPatch, as_text: bool, statements: int
+) -> None:
+    def count() -> tuple[int, int, int]:
+        """Statements, patients and answered leaves below them."""
+        sent, answer = ask(TARGET, {})
         found = [p for one in answer["practices"]["nodes"] for p in one["patients"]["nodes"]]
         visits = [visit for one in found for visit in one["appointments"]["nodes"]]
         covered = sum(len(one["coverages"]["nodes"]) for one in found)
         assert all(visit["provider"] == {"familyName": "Healer"} for visit in visits)
         assert covered == len(visits)
-        return len(sent), len(found), len(visits)
+        return sent, len(found), len(visits)
 
     all_of_them = [(practice, number) for practice in PRACTICES for number in range(100)]
-    with asyncio.Runner() as loop:
+    with asking(database, monkeypatch, as_text=as_text) as ask:
         fill(database, all_of_them[:10])
-        assert ask() == (statements, 10, 10)
+        assert count() == (statements, 10, 10)
         fill(database, all_of_them[10:])
-        assert ask() == (statements, 10_000, 10_000)
+        assert count() == (statements, 10_000, 10_000)
+
+
+FIGURES = """{ practices(first: 100) { nodes {
+  patients { aggregates(groupBy: [STATUS]) { count } }
+  appointments { aggregates { count sum { minutes } } }
+} } }"""
+ENTITIES = """query($ids: [ID!]!) { nodes(ids: $ids) { __typename
+  ... on Patient { familyName appointments(first: 5) { nodes { provider { familyName } } } }
+  ... on Appointment { patient { familyName } }
+} }"""
+
+
+def test_figures_take_one_statement_for_each_list_of_a_level_whatever_it_holds(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count() -> tuple[int, int]:
+        sent, answer = ask(FIGURES, {})
+        lists = [one[name] for one in answer["practices"]["nodes"] for name in one]
+        return sent, sum(group["count"] for each in lists for group in each["aggregates"])
+
+    with asking(database, monkeypatch) as ask:
+        fill(database, [(PRACTICES[0], number) for number in range(10)])
+        assert count() == (4, 20)
+        fill(database, [(practice, number) for practice in PRACTICES for number in range(10, 30)])
+        assert count() == (4, 4_020)
+
+
+def test_rows_by_id_take_one_statement_for_each_type_and_level_however_many_are_asked_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with asking(database, monkeypatch) as ask:
+        fill(database, [(PRACTICES[0], number) for number in range(50)])
+        for size in (1, 50):
+            ids = [
+                global_id(name, f"p{n}") for n in range(size) for name in ("Patient", "Appointment")
+            ]
+            sent, answer = ask(ENTITIES, {"ids": ids})
+            assert (sent, len(answer["nodes"])) == (6, 2 * size)
+            assert None not in answer["nodes"]
