@@ -32,15 +32,18 @@ class ConnectorEntry(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class PreparedConnection:
-    """A connection's settings checked by its connector; `has_webhook` if it needs an address."""
+    """A connection's settings checked by its connector; `has_webhook` if it needs an address of its
+    own, `moved` if an address it asks is another than before."""
 
     config: Mapping[str, Any]
     routing: Mapping[str, Any]
     has_webhook: bool
+    moved: bool = False
 
 
 class PrepareConnection(Protocol):
-    """Checks the settings of a new connection; handed in, because the schema knows no connector.
+    """Checks the settings of a connection, a new one where `before` is None; handed in, because the
+    schema knows no connector.
 
     Raises Rejected or NotFound naming the setting, never a value.
     """
@@ -52,6 +55,7 @@ class PrepareConnection(Protocol):
         routing: Mapping[str, Any],
         secrets: Collection[str],
         connection_id: str,
+        before: Mapping[str, Any] | None = None,
     ) -> PreparedConnection: ...
 
 

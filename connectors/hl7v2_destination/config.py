@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from connectors.sdk.config import ConnectorConfig, Secret
+from connectors.sdk.config import ADDRESS, ConnectorConfig, Secret
 
 
 class Config(ConnectorConfig):
     """Where the receiver listens and how it is spoken to. Certificates and keys are PEM texts
     behind secret references."""
 
-    host: str = Field(
+    host: Annotated[str, ADDRESS] = Field(
         title="Host",
         description="The receiver's name or address.",
         examples=["hl7.lab.example"],
         pattern=r"^[A-Za-z0-9.:_-]+$",
     )
-    port: int = Field(title="Port", description="The receiver's MLLP port.", ge=1, le=65535)
+    port: Annotated[int, ADDRESS] = Field(
+        title="Port", description="The receiver's MLLP port.", ge=1, le=65535
+    )
     answer_seconds: float = Field(
         30.0,
         title="Seconds for an answer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
@@ -14,6 +14,17 @@ class ConnectorConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def addresses(self) -> dict[str, Any]:
+        """The settings that say where the connection's secrets are sent, by name; all of them
+        where none is marked, since any may."""
+        fields = type(self).model_fields.items()
+        marked = {name: getattr(self, name) for name, field in fields if ADDRESS in field.metadata}
+        return marked or self.model_dump()
+
+
+ADDRESS = "address"
+"""Stands beside the type of a setting that says where the connection's secrets are sent: kept ones
+are not sent to another."""
 
 SECRET_SCHEMES = ("secret://", "env:", "file:")
 
@@ -55,5 +66,5 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url), ADDRESS]
 """A vendor's address: https, or http on loopback for a simulator; no trailing slash."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from connectors import registry
-from hub.entrypoints.connection_settings import check_routing, refer_to_secrets
+from hub.entrypoints.connection_settings import checked
 from hub.errors import ConfigError, Rejected
 from schema.context import PreparedConnection
 
@@ -19,26 +19,31 @@ def prepare_connection(
     routing: Mapping[str, Any],
     secrets: Collection[str],
     connection_id: str,
+    before: Mapping[str, Any] | None = None,
 ) -> PreparedConnection:
-    """Settings with references to the connection's own secrets, as its connector accepts them.
+    """Settings with references to the connection's own secrets, as its connector accepts them;
+    `before` are those it has.
 
     References to the environment and to files are the operator's at the machine: refused here, or
-    a caller could have them sent to an address of their choice. Raises NotFound for an unknown
-    connector, Rejected naming the setting.
+    a caller could have them sent to an address of their choice. Those that stand in the same
+    setting already may stay while no address changes. Raises NotFound for an unknown connector,
+    Rejected naming the setting.
     """
     manifest = registry.get(connector_id)
-    if any(text.strip().startswith(ON_THE_MACHINE) for text in _texts(config)):
+    try:
+        taken = checked(connector_id, config, dict(routing), secrets, connection_id, before=before)
+    except ConfigError as error:
+        raise Rejected(f"{error} {error.hint}".strip(), path=_path(error.field)) from None
+    known = {} if before is None or taken.moved else before
+    given = {key: value for key, value in config.items() if known.get(key) != value}
+    if any(text.strip().startswith(ON_THE_MACHINE) for text in _texts(given)):
         raise Rejected(
             "Settings given here refer to no file and no variable; give the value in `secrets`.",
             path="config",
         )
-    try:
-        checked = check_routing(connector_id, dict(routing))
-        filled = refer_to_secrets(connector_id, config, connection_id, secrets)
-        registry.validate_config(connector_id, filled)
-    except ConfigError as error:
-        raise Rejected(f"{error} {error.hint}".strip(), path=_path(error.field)) from None
-    return PreparedConnection(filled, checked, manifest.webhook is not None)
+    return PreparedConnection(
+        taken.config, taken.routing, manifest.webhook is not None, taken.moved
+    )
 
 
 def _path(field: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from connectors import registry
@@ -20,6 +21,43 @@ _ROUTING = {
     "receiving_facilities",
     "certificates",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Settings and routing as their connector takes them; `moved` if an address they name is not
+    the one before, so that kept secrets would be sent elsewhere."""
+
+    config: dict[str, Any]
+    routing: dict[str, Any]
+    moved: bool = False
+
+
+def checked(
+    connector_id: str,
+    config: Mapping[str, Any],
+    routing: object,
+    secrets: Collection[str],
+    connection_id: str,
+    *,
+    before: Mapping[str, Any] | None = None,
+) -> Checked:
+    """What a connection is to be set to; `secrets` are the names of those given with it, `before`
+    the settings it has. Raises ConfigError naming the setting, NotFound for an unknown connector.
+    """
+    taken = check_routing(connector_id, routing)
+    filled = _refer_to_secrets(connector_id, config, connection_id, secrets)
+    addresses = registry.validate_config(connector_id, filled).addresses()
+    moved = before is not None and _addresses_of(connector_id, before) != addresses
+    return Checked(filled, taken, moved)
+
+
+def _addresses_of(connector_id: str, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """None for settings that the connector no longer takes: nobody knows where those led."""
+    try:
+        return registry.validate_config(connector_id, config).addresses()
+    except ConfigError:
+        return None
 
 
 def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
@@ -114,7 +152,7 @@ def _is_list_of_text(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def refer_to_secrets(
+def _refer_to_secrets(
     connector_id: str, config: Mapping[str, Any], connection_id: str, names: Iterable[str]
 ) -> dict[str, Any]:
     """The settings with references to this connection's secrets.

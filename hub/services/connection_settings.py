@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,16 +87,21 @@ def change(
     routing: Mapping[str, Any],
     practices: Mapping[str, str] | None,
     secrets: Mapping[str, str],
+    moved: bool,
     by: str,
     reason: str,
     now: datetime,
 ) -> int | None:
     """Give a connection other settings and keep them as its newest version; returns that, or None
     if nothing differs. `practices` maps its names to ids or names of practices and replaces all of
-    them; None leaves them. `secrets` are stored encrypted, those not named stay.
+    them; None leaves them. `secrets` are stored encrypted, those not named stay; where an address
+    `moved`, those not named are deleted, so that nothing kept is ever sent to another address.
 
-    Raises NotFound for an unknown practice, Rejected for a facility of none of the names.
+    Raises NotFound for an unknown practice, Rejected for a facility of none of the names, and for
+    settings of another address that refer to secrets which are not given again.
     """
+    if moved:
+        _forget_secrets(session, row, config, secrets)
     before = current(session, row)
     ids = {code: practice for code, (practice, _) in before.practices.items()}
     if practices is not None:
@@ -125,6 +130,31 @@ def change(
     _apply(session, row, after)
     _keep(session, row, after, newest + 1, by=by, reason=reason, at=now)
     return newest + 1
+
+
+def _forget_secrets(
+    session: ScopedSession, row: Connection, config: Mapping[str, Any], given: Mapping[str, str]
+) -> None:
+    needed = {name for value in config.values() for name in _named_secrets(value, row.id)}
+    if missing := sorted(needed - set(given)):
+        raise Rejected(
+            "The address changes: give the secrets again that would be sent there: "
+            f"{', '.join(missing)}.",
+            path="secrets",
+        )
+    connections.delete_secrets(session, row.id, but=given)
+
+
+def _named_secrets(value: Any, connection_id: str) -> Iterator[str]:
+    """The connection's own secrets that a setting refers to."""
+    inner = value.values() if isinstance(value, Mapping) else value
+    if isinstance(value, str):
+        prefix = connections.reference(connection_id, "")
+        if value.startswith(prefix):
+            yield value.removeprefix(prefix)
+    elif isinstance(inner, Iterable):
+        for each in inner:
+            yield from _named_secrets(each, connection_id)
 
 
 def _apply(session: ScopedSession, row: Connection, settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
@@ -72,9 +72,9 @@ def set_secret(
     session: ScopedSession, crypto: Crypto, connection_id: str, name: str, value: str, now: datetime
 ) -> str:
     """Store a secret encrypted and return the reference that stands for it in a configuration."""
-    reference = f"secret://conn/{connection_id}/{name}"
+    known_by = reference(connection_id, name)
     owner = session.get_one(Connection, connection_id).practice_id
-    ciphertext = crypto.encrypt(value.encode(), reference, owner)
+    ciphertext = crypto.encrypt(value.encode(), known_by, owner)
     insert_or_update(
         session,
         ConnectionSecret,
@@ -87,7 +87,18 @@ def set_secret(
         key=["connection_id", "name"],
         update={"ciphertext": ciphertext, "updated_at": now},
     )
-    return reference
+    return known_by
+
+
+def reference(connection_id: str, name: str) -> str:
+    """What stands for a secret in a configuration."""
+    return f"secret://conn/{connection_id}/{name}"
+
+
+def delete_secrets(session: ScopedSession, connection_id: str, *, but: Collection[str]) -> None:
+    """Delete the secrets of a connection, except those named."""
+    mine = ConnectionSecret.connection_id == connection_id
+    session.execute(delete(ConnectionSecret).where(mine, ConnectionSecret.name.not_in(list(but))))
 
 
 def secret(session: ScopedSession, crypto: Crypto, connection_id: str, name: str) -> str | None:
@@ -95,4 +106,4 @@ def secret(session: ScopedSession, crypto: Crypto, connection_id: str, name: str
     row = session.get(ConnectionSecret, (connection_id, name))
     if row is None:
         return None
-    return crypto.decrypt(row.ciphertext, f"secret://conn/{connection_id}/{name}").decode()
+    return crypto.decrypt(row.ciphertext, reference(connection_id, name)).decode()

@@ -17,7 +17,7 @@ from hub.entrypoints.cli import common, connection_compare, connection_versions
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
 from hub.entrypoints.cli.connection_file import pairs, read_file, read_secrets
 from hub.entrypoints.cli.connection_samples import check_samples
-from hub.entrypoints.connection_settings import check_routing, refer_to_secrets
+from hub.entrypoints.connection_settings import checked
 from hub.entrypoints.hub import Hub
 from hub.services import connections, operators, sync
 from hub.storage import outbox
@@ -83,12 +83,10 @@ def add(
     """Add a connection; prints its webhook's address once, if it has one."""
     manifest = registry.get(connector)
     settings, routing, named = read_file(config)
-    routing = check_routing(connector, routing)
     practices = {**(named or {}), **pairs(practice or (), "--practice")}
     values = read_secrets(pairs(secret or (), "--secret"))
     connection_id = str(uuid.uuid4())
-    settings = refer_to_secrets(connector, settings, connection_id, values)
-    registry.validate_config(connector, settings)
+    taken = checked(connector, settings, routing, values, connection_id)
     token = secrets.token_urlsafe(32) if manifest.webhook is not None else None
 
     def work(session: ScopedSession) -> None:
@@ -97,11 +95,11 @@ def add(
             hub.crypto,
             name=name,
             connector_id=connector,
-            config=settings,
+            config=taken.config,
             now=hub.now(),
             connection_id=connection_id,
             practices=practices,
-            routing=routing,
+            routing=taken.routing,
             secrets=values,
             endpoint_token=token,
         )

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from connectors import registry
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Reason
 from hub.entrypoints.cli.connection_file import pairs, read_file, read_secrets
-from hub.entrypoints.connection_settings import check_routing, refer_to_secrets
+from hub.entrypoints.connection_settings import checked
 from hub.services import connection_settings, connections, operators
 from hub.services.operators import stated_reason
 from hub.storage.session import ScopedSession
@@ -55,7 +54,8 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Give a connection other settings; its earlier ones are kept as a version. The practices stay
-    unless the file has a table `practices`, and secrets stay unless named here. Audited."""
+    unless the file has a table `practices`, and secrets stay unless named here; where an address
+    changes, those that would be sent there are given again. Audited."""
     stated = stated_reason(reason)
     settings, routing, practices = read_file(config)
     values = read_secrets(pairs(secret or (), "--secret"))
@@ -64,17 +64,17 @@ def change(
 
         def work(session: ScopedSession) -> int | None:
             row = connections.named(session, name)
-            checked = check_routing(row.connector_id, routing)
-            filled = refer_to_secrets(row.connector_id, settings, row.id, values)
-            registry.validate_config(row.connector_id, filled)
+            session.refresh(row, with_for_update=True)
+            taken = checked(row.connector_id, settings, routing, values, row.id, before=row.config)
             version = connection_settings.change(
                 session,
                 hub.crypto,
                 row,
-                config=filled,
-                routing=checked,
+                config=taken.config,
+                routing=taken.routing,
                 practices=practices,
                 secrets=values,
+                moved=taken.moved,
                 by=f"os:{who.name}",
                 reason=stated,
                 now=now,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.services.connections import SecretStore
-from hub.storage.tables import Connection, ConnectionPractice, ConnectionVersion
+from hub.storage.tables import Connection, ConnectionPractice, ConnectionSecret, ConnectionVersion
 from tests.hub.entrypoints.cli.test_connection import EHR, add, file
 
 SUPPLY = 'base_url = "https://api.brightwell.example"\nwebhook_secrets = ["secret://webhook"]\n'
@@ -101,24 +101,52 @@ def test_settings_that_do_not_hold_change_nothing(
     assert ehr.rows(ConnectionVersion) == []
 
 
-def test_secrets_stay_unless_they_are_given_anew_and_are_never_shown(
-    desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def vendor(desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A connection with two secrets."""
     monkeypatch.setenv("VENDOR_KEY", "key-of-the-vendor")
     monkeypatch.setenv("WEBHOOK", "whsec_c3VwcGx5LXJlc3QtdGVzdC1zZWNyZXQ=")
     given = ("--secret", "api_key=env:VENDOR_KEY", "--secret", "webhook=env:WEBHOOK")
     assert add(desk, "supply_rest", file(tmp_path, SUPPLY), *given).code == 0
-    (row,) = desk.rows(Connection, name="New")
-    text = shown(desk)
+    return desk
+
+
+def test_secrets_stay_unless_they_are_given_anew_and_are_never_shown(
+    vendor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = shown(vendor)
     assert "key-of-the-vendor" not in str(text)
-    text["base_url"] = "https://api2.brightwell.example"
     monkeypatch.setenv("VENDOR_KEY", "another-key")
     path = file(tmp_path, json.dumps(text), "new.json")
-    assert change(desk, path).code == 0
-    assert secret(desk, row) == "key-of-the-vendor"
-    assert change(desk, path, "--secret", "api_key=env:VENDOR_KEY").code == 0
-    assert secret(desk, row) == "another-key"
+    assert change(vendor, path).code == 0
+    assert secret(vendor) == "key-of-the-vendor"
+    assert change(vendor, path, "--secret", "api_key=env:VENDOR_KEY").code == 0
+    assert secret(vendor) == "another-key"
 
 
-def secret(desk: Any, row: Connection) -> str:
+def test_kept_secrets_are_not_sent_to_another_address(vendor: Any, tmp_path: Path) -> None:
+    before = shown(vendor)
+    moved = {**before, "base_url": "https://api2.brightwell.example"}
+    ended = change(vendor, file(tmp_path, json.dumps(moved), "moved.json"))
+    assert (ended.code, "api_key, webhook" in ended.err) == (1, True)
+    assert shown(vendor) == before
+    again = ("--secret", "api_key=env:VENDOR_KEY", "--secret", "webhook=env:WEBHOOK")
+    assert change(vendor, file(tmp_path, json.dumps(moved), "moved.json"), *again).code == 0
+    assert shown(vendor) == moved
+
+
+def test_a_secret_that_was_left_out_when_the_address_changed_is_gone(
+    vendor: Any, tmp_path: Path
+) -> None:
+    before = shown(vendor)
+    moved = {**before, "base_url": "https://api2.brightwell.example", "webhook_secrets": []}
+    path = file(tmp_path, json.dumps(moved), "moved.json")
+    assert change(vendor, path, "--secret", "api_key=env:VENDOR_KEY").code == 0
+    back = {**moved, "webhook_secrets": before["webhook_secrets"]}
+    assert change(vendor, file(tmp_path, json.dumps(back), "back.json")).code == 0
+    assert [one.name for one in vendor.rows(ConnectionSecret)] == ["api_key"]
+
+
+def secret(desk: Any) -> str:
+    (row,) = desk.rows(Connection, name="New")
     return SecretStore(desk.hub.database, desk.hub.crypto, row.id).get(row.config["api_key"])
