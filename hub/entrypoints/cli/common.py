@@ -9,7 +9,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,8 +86,10 @@ def read_text(file: Path) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A stored value as JSON has it."""
-    return value.isoformat() if isinstance(value, datetime) else value
+    """A stored value as JSON has it; an amount is text."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def fields_of(row: object, *names: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class ServiceAgreement(Base):
 
     `sensitive_records`: also records with a sensitivity label, for which the practice has its
     patients' consent or an agreement with a qualified service organization (42 CFR 2.11, 2.31).
+    `retention_days_after_end`: how long the hub keeps what it holds once all terms are over.
     """
 
     __tablename__ = "service_agreements"
@@ -51,6 +52,7 @@ class ServiceAgreement(Base):
     data_aggregation: Mapped[bool] = mapped_column(default=False)
     delegates_purchase_approval: Mapped[bool] = mapped_column(default=False)
     sensitive_records: Mapped[bool] = mapped_column(default=False, server_default=false())
+    retention_days_after_end: Mapped[int | None]
 
     __table_args__ = (UniqueConstraint("practice_id", "domain", "starts_on"),)
 
