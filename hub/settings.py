@@ -124,7 +124,8 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=65535,
-        description="loopback port for the metrics of a process without the role web",
+        description="loopback port for the metrics of a process without the role web; of `serve"
+        " --processes`, the first of so many ports",
     )
     audit_anchors: Path | None = Field(
         None,

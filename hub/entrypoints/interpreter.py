@@ -19,7 +19,7 @@ def share_threads() -> None:
 
 
 def settle() -> None:
-    """Call once, when the process has loaded and started all it will keep: none of that is looked
+    """Call when the process has loaded and started all it will keep: none of that is looked
     at for cycles again, and what is young less often."""
     gc.collect()
     gc.freeze()

@@ -2,7 +2,7 @@
 
 In production the route of the HTTP server wants HUB_METRICS_TOKEN, because a proxy in front makes
 every visitor look like this machine; in the demo it answers this machine only. A process without
-that server answers on HUB_METRICS_PORT, on loopback.
+that server, or that shares its port, answers on HUB_METRICS_PORT, on loopback.
 """
 
 from __future__ import annotations

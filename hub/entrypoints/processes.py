@@ -1,13 +1,13 @@
-"""Several processes of one command under a supervisor: one for each core, as a machine that only
-runs jobs wants them."""
+"""Several processes of one command, forked from one that has loaded and built what all of them
+need, so that they share that memory. It goes on as their supervisor."""
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
+import sys
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hub import log
@@ -22,41 +22,66 @@ STEADY_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _Place:
-    """One of the processes, whichever holds the place now."""
+    """One of the processes, whichever holds the place now; `process` is its id, 0 for none."""
 
-    command: Sequence[str]
-    process: subprocess.Popen[bytes] | None = None
+    process: int = 0
     started: float = 0.0
     start_at: float = 0.0
     pause: float = field(default_factory=lambda: PAUSE_SECONDS)
 
-    def keep(self, now: float) -> None:
-        """Start the process where none runs and the pause is over."""
-        if self.process is not None and (status := self.process.poll()) is not None:
-            self.process = None
+    def is_due(self, now: float) -> bool:
+        """Whether no process holds the place and the pause after the last one is over."""
+        if self.process and (status := _ended(self.process)) is not None:
+            self.process = 0
             if now - self.started > STEADY_SECONDS:
                 self.pause = PAUSE_SECONDS
             pause, self.pause = self.pause, min(2 * self.pause, LONGEST_PAUSE_SECONDS)
             self.start_at = now + pause
             logger.error("process ended, another is started", status=status, seconds=pause)
-        if self.process is None and now >= self.start_at:
-            self.process = subprocess.Popen(self.command)  # noqa: S603 - the program's own
-            self.started = now
+        return not self.process and now >= self.start_at
 
 
-def supervise(commands: Sequence[Sequence[str]], stop: threading.Event) -> None:
-    """Keep one process of each command running until `stop`; then have all of them finish what is
-    in hand (SIGTERM) and wait for it. One that ends is started again, after a pause of a second
-    that doubles up to half a minute while it ends soon each time."""
-    places = [_Place(command) for command in commands]
-    try:
+class Workers:
+    """So many processes like this one, under its supervision."""
+
+    def __init__(self, count: int) -> None:
+        self.supervisor = os.getpid()
+        self._places = [_Place() for _ in range(count)]
+
+    def keep(self, stop: threading.Event) -> int | None:
+        """Keep the processes running until `stop`; then returns None. In each of them it returns
+        the number of its place, from 0.
+
+        One that ends is started again, after a pause of a second that doubles up to half a minute
+        while it ends soon each time. A fork copies the thread that calls it and no other, so there
+        must be none, nor a connection that a process would share with the next.
+        """
+        if threading.active_count() > 1:
+            raise RuntimeError("a process with several threads cannot be forked")
         while not stop.is_set():
-            for place in places:
-                place.keep(time.monotonic())
+            for number, place in enumerate(self._places):
+                if place.is_due(time.monotonic()):
+                    sys.stdout.flush()
+                    place.process, place.started = os.fork(), time.monotonic()
+                    if not place.process:
+                        return number
             stop.wait(LOOK_SECONDS)
-    finally:
-        running = [place.process for place in places if place.process is not None]
+        return None
+
+    def end(self) -> None:
+        """Have all finish what is in hand (SIGTERM) and wait for it."""
+        running = [place.process for place in self._places if place.process]
         for process in running:
-            process.send_signal(signal.SIGTERM)
+            os.kill(process, signal.SIGTERM)
         for process in running:
-            process.wait()
+            os.waitpid(process, 0)
+
+    def is_left_alone(self) -> bool:
+        """In one of the processes: whether who would start it again is gone."""
+        return os.getppid() != self.supervisor
+
+
+def _ended(process: int) -> int | None:
+    """The exit code of a child, a signal's number with a minus; None while it runs."""
+    ended, status = os.waitpid(process, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIServer
 
 import uvicorn
+from starlette.applications import Starlette
 
 from hub import log, tracing
 from hub.entrypoints.document_files import document_routes
@@ -35,7 +36,7 @@ from hub.entrypoints.purchasing_routes import purchasing_routes
 from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
-from hub.settings import opentelemetry
+from hub.settings import Settings, opentelemetry
 
 if TYPE_CHECKING:
     from jobs.worker import JobWorker
@@ -47,11 +48,14 @@ ROLES = ("web", "mllp", "jobs")
 class Service:
     """Runs the chosen roles of one hub in threads of this process; use as a context manager.
 
-    `http_port` and `mllp_port` are the bound ones after `start`, which raises BadSetting in one
-    sentence if an address is taken.
+    With `shared`, a socket several processes listen on, this is one of them. `http_port` and
+    `mllp_port` are the bound ones after `start`, which raises BadSetting in one sentence if an
+    address is taken.
     """
 
-    def __init__(self, hub: Hub, roles: Collection[str] = ROLES) -> None:
+    def __init__(
+        self, hub: Hub, roles: Collection[str] = ROLES, *, shared: socket.socket | None = None
+    ) -> None:
         unknown = set(roles) - set(ROLES)
         if unknown:
             raise BadSetting(f"--roles takes {', '.join(ROLES)}; not {', '.join(sorted(unknown))}.")
@@ -60,6 +64,7 @@ class Service:
         self.http_port = hub.settings.http_port
         self.mllp_port = hub.settings.mllp_port
         self._routes = RouteTable(hub)
+        self._shared = shared
         self._worker: JobWorker | None = None
         self._mllp: MllpThread | None = None
         self._web: _WebThread | None = None
@@ -77,6 +82,13 @@ class Service:
     ) -> None:
         self.stop()
 
+    def prepare(self) -> None:
+        """Load and build what `start` will need, which forks of this process then need not."""
+        if "web" in self.roles:
+            self._app()
+        if "jobs" in self.roles:
+            import jobs.worker  # noqa: F401
+
     def start(self) -> None:
         settings = self.hub.settings
         tracing.start(opentelemetry())
@@ -85,26 +97,20 @@ class Service:
             self._routes.start()
         try:
             if "web" in self.roles:
-                routes = [
-                    *webhook_routes(self.hub),
-                    *hl7_routes(self.hub, self._routes),
-                    *export_routes(self.hub),
-                    *purchasing_routes(self.hub),
-                    *document_routes(self.hub),
-                ]
-                app = create_app(self.hub, routes=routes, ready=self._ready)
-                self._web = _WebThread(app, settings.http_host, settings.http_port)
+                self._web = _WebThread(self._app(), self._shared or http_socket(settings))
                 self._web.start()
                 self.http_port = self._web.port
-            elif settings.metrics_port is not None:
+            if settings.metrics_port is not None and not self._tells_metrics_by_http():
                 self._metrics, _ = serve_metrics(self.hub, settings.metrics_port)
             if "mllp" in self.roles:
                 self._mllp = self._listener()
                 self._mllp.start()
                 self.mllp_port = self._mllp.server.port
-        except OSError as error:
+        except Exception as error:
             self.stop()
-            raise BadSetting(_why_not(error)) from error
+            if isinstance(error, OSError):
+                raise BadSetting(_why_not(error)) from error
+            raise
         if "jobs" in self.roles:
             from jobs.worker import JobWorker  # Dramatiq and the brokers, for this role alone
 
@@ -126,6 +132,22 @@ class Service:
         self._routes.stop()
         tracing.stop()
         self._mllp = self._web = self._worker = self._metrics = None
+
+    def _app(self) -> Starlette:
+        routes = [
+            *webhook_routes(self.hub),
+            *hl7_routes(self.hub, self._routes),
+            *export_routes(self.hub),
+            *purchasing_routes(self.hub),
+            *document_routes(self.hub),
+        ]
+        return create_app(
+            self.hub, routes=routes, ready=self._ready, measured=self._tells_metrics_by_http()
+        )
+
+    def _tells_metrics_by_http(self) -> bool:
+        """Where several processes share the port, one of them by chance would answer."""
+        return "web" in self.roles and self._shared is None
 
     def _ready(self) -> str:
         """What keeps this process from its work; empty if nothing does."""
@@ -163,20 +185,27 @@ def _why_not(error: OSError) -> str:
     )
 
 
+def http_socket(settings: Settings) -> socket.socket:
+    """A socket bound to the address of HTTP. Raises BadSetting if that cannot be."""
+    host = settings.http_host
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, settings.http_port))
+    except OSError as error:
+        bound.close()
+        raise BadSetting(_why_not(error)) from error
+    return bound
+
+
 class _WebThread:
     """uvicorn in a thread, on a socket bound before it starts."""
 
-    def __init__(self, app: object, host: str, port: int) -> None:
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((host, port))
-        except OSError:
-            self._socket.close()
-            raise
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(self, app: Starlette, bound: socket.socket) -> None:
+        self._socket = bound
+        self.port: int = bound.getsockname()[1]
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,
             log_level="critical",
             access_log=False,
             server_header=False,

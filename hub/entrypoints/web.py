@@ -54,13 +54,14 @@ def create_app(
     connectors: Sequence[ConnectorEntry] | None = None,
     allowed_hosts: Sequence[str] | None = None,
     ready: Callable[[], str] = lambda: "",
+    measured: bool = True,
 ) -> Starlette:
     """The application of the role `web`.
 
     `routes` are further routes (webhooks, HL7 over HTTP), `connectors` the catalogue GraphQL lists
     (default: the installed ones), `allowed_hosts` the names the hub answers under (default:
     loopback, HUB_HTTP_HOST and the host of HUB_PUBLIC_URL); `ready` says what else keeps this
-    process from its work, empty for nothing.
+    process from its work, empty for nothing. With `measured` False there is no ``/metrics``.
     """
     hosts = list(allowed_hosts if allowed_hosts is not None else hosts_of(hub.settings))
     endpoint = GraphQLEndpoint(hub, catalogue() if connectors is None else connectors)
@@ -83,7 +84,7 @@ def create_app(
             *(page.routes() if hub.settings.profile == "demo" else ()),
             Route("/livez", _livez),
             Route("/readyz", readyz),
-            Route("/metrics", metrics_endpoint(hub)),
+            *([Route("/metrics", metrics_endpoint(hub))] if measured else ()),
             *routes,
         ],
         middleware=[

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 from contextlib import closing
 from typing import Annotated
@@ -14,12 +12,12 @@ import typer
 from hub import log, settings
 from hub.entrypoints.hub import open_hub
 from hub.entrypoints.interpreter import settle
-from hub.entrypoints.processes import supervise
-from hub.entrypoints.service import ROLES, Service
+from hub.entrypoints.processes import Workers
+from hub.entrypoints.service import ROLES, Service, http_socket
 from hub.errors import BadSetting
 from hub.storage.migrate import role_of, upgrade
 
-PARENT_SECONDS = 1.0
+SUPERVISOR_SECONDS = 1.0
 """Between two looks whether the supervisor is still there."""
 
 
@@ -30,11 +28,11 @@ def serve(
     processes: Annotated[
         int,
         typer.Option(
-            min=1, help="With --roles jobs on PostgreSQL: so many processes, such as one per core."
+            min=1,
+            help="With the roles web and jobs on PostgreSQL: so many processes, such as one per "
+            "core.",
         ),
     ] = 1,
-    number: Annotated[int, typer.Option(min=0, hidden=True)] = 0,
-    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the hub until it is interrupted or terminated; work in hand is finished first."""
     current = settings.load()
@@ -46,35 +44,47 @@ def serve(
     if processes > 1:
         _serve_apart(current, chosen, processes, stop)
         return
-    if current.metrics_port:
-        current = current.model_copy(update={"metrics_port": current.metrics_port + number})
     hub = open_hub(current, exclusive=True)
-    if parent is None:
-        _say_doubts(current)
+    _say_doubts(current)
+    _serve(Service(hub, chosen), stop)
+
+
+def _serve(service: Service, stop: threading.Event, workers: Workers | None = None) -> None:
+    """Serve until `stop`, or until the supervisor of `workers` is gone."""
     try:
-        with Service(hub, chosen):
+        with service:
             settle()
-            while not stop.wait(PARENT_SECONDS):
-                if parent is not None and os.getppid() != parent:
-                    break  # whoever would start it again is gone
+            while not stop.wait(SUPERVISOR_SECONDS):
+                if workers is not None and workers.is_left_alone():
+                    break
     finally:
-        hub.close()
+        service.hub.close()
 
 
 def _serve_apart(
     current: settings.Settings, roles: list[str], processes: int, stop: threading.Event
 ) -> None:
-    """Supervise so many processes of jobs. Each has a port for metrics of its own: the one that is
-    set, and those after it."""
-    if set(roles) != {"jobs"}:
-        raise BadSetting("--processes is for --roles jobs.")
+    """Supervise so many processes, or be one of them. All share the HTTP port; each has a port for
+    metrics of its own: the one that is set, and those after it."""
+    if not set(roles) <= {"web", "jobs"}:
+        raise BadSetting("--processes is for --roles web, jobs or both.")
     if current.resolved_database_url().startswith("sqlite"):
         raise BadSetting("One process works on SQLite; --processes needs PostgreSQL.")
-    with closing(open_hub(current)):  # what would end each of them ends this one
+    with closing(open_hub(current)) as hub:  # what would end each of them ends this one
         _say_doubts(current)
-    command = [sys.executable, "-m", "hub", "serve", "--roles", "jobs"]
-    own = ["--parent", str(os.getpid())]
-    supervise([[*command, *own, "--number", str(each)] for each in range(processes)], stop)
+        Service(hub, roles).prepare()
+    shared = http_socket(current) if "web" in roles else None
+    settle()
+    workers = Workers(processes)
+    number = workers.keep(stop)
+    if number is None:
+        if shared is not None:
+            shared.close()  # that nobody waits in its queue while the last requests are answered
+        workers.end()
+        return
+    if current.metrics_port is not None:
+        current = current.model_copy(update={"metrics_port": current.metrics_port + number})
+    _serve(Service(open_hub(current), roles, shared=shared), stop, workers)
 
 
 def _say_doubts(current: settings.Settings) -> None:

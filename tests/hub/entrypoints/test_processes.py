@@ -1,10 +1,16 @@
-"""Processes under a supervisor: kept running, and ended together."""
+"""Processes forked by a supervisor: kept running, and ended together."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,66 +20,109 @@ from hub.errors import BadSetting
 from hub.settings import Settings
 from tests.polling import wait_until
 
-ENDS = "import sys; open(sys.argv[1], 'a').write('started\\n'); sys.exit(3)"
-STAYS = """
-import pathlib, signal, sys, time
+_SUPERVISE = """
+import os, pathlib, signal, sys, threading
+from hub.entrypoints import processes
 
-def end(*_):
-    pathlib.Path(sys.argv[1] + ".ended").touch()
-    sys.exit(0)
-signal.signal(signal.SIGTERM, end)
-pathlib.Path(sys.argv[1]).touch()
-while True:
-    time.sleep(0.1)
+folder = pathlib.Path(sys.argv[1])
+processes.PAUSE_SECONDS, processes.LOOK_SECONDS = 0.05, 0.02
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+workers = processes.Workers(3)
+number = workers.keep(stop)
+if number is None:
+    workers.end()
+    (folder / "supervisor").touch()
+    sys.exit()
+with (folder / f"started-{number}").open("a") as started:
+    print(os.getpid(), file=started)
+if number == 0:
+    sys.exit(3)
+while not stop.wait(0.02) and not workers.is_left_alone():
+    pass
+(folder / f"ended-{number}").touch()
 """
 
 
-def test_one_that_ends_is_started_again_and_all_end_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processes, "PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(processes, "LOOK_SECONDS", 0.02)
-    ends, stays, stop = tmp_path / "ends", tmp_path / "stays", threading.Event()
-    commands = [
-        [sys.executable, "-S", "-c", script, str(path)]
-        for script, path in ((ENDS, ends), (STAYS, stays))
-    ]
-    supervisor = threading.Thread(target=processes.supervise, args=(commands, stop))
-    supervisor.start()
-    wait_until(lambda: ends.exists() and len(ends.read_text().splitlines()) >= 2)
-    wait_until(stays.exists)
-    stop.set()
-    supervisor.join(timeout=20)
-    assert not supervisor.is_alive()
-    assert (tmp_path / "stays.ended").exists()
+@contextmanager
+def _supervised(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", _SUPERVISE, str(folder)]) as supervisor:
+        try:
+            yield supervisor
+        finally:
+            supervisor.kill()
+
+
+def _started(path: Path) -> list[int]:
+    return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_one_that_ends_is_started_again_and_all_end_together(tmp_path: Path) -> None:
+    with _supervised(tmp_path) as supervisor:
+        wait_until(lambda: len(_started(tmp_path / "started-0")) >= 3)
+        (killed,) = wait_until(lambda: _started(tmp_path / "started-1"))
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: len(_started(tmp_path / "started-1")) == 2)
+        wait_until(lambda: _started(tmp_path / "started-2"))
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(timeout=60) == 0
+    ended = {path.name for path in tmp_path.iterdir() if "ended" in path.name}
+    assert ended == {"ended-1", "ended-2"}
+    assert (tmp_path / "supervisor").exists()
+
+
+def test_one_whose_supervisor_was_killed_ends_itself(tmp_path: Path) -> None:
+    with _supervised(tmp_path) as supervisor:
+        wait_until(lambda: _started(tmp_path / "started-2"))
+        supervisor.kill()
+    wait_until((tmp_path / "ended-2").exists)
+
+
+def test_a_process_with_a_second_thread_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forked() -> NoReturn:
+        pytest.fail("it was forked")
+
+    monkeypatch.setattr(os, "fork", forked)
+    ended = threading.Event()
+    second = threading.Thread(target=ended.wait)
+    second.start()
+    try:
+        with pytest.raises(RuntimeError, match="threads"):
+            processes.Workers(1).keep(threading.Event())
+    finally:
+        ended.set()
+        second.join()
 
 
 def test_the_pause_grows_while_a_process_ends_soon_each_time() -> None:
-    place = processes._Place([sys.executable, "-S", "-c", ""])
+    def end(place: processes._Place, began: float) -> None:
+        place.process, place.started = os.posix_spawn("/bin/true", ["true"], {}), began
+        os.waitid(os.P_PID, place.process, os.WEXITED | os.WNOWAIT)
+
+    place = processes._Place()
     pauses, now = [], 0.0
     for _ in range(3):
-        place.keep(now)
-        assert place.process is not None
-        place.process.wait()
-        place.keep(now)
+        assert place.is_due(now)
+        end(place, now)
+        assert not place.is_due(now)
         pauses.append(place.start_at - now)
         now = place.start_at
     assert pauses == [1.0, 2.0, 4.0]
-    place.keep(now)
-    assert place.process is not None
-    place.process.wait()
-    place.keep(now + 2 * processes.STEADY_SECONDS)
-    assert place.start_at == now + 2 * processes.STEADY_SECONDS + processes.PAUSE_SECONDS
+    end(place, now)
+    later = now + 2 * processes.STEADY_SECONDS
+    assert not place.is_due(later)
+    assert place.start_at == later + processes.PAUSE_SECONDS
 
 
 @pytest.mark.parametrize(
     ("roles", "url", "said"),
     [
-        (["jobs", "web"], "postgresql://127.0.0.1/none", "--roles jobs"),
+        (["jobs", "mllp"], "postgresql://127.0.0.1/none", "--roles web, jobs or both"),
         (["jobs"], "sqlite:///hub.db", "PostgreSQL"),
+        (["web"], "sqlite:///hub.db", "PostgreSQL"),
     ],
 )
-def test_several_processes_are_for_jobs_on_postgresql(
+def test_several_processes_are_for_web_and_jobs_on_postgresql(
     roles: list[str], url: str, said: str, tmp_path: Path
 ) -> None:
     settings = Settings(data_dir=tmp_path, database_url=url)
