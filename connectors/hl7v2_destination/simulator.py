@@ -26,11 +26,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from connectors.sdk.hl7v2.acks import AckCode, build_ack, new_control_id
 from connectors.sdk.hl7v2.faults import Fault
 from connectors.sdk.hl7v2.framing import Framer, wrap
 from connectors.sdk.hl7v2.header import Header, read_header
+from connectors.sdk.simulator import DemoConnection
 
 Behaviour = Literal[
     "accept", "later", "refuse", "close", "cut", "split", "other", "late", "silent", "once"
@@ -53,6 +55,7 @@ class FakeReceiver:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
+        self.url = f"mllp://127.0.0.1:{self.port}"
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._accept, name="fake receiver", daemon=True)
@@ -135,3 +138,15 @@ class FakeReceiver:
 
 def _ack(header: Header | None, code: AckCode, faults: list[Fault]) -> bytes:
     return build_ack(header, code, faults, now=datetime.now(UTC), control_id=new_control_id())
+
+
+def demo_server(*, port: int = 0) -> FakeReceiver:
+    """A receiver that takes whatever it is sent."""
+    return FakeReceiver(port=port)
+
+
+def demo_connection(url: str) -> DemoConnection:
+    address = urlsplit(url)
+    return DemoConnection(
+        {"host": address.hostname, "port": address.port, "tls": False, "answer_seconds": 5.0}, {}
+    )

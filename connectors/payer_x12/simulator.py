@@ -10,7 +10,7 @@ import asyncio
 import base64
 import re
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 from xml.sax.saxutils import unescape
 
 from starlette.applications import Starlette
@@ -27,7 +27,7 @@ from connectors.payer_x12.simulated_payers import (
     payers,
     read_question,
 )
-from connectors.sdk.simulator import FaultPlan, simulator_app
+from connectors.sdk.simulator import DemoConnection, FaultPlan, simulator_app
 
 __all__ = [
     "LOGIN",
@@ -38,6 +38,7 @@ __all__ = [
     "SimulatedPayer",
     "build",
     "demo_app",
+    "demo_connection",
     "member_id",
     "payers",
 ]
@@ -109,6 +110,22 @@ def build(plan: FaultPlan | None = None, *, seed: int = 1, slow_seconds: float =
 def demo_app(*, seed: int, today: date) -> Starlette:
     """The app of `mso-hub connector simulate`; answers carry the day of the question."""
     return build(seed=seed)
+
+
+def demo_connection(url: str, transport: Literal["soap", "raw"] = "soap") -> DemoConnection:
+    """A route to every simulated payer over one of the two transports."""
+    return DemoConnection(
+        {
+            "base_url": url + (SOAP_PATH if transport == "soap" else RAW_PATH),
+            "transport": transport,
+            "sender_id": "MSOHUB",
+            "receiver_id": "PAYERS",
+            "trace_company": "9MSOHUB001",
+            "username": LOGIN[0],
+            "timeout_seconds": 20.0,
+        },
+        {"password": LOGIN[1]},
+    )
 
 
 def _soap_login(body: str) -> bool:

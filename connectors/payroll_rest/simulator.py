@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.sdk.simulator import FaultPlan, simulator_app
+from connectors.sdk.simulator import DemoConnection, FaultPlan, simulator_app
 
 CLIENT_ID: Final = "mso-hub-demo"
 CLIENT_SECRET: Final = "wagewright-demo-secret"  # noqa: S105 - opens nothing but this simulator
@@ -108,6 +108,14 @@ def demo_app(*, seed: int, today: date) -> Starlette:
     names = ("Harbor Family Medicine", "Northside Pediatrics", "Lakeview Orthopedics")
     entities = [Entity(f"cmp_{name.split()[0].lower()}", name) for name in names]
     return build(seed=seed, today=today, entities=entities)
+
+
+def demo_connection(url: str) -> DemoConnection:
+    """Pages of ten rows, so that even the few people of a demo fill more than one."""
+    return DemoConnection(
+        {"base_url": url, "client_id": CLIENT_ID, "page_size": 10},
+        {"client_secret": CLIENT_SECRET},
+    )
 
 
 def _routes(vendor: _Vendor) -> list[Route]:

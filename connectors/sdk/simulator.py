@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,6 +21,21 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+
+
+@dataclass(frozen=True, slots=True)
+class DemoConnection:
+    """What a connection to a simulator needs: `settings` as its connector takes them, without the
+    secrets, and `secrets` by the setting that refers to them."""
+
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str]
+
+    def config(self, connection_id: str) -> dict[str, Any]:
+        """The settings with references to secrets kept under this connection."""
+        kept = {name: f"secret://conn/{connection_id}/{name}" for name in self.secrets}
+        return {**self.settings, **kept}
+
 
 WIRE_FAULTS = ("latency", "status", "html", "truncate", "reset", "empty")
 

@@ -32,9 +32,10 @@ from connectors.sdk.simulated_vendor.catalogue import VendorOffer, offers
 from connectors.sdk.simulated_vendor.delivery import VendorEvent, WebhookTarget
 from connectors.sdk.simulated_vendor.fulfilment import OrderedLine, due_faults, fulfil
 from connectors.sdk.simulated_vendor.orders import KeyReused, OrderBook
-from connectors.sdk.simulator import FaultPlan, simulator_app
+from connectors.sdk.simulator import DemoConnection, FaultPlan, simulator_app
 from connectors.supply_rest import simulator_documents as documents
 
+API_KEY = "simulated"
 MIN_ORDER, FEE, FREE_FROM = Decimal("50.00"), Decimal("14.95"), Decimal("250.00")
 
 
@@ -267,7 +268,7 @@ def build(
     journal: Path | None = None,
     webhook: WebhookTarget | None = None,
     plan: FaultPlan | None = None,
-    api_key: str = "simulated",
+    api_key: str = API_KEY,
 ) -> Starlette:
     """The simulator's app; ``app.state.vendor`` is its `Brightwell`.
 
@@ -298,3 +299,7 @@ def _from_token(token: str) -> tuple[str, str] | None:
 def demo_app(*, seed: int, today: date) -> Starlette:
     """The vendor as ``mso-hub simulate`` starts it: nothing kept, no webhook until it is set."""
     return build(seed=seed, today=today)
+
+
+def demo_connection(url: str) -> DemoConnection:
+    return DemoConnection({"base_url": url}, {"api_key": API_KEY})

@@ -26,9 +26,10 @@ from connectors.sdk.simulated_vendor.catalogue import offers
 from connectors.sdk.simulated_vendor.delivery import VendorEvent, WebhookTarget
 from connectors.sdk.simulated_vendor.fulfilment import due_faults, fulfil
 from connectors.sdk.simulated_vendor.orders import KeyReused, OrderBook
-from connectors.sdk.simulator import FaultPlan, simulator_app
+from connectors.sdk.simulator import DemoConnection, FaultPlan, simulator_app
 from connectors.supply_x12 import simulator_documents as documents
 
+API_KEY = "simulated"
 MIN_ORDER, FEE, FREE_FROM = Decimal("75.00"), Decimal("18.50"), Decimal("400.00")
 PAGE_SIZE = 25
 MEDIA_TYPE = "application/edi-x12"
@@ -204,7 +205,7 @@ def build(
     journal: Path | None = None,
     webhook: WebhookTarget | None = None,
     plan: FaultPlan | None = None,
-    api_key: str = "simulated",
+    api_key: str = API_KEY,
     parties: documents.Parties | None = None,
 ) -> Starlette:
     """The simulator's app; ``app.state.vendor`` is its `Stonebridge`.
@@ -229,3 +230,7 @@ def build(
 def demo_app(*, seed: int, today: date) -> Starlette:
     """The vendor as ``mso-hub simulate`` starts it: nothing kept, no webhook until it is set."""
     return build(seed=seed, today=today)
+
+
+def demo_connection(url: str) -> DemoConnection:
+    return DemoConnection({"base_url": url}, {"api_key": API_KEY})

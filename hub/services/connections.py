@@ -185,6 +185,19 @@ def note_success(session: ScopedSession, connection_id: str) -> None:
         row.status, row.status_reason, row.retry_at = "ok", "", None
 
 
+def outside_secret(reference: str) -> str | None:
+    """The value behind ``env:NAME`` or ``file:PATH``; None if there is none."""
+    scheme, _, place = reference.partition(":")
+    if scheme == "env":
+        return settings.environment(place)
+    if scheme == "file":
+        try:
+            return Path(place).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):  # not there, not ours to read, or no text
+            return None
+    return None
+
+
 class SecretStore:
     """Values behind ``secret://conn/<connection>/<name>``, ``env:NAME`` and ``file:PATH``.
 
@@ -205,13 +218,8 @@ class SecretStore:
             name = reference.removeprefix(self._prefix)
             with self._database.read(_SCOPE) as session:
                 value = connections.secret(session, self._crypto, self._connection_id, name)
-        elif reference.startswith("env:"):
-            value = settings.environment(reference.removeprefix("env:"))
-        elif reference.startswith("file:"):
-            try:
-                value = Path(reference.removeprefix("file:")).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError):  # not there, not ours to read, or no text
-                value = None
+        else:
+            value = outside_secret(reference)
         if value is None:
             raise ConfigError(
                 f"There is no secret behind {reference}.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from hub.entrypoints.cli import common, connection_compare, connection_versions
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
 from hub.entrypoints.cli.connection_file import pairs, read_file, read_secrets
 from hub.entrypoints.cli.connection_samples import check_samples
+from hub.entrypoints.cli.probes import tell_probes
 from hub.entrypoints.connection_settings import checked
 from hub.entrypoints.hub import Hub
 from hub.services import connections, operators, sync
@@ -136,19 +136,7 @@ def check(
         return
     with common.opened() as hub:
         report = _check(hub, name)
-    if as_json:
-        common.print_json({"ok": report.ok, "probes": [asdict(probe) for probe in report.probes]})
-    else:
-        rows = [
-            {**asdict(probe), "result": "ok" if probe.ok else "failed"} for probe in report.probes
-        ]
-        columns = {"probe": "name", "result": "result", "ms": "milliseconds", "error": "error"}
-        common.print_rows(rows, {**columns, "what to do": "hint"})
-    if not report.ok:
-        failed = [probe for probe in report.probes if not probe.ok]
-        if not as_json:
-            typer.echo(f"mso-hub: {name}: {failed[0].error} {failed[0].hint}".rstrip(), err=True)
-        raise typer.Exit(1)
+    tell_probes(name, report, as_json=as_json)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import signal
 import threading
@@ -18,10 +17,13 @@ from rich.table import Table
 
 from connectors import registry
 from connectors.sdk.base import Source
-from connectors.sdk.simulator import SimulatorServer
+from connectors.sdk.kit.vendor import vendor_server
+from hub.entrypoints.cli import connector_try
 from hub.errors import ConfigError, HubError
 
 app = typer.Typer(no_args_is_help=True, help="The connectors of this installation.")
+app.command()(connector_try.check)
+app.command()(connector_try.read)
 
 Id = Annotated[str, typer.Argument(help="The connector's id, as `list` shows it.")]
 
@@ -113,7 +115,8 @@ def simulate(
 ) -> None:
     """Run a connector's simulated vendor on loopback until interrupted."""
     with _plain_errors():
-        server = _simulator(id, port, seed)
+        today = datetime.now(UTC).date()
+        server = vendor_server(registry.package(id), seed=seed, today=today, port=port)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -121,18 +124,3 @@ def simulate(
         typer.echo(f"{id} is simulated at {server.url}; stop with Ctrl-C.")
         stop.wait()
         typer.echo("Stopped.")
-
-
-def _simulator(id: str, port: int, seed: int) -> SimulatorServer:
-    registry.get(id)
-    name = f"{registry.package(id)}.simulator"
-    try:
-        build = importlib.import_module(name).demo_app
-    except (ModuleNotFoundError, AttributeError) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name != name:
-            raise
-        raise ConfigError(f"{id} has no simulator that answers over HTTP.") from error
-    try:
-        return SimulatorServer(build(seed=seed, today=datetime.now(UTC).date()), port)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(f"Port {port} of 127.0.0.1 cannot be used.", field="port") from error

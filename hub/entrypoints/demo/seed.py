@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from connectors.payer_x12.simulator import LOGIN, PAYER_DOWN, RAW_PATH, SOAP_PATH, payers
-from connectors.payroll_rest.simulator import CLIENT_ID, CLIENT_SECRET
+from connectors.payer_x12 import simulator as payer
+from connectors.payer_x12.simulator import PAYER_DOWN, payers
+from connectors.payroll_rest import simulator as payroll
+from connectors.supply_rest import simulator as supply_rest
+from connectors.supply_x12 import simulator as supply_x12
 from hub.domain.agreements import Domain, Granularity, Purpose, unrestricted_scope
 from hub.entrypoints.demo.vendors import Vendors
 from hub.entrypoints.demo.world import World, applications
@@ -22,6 +25,7 @@ _SCOPE = unrestricted_scope("demonstration set-up")
 _SINCE = date(2026, 1, 1)
 
 SUPPLIER_NAMES = {"supply_rest": "Brightwell Medical Supply", "supply_x12": "Stonebridge Supply"}
+_SUPPLY = {"supply_rest": supply_rest, "supply_x12": supply_x12}
 _PURPOSES = {
     Domain.CLINICAL: [Purpose.OPERATIONS, Purpose.TREATMENT, Purpose.QUALITY],
     Domain.SCHEDULE: [Purpose.OPERATIONS, Purpose.PAYMENT],
@@ -113,9 +117,9 @@ def _ehr_connections(session: ScopedSession, hub: Hub, world: World, now: dateti
 def _payer_connections(
     session: ScopedSession, hub: Hub, world: World, vendors: Vendors, now: datetime
 ) -> None:
-    routes = {"soap": SOAP_PATH, "raw": RAW_PATH}
     ids = {}
-    for transport, path in routes.items():
+    for transport in ("soap", "raw"):
+        fit = payer.demo_connection(vendors.urls["payer_x12"], transport)
         ids[transport] = connection_id = world.id_of("connection", f"payer {transport}")
         connections.add(
             session,
@@ -123,17 +127,8 @@ def _payer_connections(
             connection_id=connection_id,
             name=f"Payers by {'CAQH CORE SOAP' if transport == 'soap' else 'X12 over HTTP'}",
             connector_id="payer_x12",
-            config={
-                "base_url": vendors.urls["payer_x12"] + path,
-                "transport": transport,
-                "sender_id": "MSOHUB",
-                "receiver_id": "PAYERS",
-                "trace_company": "9MSOHUB001",
-                "username": LOGIN[0],
-                "password": f"secret://conn/{connection_id}/password",
-                "timeout_seconds": 20.0,
-            },
-            secrets={"password": LOGIN[1]},
+            config=fit.config(connection_id),
+            secrets=dict(fit.secrets),
             now=now,
         )
     for number, (code, name) in enumerate(payers()):
@@ -152,20 +147,16 @@ def _payroll_connection(
     session: ScopedSession, hub: Hub, world: World, vendors: Vendors, now: datetime
 ) -> None:
     connection_id = world.id_of("connection", "payroll")
+    fit = payroll.demo_connection(vendors.urls["payroll_rest"])
     connections.add(
         session,
         hub.crypto,
         connection_id=connection_id,
         name="Payroll Wagewright",
         connector_id="payroll_rest",
-        config={
-            "base_url": vendors.urls["payroll_rest"],
-            "client_id": CLIENT_ID,
-            "client_secret": f"secret://conn/{connection_id}/client_secret",
-            "page_size": 50,
-        },
+        config={**fit.config(connection_id), "page_size": 50},
         practices={p.payroll_entity: p.id for p in world.practices},
-        secrets={"client_secret": CLIENT_SECRET},
+        secrets=dict(fit.secrets),
         now=now,
     )
 
@@ -180,6 +171,7 @@ def _supply_connection(
     now: datetime,
 ) -> None:
     connection_id = world.id_of("connection", connector_id)
+    fit = _SUPPLY[connector_id].demo_connection(vendors.urls[connector_id])
     connections.add(
         session,
         hub.crypto,
@@ -187,12 +179,11 @@ def _supply_connection(
         name=SUPPLIER_NAMES[connector_id],
         connector_id=connector_id,
         config={
-            "base_url": vendors.urls[connector_id],
-            "api_key": f"secret://conn/{connection_id}/api_key",
+            **fit.config(connection_id),
             "webhook_secrets": [f"secret://conn/{connection_id}/webhook"],
         },
         practices={p.supply_account: p.id for p in world.practices},
-        secrets={"api_key": "simulated", "webhook": secrets[f"{connector_id}.webhook"]},
+        secrets={**fit.secrets, "webhook": secrets[f"{connector_id}.webhook"]},
         endpoint_token=secrets[f"{connector_id}.endpoint"],
         now=now,
     )
