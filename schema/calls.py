@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.domain.agreements import Domain
@@ -47,3 +47,13 @@ def at_most(lines: Sequence[Any], path: str) -> Sequence[Any]:
     if len(lines) > MOST_LINES:
         raise Rejected(f"At most {MOST_LINES} lines at once.", path=path)
     return lines
+
+
+def object_of(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An input of JSON that is an object, empty if it is left out."""
+    found = given.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        raise Rejected("Settings are an object.", path=name)
+    return found

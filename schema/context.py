@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any, Protocol, TypedDict
 
 from hub.domain.agreements import Principal, Scope
+from hub.services.arrivals import Arrival
 from hub.storage import audit
 from hub.storage.crypto import Crypto
 from hub.storage.reads.scoping import ScopeShape, Sets, split
 from hub.storage.running import Running
 from hub.storage.session import Database, ScopedSession
-from hub.storage.tables import Connection
+from hub.storage.tables import Connection, InboundMessage
 from schema.caching import KeptScope, kept_scope
 from schema.live import AskVendors
 
@@ -68,12 +69,20 @@ class DescribeMessage(Protocol):
     ) -> Mapping[str, Any]: ...
 
 
+class CopyMessage(Protocol):
+    """An edited copy of a stored message under a control id of its own, as the settings of now
+    judge it. Raises Rejected for what is not one message."""
+
+    def __call__(self, message: InboundMessage, content: bytes) -> Arrival: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """The surroundings of requests with the same rights; `now` is the aware present moment,
     `policy` the version under which the rights were looked up (None: the hub's own work, whose
     rights nobody takes away), `own_documents` whether the caller may send documents of its own,
-    `ask_vendors` how live fields are answered, `describe_message` how messages are read."""
+    `ask_vendors` how live fields are answered, `describe_message` how messages are read,
+    `copy_message` how edited copies of them are judged."""
 
     database: Database
     crypto: Crypto
@@ -86,6 +95,7 @@ class Context:
     own_documents: bool = False
     ask_vendors: AskVendors | None = None
     describe_message: DescribeMessage | None = None
+    copy_message: CopyMessage | None = None
 
     @cached_property
     def scope_parts(self) -> tuple[ScopeShape, Sets]:

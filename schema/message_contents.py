@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
@@ -44,15 +45,14 @@ def _content(
     info: strawberry.Info[Context, None], message_id: strawberry.ID, reason: str
 ) -> MessageContent:
     context, stated = info.context, stated_reason(reason)
-    describe = context.describe_message
-    if DataClass.PHI not in context.scope.classes or describe is None:
-        raise Forbidden("This credential may not read messages.")
+    _check_rights(context)
     inbox_id = row_id(message_id, "InboundMessage")
-    raw, found = context.database.transaction(
-        context.scope, lambda session: _opened(session, context, describe, inbox_id, stated)
+    opened = context.database.transaction(
+        context.scope, lambda session: _opened(session, context, inbox_id, stated)
     )
+    found = opened.found
     return MessageContent(
-        base64=base64.b64encode(raw).decode("ascii"),
+        base64=base64.b64encode(opened.raw).decode("ascii"),
         text=found["text"],
         segments=list(found["segments"]),
         records=_json(found["records"]),
@@ -64,14 +64,25 @@ def _json(records: Any) -> JSON:
     return records  # type: ignore[no-any-return]
 
 
-def _opened(
-    session: ScopedSession,
-    context: Context,
-    describe: DescribeMessage,
-    inbox_id: str,
-    reason: str,
-) -> tuple[bytes, Mapping[str, Any]]:
-    """The bytes of a message and what they say, and an audit event of who reads them and why."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A stored message, its bytes and what they say."""
+
+    message: InboundMessage
+    raw: bytes
+    found: Mapping[str, Any]
+
+
+def _check_rights(context: Context) -> DescribeMessage:
+    if DataClass.PHI not in context.scope.classes or context.describe_message is None:
+        raise Forbidden("This credential may not read messages.")
+    return context.describe_message
+
+
+def readable(session: ScopedSession, context: Context, inbox_id: str) -> Opened:
+    """A message that the credential may read whole. Raises Forbidden, NotFound, and Rejected for
+    one that is not of HL7 v2."""
+    describe = _check_rights(context)
     message = inbox.get(session, inbox_id)
     if message is None or not _may_read(context.scope, message):
         raise NotFound
@@ -82,6 +93,13 @@ def _opened(
     found = describe(raw, connection, message.headers)
     if not _may_read_labelled(context.scope, message) and _is_labelled(context, message, found):
         raise NotFound
+    return Opened(message, raw, found)
+
+
+def _opened(session: ScopedSession, context: Context, inbox_id: str, reason: str) -> Opened:
+    """A message to be shown, and an audit event of who reads it and why."""
+    opened = readable(session, context, inbox_id)
+    message = opened.message
     event = context.audit_event(
         "messageContent",
         "read",
@@ -91,7 +109,7 @@ def _opened(
         reason=reason,
     )
     audit.append_all(session, [event])
-    return raw, found
+    return opened
 
 
 def _may_read(scope: Scope, message: InboundMessage) -> bool:

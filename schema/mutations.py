@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-from typing import Any
-
 from hub.auth.documents import find_document
 from hub.domain.agreements import Purpose
 from hub.errors import Forbidden, NotFound, Rejected
@@ -19,10 +15,12 @@ from hub.services import (
     sync,
 )
 from hub.services.operators import stated_reason
-from hub.storage.tables import Connection, JobRow, new_id
+from hub.storage.tables import Connection, JobRow
 from schema import (
     bid_mutations,
+    connection_mutations,
     exporting,
+    message_copies,
     messages,
     receiving_mutations,
     requisition_mutations,
@@ -31,12 +29,11 @@ from schema import (
     savings_mutations,
     scenario_mutations,
 )
+from schema.calls import object_of
 from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 LONGEST_NAME = 200
-MOST_LINES = 1000
-ENDPOINT_BYTES = 32
 JOB_DIGITS = 18
 """Of the largest id of a job that fits into 63 bits, whatever its digits."""
 
@@ -108,56 +105,10 @@ def _connection(call: Call) -> str:
     return connection_id
 
 
-def _add_connection(call: Call) -> Payload:
-    context, given = call.context, call.input
-    if context.prepare_connection is None:
-        raise Rejected("This installation adds connections at the command line only.")
-    name = given["name"].strip()
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise Rejected(f"A name has 1 to {LONGEST_NAME} characters.", path="name")
-    config, routing = (_settings(given, key) for key in ("config", "routing"))
-    named = [*(given.get("practices") or ()), *(given.get("secrets") or ())]
-    if len(named) > MOST_LINES:
-        raise Rejected(f"A connection has at most {MOST_LINES} practices and secrets.")
-    secrets_given = {item["name"]: item["value"] for item in given.get("secrets") or ()}
-    connection_id = new_id()
-    prepared = context.prepare_connection(
-        given["connectorId"], config, routing, secrets_given, connection_id
-    )
-    token = secrets.token_urlsafe(ENDPOINT_BYTES) if prepared.has_webhook else None
-    connections.create(
-        call.session,
-        context.crypto,
-        name=name,
-        connector_id=given["connectorId"],
-        config=prepared.config,
-        now=call.now,
-        connection_id=connection_id,
-        practices={
-            item["code"]: row_id(item["practiceId"], "Practice")
-            for item in given.get("practices") or ()
-        },
-        routing=prepared.routing,
-        secrets=secrets_given,
-        endpoint_token=token,
-    )
-    path = f"/webhooks/{given['connectorId']}/{token}" if token else None
-    return {"connection": connection_id, "webhookPath": path}
-
-
-def _settings(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = given.get(key)
-    if found is None:
-        return {}
-    if not isinstance(found, Mapping):
-        raise Rejected("Settings are an object.", path=key)
-    return found
-
-
 def _start_export(call: Call) -> Payload:
     context, given = call.context, call.input
     text, purpose = _document(call)
-    variables = _settings(given, "variables")
+    variables = object_of(given, "variables")
     exporting.check(call.schema, context, text, given.get("operationName"), variables)
     started = exports.start(
         call.session,
@@ -214,8 +165,7 @@ INPUTS = {
     **scenario_mutations.INPUTS,
     **round_terms_mutations.INPUTS,
     **receiving_mutations.INPUTS,
-    "ConnectionPracticeInput": {"code": "str", "practiceId": "ID"},
-    "ConnectionSecretInput": {"name": "str", "value": "str"},
+    **connection_mutations.INPUTS,
 }
 ENUMS = {"CancellationOutcome": [outcome.value for outcome in cancellation.Cancellation]}
 
@@ -237,24 +187,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "REQUESTED: the hub records the wish and sends nothing, a person tells the supplier, and "
         "the order is cancelled when the supplier's documents say so. The reason is audited.",
     ),
-    Mutation(
-        "addConnection",
-        {
-            "name": "str",
-            "connectorId": "ID",
-            "config": "JSON",
-            "routing": "JSON | None",
-            "practices": "list[ConnectionPracticeInput] | None",
-            "secrets": "list[ConnectionSecretInput] | None",
-        },
-        {"connection": "Connection", "webhookPath": "str | None"},
-        _add_connection,
-        mso_only=True,
-        sealed=True,
-        help="Connect a vendor or a sender. `config` holds the connector's settings, without "
-        "secrets: a secret named like a setting fills it. `practices` maps the other side's names "
-        "to practices. `webhookPath` is shown once.",
-    ),
+    *connection_mutations.MUTATIONS,
     Mutation(
         "testConnection",
         {"connectionId": "ID"},
@@ -354,6 +287,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         reason="reason",
         help="Send parked messages again, with the same bytes, before whatever was queued later.",
     ),
+    *message_copies.MUTATIONS,
     *requisition_mutations.MUTATIONS,
     *round_mutations.MUTATIONS,
     *round_terms_mutations.MUTATIONS,

@@ -15,6 +15,7 @@ from schema import (
     bids,
     care,
     clinical,
+    connection_mutations,
     connectors_catalogue,
     eligibility,
     message_contents,
@@ -149,6 +150,7 @@ class HubSchema:
             [*maker.roots(), *maker.node_roots()],
             bases=(
                 connectors_catalogue.Query,
+                connection_mutations.Query,
                 messages.Query,
                 message_contents.Query,
                 accesses.Query,

@@ -36,7 +36,7 @@ from hub.entrypoints.graphql_answer import Answer, failed, not_modified, outcome
 from hub.entrypoints.graphql_extensions import asked_beside
 from hub.entrypoints.graphql_request import Question
 from hub.entrypoints.live import LiveAnswers
-from hub.entrypoints.message_contents import describe_message
+from hub.entrypoints.message_contents import copying, describe_message
 from hub.errors import Forbidden, NotFound, Rejected, Stale
 from hub.settings import Settings
 from hub.storage import audit, policy
@@ -308,6 +308,7 @@ class Operations:
             own_documents=self._free_text(principal),
             ask_vendors=self._ask_vendors,
             describe_message=describe_message,
+            copy_message=copying(self.hub.database, self.hub.now),
         )
         return Access(context, self.engine(principal), text)
 

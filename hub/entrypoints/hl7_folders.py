@@ -32,7 +32,7 @@ class Folders:
     def __call__(self, check: Callable[[], None]) -> None:
         from hub.entrypoints.hl7_route_table import load_routes
 
-        for connection in load_routes(self._hub).connections:
+        for connection in load_routes(self._hub.database).connections:
             name = connection.config.receiving.folder
             folder = self._hub.settings.resolved_files_dir() / name
             if not name or not folder.is_dir():

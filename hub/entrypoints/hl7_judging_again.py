@@ -6,15 +6,21 @@ What a sender is stays as it was found then: the connection it was known by, els
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
+from connectors.sdk.hl7v2.acks import new_control_id
+from connectors.sdk.hl7v2.batches import is_batch
 from connectors.sdk.hl7v2.framing import Frame
+from connectors.sdk.hl7v2.header import with_control_id
 from hub.entrypoints.hl7_judging import judge
 from hub.entrypoints.hl7_receive import acknowledge_at_the_door
 from hub.entrypoints.hl7_route_table import load_routes
 from hub.entrypoints.hl7_routes import Peer, Routes
-from hub.entrypoints.hub import Hub
+from hub.errors import Rejected
 from hub.services.arrivals import Arrival
+from hub.storage.session import Database
 from hub.storage.tables import InboundMessage
 
 _ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -24,15 +30,27 @@ _HERE = "127.0.0.1"
 class JudgesAgain:
     """`jobs.context.JudgeAgain` over the routes as stored."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
 
     def __call__(self, message: InboundMessage, content: bytes) -> Arrival:
         """What would be stored now, with the answer that goes with it."""
-        peer, routes = _sender(message, load_routes(self._hub))
+        peer, routes = _sender(message, load_routes(self._database))
         judgement = judge(Frame(content, size=len(content)), peer, routes)
-        answer = acknowledge_at_the_door(judgement, self._hub.now())
+        answer = acknowledge_at_the_door(judgement, self._now())
         return replace(judgement.arrival, answer=answer)
+
+
+def judged_copy(
+    database: Database, now: Callable[[], datetime], message: InboundMessage, content: bytes
+) -> Arrival:
+    """An edited copy of a stored message under a control id of its own, as it would be stored now.
+    Raises Rejected for what is not one message."""
+    renamed = with_control_id(content, new_control_id())
+    if renamed is None or is_batch(renamed):
+        raise Rejected("A copy is one message that begins with MSH.", path="content")
+    return JudgesAgain(database, now)(message, renamed)
 
 
 def _sender(message: InboundMessage, routes: Routes) -> tuple[Peer, Routes]:

@@ -11,12 +11,11 @@ from connectors.ehr_hl7v2.config import Config as Hl7Config
 from hub import log, metrics
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
-from hub.entrypoints.hub import Hub
 from hub.entrypoints.mllp_tls import canonical_name
 from hub.services import outbound
 from hub.services.outbound import DESTINATION
 from hub.storage import connections
-from hub.storage.session import ScopedSession
+from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Practice
 
 _log = log.get(__name__)
@@ -31,11 +30,11 @@ class RouteTable:
 
     def __init__(
         self,
-        hub: Hub,
-        load: Callable[[Hub], Routes] | None = None,
+        database: Database,
+        load: Callable[[Database], Routes] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._hub = hub
+        self._database = database
         self._load = load or load_routes
         self._clock = clock
         self._routes = Routes(())
@@ -67,7 +66,7 @@ class RouteTable:
     def refresh(self) -> None:
         """Read the routes once, in this thread."""
         began = self._clock()
-        routes = self._load(self._hub)
+        routes = self._load(self._database)
         self._routes, self._read_at = routes, began
 
     def _keep_fresh(self) -> None:
@@ -78,10 +77,10 @@ class RouteTable:
                 _log.error("hl7_routes_unreadable", error_type=type(error).__name__)
 
 
-def load_routes(hub: Hub) -> Routes:
+def load_routes(database: Database) -> Routes:
     """Who may send HL7 for which practices, from the connections of the HL7 connector."""
     found = []
-    with hub.database.read(_SCOPE) as session:
+    with database.read(_SCOPE) as session:
         zones = {practice.id: practice.zone for practice in session.query(Practice)}
         facilities: dict[str, dict[str, Facility]] = {}
         for row in connections.routing(session):

@@ -59,7 +59,7 @@ class Hub:
             self.now,
             read_chunk=ExportReader(self),
             take_files=Folders(self),
-            judge_again=JudgesAgain(self),
+            judge_again=JudgesAgain(self.database, self.now),
         )
 
     def close(self) -> None:

@@ -1,13 +1,17 @@
-"""How the GraphQL API reads a message for whoever may see it."""
+"""How the GraphQL API reads and copies a message for whoever may see it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from hub.storage.tables import Connection
+from hub.services.arrivals import Arrival
+from hub.storage.session import Database
+from hub.storage.tables import Connection, InboundMessage
+from schema.context import CopyMessage
 
 
 def describe_message(
@@ -21,3 +25,14 @@ def describe_message(
     described = describe(content, config, headers)
     found: dict[str, Any] = orjson.loads(orjson.dumps(described, default=str))
     return found | {"text": decoded(content, config)}
+
+
+def copying(database: Database, now: Callable[[], datetime]) -> CopyMessage:
+    """What `schema.context.CopyMessage` wants."""
+
+    def copied(message: InboundMessage, content: bytes) -> Arrival:
+        from hub.entrypoints.hl7_judging_again import judged_copy  # few requests copy messages
+
+        return judged_copy(database, now, message, content)
+
+    return copied

@@ -63,7 +63,7 @@ class Service:
         self.roles = frozenset(roles)
         self.http_port = hub.settings.http_port
         self.mllp_port = hub.settings.mllp_port
-        self._routes = RouteTable(hub)
+        self._routes = RouteTable(hub.database)
         self._shared = shared
         self._worker: JobWorker | None = None
         self._mllp: MllpThread | None = None

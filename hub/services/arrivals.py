@@ -163,9 +163,10 @@ def _insert(
         for row, (entry, inbox_id, conflict) in zip(rows, new, strict=True)
         if entry.arrival.state == "received" and not conflict
     ]
+    envelope = queue.envelope_of(session)
     with bulk.pipelined(session):
         inbox.insert_all(session, rows)
-        queue.add_many(session, jobs, now=now)
+        queue.add_many(session, jobs, now=now, envelope=envelope)
     forwarded = [
         outgoing
         for entry, inbox_id, conflict in new

@@ -58,6 +58,12 @@ def at_version(session: ScopedSession, row: Connection, version: int) -> Setting
     return Settings(found.config, found.routing, named)
 
 
+def stated_routing(settings: Settings) -> dict[str, Any]:
+    """The routing as it is entered, with what is kept with the practices."""
+    facilities = {code: facility for code, (_, facility) in settings.practices.items() if facility}
+    return {**settings.routing, **({FACILITIES: facilities} if facilities else {})}
+
+
 def as_values(session: ScopedSession, settings: Settings) -> dict[str, Any]:
     """The settings in the form of the file that a connection is added or changed from. Practices
     have their names where those are unique, else their ids; secrets are references only."""
@@ -68,8 +74,7 @@ def as_values(session: ScopedSession, settings: Settings) -> dict[str, Any]:
         for practice, name in session.execute(unique.having(func.count() == 1))
         if practice in ids
     }
-    facilities = {code: facility for code, (_, facility) in settings.practices.items() if facility}
-    routing = {**settings.routing, **({FACILITIES: facilities} if facilities else {})}
+    routing = stated_routing(settings)
     practices = {code: names.get(found, found) for code, (found, _) in settings.practices.items()}
     return {
         **settings.config,

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from hub.errors import NotFound, Rejected
 from hub.services import outbound
 from hub.services.arrivals import Arrival, Keyed, at_the_door, store
-from hub.services.operators import Operator, record, stated_reason
 from hub.storage import outbox
 from hub.storage.crypto import Crypto
 from hub.storage.outbox import Outgoing
@@ -39,8 +38,6 @@ def add(
     judged: Arrival,
     *,
     to: str | None,
-    operator: Operator,
-    reason: str,
     now: datetime,
 ) -> str:
     """Store an edited copy of a message, as the settings of now judge it, and return its id.
@@ -48,7 +45,6 @@ def add(
     It is read and forwarded like any other that its sender sent; with `to` it goes to that
     destination alone and is not read. Raises Rejected for a copy that would not be accepted.
     """
-    stated = stated_reason(reason)
     source = original(session, inbox_id)
     if judged.fault is not None:
         raise Rejected(judged.fault.text, path=judged.fault.path)
@@ -57,17 +53,6 @@ def add(
         only = (outbound.destination(session, to).id,)
         copy = replace(copy, state="ignored", lanes=(), destinations=only, parked=frozenset())
     (stored,) = store(session, crypto, [Keyed(copy, crypto.digest(copy.content))], now=now)
-    record(
-        session,
-        operator,
-        action="write",
-        operation="message edit",
-        entity="InboundMessage",
-        count=1,
-        practice_ids=[source.practice_id],
-        reason=stated,
-        now=now,
-    )
     return stored.inbox_id
 
 
@@ -77,13 +62,10 @@ def forward(
     inbox_ids: Sequence[str],
     *,
     to: str,
-    operator: Operator,
-    reason: str,
     now: datetime,
 ) -> list[str]:
     """Queue accepted messages for one destination, byte for byte, in the order they came; returns
     the ids in the outbox. Raises Rejected, and queues none, where one was never accepted."""
-    stated = stated_reason(reason)
     destination = outbound.destination(session, to)
     for inbox_id in inbox_ids:
         row = original(session, inbox_id)
@@ -105,15 +87,4 @@ def forward(
         )
         for row in rows
     ]
-    record(
-        session,
-        operator,
-        action="execute",
-        operation="message forward",
-        entity="InboundMessage",
-        count=len(rows),
-        practice_ids=[row.practice_id for row in rows],
-        reason=stated,
-        now=now,
-    )
     return outbox.add_all(session, crypto, outgoing, now=now)

@@ -125,8 +125,15 @@ _ONE_OF_A_KEY = (
 _LIVE_TWIN = select(JOBS.c.id).where(JOBS.c.unique_key == bindparam("unique_key"), LIVE)
 
 
-def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -> None:
-    """Write many jobs of one queue at once, in their order; their unique keys must be new."""
+def add_many(
+    session: ScopedSession,
+    jobs: Sequence[NewJob],
+    *,
+    now: datetime,
+    envelope: Envelope | None = None,
+) -> None:
+    """Write many jobs of one queue at once, in their order; their unique keys must be new. With the
+    `envelope` of the session nothing is read, as a pipeline asks."""
     if not jobs:
         return
     session.added_to.add(jobs[0].queue)
@@ -135,7 +142,7 @@ def add_many(session: ScopedSession, jobs: Sequence[NewJob], *, now: datetime) -
         for lane in job.lanes:
             due[lane] = min(due.get(lane, job.run_at or now), job.run_at or now)
     lane_rows.touch(session, due, queue=jobs[0].queue)
-    bulk.insert_rows(session, JOBS, _values(session, jobs, now))
+    bulk.insert_rows(session, JOBS, _values(session, jobs, now, envelope))
 
 
 def envelope_of(session: ScopedSession) -> Envelope:
@@ -144,8 +151,13 @@ def envelope_of(session: ScopedSession) -> Envelope:
     return Envelope.of(session.scope, 0 if own else policy.version(session))
 
 
-def _values(session: ScopedSession, jobs: Sequence[NewJob], now: datetime) -> list[dict[str, Any]]:
-    envelope, seal = envelope_of(session), session.envelopes.seal
+def _values(
+    session: ScopedSession,
+    jobs: Sequence[NewJob],
+    now: datetime,
+    envelope: Envelope | None = None,
+) -> list[dict[str, Any]]:
+    envelope, seal = envelope or envelope_of(session), session.envelopes.seal
     trace = tracing.carried()
     return [
         _row(job, now)

@@ -72,7 +72,7 @@ class Office:
     def receive(self, message: TrafficMessage | bytes) -> str:
         """Store an HL7 message as the listener does; its inbox id."""
         content = message if isinstance(message, bytes) else message.content
-        judgement = judge(Frame(content), Peer("127.0.0.1"), load_routes(self.hub))
+        judgement = judge(Frame(content), Peer("127.0.0.1"), load_routes(self.hub.database))
         return self.hub.intake.receive(judgement.arrival).result().inbox_id
 
     def add(self, kind: Job, **args: Any) -> int:

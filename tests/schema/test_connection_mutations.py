@@ -155,3 +155,100 @@ def test_a_test_adds_one_job_and_its_report_can_be_read(world):
     ]
     app = world.app(world.practice("North"))
     assert app.data("{ connectionChecks { totalCount } }")["connectionChecks"]["totalCount"] == 0
+
+
+CHANGE = on("changeConnection", "version connection { name }").replace("code", "code field")
+SHOWN = """query($id: ID!, $version: Int) {
+  connectionSettings(connectionId: $id, version: $version) {
+  config routing practices { code practiceId } versions { version changedBy reason } } }"""
+SECRETS = GIVEN["secrets"]
+
+
+def added(mso: Any) -> str:
+    return str(mso.data(ADD, input=GIVEN)["addConnection"]["connection"]["id"])
+
+
+def changed(mso: Any, connection_id: str, config: Any, **more: Any) -> Any:
+    given = {"connectionId": connection_id, "config": config, "reason": "ticket 12", **more}
+    return mso.data(CHANGE, input=given)["changeConnection"]
+
+
+def settings(mso: Any, connection_id: str, **more: Any) -> Any:
+    return mso.data(SHOWN, id=connection_id, **more)["connectionSettings"]
+
+
+def test_settings_are_shown_changed_and_kept_in_versions(world):
+    practice = world.practice("North")
+    world.agreement(practice, Domain.SUPPLY)
+    mso = world.mso()
+    connection_id = added(mso)
+    before = settings(mso, connection_id)
+    assert "key-of-the-vendor" not in str(before)
+    config = {**before["config"], "page_size": 50}
+    codes = [{"code": "ACC-1", "practiceId": global_id("Practice", practice)}]
+    answer = changed(mso, connection_id, config, practices=codes)
+    assert answer == {"version": 2, "connection": {"name": "Brightwell"}}
+    after = settings(mso, connection_id)
+    assert (after["config"], after["practices"]) == (config, codes)
+    assert [(v["version"], v["changedBy"], v["reason"]) for v in after["versions"]] == [
+        (2, "mso", "ticket 12"),
+        (1, "", ""),
+    ]
+    assert settings(mso, connection_id, version=1)["config"] == before["config"]
+    assert changed(mso, connection_id, config)["version"] is None
+    events = world.read(lambda s: s.scalars(select(tables.AuditEvent.reason)).all())
+    assert "changeConnection: ticket 12" in events
+    assert mso.code(SHOWN, id=connection_id, version=9) == "NOT_FOUND"
+
+
+def test_a_dry_run_of_a_change_keeps_nothing(world):
+    mso = world.mso()
+    connection_id = added(mso)
+    before = settings(mso, connection_id)
+    config = {**before["config"], "page_size": 50}
+    assert changed(mso, connection_id, config, validateOnly=True)["version"] == 2
+    assert settings(mso, connection_id) == before
+
+
+def test_kept_secrets_are_not_sent_to_another_address(world):
+    mso = world.mso()
+    connection_id = added(mso)
+    before = settings(mso, connection_id)
+    moved = {**before["config"], "base_url": "https://collector.example"}
+    for given in ([], SECRETS[:1], SECRETS[1:]):
+        answer = changed(mso, connection_id, moved, secrets=given)
+        assert answer["errors"] == [{"code": "BAD_INPUT", "field": "secrets"}]
+    assert settings(mso, connection_id) == before
+    anew = [{**each, "value": each["value"] + "A"} for each in SECRETS]
+    assert changed(mso, connection_id, moved, secrets=anew)["version"] == 2
+    [row] = world.read(lambda s: s.scalars(select(tables.Connection)).all())
+    kept = SecretStore(world.database, world.crypto, row.id)
+    assert kept.get(row.config["api_key"]) == "key-of-the-vendorA"
+
+
+def test_what_refers_to_the_machine_stays_while_no_address_changes(world):
+    mso = world.mso()
+    stated = {"base_url": "https://api.brightwell.example", "api_key": "env:VENDOR_KEY"}
+    row = tables.Connection(
+        id=tables.new_id(), name="c", connector_id="supply_rest", config=stated,
+        created_at=world.now,
+    )  # fmt: skip
+    world.add(row)
+    connection_id = global_id("Connection", row.id)
+    assert changed(mso, connection_id, {**stated, "page_size": 50})["version"] == 2
+    refused = [
+        {**stated, "base_url": "https://collector.example"},
+        {**stated, "api_key": "env:HOME"},
+        {**stated, "webhook_secrets": ["env:VENDOR_KEY"]},
+    ]
+    for config in refused:
+        answer = changed(mso, connection_id, config)
+        assert answer["errors"] == [{"code": "BAD_INPUT", "field": "config"}]
+
+
+def test_settings_are_for_the_apps_of_the_mso_that_may_write(world):
+    connection_id = added(world.mso())
+    given = {"connectionId": connection_id, "config": SETTINGS, "reason": "r"}
+    for app in (world.app(world.practice("North")), world.mso("reader", write=False)):
+        assert app.code(CHANGE, input=given) == "FORBIDDEN"
+        assert app.code(SHOWN, id=connection_id) == "FORBIDDEN"

@@ -52,7 +52,9 @@ def _connection(name: str) -> Hl7Connection:
     with common.opened() as hub:
         with hub.database.read(common.SCOPE) as session:
             row = connections.named(session, name)
-        found = [one for one in load_routes(hub).connections if one.connection_id == row.id]
+        found = [
+            one for one in load_routes(hub.database).connections if one.connection_id == row.id
+        ]
     if not found:
         raise NotFound(f'"{name}" receives no HL7 v2; samples are for connections of {CONNECTOR}.')
     return found[0]

@@ -89,7 +89,7 @@ def _receiving(hub: Hub, name: str) -> Hl7Connection:
     with hub.database.read(common.SCOPE) as session:
         row = connections.named(session, name)
         dialect_of(row)
-    return next(one for one in load_routes(hub).connections if one.connection_id == row.id)
+    return next(one for one in load_routes(hub.database).connections if one.connection_id == row.id)
 
 
 def _record(hub: Hub, count: int) -> None:

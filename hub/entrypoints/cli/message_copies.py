@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from connectors.sdk.hl7v2.acks import new_control_id
-from connectors.sdk.hl7v2.batches import is_batch
-from connectors.sdk.hl7v2.header import with_control_id
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Reason
-from hub.entrypoints.hl7_judging_again import JudgesAgain
-from hub.services import copies
+from hub.entrypoints.hl7_judging_again import judged_copy
+from hub.services import copies, operators
+from hub.services.operators import stated_reason
+from hub.storage.session import ScopedSession
+from hub.storage.tables import InboundMessage
 
 _ID = typer.Argument(help="The message's id, as `list` shows it.")
 
@@ -31,19 +31,29 @@ def edit(
 ) -> None:
     """Store an edited copy of a message under a control id of its own; it names the message it was
     made of, which stays as it is. Audited."""
-    content = with_control_id(file.read_bytes(), new_control_id())
-    if content is None or is_batch(content):
-        raise typer.BadParameter("must hold one message that begins with MSH.", param_hint="--file")
+    stated = stated_reason(reason)
     with common.opened() as hub:
         who, now = common.operator(), hub.now()
+
+        def work(session: ScopedSession) -> str:
+            source = copies.original(session, id)
+            operators.record(
+                session,
+                who,
+                action="write",
+                operation="message edit",
+                entity="InboundMessage",
+                count=1,
+                practice_ids=[source.practice_id],
+                reason=stated,
+                now=now,
+            )
+            return copies.add(session, hub.crypto, id, judged, to=to, now=now)
+
         with hub.database.read(SCOPE) as session:
-            judged = JudgesAgain(hub)(copies.original(session, id), content)
-        copy = hub.database.transaction(
-            SCOPE,
-            lambda session: copies.add(
-                session, hub.crypto, id, judged, to=to, operator=who, reason=reason, now=now
-            ),
-        )
+            source = copies.original(session, id)
+            judged = judged_copy(hub.database, hub.now, source, file.read_bytes())
+        copy = hub.database.transaction(SCOPE, work)
     if as_json:
         common.print_json({"message": copy, "copy_of": id})
     else:
@@ -57,14 +67,27 @@ def forward(
     as_json: AsJson = False,
 ) -> None:
     """Queue stored messages for one destination, byte for byte, in the order they came. Audited."""
+    stated = stated_reason(reason)
     with common.opened() as hub:
         who, now = common.operator(), hub.now()
-        queued = hub.database.transaction(
-            SCOPE,
-            lambda session: copies.forward(
-                session, hub.crypto, ids, to=to, operator=who, reason=reason, now=now
-            ),
-        )
+
+        def work(session: ScopedSession) -> list[str]:
+            queued = copies.forward(session, hub.crypto, ids, to=to, now=now)
+            sent = [session.get_one(InboundMessage, one) for one in dict.fromkeys(ids)]
+            operators.record(
+                session,
+                who,
+                action="execute",
+                operation="message forward",
+                entity="InboundMessage",
+                count=len(queued),
+                practice_ids=[row.practice_id for row in sent],
+                reason=stated,
+                now=now,
+            )
+            return queued
+
+        queued = hub.database.transaction(SCOPE, work)
     if as_json:
         common.print_json({"messages": queued})
     else:

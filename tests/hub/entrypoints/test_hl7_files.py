@@ -56,7 +56,7 @@ def hub(database: Database, crypto: Crypto, tmp_path: Path) -> Hub:
 
 @pytest.fixture
 def connection(hub: Hub) -> Hl7Connection:
-    return load_routes(hub).connections[0]
+    return load_routes(hub.database).connections[0]
 
 
 @pytest.fixture

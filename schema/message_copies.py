@@ -1,0 +1,87 @@
+"""A stored message once more: an edited copy of it, or the message as it is to one destination."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from hub.errors import Rejected
+from hub.services import copies
+from hub.services.operators import stated_reason
+from hub.storage.reads.write import global_id
+from schema.mapping.mutate import Call, Mutation, Payload, row_id
+from schema.message_contents import readable
+
+MOST_MESSAGES = 100
+"""Each is read before it is sent on: whoever sends it must be allowed to read it."""
+
+
+def _edit(call: Call) -> Payload:
+    given, copied = call.input, call.context.copy_message
+    stated_reason(given["reason"])
+    if copied is None:
+        raise Rejected("This installation copies messages at the command line only.")
+    destination = given.get("destinationId")
+    inbox_id = row_id(given["messageId"], "InboundMessage")
+    source = readable(call.session, call.context, inbox_id).message
+    copy = copies.add(
+        call.session,
+        call.context.crypto,
+        source.id,
+        copied(source, _bytes(given["content"])),
+        to=None if destination is None else row_id(destination, "Connection"),
+        now=call.now,
+    )
+    return {"message": copy}
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Rejected("The content is bytes in base64.", path="content") from None
+
+
+def _forward(call: Call) -> Payload:
+    given = call.input
+    stated_reason(given["reason"])
+    ids = [row_id(item, "InboundMessage") for item in given["messageIds"]]
+    if not 1 <= len(ids) <= MOST_MESSAGES:
+        raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
+    for inbox_id in ids:
+        readable(call.session, call.context, inbox_id)
+    queued = copies.forward(
+        call.session,
+        call.context.crypto,
+        ids,
+        to=row_id(given["destinationId"], "Connection"),
+        now=call.now,
+    )
+    return {"outboundMessageIds": [global_id("OutboundMessage", one) for one in queued]}
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    Mutation(
+        "editMessage",
+        {"messageId": "ID", "content": "str", "destinationId": "ID | None", "reason": "str"},
+        {"message": "InboundMessage"},
+        _edit,
+        mso_only=True,
+        reason="reason",
+        help="Store an edited copy of a message of HL7 v2 under a control id of its own; the "
+        "original stays as it is. `content` is its bytes in base64, as `messageContent` shows "
+        "them. It is judged, read and forwarded like any other of its sender; with `destinationId` "
+        "it goes there alone and is not read. For who may read the original. The reason is "
+        "audited.",
+    ),
+    Mutation(
+        "forwardMessages",
+        {"messageIds": "list[ID]", "destinationId": "ID", "reason": "str"},
+        {"outboundMessageIds": "list[ID]"},
+        _forward,
+        mso_only=True,
+        reason="reason",
+        help="Queue stored messages of HL7 v2, at most 100, for one destination, byte for byte, in "
+        "the order they came. For who may read them. The reason is audited.",
+    ),
+)

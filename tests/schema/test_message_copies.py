@@ -1,0 +1,165 @@
+"""Edited copies of messages, and stored ones sent on, through GraphQL."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.domain.agreements import Domain, unrestricted_scope
+from hub.services import connections
+from hub.services.intake import Arrival, Intake
+from hub.storage import inbox, tables
+from hub.storage.reads.write import global_id
+
+ALL = unrestricted_scope("test")
+RAW = (Path(__file__).parents[2] / "fixtures" / "ehr_hl7v2" / "adt_a04.hl7").read_bytes()
+EDIT = """mutation($input: EditMessageInput!) { editMessage(input: $input) {
+  ... on EditMessagePayload { message { id state controlId } }
+  ... on UserErrors { errors { code field } } } }"""
+FORWARD = """mutation($input: ForwardMessagesInput!) { forwardMessages(input: $input) {
+  ... on ForwardMessagesPayload { outboundMessageIds }
+  ... on UserErrors { errors { code field } } } }"""
+
+
+@pytest.fixture
+def practice(world: Any) -> str:
+    found = str(world.practice("Mine"))
+    world.agreement(found, Domain.CLINICAL)
+    return found
+
+
+@pytest.fixture
+def ehr(world: Any, practice: str) -> str:
+    header = RAW.split(b"\r")[0].decode().split("|")
+
+    def work(session: Any) -> None:
+        connections.add(
+            session, world.crypto, name="EHR", connector_id="ehr_hl7v2", config={}, now=world.now,
+            connection_id="ehr", practices={header[3]: practice},
+            routing={"sending_application": header[2]},
+        )  # fmt: skip
+
+    world.database.transaction(ALL, work)
+    return "ehr"
+
+
+@pytest.fixture
+def stored(world: Any, practice: str, ehr: str) -> str:
+    return store(world, practice, ehr, "C1")
+
+
+@pytest.fixture
+def lab(world: Any) -> str:
+    row = tables.Connection(
+        id=tables.new_id(), name="Lab", connector_id="hl7v2_destination", config={},
+        created_at=world.now,
+    )  # fmt: skip
+    world.add(row)
+    return global_id("Connection", row.id)
+
+
+def store(world: Any, practice: str, connection: str | None, control_id: str) -> str:
+    intake = Intake(world.database, world.crypto, lambda: world.now)
+    arrival = Arrival("hl7v2", connection, practice, "s", control_id, "ADT^A04", RAW)
+    return global_id("InboundMessage", intake.receive(arrival).result(timeout=30).inbox_id)
+
+
+def rows(world: Any, table: Any) -> list[Any]:
+    return list(world.read(lambda s: s.scalars(select(table)).all()))
+
+
+def edited(message_id: str, content: bytes, **more: Any) -> dict[str, Any]:
+    encoded = base64.b64encode(content).decode()
+    return {"messageId": message_id, "content": encoded, "reason": "wrong visit", **more}
+
+
+def test_an_edited_copy_is_a_message_of_its_own_that_names_its_original(world, stored):
+    given = edited(stored, RAW.replace(b"|F|", b"|M|"), idempotencyKey="k")
+    mso = world.mso()
+    first = mso.data(EDIT, input=given)["editMessage"]["message"]
+    assert mso.data(EDIT, input=given)["editMessage"]["message"] == first
+    assert first["state"] == "RECEIVED"
+    original, copy = sorted(rows(world, tables.InboundMessage), key=lambda r: r.control_id != "C1")
+    assert global_id("InboundMessage", copy.id) == first["id"]
+    assert copy.headers["copy-of"] == original.id
+    assert f"|{copy.control_id}|".encode() in inbox.raw(copy, world.crypto)
+    reasons = [event.reason for event in rows(world, tables.AuditEvent)]
+    assert "editMessage: wrong visit" in reasons
+
+
+def test_a_copy_for_one_destination_goes_there_alone_and_is_not_read(world, stored, lab):
+    given = edited(stored, RAW, destinationId=lab)
+    made = world.mso().data(EDIT, input=given)["editMessage"]["message"]
+    assert made["state"] == "IGNORED"
+    assert len(rows(world, tables.OutboundMessage)) == 1
+
+
+def test_a_dry_run_stores_nothing(world, stored):
+    given = edited(stored, RAW, validateOnly=True)
+    assert world.mso().data(EDIT, input=given)["editMessage"]["message"]["state"] == "RECEIVED"
+    assert len(rows(world, tables.InboundMessage)) == 1
+
+
+def test_what_is_no_message_or_would_not_be_accepted_is_not_stored(world, stored):
+    mso = world.mso()
+    elsewhere = RAW.split(b"|")
+    elsewhere[3] = b"ELSEWHERE"
+    for content in (b"PID|1\r", RAW + RAW, b"|".join(elsewhere)):
+        [error] = mso.data(EDIT, input=edited(stored, content))["editMessage"]["errors"]
+        assert error["code"] == "BAD_INPUT"
+    [error] = mso.data(EDIT, input={**edited(stored, b""), "content": "%"})["editMessage"]["errors"]
+    assert error == {"code": "BAD_INPUT", "field": "content"}
+    assert len(rows(world, tables.InboundMessage)) == 1
+
+
+def test_stored_messages_are_sent_on_byte_for_byte_in_their_order(world, practice, stored, lab):
+    second = store(world, practice, None, "C2")
+    given = {"messageIds": [second, stored], "destinationId": lab, "reason": "lost"}
+    answer = world.mso().data(FORWARD, input=given)["forwardMessages"]
+    queued = rows(world, tables.OutboundMessage)
+    assert {one.control_id for one in queued} == {"C1", "C2"}
+    ids = {global_id("OutboundMessage", one.id) for one in queued}
+    assert set(answer["outboundMessageIds"]) == ids
+    reasons = [event.reason for event in rows(world, tables.AuditEvent)]
+    assert "forwardMessages: lost" in reasons
+
+
+def test_who_may_not_read_a_message_neither_copies_nor_sends_it(world, practice, stored, lab):
+    other = world.practice("Other")
+    hidden = store(world, other, None, "C9")
+    mso = world.mso()
+    [error] = mso.data(EDIT, input=edited(hidden, RAW))["editMessage"]["errors"]
+    assert error["code"] == "NOT_FOUND"
+    for ids in ([hidden], [stored, hidden]):
+        given = {"messageIds": ids, "destinationId": lab, "reason": "r"}
+        [error] = mso.data(FORWARD, input=given)["forwardMessages"]["errors"]
+        assert error["code"] == "NOT_FOUND"
+    given = {"messageIds": [stored], "destinationId": lab, "reason": "r"}
+    for app in (world.app(practice), world.mso("reader", write=False)):
+        assert app.code(FORWARD, input=given) == "FORBIDDEN"
+        assert app.code(EDIT, input=edited(stored, RAW)) == "FORBIDDEN"
+    assert rows(world, tables.OutboundMessage) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"reason": " "}, "reason"), ({"messageIds": []}, "messageIds")],
+)
+def test_a_forward_names_messages_and_a_reason(world, stored, lab, change, field):
+    given = {"messageIds": [stored], "destinationId": lab, "reason": "r", **change}
+    [error] = world.mso().data(FORWARD, input=given)["forwardMessages"]["errors"]
+    assert error == {"code": "BAD_INPUT", "field": field}
+
+
+def test_a_message_goes_to_destinations_only(world, stored, ehr):
+    given = {
+        "messageIds": [stored],
+        "destinationId": global_id("Connection", ehr),
+        "reason": "r",
+    }
+    [error] = world.mso().data(FORWARD, input=given)["forwardMessages"]["errors"]
+    assert error["code"] == "BAD_INPUT"
