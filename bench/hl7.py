@@ -29,6 +29,7 @@ from hl7apy.parser import parse_message
 from bench.parts.claims import Claims, at_least, at_most, tell
 from bench.parts.hl7_end_to_end import applied, cpu_each, received, rival
 from bench.parts.hl7_messages import ADT, admission
+from bench.parts.hl7_mixes import told_of_mixes
 from bench.parts.hub import ROUTES, NoStore, listening, opened
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.connector import connector
@@ -193,7 +194,8 @@ def measure(rounds: int) -> Claims:
 
 def end_to_end(url: str, count: int) -> Claims:
     """CPU, the server's included, from a frame to what it says being stored row by row: patients
-    never heard of, then the same admissions told again under new control ids."""
+    never heard of, then the same admissions told again under new control ids; then several mixes
+    of messages with workers in processes of their own."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         database = opened(url or f"sqlite:///{directory}/hub.db")
@@ -209,6 +211,7 @@ def end_to_end(url: str, count: int) -> Claims:
 
         ours(0, patients=500_000)  # statements are prepared, and the server has read its catalogue
         cost = {"new": ours(10_000_000), "again": ours(20_000_000)}
+        mixes = told_of_mixes(database, directory, 10 * count)
         database.close()
         contents = [admission(number, number) for number in range(count)]
         for library, read in (("python-hl7", python_hl7), ("hl7apy", hl7apy_flat)):
@@ -225,6 +228,7 @@ def end_to_end(url: str, count: int) -> Claims:
         at_least(
             f"{text}, told again, python-hl7 + one insert / ours", cost["python-hl7"] / again, 1
         ),
+        *mixes,
     ]
 
 

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from connectors.sdk.base import ParsedDocument
 from hub import metrics
 from hub.domain.agreements import operations_scope, practice_scope
-from hub.domain.coverage import CoverageList
 from hub.domain.encounters import Encounter
 from hub.domain.observations import ObservationReport
 from hub.domain.patients import Identifier, PatientMerge, PatientUnmerge
@@ -171,12 +170,12 @@ def _read_ahead(session: ScopedSession, practice_id: str, read: Sequence[_Read])
             connection_id,
             values=values,
             keys=dict(keys),
-            with_coverages=CoverageList in kinds and not kinds & _MOVING,
+            moving=bool(kinds & _MOVING),
         )
 
 
 _MOVING = {PatientMerge, PatientUnmerge}
-"""Coverages go along with the patient."""
+"""What belongs to a patient goes along."""
 
 
 def _keys(record: Record) -> Iterator[tuple[type[Any], str]]:

@@ -80,12 +80,12 @@ def rival(directory: Path, name: str, read: Callable[[bytes], list[Any]]) -> Cal
 def cpu_each(count: int, work: Callable[[], Any], database: Database | None = None) -> float:
     """Microseconds of CPU of this process, all threads, and of PostgreSQL's for `database`, per
     message."""
-    started = time.process_time() + _backends(database)
+    started = time.process_time() + backends(database)
     work()
-    return (time.process_time() + _backends(database) - started) / count * 1e6
+    return (time.process_time() + backends(database) - started) / count * 1e6
 
 
-def _backends(database: Database | None) -> float:
+def backends(database: Database | None) -> float:
     """Seconds of CPU of the server processes that the pool's connections have so far; of a server
     elsewhere nothing is known, and nothing is counted."""
     if database is None or database.is_sqlite:

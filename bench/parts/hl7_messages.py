@@ -7,7 +7,7 @@ from __future__ import annotations
 MSH = "MSH|^~\\&|EHR|FAC1|HUB|TO1|20260302091500-0600||{}|BENCH00001|P|2.5.1||||||UNICODE UTF-8"
 PID = (
     "PID|1||00481516^^^FAC1^MR~900-55-0101^^^USA^SS||Okonkwo^Ada^M^^Dr.||19790412|F|||12 Prospect "
-    "Drive^Unit 4^Evanston^IL^60201^USA^H||^PRN^PH^^1^847^5550142|||M|||||||||||||N"
+    "Drive^Unit 4^Evanston^IL^60201^USA^H||^PRN^PH^^1^847^5550142|||M||||||||||||||N"
 )
 PV1 = (
     "PV1|1|I|SURG^02^A^FAC1^^N^NORTH^2|R||CLINIC^1^^FAC1|1234567893^Reyes^Ana^^^Dr.^^^NPI^L^^^NPI|"
@@ -23,7 +23,7 @@ IN1 = (
     "IN1|{0}|CHOICE^Choice PPO^99|0073{0}^^^NAIC|Great Lakes Mutual|Box 9^^Chicago^IL^60601^USA|"
     "Member services|^WPN^PH^^1^800^5550111|G-4410|Lakeside Works|||20260101|20261231||PPO|"
     "Okonkwo^Ada^M|SEL^Self^HL70063|19790412|12 Prospect Drive^Unit 4^Evanston^IL^60201|Y||{0}|||"
-    "||||||||||||GLM0098213|||||||F"
+    "|||||||||||GLM0098213||||||||F"
 )
 GT1 = (
     "GT1|1|G-1^^^FAC1|Okonkwo^Ada^M||12 Prospect Drive^Unit 4^Evanston^IL^60201^USA|^PRN^PH^^1^847^"
@@ -50,10 +50,24 @@ ADT = "\r".join(
 ).encode()
 
 
-def admission(number: int, patient: int) -> bytes:
-    """The message under its own control id, of its own patient and visit."""
+def admission(number: int, patient: int, visit: int | None = None) -> bytes:
+    """The message under its own control id, of its own patient and, unless told, visit."""
     content = ADT.replace(b"BENCH00001", b"B%09d" % number).replace(b"00481516", b"%08d" % patient)
-    return content.replace(b"VN-20931", b"VN-%06d" % patient)
+    return content.replace(b"VN-20931", b"VN-%06d" % (patient if visit is None else visit))
+
+
+def move(number: int, patient: int, visit: int) -> bytes:
+    """A transfer (ADT^A02) two hours after the admission."""
+    content = admission(number, patient, visit)
+    for said, instead in (
+        (b"ADT^A01^ADT_A01", b"ADT^A02^ADT_A02"),
+        (b"EVN|A01|20260302091400-0600", b"EVN|A02|20260302111400-0600"),
+        (b"|20260302091000-0600\r", b"\r"),
+        (b"SURG^02^A^FAC1^^N^NORTH^2|R||CLINIC^1^^FAC1|", b"ICU^4^B^FAC1|R||SURG^02^A^FAC1|"),
+    ):
+        assert said in content
+        content = content.replace(said, instead)
+    return content
 
 
 _PADDING = "|".join(f"note {number} of the visit" for number in range(40))

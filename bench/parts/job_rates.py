@@ -86,9 +86,10 @@ def is_left(database: Database) -> bool:
 _DUE = (JobRow.priority >= 0, JobRow.run_at <= bindparam("now"))
 
 
-def wait_for_end(database: Database) -> None:
+def wait_for_end(database: Database, pause: float = 0.02) -> None:
+    """`pause` is in seconds: each look costs what may be measured."""
     while is_left(database):
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def drained(database: Database, directory: Path, count: int) -> float:

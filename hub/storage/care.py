@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, select
 
+from hub.storage import known
 from hub.storage.session import ScopedSession
 from hub.storage.tables import CareRole, Procedure
 
 
 def roles_of(session: ScopedSession, owner: Mapping[str, str]) -> Sequence[CareRole]:
     """Every role of an owner: ``practice_id`` and the column that points there."""
-    return session.scalars(select(CareRole).filter_by(**owner).order_by(CareRole.id)).all()
+    return known.owned_by(session, CareRole, owner, CareRole.id)
 
 
 def procedures_of(session: ScopedSession, owner: Mapping[str, str | None]) -> Sequence[Procedure]:

@@ -47,7 +47,7 @@ class _Locked:
 
 def take_lanes(round_: Round, keys: list[str], asked: int) -> None:
     """Take heads of due lanes, first of the `asked` that are locked already, and what may follow;
-    and more for as long as all heads that come are run together."""
+    then as many as there is room for, where all heads that came are run together."""
     while keys:
         locked = _Locked()
         _look_at(round_, locked, keys)
@@ -56,7 +56,7 @@ def take_lanes(round_: Round, keys: list[str], asked: int) -> None:
         _write(round_, locked, last=not more)
         if not more:
             return
-        asked = max(1, min(2 * asked, round_.room))
+        asked = round_.room
         again = round_.ask(statements.due_lanes(round_.dialect), round_.queue, round_.now, asked)
         keys = [key for (key,) in again]
 

@@ -20,11 +20,9 @@ def of_patient(session: ScopedSession, practice_id: str, patient_id: str) -> Seq
     if patients.is_new(session, practice_id, patient_id) and (practice_id, patient_id) not in asked:
         asked.add((practice_id, patient_id))
         return ()
-    ahead = known.of(session, practice_id)
-    found = ahead.coverages.pop(patient_id, None) if ahead is not None else None
-    if found is not None:
-        return found
-    return known.coverages_of(session, practice_id, [patient_id])
+    owner = {"practice_id": practice_id, "patient_id": patient_id}
+    order = (Coverage.status, Coverage.priority, Coverage.id)
+    return known.owned_by(session, Coverage, owner, *order)
 
 
 def payer_ids(session: ScopedSession, codes: Collection[str]) -> dict[str, str]:

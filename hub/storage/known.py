@@ -1,22 +1,26 @@
-"""What a transaction that applies many messages has read ahead: who holds which identifiers, and
-rows by the keys of their source. It answers as the database would in that transaction, in which
-nobody else writes these rows unseen: unique keys stop who would."""
+"""What a transaction that applies many messages has read ahead: who holds which identifiers, rows
+by the keys of their source, and what belongs to those patients and visits. It answers as the
+database would in that transaction, in which nobody else writes these rows unseen: unique keys stop
+who would."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import event, select
 
 from hub.domain.patients import Identifier
 from hub.domain.patients_matching import Holder
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Coverage, Patient, PatientIdentifier, Provider
+from hub.storage.tables import Encounter, Patient, PatientIdentifier, Provider
 
+Row = TypeVar("Row")
 _SLOT = "known"
 Key = tuple[str | None, str]
 """Connection and the source's key."""
+Order = Sequence[Any]
+"""Columns of a table, by which its rows are read."""
 
 
 class Known:
@@ -26,8 +30,11 @@ class Known:
         self.practice_id = practice_id
         self.holders: dict[str, list[Holder]] = {}
         self.keys: dict[type[Any], dict[Key, Any]] = {}
-        self.coverages: dict[str, list[Coverage]] = {}
-        """Of each patient who holds an identifier, until they are first asked for."""
+        self.moving = False
+        """Whether rows may go from one patient to another."""
+        self.owned: dict[tuple[type[Any], str], dict[str, list[Any]]] = {}
+        """By table and the column that points there, the rows of each owner until they are first
+        asked for."""
         self.kept: list[Any] = []
         """Every row of the session: it would forget those nobody refers to."""
 
@@ -53,9 +60,32 @@ class Known:
         rows: Iterable[Any] = (*self.kept, *session.new)
         for other in rows:
             if isinstance(other, table) and (other.connection_id, other.external_id) == key:
-                session.flush()  # a new row has its id then
                 return True, other
         return True, None
+
+    def owned_by(
+        self, session: ScopedSession, table: type[Any], pointer: str, owner: str, order: Order
+    ) -> list[Any] | None:
+        """The rows of `table` whose column `pointer` says `owner`, an id; None where that is not
+        known. The first question reads those of all owners."""
+        if self.moving:
+            return None
+        rows = self.owned.get((table, pointer))
+        if rows is None:
+            rows = self.owned[table, pointer] = {each: [] for each in self._owners(pointer)}
+            with session.no_autoflush:  # nobody wrote of these owners without having asked
+                mine = table.practice_id == self.practice_id, getattr(table, pointer).in_(rows)
+                found = session.scalars(select(table).where(*mine).order_by(*order)) if rows else ()
+                for row in found:
+                    rows[getattr(row, pointer)].append(row)
+        return rows.pop(owner, None)
+
+    def _owners(self, pointer: str) -> set[str]:
+        if pointer == "patient_id":
+            return {holder.patient_id for found in self.holders.values() for holder in found}
+        if pointer == "encounter_id":
+            return {row.id for row in self.keys.get(Encounter, {}).values() if row is not None}
+        return set()
 
     def provider(self, external_id: str) -> Provider | None:
         """A provider that the session has met already."""
@@ -76,17 +106,17 @@ def read_ahead(
     *,
     values: Collection[str],
     keys: dict[type[Any], Collection[str]],
-    with_coverages: bool = False,
+    moving: bool = False,
 ) -> None:
     """Read holders of identifiers with their patients, and rows by their source's keys, for a whole
-    transaction; `with_coverages` the patients' coverages too, where none of it moves them."""
+    transaction. What belongs to those is read when it is asked for, all of a table at once, unless
+    the transaction is `moving` rows from patient to patient."""
     known = session.info.setdefault(_SLOT, Known(practice_id))
+    known.moving = moving
     if not known.kept:
         for name in ("loaded_as_persistent", "pending_to_persistent"):
             event.listen(session, name, lambda _, row: known.kept.append(row))
     _read_holders(session, known, values)
-    if with_coverages:
-        _read_coverages(session, known)
     for table, wanted in keys.items():
         if wanted:
             _read_rows(session, known, table, connection_id, wanted)
@@ -102,30 +132,10 @@ def _read_holders(session: ScopedSession, known: Known, values: Collection[str])
     for row in session.scalars(stored):
         held = Holder(Identifier(row.authority, row.type, row.value), row.patient_id)
         known.holders[row.value].append(held)
-    ids = {holder.patient_id for found in known.holders.values() for holder in found}
+    ids = known._owners("patient_id")
     if ids:
         mine = select(Patient).where(Patient.practice_id == known.practice_id, Patient.id.in_(ids))
         session.scalars(mine).all()
-
-
-def _read_coverages(session: ScopedSession, known: Known) -> None:
-    holders = (holder for found in known.holders.values() for holder in found)
-    known.coverages = {holder.patient_id: [] for holder in holders}
-    if known.coverages:
-        for row in coverages_of(session, known.practice_id, known.coverages):
-            known.coverages[row.patient_id].append(row)
-
-
-def coverages_of(
-    session: ScopedSession, practice_id: str, patient_ids: Collection[str]
-) -> Sequence[Coverage]:
-    """Every coverage the patients have or had, by priority."""
-    mine = Coverage.patient_id.in_(list(patient_ids))
-    return session.scalars(
-        select(Coverage)
-        .where(Coverage.practice_id == practice_id, mine)
-        .order_by(Coverage.status, Coverage.priority, Coverage.id)
-    ).all()
 
 
 def _read_rows(
@@ -144,3 +154,17 @@ def _read_rows(
     )
     for row in session.scalars(stored):
         found[(row.connection_id, row.external_id)] = row
+
+
+def owned_by(
+    session: ScopedSession, table: type[Row], owner: Mapping[str, Any], *order: Any
+) -> Sequence[Row]:
+    """The rows of `table` that belong to `owner` (``practice_id`` and the column that points
+    there), by the columns `order`."""
+    pointers = [name for name in owner if name != "practice_id"]
+    ahead = of(session, owner["practice_id"])
+    if ahead is not None and len(pointers) == 1:
+        found = ahead.owned_by(session, table, pointers[0], owner[pointers[0]], order)
+        if found is not None:
+            return found
+    return session.scalars(select(table).filter_by(**owner).order_by(*order)).all()

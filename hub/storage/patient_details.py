@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
-
+from hub.storage import known
 from hub.storage.session import ScopedSession
 from hub.storage.tables import ListedOfPatient
 
@@ -25,8 +24,7 @@ def replace_list(
     listed: Any = table
     held: list[Any] = []
     if not none_held:
-        mine = select(listed).filter_by(**owner).order_by(listed.position, listed.id)
-        held = list(session.scalars(mine))
+        held = list(known.owned_by(session, listed, owner, listed.position, listed.id))
     wanted = [dict(values, position=number) for number, values in enumerate(stated, start=1)]
     changed = len(held) > len(wanted)
     for row in held[len(wanted) :]:

@@ -108,6 +108,17 @@ def _begun_for(libpq: PGconn, scope: Scope, durable: bool) -> bool:
     return result.status == ExecStatus.TUPLES_OK
 
 
+def end_read(connection: Connection) -> None:
+    """Roll back what only read. Through libpq, because psycopg forgets with each of its rollbacks
+    which statements it had prepared: those of the next transaction would be planned anew."""
+    if connection.dialect.name == "postgresql":
+        driver = typed("psycopg.Connection[Any]", connection.connection.driver_connection)
+        libpq = driver.pgconn
+        if libpq.status == ConnStatus.OK and libpq.transaction_status == TransactionStatus.INTRANS:
+            libpq.exec_(b"ROLLBACK")
+    connection.rollback()
+
+
 def _in_full(scope: Scope, durable: bool) -> bytes:
     """The statement of a scope whose settings are words."""
     settings = settings_of(scope) | ({} if durable else {"synchronous_commit": "off"})

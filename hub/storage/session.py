@@ -42,7 +42,7 @@ from hub.storage.engines import postgresql_engine, sqlite_engine
 from hub.storage.gathering import Gathering
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import Running
-from hub.storage.scope_settings import begin_for
+from hub.storage.scope_settings import begin_for, end_read
 from hub.storage.scoped_session import ScopedSession
 
 __all__ = ["Database", "RunFirst", "ScopedSession"]
@@ -163,7 +163,7 @@ class Database:
                 begin_for(connection, scope)
                 with ScopedSession(connection, scope) as session:
                     yield session
-            connection.rollback()
+            end_read(connection)
 
     def _audit_trail(self) -> Trail:
         """Appends the events of the running event loop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -13,15 +14,19 @@ from hub.services import intake
 from hub.storage import claiming
 from hub.storage.tables import (
     Appointment,
+    CareRole,
     Charge,
     Coverage,
     DataIssue,
+    Diagnosis,
     Encounter,
+    EncounterStay,
     InboundMessage,
     JobRow,
     Observation,
     Patient,
     PatientIdentifier,
+    Provider,
 )
 from jobs import ingest_together
 from jobs.actors import ACTORS
@@ -189,3 +194,59 @@ def test_coverages_read_ahead_are_replaced_as_those_asked_for(office: Any) -> No
         *[{("M", "inactive"), ("NN", "active")}] * 2,
         one_more,
     ]
+
+
+def test_lists_of_a_visit_read_ahead_change_as_those_asked_for(office: Any) -> None:
+    """Each patient's messages together with others', and again one by one."""
+
+    def told(event: str, minute: int, patient: int, pv1: dict[int, bytes], code: bytes) -> bytes:
+        content = with_field(first(office, "A04"), b"PID", 3, b"T%04d^^^FAC^MR" % patient)
+        content = with_field(content, b"MSH", 9, b"V%02d%04d" % (minute, patient))
+        content = with_field(content, b"MSH", 8, b"ADT^" + event.encode())
+        moment = b"2026030209%02d-0600" % minute
+        content = with_field(with_field(content, b"MSH", 6, moment), b"EVN", 2, moment)
+        stated = {3: b"WARD^1", 8: b"", 9: b"", 19: b"V%04d" % patient} | pv1
+        fields = [b"PV1", b"1", b"O"] + [stated.get(number, b"") for number in range(3, 20)]
+        lines = [line for line in content.split(b"\r") if line[:3] not in {b"PV1", b"DG1", b""}]
+        return b"\r".join([*lines, b"|".join(fields), b"DG1|1||" + code, b""])
+
+    def of_visit(patient: int) -> list[tuple[Any, ...]]:
+        (visit,) = (r for r in office.all(Encounter) if r.external_id == f"V{patient:04}")
+        names = {row.id: row.external_id for row in office.all(Provider)}
+        mine = [
+            (r.role, names[r.provider_id])
+            for r in office.all(CareRole)
+            if r.encounter_id == visit.id
+        ]
+        told_of = [r.code for r in office.all(Diagnosis) if r.encounter_id == visit.id]
+        stays = [
+            (r.location, r.starts_at, r.ends_at)
+            for r in office.all(EncounterStay)
+            if r.encounter_id == visit.id
+        ]
+        return [visit.location, sorted(mine), told_of, sorted(stays, key=itemgetter(1))]
+
+    def rounds(patient: int) -> list[bytes]:
+        several = {8: b"7^Hale", 9: b"8^Ng~9^Stone"}
+        one = {3: b"WARD^2", 8: b"6^Reyes", 9: b"9^Stone"}
+        return [
+            told("A01", 1, patient, several, b"I10^x^I10"),
+            told("A08", 5, patient, one, b"I11^y^I10"),
+            told("A02", 7, patient, {3: b"ICU^1"}, b"I12^z^I10"),
+        ]
+
+    admitted, *changes = zip(*map(rounds, range(4)), strict=True)
+    for content in admitted:
+        office.receive(content)
+    assert max(drain_together(office)) == 4
+    for content in (*changes[0], changes[1][0]):  # one patient is told of twice at once
+        office.receive(content)
+    assert max(drain_together(office)) == 5
+    for patient in (10, 11):
+        for content in rounds(patient)[: 3 if patient == 10 else 2]:
+            office.receive(content)
+            office.drain()
+    expected = {1: of_visit(11), 0: of_visit(10)}
+    assert expected[0][0] == "ICU/1"
+    assert expected[1][1] == [("CP", "9"), ("RP", "6")]
+    assert [of_visit(patient) for patient in range(4)] == [expected[0], *[expected[1]] * 3]

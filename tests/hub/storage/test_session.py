@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -322,6 +322,25 @@ def test_work_goes_on_after_every_connection_was_cut(database: Database) -> None
         with pytest.raises(OperationalError):
             submit(ALL, lambda s: s.execute(cut_myself)).result(10)
         assert submit(ALL, lambda s: "well again").result(10) == "well again"
+
+
+def test_what_is_read_leaves_statements_prepared(filled: Database) -> None:
+    """Else every statement of the next transaction would be planned anew."""
+    if filled.is_sqlite:
+        return
+
+    def prepared() -> int:
+        with filled.read(ALL) as session:
+            return session.scalar(text("SELECT count(*) FROM pg_prepared_statements")) or 0
+
+    for _ in range(8):
+        with filled.read(ALL) as session:
+            session.scalars(select(Patient)).all()
+            session.add(Practice(id="c", name="c", zone="UTC", created_at=datetime.now(UTC)))
+            session.flush()
+    assert prepared() > 0
+    with filled.read(ALL) as session:
+        assert session.get(Practice, "c") is None  # nothing is kept of what a read changed
 
 
 def _at_once(database: Database) -> Callable[..., Future[Any]]:
