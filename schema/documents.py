@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -25,6 +23,7 @@ from graphql.validation import MaxIntrospectionDepthRule
 
 from hub.errors import Rejected
 from schema import invalid
+from schema.kept import Kept
 from schema.mapping import limits
 from schema.mapping.limits import Measured
 from schema.mapping.operation import Operation
@@ -32,8 +31,10 @@ from schema.mapping.valid import surely_valid
 from schema.variables import Variables
 
 LONGEST_TEXT, MOST_TOKENS = 15_000, 1_000
-KEPT, KEPT_CHARACTERS = 500, 250_000
-"""Documents of one schema; a character takes some 40 bytes."""
+KEPT_CHARACTERS, LEAST_CHARACTERS = 250_000, 500
+"""Of the documents that are kept, and what the shortest counts for. A document with its plan takes
+some 60 bytes for each."""
+MOST_PLANS = 64
 
 
 class Invalid(Rejected):
@@ -55,6 +56,8 @@ class Document:
     node: DocumentNode
     measured: Mapping[str, Measured]
     variables: Mapping[str, Variables]
+    plans: Kept[Any] = field(default_factory=lambda: Kept(MOST_PLANS), compare=False)
+    """What was planned of it for each kind of credential, kept with it."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises Rejected if the name fits none or is needed."""
@@ -77,52 +80,50 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-class Documents:
-    """A bounded store of documents for one schema, by their text. Raises Invalid or Rejected, kept
-    as well, but without their tracebacks. Who may look at the schema (`introspection`) is told
-    what would fit where something does not."""
+def kept_documents() -> Kept[Document | Rejected]:
+    """A store for the documents of several schemas, and for why some could not be run; by schema
+    and text."""
+    return Kept(KEPT_CHARACTERS, lambda key, _: max(len(key[1]), LEAST_CHARACTERS), again=True)
 
-    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+
+class Documents:
+    """The documents of one schema, by their text, in a store that other schemas may share. Raises
+    Invalid or Rejected, kept as well, but without their tracebacks. Who may look at the schema
+    (`introspection`) is told what would fit where something does not."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        kept: Kept[Document | Rejected] | None = None,
+        *,
+        introspection: bool,
+    ) -> None:
         self._schema = schema
+        self._kept = kept_documents() if kept is None else kept
         self._hints = introspection
         rules = [*specified_rules, MaxIntrospectionDepthRule]
         if not introspection:
             rules.append(NoSchemaIntrospectionCustomRule)
         self._rules = list(dict.fromkeys(rules))
-        self._kept: OrderedDict[str, Document | Rejected] = OrderedDict()
-        self._characters = 0
-        self._lock = threading.Lock()
 
     def knows(self, text: str) -> bool:
-        """True if the text was met before."""
-        return text in self._kept
+        """True if the text is kept."""
+        return (self._schema, text) in self._kept
 
     def get(self, text: str) -> Document:
         """The document of a text."""
         if len(text) > LONGEST_TEXT:
             raise Rejected("The document is too long.")
-        with self._lock:
-            found = self._kept.get(text)
-            if found is not None:
-                self._kept.move_to_end(text)
-        if found is None:
-            try:
-                found = self._prepare(text)
-            except Rejected as error:
-                found = copy(error)
-            self._keep(text, found)
+        found = self._kept.get((self._schema, text), lambda: self._tried(text))
         if isinstance(found, Rejected):
             raise copy(found)  # a kept one would keep the request it was raised in, and the next
         return found
 
-    def _keep(self, text: str, found: Document | Rejected) -> None:
-        with self._lock:
-            if text not in self._kept:
-                self._characters += len(text)
-            self._kept[text] = found
-            while len(self._kept) > KEPT or self._characters > KEPT_CHARACTERS:
-                gone, _ = self._kept.popitem(last=False)
-                self._characters -= len(gone)
+    def _tried(self, text: str) -> Document | Rejected:
+        try:
+            return self._prepare(text)
+        except Rejected as error:
+            return copy(error)
 
     def _prepare(self, text: str) -> Document:
         try:

@@ -35,7 +35,7 @@ from hub.storage.reads.run import Reader, Reading
 from hub.storage.running import Running
 from hub.storage.session import ScopedSession
 from schema.context import Context
-from schema.documents import Document, Documents, Invalid, digest_of
+from schema.documents import Document, Documents, Invalid, digest_of, kept_documents
 from schema.effects import mutate
 from schema.live import FieldFailure, answer_live
 from schema.mapping.leaf import LeafExecutor
@@ -88,6 +88,7 @@ class Engine:
         self.as_text = as_text
         self._introspection = introspection
         self._documents: dict[GraphQLSchema, Documents] = {}
+        self._kept = kept_documents()
         self.documents = self._documents_of(schema.graphql)
 
     def documents_for(self, scope: Scope) -> Documents:
@@ -99,7 +100,7 @@ class Engine:
         if found is None:
             if len(self._documents) > KEPT:
                 self._documents.clear()
-            made = Documents(schema, introspection=self._introspection)
+            made = Documents(schema, self._kept, introspection=self._introspection)
             found = self._documents.setdefault(schema, made)
         return found
 
@@ -120,7 +121,7 @@ class Engine:
         if operation.definition.operation is OperationType.QUERY:
             writer = context.database.text_reads.writer
             plan = self.plans.get(
-                document.digest, operation, context.scope, context.scope_parts[0], writer,
+                document, operation, context.scope, context.scope_parts[0], writer,
                 as_text=self.as_text,
             )  # fmt: skip
         return Prepared(document, operation, name, cost, plan)

@@ -7,11 +7,9 @@ are; grants, purposes and practices come with each request and are bound.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from graphql.execution.values import VariableValues
 
@@ -21,39 +19,16 @@ from hub.storage.reads.parts import Constant, Root
 from hub.storage.reads.scoping import ScopeShape
 from hub.storage.reads.text import Writer
 from schema.caching import ReadNouns, read_nouns
+from schema.documents import Document
+from schema.kept import Kept
 from schema.mapping.declare import Stored
 from schema.mapping.inputs import Read, Shaper, shape_of_variables, shapers
 from schema.mapping.operation import Operation
 from schema.mapping.plan import Planner
 
-KEPT_PLANS, KEPT_STATEMENTS, MOST_SHAPES = 1_000, 500, 32
-T = TypeVar("T")
-
-
-class Kept(Generic[T]):
-    """A bounded store; what was not used for longest goes first."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[Hashable, T] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What is kept under `key`, made if need be; what `make` raises is not kept."""
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found
-        made = make()
-        with self._lock:
-            self._kept[key] = made
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return made
+STATEMENT_CHARACTERS = 1_000_000
+"""Of the statements that are kept; with its plan one takes three bytes for each."""
+MOST_SHAPES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +63,13 @@ class Plans:
 
     def __init__(self, declared: Mapping[str, Stored]) -> None:
         self._declared = declared
-        self._operations: Kept[_Shapes] = Kept(KEPT_PLANS)
-        self._statements: Kept[CompiledPart] = Kept(KEPT_STATEMENTS)
+        self._statements: Kept[CompiledPart] = Kept(
+            STATEMENT_CHARACTERS, lambda _, part: len(part.sql), again=True
+        )
 
     def get(
         self,
-        digest: str,
+        document: Document,
         operation: Operation,
         scope: Scope,
         shape: ScopeShape,
@@ -101,12 +77,11 @@ class Plans:
         *,
         as_text: bool = True,
     ) -> Plan:
-        """The plan of an operation; `as_text` False keeps its roots from text. Raises Forbidden or
-        Rejected."""
+        """The plan of an operation of a document, kept as long as that; `as_text` False keeps its
+        roots from text. Raises Forbidden or Rejected."""
         name = operation.definition.name
-        grants = scope.classes, shape.is_mso
-        key = (digest, name.value if name else "", grants)
-        known = self._operations.get(key, lambda: _Shapes(operation))
+        key = (name.value if name else "", scope.classes, shape.is_mso)
+        known: _Shapes = document.plans.get(key, lambda: _Shapes(operation))
         variables = shape_of_variables(known.shapers, operation.variables)
         return known.plans.get(
             (variables, scope.purpose, shape, writer.dialect.name, as_text),

@@ -35,6 +35,7 @@ def plan_stored(hub: HubParts, engine_of: Callable[[Principal], Engine]) -> int:
     planned = 0
     for document, context in found:
         try:
+            # It asks for the document twice, so that it is kept with its plan.
             list(sampled(engine_of(context.principal), context, document.text))
         except HubError as error:
             _told(document, context.principal.id, error)

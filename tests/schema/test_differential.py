@@ -490,7 +490,7 @@ def test_what_is_stored_is_written_as_text_and_only_the_rest_level_by_level(seed
         document = engine.documents.get(text)
         operation, _ = engine.documents.bind(document, None, {})
         writer = seeded.database.text_reads.writer
-        plan = engine.plans.get(document.digest, operation, scope, shape, writer)
+        plan = engine.plans.get(document, operation, scope, shape, writer)
         return tuple(plan.texts), set(plan.rows)
 
     for item in hub_schema().declared.values():

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import pytest
 from graphql import Token
 
+from hub.domain.agreements import READABLE_CLASSES, practice_scope
 from hub.errors import Rejected
-from schema.documents import KEPT_CHARACTERS, LONGEST_TEXT, Documents, Invalid
+from schema.documents import (
+    KEPT_CHARACTERS,
+    LEAST_CHARACTERS,
+    LONGEST_TEXT,
+    Documents,
+    Invalid,
+)
+from schema.execute import Engine
 from schema.root import hub_schema
 
 
@@ -28,19 +37,19 @@ def refused(documents: Documents, text: str) -> weakref.ref[Variables]:
 @pytest.mark.parametrize("text", ["{ nothing }", "{", "{ a: b " * 100])
 def test_a_refused_document_keeps_nothing_of_the_requests_that_asked_for_it(text: str) -> None:
     documents = Documents(hub_schema().graphql, introspection=False)
-    asked = [refused(documents, text) for _ in range(2)]
+    asked = [refused(documents, text) for _ in range(3)]
     gc.collect()
-    assert [reference() for reference in asked] == [None, None]
+    assert [reference() for reference in asked] == [None] * 3
 
 
 def test_a_refused_document_is_refused_in_the_same_words_again() -> None:
     documents = Documents(hub_schema().graphql, introspection=False)
     found = []
-    for _ in range(2):
+    for _ in range(3):  # kept from the second time on
         with pytest.raises(Invalid) as error:
             documents.get("{ nothing }")
         found.append((str(error.value), error.value.errors, error.value.reason))
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     assert found[0][1][0]["locations"] == [{"line": 1, "column": 3}]
 
 
@@ -106,5 +115,32 @@ def test_long_documents_are_kept_up_to_so_many_characters() -> None:
     texts = [f"query Q{number:03} {{ __typename }}".ljust(LONGEST_TEXT) for number in range(30)]
     for text in texts:
         documents.get(text)
+        documents.get(text)
     known = [text for text in texts if documents.knows(text)]
     assert known == texts[-(KEPT_CHARACTERS // LONGEST_TEXT) :]
+
+
+def test_what_comes_once_is_not_kept_and_drives_nothing_out() -> None:
+    documents = Documents(hub_schema().graphql, introspection=False)
+    often = "query Often { __typename }"
+    assert documents.get(often) is not documents.get(often)
+    kept = documents.get(often)
+    for number in range(2 * KEPT_CHARACTERS // LEAST_CHARACTERS):
+        documents.get(f"query Once{number} {{ __typename }}")
+    assert documents.get(often) is kept
+
+
+def test_schemas_share_the_room_for_documents() -> None:
+    engine = Engine(hub_schema(), introspection=False)
+    scopes = [
+        replace(practice_scope("p"), classes=classes) for classes in (frozenset(), READABLE_CLASSES)
+    ]
+    texts = [f"query Q{number:03} {{ __typename }}".ljust(LONGEST_TEXT) for number in range(20)]
+    known = [engine.documents_for(scope) for scope in scopes]
+    assert known[0] is not known[1]
+    for documents in known:
+        for text in texts:
+            documents.get(text)
+            documents.get(text)
+    kept = [documents.knows(text) for documents in known for text in texts]
+    assert sum(kept) == KEPT_CHARACTERS // LONGEST_TEXT
