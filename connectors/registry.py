@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -44,9 +45,11 @@ __all__ = [
     "Manifest",
     "Registry",
     "WebhookManifest",
+    "at",
     "config_schema",
     "folder",
     "get",
+    "installed",
     "load",
     "manifests",
     "package",
@@ -215,41 +218,49 @@ def _rule(fault: Any) -> str:
 _LIMITS = {"ge", "gt", "le", "lt", "min_length", "max_length"}
 
 
+def at(folder: Path, id: str) -> Registry:
+    """A registry of one connector that is not installed: the package `id` in `folder`, which then
+    is on the import path."""
+    sys.path.insert(0, str(folder.resolve()))
+    return Registry(folder / "none", plugins=[EntryPoint(id, id, GROUP)])
+
+
 @cache
-def _installed() -> Registry:
+def installed() -> Registry:
+    """The connectors of this installation."""
     return Registry(Path(__file__).parent, plugins=entry_points(group=GROUP))
 
 
 def manifests() -> tuple[Manifest, ...]:
     """`Registry.manifests` of this installation."""
-    return _installed().manifests()
+    return installed().manifests()
 
 
 def get(id: str) -> Manifest:
     """`Registry.get` of this installation."""
-    return _installed().get(id)
+    return installed().get(id)
 
 
 def folder(id: str) -> Path:
     """`Registry.folder` of this installation."""
-    return _installed().folder(id)
+    return installed().folder(id)
 
 
 def package(id: str) -> str:
     """`Registry.package` of this installation."""
-    return _installed().package(id)
+    return installed().package(id)
 
 
 def load(id: str) -> Connector:
     """`Registry.load` of this installation."""
-    return _installed().load(id)
+    return installed().load(id)
 
 
 def validate_config(id: str, values: Mapping[str, Any]) -> ConnectorConfig:
     """`Registry.validate_config` of this installation."""
-    return _installed().validate_config(id, values)
+    return installed().validate_config(id, values)
 
 
 def config_schema(id: str) -> dict[str, Any]:
     """`Registry.config_schema` of this installation."""
-    return _installed().config_schema(id)
+    return installed().config_schema(id)

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import typer.main
 
+from connectors.sdk.kit.conformance import CHECKS
 from hub import errors
 from hub.domain.jobs import Job, JobState
 from hub.entrypoints.cli import main
@@ -227,6 +228,28 @@ def schema_page() -> str:
     )
 
 
+def checks_page() -> str:
+    """Every check of the conformance kit."""
+    for_whom = {
+        "every": "every connector",
+        "caller": "whoever calls somebody",
+        "http": "whoever calls over HTTP",
+        "reader": "whoever reads data",
+        "source": "sources",
+    }
+    rows = [
+        (f"`{check.name}`", for_whom[check.scope], check.proves, check.mend) for check in CHECKS
+    ]
+    return _page(
+        "Checks of a connector",
+        "`mso-hub connector test ID` runs them offline, against the connector's own simulator, in "
+        "this order. What does not apply to a connector is said to be not applicable, never "
+        "passed. A check that a connector cannot pass yet stands in its `connector.toml`: "
+        "`[[exempt]]` with `check`, `reason` and `until`, a day after which it fails again.",
+        _table(("Check", "For", "Proves", "To mend it"), rows),
+    )
+
+
 def codes() -> list[str]:
     """Every code an error class or the GraphQL engine has."""
     kinds = [*error_classes(), CostExceeded]
@@ -281,6 +304,7 @@ PAGES = {
     "jobs.md": jobs_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
+    "connector-checks.md": checks_page,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,6 +39,17 @@ class WebhookManifest:
     content_types: tuple[str, ...] = ("application/json",)
 
 
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """A check of the conformance kit that the connector need not pass yet, why, and until when."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    check: Word
+    reason: Word
+    until: date
+
+
 def _gather_params(value: Any) -> Any:
     """Move the free keys of ``[webhook]`` into `params`."""
     if not isinstance(value, dict):
@@ -68,6 +80,7 @@ class Manifest:
     egress: tuple[Host, ...]
     capabilities: tuple[Capability, ...]
     webhook: Annotated[WebhookManifest, BeforeValidator(_gather_params)] | None = None
+    exempt: tuple[Exemption, ...] = ()
     broken: str = ""
 
 

@@ -18,12 +18,14 @@ from rich.table import Table
 from connectors import registry
 from connectors.sdk.base import Source
 from connectors.sdk.kit.vendor import vendor_server
-from hub.entrypoints.cli import connector_try
+from hub.entrypoints.cli import connector_build, connector_try
 from hub.errors import ConfigError, HubError
 
 app = typer.Typer(no_args_is_help=True, help="The connectors of this installation.")
 app.command()(connector_try.check)
 app.command()(connector_try.read)
+app.command()(connector_build.new)
+app.command("test")(connector_build.conform)
 
 Id = Annotated[str, typer.Argument(help="The connector's id, as `list` shows it.")]
 
@@ -50,7 +52,8 @@ def list_connectors(
             continue  # its manifest now carries the reason
     found = registry.manifests()
     if as_json:
-        typer.echo(json.dumps({"connectors": [_plain(manifest) for manifest in found]}, indent=2))
+        shown = {"connectors": [_plain(manifest) for manifest in found]}
+        typer.echo(json.dumps(shown, indent=2, default=str))
         return
     table = Table("id", "name", "kind", "version", "lifecycle", "capabilities", "state")
     for manifest in found:

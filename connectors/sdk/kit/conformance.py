@@ -1,0 +1,83 @@
+"""The conformance checks and what comes of them for one connector."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from datetime import date
+from itertools import islice
+from pathlib import Path
+
+from connectors.registry import Registry
+from connectors.sdk.kit import (
+    caller_checks,
+    fault_checks,
+    record_checks,
+    source_checks,
+    static_checks,
+)
+from connectors.sdk.kit.model import Check, Result
+from connectors.sdk.kit.subject import Subject
+from hub.errors import ConfigError, HubError
+
+CHECKS: tuple[Check, ...] = (
+    *static_checks.CHECKS,
+    *caller_checks.CHECKS,
+    *fault_checks.CHECKS,
+    *source_checks.CHECKS,
+    *record_checks.CHECKS,
+)
+MOST_FINDINGS = 5
+"""Of one check; what follows usually repeats them."""
+
+
+def conformance(registry: Registry, id: str, *, today: date) -> Iterator[Result]:
+    """The result of every check, one after another. `today` decides which exemptions hold.
+
+    Raises NotFound for an unknown connector, ConfigError for one that cannot be loaded or exempts
+    what is no check.
+    """
+    registry.load(id)
+    subject = Subject(registry, id, fixtures_of(registry.folder(id)))
+    known = {check.name for check in CHECKS}
+    for exemption in subject.manifest.exempt:
+        if exemption.check not in known:
+            near = difflib.get_close_matches(exemption.check, known, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f'connector.toml of {id} exempts "{exemption.check}", which is no check; did you'
+                f" mean {near}?",
+                field="exempt",
+            )
+    for check in CHECKS:
+        yield _result(subject, check, today)
+
+
+def fixtures_of(folder: Path) -> Path | None:
+    """Where a connector's fixtures lie: in ``fixtures/<id>`` beside it or beside its package."""
+    for above in folder.parents[:2]:
+        if (above / "fixtures" / folder.name).is_dir():
+            return above / "fixtures" / folder.name
+    return None
+
+
+def _result(subject: Subject, check: Check, today: date) -> Result:
+    if check.scope not in subject.scopes:
+        return Result(check.name, "not applicable", check.proves)
+    exemption = next((e for e in subject.manifest.exempt if e.check == check.name), None)
+    if exemption is not None and exemption.until >= today:
+        what = f"{exemption.reason} (until {exemption.until})"
+        return Result(check.name, "exempt", check.proves, (what,))
+    found = tuple(islice(_findings(subject, check), MOST_FINDINGS))
+    if exemption is not None and found:
+        found = (f"its exemption ended on {exemption.until}", *found)
+    return Result(check.name, "failed" if found else "passed", check.proves, found, check.mend)
+
+
+def _findings(subject: Subject, check: Check) -> Iterator[str]:
+    """What a check finds; a connector that breaks under it has failed it."""
+    try:
+        yield from check.run(subject)
+    except HubError as error:
+        yield f"it could not be run: {error}"
+    except Exception as error:  # whatever a stranger's connector raises is a finding
+        yield f"it ended in {type(error).__name__}"

@@ -1,0 +1,260 @@
+"""A connector under test: its files, and calls of it in this process, against its own simulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+
+from connectors.registry import Registry
+from connectors.sdk.base import (
+    Connector,
+    DocumentParser,
+    EligibilityClient,
+    OrderPlacer,
+    RawDocument,
+    Source,
+    StreamSpec,
+    Window,
+)
+from connectors.sdk.ctx import Ctx
+from connectors.sdk.http import Http
+from connectors.sdk.kit.vendor import demo_connection, simulator_of, vendor_server
+from connectors.sdk.kit.wire import Fault, Wire
+from connectors.sdk.simulator import DemoConnection, in_process
+from hub.domain.eligibility import EligibilityQuery
+from hub.domain.records import Cursor, Page, Record
+from hub.domain.supply import OrderLine, OrderToPlace, ShipTo
+from hub.errors import ConfigError, HubError
+
+NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
+_OVER_HTTP = {"source", "eligibility", "order_placer"}
+_CALLS = {*_OVER_HTTP, "message_sender"}
+_READS = {"source", "eligibility", "document_parser"}
+_TYPES = {
+    ".json": "application/json", ".edi": "application/edi-x12", ".hl7": "application/hl7-v2",
+    ".xml": "application/xml",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    values: Mapping[str, str]
+    instead: str | None = None
+    missing: bool = False
+
+    def get(self, reference: str) -> str:
+        name = reference.rpartition("/")[2]
+        if self.missing or name not in self.values:
+            raise ConfigError(f"There is no secret behind {reference}.", field=reference)
+        return self.values[name] if self.instead is None else self.instead
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of the connector: its context, and the wire it goes over."""
+
+    ctx: Ctx
+    wire: Wire
+
+
+@dataclass
+class Subject:
+    """One connector of `registry`; `fixtures` is where its cases lie, if they are here."""
+
+    registry: Registry
+    id: str
+    fixtures: Path | None = None
+    _whole: dict[str, list[Page]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.manifest = self.registry.get(self.id)
+        self.folder = self.registry.folder(self.id)
+        self.package = self.registry.package(self.id)
+        capabilities = set(self.manifest.capabilities)
+        self.scopes = {
+            "every",
+            *(["caller"] if capabilities & _CALLS else []),
+            *(["http"] if capabilities & _OVER_HTTP else []),
+            *(["reader"] if capabilities & _READS else []),
+            *(["source"] if "source" in capabilities else []),
+        }
+
+    @cached_property
+    def connector(self) -> Connector:
+        return self.registry.load(self.id)
+
+    @property
+    def source(self) -> Source:
+        return cast(Source, self.connector)
+
+    @cached_property
+    def specs(self) -> Sequence[StreamSpec]:
+        return self.source.streams()
+
+    @cached_property
+    def url(self) -> str:
+        """The address the vendor is given in this process: a host of the egress list."""
+        host = next(iter(self.manifest.egress), "vendor.example")
+        return "https://" + host.replace("*", "kit")
+
+    @cached_property
+    def fit(self) -> DemoConnection:
+        if "http" in self.scopes:
+            return demo_connection(self.package, self.url)
+        if "caller" in self.scopes:
+            return demo_connection(self.package, "mllp://127.0.0.1:9")
+        return DemoConnection({}, {})
+
+    @cached_property
+    def vendor(self) -> httpx2.BaseTransport:
+        if "http" not in self.scopes:
+            return httpx2.MockTransport(lambda _: httpx2.Response(404))
+        return in_process(simulator_of(self.package).demo_app(seed=1, today=NOW.date()))
+
+    def server(self) -> AbstractContextManager[Any]:
+        """The simulator of a connector that does not speak HTTP, on loopback; otherwise nothing."""
+        if "caller" in self.scopes and "http" not in self.scopes:
+            return vendor_server(self.package, seed=1, today=NOW.date())
+        return nullcontext()
+
+    def sources(self) -> Iterator[tuple[Path, str]]:
+        """The modules that run in the service: all but the simulator's."""
+        for file in sorted(self.folder.rglob("*.py")):
+            if not file.name.startswith("simulat"):
+                yield file, file.read_text(encoding="utf-8")
+
+    def call(
+        self,
+        fault: Fault | None = None,
+        since: int = 1,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        secret: str | None = None,
+        secrets_missing: bool = False,
+    ) -> Call:
+        """A context whose requests go to the simulator; `secret` stands for every secret."""
+        wire = Wire(self.vendor, fault, since)
+        config = {**self.fit.config("kit"), **(settings or {})}
+        ctx = Ctx(
+            connection_id="kit",
+            config=self.registry.validate_config(self.id, config),
+            http=Http(egress=self.manifest.egress, clock=_Clock(), transport=wire),
+            secrets=_Secrets(self.fit.secrets, secret, secrets_missing),
+            clock=_Clock(),
+            deadline=NOW + timedelta(hours=1),
+            progress=lambda count: None,
+            cancelled=lambda: False,
+        )
+        return Call(ctx, wire)
+
+    def asks(self) -> dict[str, Callable[[Ctx], Any]]:
+        """The calls that change nothing at the vendor, by name, each with its result."""
+        found: dict[str, Callable[[Ctx], Any]] = {}
+        if isinstance(self.connector, Source) and "source" in self.scopes:
+            for spec in self.specs:
+                found[f"reading {spec.name}"] = self.reading(spec.name)
+        if isinstance(self.connector, EligibilityClient):
+            inquire = self.connector.inquire
+            found["an inquiry"] = lambda ctx: inquire(ctx, QUERY).result
+        if isinstance(self.connector, OrderPlacer):
+            lookup = self.connector.lookup
+            found["looking up an order"] = lambda ctx: lookup(ctx, ORDER, "kit-1")
+        return found
+
+    def reading(self, stream: str, cursor: Cursor | None = None) -> Callable[[Ctx], Any]:
+        """A call that reads a stream to its end and gives what it read."""
+        return lambda ctx: [
+            (page.records, page.rejected)
+            for page in self.source.read(ctx, stream, cursor, Window(NOW))
+        ]
+
+    def read(
+        self, stream: str, cursor: Cursor | None = None, until: datetime = NOW
+    ) -> Iterator[Page]:
+        """The pages of a stream from a cursor that has been stored and loaded again."""
+        return self.source.read(self.call().ctx, stream, stored(cursor), Window(until))
+
+    def whole(self, stream: str) -> list[Page]:
+        """All pages of a stream, read once."""
+        if stream not in self._whole:
+            self._whole[stream] = list(self.read(stream))
+        return self._whole[stream]
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Everything the connector reads here, with where it comes from."""
+        if "source" in self.scopes:
+            for spec in self.specs:
+                for page in self.whole(spec.name):
+                    yield from ((f"stream {spec.name}", record) for record in page.records)
+        if isinstance(self.connector, EligibilityClient):
+            result = self.connector.inquire(self.call().ctx, QUERY).result
+            yield "an inquiry", Record("kit", result)
+        if isinstance(self.connector, DocumentParser):
+            for file in self.cases():
+                for record in self._parsed(self.connector, file):
+                    yield f"fixture {file.name}", record
+
+    def _parsed(self, connector: DocumentParser, file: Path) -> Sequence[Record]:
+        document = RawDocument(file.read_bytes(), _TYPES.get(file.suffix, ""))
+        try:
+            return connector.parse(self.call().ctx.config, document).records
+        except HubError:
+            return ()  # a fixture of what is refused, or of a stream
+
+    def cases(self) -> list[Path]:
+        """The fixtures themselves, without what stands beside each."""
+        if self.fixtures is None:
+            return []
+        files = (file for file in sorted(self.fixtures.iterdir()) if file.is_file())
+        return [f for f in files if not f.name.endswith((".expected.json", ".meta.toml"))]
+
+
+def stored(cursor: Cursor | None) -> Cursor | None:
+    """A cursor as it comes back from the database."""
+    if cursor is None:
+        return None
+    value = json.loads(json.dumps(asdict(cursor)))
+    return Cursor(value["version"], value["values"])
+
+
+def state(pages: Sequence[Page]) -> dict[str, Record]:
+    """What an engine that upserts holds after these pages."""
+    return {record.external_id: record for page in pages for record in page.records}
+
+
+QUERY = EligibilityQuery(
+    payer_id="KIT01",
+    payer_name="A payer",
+    provider_npi="1234567893",
+    provider_name="A practice",
+    member_id="KIT000001",
+    subscriber_family="Example",
+    subscriber_given="Person",
+    subscriber_birth_date=date(1980, 5, 6),
+    service_date=date(2026, 3, 18),
+    trace="K0000000001",
+    trace_company="9MSOHUB001",
+    control_number=1,
+    sent_at=NOW,
+)
+ORDER = OrderToPlace(
+    "PO-KIT-0001",
+    date(2026, 3, 18),
+    ShipTo("KIT1", "A practice", "1 Example Street", "Fairview", "IL", "60190"),
+    (OrderLine(1, "KIT-1", "", 1, "EA", Decimal("1.00")),),
+)

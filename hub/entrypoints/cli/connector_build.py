@@ -1,0 +1,88 @@
+"""`mso-hub connector new` and `test`: a connector from templates, and the conformance kit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+import connectors
+from connectors import registry
+from connectors.sdk.kit.conformance import conformance
+from connectors.sdk.kit.model import Outcome, Result
+from connectors.sdk.scaffold.writing import Auth, Kind, write_connector
+from hub.entrypoints.cli import common
+from hub.entrypoints.cli.common import AsJson
+from hub.errors import ConfigError
+
+_COLOURS: dict[Outcome, str] = {"passed": "green", "failed": "red", "exempt": "yellow"}
+_OURS = Path(connectors.__file__).parent
+
+
+def new(
+    id: Annotated[str, typer.Argument(help="The new connector's id, such as payroll_acme.")],
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Kind))}.")],
+    auth: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Auth))}.")] = "api_key",
+    into: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Another folder than that of the hub's connectors."),
+    ] = None,
+) -> None:
+    """Write a connector that passes `connector test`: a source over REST with its simulator."""
+    common.one_of(kind, get_args(Kind), "--kind")
+    common.one_of(auth, get_args(Auth), "--auth")
+    if into is None and not (_OURS.parent / "pyproject.toml").is_file():
+        raise ConfigError("The hub is installed, not checked out; say where to with --into DIR.")
+    written = write_connector(
+        id,
+        kind=kind,  # type: ignore[arg-type]
+        auth=auth,  # type: ignore[arg-type]
+        into=into or _OURS,
+        package=f"{_OURS.name}.{id}" if into is None else id,
+    )
+    for file in written:
+        typer.echo(f"wrote {file}")
+    elsewhere = f" --from {into}" if into is not None else ""
+    typer.echo(f"Try it: mso-hub connector test {id}{elsewhere}")
+
+
+def conform(
+    id: Annotated[str, typer.Argument(help="The connector's id, as `list` shows it.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", exists=True, file_okay=False, help="Where its package is, if not installed."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the conformance checks, offline, against the connector's own simulator; exit 1 if one
+    fails."""
+    found = registry.installed() if folder is None else registry.at(folder, id)
+    results = []
+    for result in conformance(found, id, today=datetime.now(UTC).date()):
+        results.append(result)
+        if not as_json:
+            _print(result)
+    failed = [result.check for result in results if result.outcome == "failed"]
+    if as_json:
+        common.print_json({"ok": not failed, "checks": [asdict(result) for result in results]})
+    else:
+        counts = Counter(result.outcome for result in results)
+        typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + ".")
+    if failed:
+        if not as_json:
+            typer.echo(f"mso-hub: {id} fails {', '.join(failed)}.", err=True)
+        raise typer.Exit(1)
+
+
+def _print(result: Result) -> None:
+    typer.secho(f"{result.outcome:<15} {result.check}", fg=_COLOURS.get(result.outcome))
+    for line in result.what:
+        typer.echo(f"    {line}")
+    if result.outcome == "failed":
+        typer.echo(f"    Why: {result.proves}\n    To mend it: {result.mend}")

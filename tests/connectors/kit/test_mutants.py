@@ -1,0 +1,258 @@
+"""The proof of the kit: for each check a connector that fails it and no other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from connectors import registry
+from connectors.sdk.kit.conformance import CHECKS, conformance
+from connectors.sdk.kit.model import Result
+from connectors.sdk.scaffold.writing import write_connector
+from hub.errors import ConfigError
+
+TODAY = date(2026, 3, 18)
+REQUEST = 'read_json(self._ctx.http.request("GET", url, params=params, headers=headers))'
+PROBES = "run_probes(ctx, {"
+ADDRESS = 'f"{client._config.base_url}/v1/payroll_runs"'
+READ_ROWS = "return read_rows(rows, RunRow, _record, str(token) if token else None)"
+PAGES = 'yield from read_pages(ctx, STREAM, ("all",), cursor, window, fetch)'
+FETCH = "return parse_page(client.page(ask))"
+WITH_CURSOR = """import dataclasses
+        for page in read_pages(ctx, STREAM, ("all",), cursor, window, fetch):
+            values = dict(page.cursor.values)
+            {change}
+            yield dataclasses.replace(page, cursor=Cursor(1, values))"""
+REPEATED = """from hub.errors import {error}
+        for left in range(5, -1, -1):
+            try:
+                return {request}
+            except {error}:
+                if not left:
+                    raise"""
+ON_LIMIT = """from hub.errors import RateLimited
+        try:
+            return {request}
+        except RateLimited as error:
+            {react}"""
+
+# check: the changes of the sound connector (file, what stands there, what comes in its place)
+MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "manifest_valid": (("connector.toml", 'version = "0.1.0"', 'version = "first"'),),
+    "import_is_pure": (("parse.py", "from typing import", "import threading\nfrom typing import"),),
+    "config_rejects_unknown_keys": (
+        ("config.py", "(ConnectorConfig):\n", '(ConnectorConfig, extra="ignore"):\n'),
+    ),
+    "secret_fields_marked": (("config.py", "api_key: Secret", "api_key: str"),),
+    "readme_headings_complete": (("README.md", "## Known gaps", "## Gaps"),),
+    "fixture_provenance": (("../fixtures/{id}/page.json", "10432.18", "10432.19"),),
+    "streams_static": (
+        ("streams.py", "lookback=timedelta(minutes=2),", 'pii=("salary",),'),
+    ),
+    "no_secret_in_repr_logs_errors": (
+        ("client.py", f"return {REQUEST}", f'params["key"] = key\n        return {REQUEST}'),
+    ),
+    "check_good": (("connector.py", PROBES, f'{PROBES}"plan": lambda: 1 // 0, '),),
+    "check_bad_auth": (
+        (
+            "connector.py",
+            "parse_page(client.page(first))",
+            f'ctx.http.request("GET", {ADDRESS}, accept_statuses=(401,))',
+        ),
+    ),
+    "check_unreachable": (
+        (
+            "connector.py",
+            f"return {PROBES}",
+            f'ctx.http.request("GET", {ADDRESS}, accept_statuses=(401,))\n        return {PROBES}',
+        ),
+    ),
+    "check_is_read_only": (
+        (
+            "connector.py",
+            PROBES,
+            f'{PROBES}"post": lambda: ctx.http.request('
+            f'"POST", {ADDRESS}, accept_statuses=(405,)), ',
+        ),
+    ),
+    "egress_allow_list": (
+        ("client.py", 'f"{self._config.base_url}/v1', 'f"https://api.{{host}}/v1'),
+    ),
+    "retry_after_honoured": (
+        (
+            "client.py",
+            f"return {REQUEST}",
+            ON_LIMIT.format(
+                request=REQUEST,
+                react="from datetime import timedelta\n"
+                "            soon = self._ctx.clock.now() + timedelta(seconds=5)\n"
+                '            raise RateLimited("Limited.", retry_at=soon) from error',
+            ),
+        ),
+    ),
+    "429_never_sleeps": (
+        (
+            "client.py",
+            f"return {REQUEST}",
+            ON_LIMIT.format(
+                request=REQUEST,
+                react="import time as pause\n"
+                "            pause.sleep(0.001)\n"
+                "            raise error",
+            ),
+        ),
+    ),
+    "401_maps_to_auth_and_stops": (
+        ("client.py", f"return {REQUEST}", REPEATED.format(request=REQUEST, error="AuthError")),
+    ),
+    "5xx_timeout_reset_bounded": (
+        ("client.py", f"return {REQUEST}", REPEATED.format(request=REQUEST, error="Transient")),
+    ),
+    "malformed_body_is_data_or_transient": (
+        (
+            "client.py",
+            f"return {REQUEST}",
+            f"answer = {REQUEST[len('read_json('):-1]}\n"
+            '        return read_json(answer) if answer.content else {"data": []}',
+        ),
+    ),
+    "keys_present_unique_stable": (
+        (
+            "parse.py",
+            READ_ROWS,
+            "import dataclasses\n"
+            f"    answer = {READ_ROWS.removeprefix('return ')}\n"
+            "    keyed = [dataclasses.replace(r, external_id=r.external_id[:-1])"
+            " for r in answer.records]\n"
+            "    return dataclasses.replace(answer, records=tuple(keyed))",
+        ),
+    ),
+    "read_twice_is_noop": (
+        (
+            "connector.py",
+            FETCH,
+            "import dataclasses\n"
+            "            answer = parse_page(client.page(ask))\n"
+            '            how = "all" if ask.since is None else "new"\n'
+            "            told = [dataclasses.replace(r, source_version=how)"
+            " for r in answer.records]\n"
+            "            return dataclasses.replace(answer, records=tuple(told))",
+        ),
+    ),
+    "pagination_terminates": (
+        (
+            "connector.py",
+            FETCH,
+            "import dataclasses\n"
+            "            answer = parse_page(client.page(ask))\n"
+            '            marks = "#" * ((ask.token or "").count("#") + 1)\n'
+            "            token = answer.next_token and answer.next_token + marks\n"
+            "            return dataclasses.replace(answer, next_token=token)",
+        ),
+        ("client.py", '= ask.token\n', '= ask.token.rstrip("#")\n'),
+    ),
+    "cursor_round_trip_bounded": (
+        ("connector.py", PAGES, WITH_CURSOR.format(change='values["keys"] = "run " * 2000')),
+    ),
+    "cursor_never_regresses": (
+        (
+            "connector.py",
+            PAGES,
+            WITH_CURSOR.format(
+                change='values |= {"watermark": window.until.isoformat()} if page.complete else {}'
+            ),
+        ),
+    ),
+    "kill_at_every_page_resumes": (
+        (
+            "connector.py",
+            PAGES,
+            WITH_CURSOR.format(
+                change='values |= {"token": "10"} if "token" in values else {}'
+            ),
+        ),
+    ),
+    "record_matches_model": (("parse.py", 'kind="regular"', 'kind="ordinary"'),),
+    "money_decimal_exact": (("parse.py", "gross=row.gross", "gross=float(row.gross)"),),
+    "dates_vs_datetimes_tz": (
+        (
+            "parse.py",
+            "check_date=row.check_date",
+            "check_date=__import__('datetime').datetime(2026, 3, 18)",
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of packages that is forgotten afterwards."""
+    before = set(sys.modules)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith("mutant"):
+            del sys.modules[name]
+
+
+def results(place: Path, *changes: tuple[str, str, str]) -> dict[str, Result]:
+    id = f"mutant_{abs(hash(changes))}"
+    write_connector(id, kind="payroll", auth="api_key", into=place, package=id)
+    host = id.replace("_", "-") + ".example"
+    for name, old, new in changes:
+        file = place / id / name.format(id=id)
+        text = file.read_text()
+        assert text.count(old) == 1, f"{name} no longer holds {old}"
+        file.write_text(text.replace(old, new.replace("{{host}}", host)))
+    return {r.check: r for r in conformance(registry.at(place, id), id, today=TODAY)}
+
+
+def failed(found: dict[str, Result]) -> set[str]:
+    return {name for name, result in found.items() if result.outcome == "failed"}
+
+
+@pytest.mark.parametrize("check", MUTANTS)
+def test_each_check_finds_its_mutant_and_no_other_does(place: Path, check: str) -> None:
+    found = results(place, *MUTANTS[check])
+
+    assert failed(found) == {check}, {name: found[name].what for name in failed(found)}
+    assert all(found[check].what)
+    assert found[check].proves
+    assert found[check].mend
+
+
+def test_every_check_has_a_mutant() -> None:
+    assert sorted(MUTANTS) == sorted(check.name for check in CHECKS)
+
+
+FLOAT = MUTANTS["money_decimal_exact"][0]
+EXEMPT = '[[exempt]]\ncheck = "{check}"\nreason = "The vendor sends none."\nuntil = {until}\n'
+
+
+def exempting(check: str, until: str) -> tuple[str, str, str]:
+    old = 'capabilities = ["source"]\n'
+    return "connector.toml", old, old + EXEMPT.format(check=check, until=until)
+
+
+def test_an_exempt_check_is_told_with_its_reason_and_never_as_passed(place: Path) -> None:
+    found = results(place, FLOAT, exempting("money_decimal_exact", "2026-03-18"))
+
+    assert failed(found) == set()
+    assert found["money_decimal_exact"].outcome == "exempt"
+    assert found["money_decimal_exact"].what == ("The vendor sends none. (until 2026-03-18)",)
+
+
+def test_an_exemption_that_has_ended_fails(place: Path) -> None:
+    found = results(place, FLOAT, exempting("money_decimal_exact", "2026-03-17"))
+
+    assert failed(found) == {"money_decimal_exact"}
+    assert found["money_decimal_exact"].what[0] == "its exemption ended on 2026-03-17"
+
+
+def test_an_exemption_of_what_is_no_check_is_refused(place: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean money_decimal_exact"):
+        results(place, exempting("money_decimal_exakt", "2026-03-18"))

@@ -1,0 +1,92 @@
+"""`mso-hub connector new` and `test`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before = set(sys.modules)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith(("payroll_kit", "supply_kit")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("kind", ["payroll", "supply"])
+@pytest.mark.parametrize("auth", ["api_key", "oauth2"])
+def test_a_new_connector_passes_every_check_at_once(
+    run: Run, tmp_path: Path, kind: str, auth: str
+) -> None:
+    id = f"{kind}_kit_{auth}"
+    written = run("connector", "new", id, "--kind", kind, "--auth", auth, "--into", str(tmp_path))
+    tested = run("connector", "test", id, "--from", str(tmp_path), "--json")
+
+    assert written.code == 0, written.err
+    assert tested.code == 0, tested.err
+    assert {check["outcome"] for check in tested.json["checks"]} == {"passed"}
+    assert "todo" not in "".join(f.read_text().lower() for f in (tmp_path / id).glob("*.*"))
+
+
+def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
+    kept = tmp_path / "fixtures" / "payroll_kit_kept"
+    kept.mkdir(parents=True)
+    command = ("connector", "new", "payroll_kit_kept", "--kind", "payroll", "--into", str(tmp_path))
+    ended = run(*command)
+
+    assert ended.code == 1
+    assert "is there already; nothing was written" in ended.err
+    assert not (tmp_path / "payroll_kit_kept").exists()
+
+
+@pytest.mark.parametrize(
+    ("id", "kind", "code", "sentence"),
+    [
+        ("Payroll-Acme", "payroll", 1, "can be no id"),
+        ("json", "payroll", 1, "can be no id"),
+        ("ehr_acme", "ehr", 2, "must be one of payroll, supply"),
+    ],
+)
+def test_what_cannot_be_written_is_said_in_one_sentence(
+    run: Run, tmp_path: Path, id: str, kind: str, code: int, sentence: str
+) -> None:
+    ended = run("connector", "new", id, "--kind", kind, "--into", str(tmp_path / "there"))
+
+    assert ended.code == code
+    assert sentence in ended.err
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_failed_check_says_what_why_and_how_to_mend_it(run: Run, tmp_path: Path) -> None:
+    id = "payroll_kit_broken"
+    run("connector", "new", id, "--kind", "payroll", "--into", str(tmp_path))
+    parse = tmp_path / id / "parse.py"
+    parse.write_text(parse.read_text().replace("net=row.net", "net=float(row.net)"))
+    ended = run("connector", "test", id, "--from", str(tmp_path))
+
+    assert ended.code == 1
+    assert (
+        "failed          money_decimal_exact\n    stream payroll_runs: net is a float" in ended.out
+    )
+    assert "Why: No amount has passed through a binary fraction" in ended.out
+    assert "To mend it: Read amounts as Decimal" in ended.out
+    assert "26 passed, 1 failed." in ended.out
+    assert f"{id} fails money_decimal_exact." in ended.err
+
+
+def test_an_exempt_check_and_what_does_not_apply_are_not_called_passed(run: Run) -> None:
+    ended = run("connector", "test", "payer_x12")
+
+    assert ended.code == 0
+    assert "exempt          check_bad_auth\n    CAQH CORE SOAP has no request" in ended.out
+    assert "not applicable  pagination_terminates" in ended.out
+    assert "passed          pagination_terminates" not in ended.out
