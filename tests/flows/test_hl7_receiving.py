@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import select
 
 from connectors.sdk.hl7v2.acks import read_ack
@@ -41,6 +42,7 @@ from tests.polling import wait_until
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
 LONGEST = 30.0
+START = datetime(2026, 3, 2, 15, 15, tzinfo=UTC)
 
 
 class Sender:
@@ -445,6 +447,33 @@ def test_a_sender_that_restamps_its_repetitions_is_answered_as_before_where_agre
     assert first == second
     assert sender.answer() == ("AE", "C1")
     assert sorted(row.state for row in at.rows(InboundMessage)) == ["received", "refused"]
+
+
+def test_the_next_day_a_repetition_is_answered_as_before_and_its_control_id_still_taken(
+    desk: Callable[..., Desk],
+) -> None:
+    at = desk()
+    sender = at.connect()
+    with time_machine.travel(START, tick=False) as clock:
+        sender.send(adt("C1"))
+        first = sender.receive()
+        clock.shift(timedelta(days=1))
+        sender.send(adt("C1"), adt("C1").replace(b"Number", b"Other"))
+        assert sender.receive() == first
+        refused = sender.receive()
+        assert b"|AE|C1" in refused
+        assert b"205" in refused
+        clock.shift(timedelta(days=7))
+        sender.send(adt("C1"), adt("C1").replace(b"Number", b"Third"))
+        assert sender.receive() == first
+        assert sender.answer() == ("AA", "C1")
+    rows = at.rows(InboundMessage)
+    assert sorted((row.state, row.duplicates) for row in rows) == [
+        ("received", 0),
+        ("received", 2),
+        ("refused", 0),
+    ]
+    assert len(at.rows(JobRow)) == 2
 
 
 def test_an_operator_releases_a_message_with_a_used_control_id(desk: Callable[..., Desk]) -> None:
