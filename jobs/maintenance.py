@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from hub.domain.agreements import operations_scope
-from hub.services import housekeeping, retention
+from hub.domain.agreements import operations_scope, unrestricted_scope
+from hub.services import emergencies, housekeeping, retention
 from hub.storage import anchors, audit, audit_subjects, leases
 from hub.storage import retention as messages
 from hub.storage.export_files import delete_others
@@ -16,17 +16,23 @@ from hub.storage.session import ScopedSession
 from jobs.context import RunningJob
 
 _SCOPE = operations_scope("maintenance")
+_EVERY_PRACTICE = unrestricted_scope("end of emergency accesses")
 
 
 def prune(job: RunningJob) -> None:
     """Delete what was kept long enough, some at a time: jobs done or cancelled, idle lanes, events,
-    outcomes of mutations, reports of checks, exports and their files."""
+    outcomes of mutations, reports of checks, exports and their files. Write down the end of
+    emergency accesses whose time is over."""
     context = job.context
     before = context.now() - timedelta(days=context.settings.keep_jobs_days)
     while job.transaction(_SCOPE, lambda session: leases.prune(session, before=before)):
         job.check()
     while job.transaction(_SCOPE, lambda s: housekeeping.prune_events(s, now=context.now())):
         job.check()
+    job.transaction(
+        _EVERY_PRACTICE,
+        lambda s: emergencies.stop_expired(s, context.crypto, now=context.now()),
+    )
     kept = job.transaction(_SCOPE, lambda session: housekeeping.prune(session, now=context.now()))
     delete_others(context.settings.data_dir, kept)
 

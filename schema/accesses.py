@@ -33,6 +33,7 @@ class PatientAccess:
     operation: str = strawberry.field(
         description="The name of the operation, or the digest of its document."
     )
+    reason: str = strawberry.field(description="Why, where it was stated; in an emergency always.")
     entities: JSON = strawberry.field(
         description="Rows by type that the whole answer had, of all its patients."
     )
@@ -79,6 +80,7 @@ def _shown(event: AuditEvent) -> PatientAccess:
         action=event.action,
         outcome=event.outcome,
         operation=event.operation,
+        reason=event.reason,
         entities=event.entities,  # type: ignore[arg-type]
     )
 

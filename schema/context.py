@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypedDict
 
 from hub.domain.agreements import Principal, Scope
 from hub.services.arrivals import Arrival
+from hub.services.emergencies import PURPOSE as EMERGENCY
 from hub.storage import audit
 from hub.storage.crypto import Crypto
 from hub.storage.reads.scoping import ScopeShape, Sets, split
@@ -113,12 +114,16 @@ class Context:
         return self.database.text_reads.writer.list_text(self.kept_scope.practices)
 
     def audit_event(self, operation: str, action: str, outcome: str, **facts: Any) -> audit.Event:
-        """An audit event of a request; `facts` are further members of it."""
+        """An audit event of a request; `facts` are further members of it. In an emergency it tells
+        why."""
+        purpose, emergency = self.scope.purpose.value, self.scope.emergency
+        if emergency is not None:
+            purpose, facts = EMERGENCY, {"reason": emergency.reason, **facts}
         return audit.Event(
             now=self.now(),
             principal_id=self.principal.id,
             principal_name=self.principal.name,
-            purpose=self.scope.purpose.value,
+            purpose=purpose,
             action=action,
             outcome=outcome,
             operation=operation,

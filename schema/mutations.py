@@ -19,6 +19,7 @@ from hub.storage.tables import Connection, JobRow
 from schema import (
     bid_mutations,
     connection_mutations,
+    emergencies,
     exporting,
     message_copies,
     messages,
@@ -146,6 +147,8 @@ _LACKING = {
     "write": "This credential only reads; create one with `--allow write`.",
     "approve": "This credential may not approve; create one with `--allow approve`.",
     "export": "This credential may not export; create one with `--export`.",
+    "break_glass": "This credential may not open records in an emergency; create one with "
+    "`--allow break_glass`.",
 }
 
 
@@ -288,6 +291,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         help="Send parked messages again, with the same bytes, before whatever was queued later.",
     ),
     *message_copies.MUTATIONS,
+    *emergencies.MUTATIONS,
     *requisition_mutations.MUTATIONS,
     *round_mutations.MUTATIONS,
     *round_terms_mutations.MUTATIONS,

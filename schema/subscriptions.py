@@ -107,6 +107,16 @@ SUBSCRIPTIONS = (
         "PurchasingRound",
         help="An order was placed, sent, confirmed, shipped, invoiced or asked to be cancelled.",
     ),
+    Subscription(
+        "emergencyAccessChanged",
+        "emergency_access",
+        "EmergencyAccess",
+        "access",
+        "patientId",
+        "Patient",
+        help="Labelled records of a patient were opened in an emergency, or that ended or was "
+        "reviewed: for the owner and the privacy officer of the practice.",
+    ),
 )
 BY_NAME = {item.name: item for item in SUBSCRIPTIONS}
 AFTER = "Only events after the one of this `id`; without it, those from now on."

@@ -48,12 +48,14 @@ def create_client(
     export: bool = False,
     write: bool = False,
     approve: bool = False,
+    break_glass: bool = False,
 ) -> tuple[Client, str]:
     """Store a credential and return it with its key, which cannot be read again.
 
     The first of `purposes` is the one a request has that states none. Raises Rejected for a name
-    nobody could tell from another or from nothing, if kind and practice do not fit or a grant is
-    empty, NotFound for an unknown practice, Conflict for a name in use.
+    nobody could tell from another or from nothing, if kind and practice do not fit, a grant is
+    empty or an MSO app is to break the glass, NotFound for an unknown practice, Conflict for a name
+    in use.
     """
     if not 1 <= len(name) <= LONGEST_NAME or name != name.strip() or not name.isprintable():
         raise Rejected(
@@ -64,6 +66,8 @@ def create_client(
         raise Rejected("A credential is for an MSO app or for a practice app.")
     if (kind is PrincipalKind.PRACTICE_APP) != (practice_id is not None):
         raise Rejected("A practice app belongs to one practice, an MSO app to none.")
+    if break_glass and practice_id is None:
+        raise Rejected("Only a practice's own app opens records in an emergency.")
     if not granted_domains or not granted_purposes:
         raise Rejected("A credential needs at least one domain and one purpose.")
     if practice_id is not None and session.get(Practice, practice_id) is None:
@@ -86,6 +90,7 @@ def create_client(
         export=export,
         write=write,
         approve=approve,
+        break_glass=break_glass,
         created_at=now,
         revoked_at=None,
     )
@@ -147,6 +152,7 @@ def principal_of(client: Client) -> Principal:
         export=client.export,
         write=client.write,
         approve=client.approve,
+        break_glass=client.break_glass,
     )
 
 

@@ -74,7 +74,8 @@ READABLE_CLASSES = frozenset(DataClass) - {DataClass.SECRET}
 class Principal:
     """A verified credential. `practice_id` is set for a practice's own app and for nothing else;
     a `developer` may send documents of its own and introspect in production. It only reads unless
-    it may `write` (mutations, messages), `approve` purchases or `export` whole lists."""
+    it may `write` (mutations, messages), `approve` purchases, `export` whole lists or open labelled
+    records in an emergency (`break_glass`)."""
 
     id: str
     name: str
@@ -88,6 +89,7 @@ class Principal:
     export: bool = False
     write: bool = False
     approve: bool = False
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,23 @@ class AgreementTerm:
         return self.starts_on <= today and (self.ends_on is None or today < self.ends_on)
 
 
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """An emergency access under way: one patient of one practice, and why (45 CFR
+    164.312(a)(2)(ii))."""
+
+    practice_id: str
+    patient_id: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Scope:
     """The practices whose rows may be read, per domain, for one principal and one purpose.
 
     `rows` holds practices readable in full, `limited` those readable without direct identifiers,
     `sensitive` those of them whose records with a sensitivity label may be read too.
+    In an `emergency` labelled records of its one patient are readable and no others.
     `delegated_approval` lists practices that let the MSO approve their purchase lines.
     `operations` is the hub's own work on its records of operation, `unrestricted` its work across
     practices; neither ever is a request.
@@ -133,6 +146,7 @@ class Scope:
     sensitive: Mapping[Domain, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     own_practice_id: str | None = None
     delegated_approval: frozenset[str] = frozenset()
+    emergency: Emergency | None = None
     operations: bool = False
     unrestricted: bool = False
 
@@ -210,6 +224,14 @@ def scope_for(
         own_practice_id=principal.practice_id,
         delegated_approval=frozenset(delegated),
     )
+
+
+def in_emergency(scope: Scope, emergency: Emergency) -> Scope:
+    """`scope` with the labelled records of one patient, in the domains it has of their practice,
+    and of nobody else."""
+    only = frozenset({emergency.practice_id})
+    opened = {d: only for d in Domain if emergency.practice_id in scope.practices(d)}
+    return replace(scope, sensitive=MappingProxyType(opened), emergency=emergency)
 
 
 def practice_scope(*practice_ids: str, purpose: Purpose = Purpose.OPERATIONS) -> Scope:

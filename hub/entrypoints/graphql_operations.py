@@ -25,14 +25,16 @@ from hub.auth.documents import find_document
 from hub.auth.rights import Holding, Known, next_change
 from hub.auth.scopes import stated_purpose, terms_for
 from hub.domain.agreements import (
-    AgreementTerm,
     Principal,
     Purpose,
+    Scope,
+    in_emergency,
     operations_scope,
     scope_for,
 )
 from hub.entrypoints.connection_rules import prepare_connection
 from hub.entrypoints.graphql_answer import Answer, failed, not_modified, outcome_of, succeeded
+from hub.entrypoints.graphql_emergency import emergency_of
 from hub.entrypoints.graphql_extensions import asked_beside
 from hub.entrypoints.graphql_request import Question
 from hub.entrypoints.live import LiveAnswers
@@ -267,6 +269,10 @@ class Operations:
         if self._federation:
             text, variables = translated(text, variables)
         prepared = access.engine.prepare(access.context, text, variables, question.operation_name)
+        if access.context.scope.emergency is not None and (
+            prepared.plan is None or prepared.plan.plain
+        ):
+            raise Forbidden("In an emergency access stored records are read, and nothing else.")
         return Opened(access, prepared)
 
     def _look_up(self, question: Question, authorization: str | None) -> Holding[Access]:
@@ -278,21 +284,24 @@ class Operations:
             principal = authenticate(session, authorization)
             try:
                 text, purpose = self._document(session, principal, question)
+                emergency, ends = emergency_of(self.hub.database, principal, question, now)
             except Forbidden as error:
                 refusal = error
             else:
                 terms = terms_for(session, principal)
-                access = self._access(principal, terms, purpose, now, version, text)
-                return Holding(access, now, next_change(terms, now))
+                scope = scope_for(principal, terms, purpose, now)
+                if emergency is not None:
+                    scope = in_emergency(scope, emergency)
+                access = self._access(principal, scope, version, text)
+                moments = [each for each in (next_change(terms, now), ends) if each is not None]
+                return Holding(access, now, min(moments, default=None))
         self._note_denial(principal, str(refusal))
         raise refusal
 
     def _access(
         self,
         principal: Principal,
-        terms: Sequence[AgreementTerm],
-        purpose: Purpose,
-        now: datetime,
+        scope: Scope,
         version: int,
         text: str | None,
     ) -> Access:
@@ -300,7 +309,7 @@ class Operations:
             self.hub.database,
             self.hub.crypto,
             principal,
-            scope_for(principal, terms, purpose, now),
+            scope,
             self.hub.now,
             self._connectors,
             policy=version,
@@ -354,4 +363,5 @@ def _key(question: Question, authorization: str | None) -> Hashable:
     text is no purpose either, and is never kept."""
     digest = hashlib.sha256((authorization or "").encode("utf-8", "replace")).digest()
     stated = question.purpose
-    return digest, stated if isinstance(stated, str | None) else "", question.document_id
+    purpose = stated if isinstance(stated, str | None) else ""
+    return digest, purpose, question.document_id, question.emergency_access

@@ -42,6 +42,7 @@ class Question:
     freshness: bool = False
     max_age_seconds: int | None = None
     plan: bool = False
+    emergency_access: str | None = None
 
     @property
     def asks_freshness(self) -> bool:
@@ -115,8 +116,12 @@ def _asked_beside(extensions: Mapping[str, Any]) -> dict[str, Any]:
     whole = isinstance(seconds, int) and not isinstance(seconds, bool) and seconds >= 0
     if seconds is not None and not whole:
         raise HttpRefusal(400, "`extensions.maxAgeSeconds` must be a whole number of seconds.")
+    emergency = extensions.get("emergencyAccess")
+    if emergency is not None and not isinstance(emergency, str):
+        raise HttpRefusal(400, "`extensions.emergencyAccess` must be the id of one.")
     return {
         "purpose": extensions.get("purpose"),
+        "emergency_access": emergency,
         "max_age_seconds": seconds,
         **{name: bool(flag) for name, flag in flags.items()},
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import event, false, or_
+from sqlalchemy import and_, event, false, or_
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
@@ -18,6 +18,7 @@ from hub.domain.agreements import Domain, Scope
 from hub.errors import Forbidden
 from hub.storage import bulk, envelopes
 from hub.storage.flush_order import follow_foreign_keys
+from hub.storage.scope_settings import set_scope
 from hub.storage.tables import Base, Labelled, PracticeOwned, new_id
 from hub.storage.tables import Practice as PracticeTable
 
@@ -36,6 +37,12 @@ class ScopedSession(Session):
         """Statements that are sent with the COMMIT; None where the transaction is shared."""
         self.criteria = _criteria(scope)
         self._rows: dict[type[PracticeOwned], list[dict[str, Any]]] = {}
+
+    def work_for(self, scope: Scope) -> None:
+        """Go on with the transaction for another scope."""
+        self.flush()
+        self.scope, self.criteria = scope, _criteria(scope)
+        set_scope(self.connection(), scope)
 
     def add_rows(self, table: type[PracticeOwned], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write new rows with the next flush, after the session's objects: for rows that this
@@ -117,7 +124,12 @@ def _criteria_of_labels(scope: Scope) -> Iterator[Any]:
         table: Any = mapper.class_
         if issubclass(table, Labelled) and issubclass(table, PracticeOwned):
             allowed = scope.sensitive_practices(table.domain)
-            if allowed != scope.practices(table.domain):
+            if scope.emergency is not None:
+                theirs = getattr(table, table.of_patient) == scope.emergency.patient_id
+                opened = and_(table.practice_id.in_(sorted(allowed)), theirs)
+                clause = or_(table.sensitivity == "", opened)
+                yield with_loader_criteria(table, clause, include_aliases=True)
+            elif allowed != scope.practices(table.domain):
                 clause = or_(table.sensitivity == "", table.practice_id.in_(sorted(allowed)))
                 yield with_loader_criteria(table, clause, include_aliases=True)
 

@@ -72,7 +72,7 @@ class Mutation:
     payload: Mapping[str, str]
     run: Callable[[Call], Payload]
     mso_only: bool = False
-    right: Literal["write", "approve", "export"] = "write"
+    right: Literal["write", "approve", "export", "break_glass"] = "write"
     reason: str = ""
     sealed: bool = False
     help: str = ""

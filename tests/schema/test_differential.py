@@ -44,9 +44,11 @@ from hub.domain.agreements import (
     READABLE_CLASSES,
     DataClass,
     Domain,
+    Emergency,
     PrincipalKind,
     Purpose,
     Scope,
+    in_emergency,
     practice_scope,
     unrestricted_scope,
 )
@@ -203,8 +205,8 @@ def mso(rows: dict[Domain, set[str]], limited: dict[Domain, set[str]]) -> Scope:
     )
 
 
-def scopes(ids: list[str]) -> dict[str, Scope]:
-    """Scopes over three practices, by what is special about each."""
+def scopes(ids: list[str], patient: str = "") -> dict[str, Scope]:
+    """Scopes over three practices, by what is special about each; `patient` is of the first."""
     first, second, third = ids
     every = {domain: {first, second, third} for domain in Domain}
     app = replace(practice_scope(first), kind=PrincipalKind.PRACTICE_APP)
@@ -222,6 +224,11 @@ def scopes(ids: list[str]) -> dict[str, Scope]:
         ),
         "the MSO with nothing": mso({}, {}),
         "a practice without labelled rows": replace(app, sensitive=MappingProxyType({})),
+        "a practice in an emergency": in_emergency(app, Emergency(first, patient, "unconscious")),
+        "a practice in an emergency with limited rights": in_emergency(
+            replace(app, rows=MappingProxyType({Domain.CLINICAL: frozenset({first})})),
+            Emergency(first, patient, "unconscious"),
+        ),
         "the MSO with some labelled rows": replace(
             mso(every, {}),
             sensitive=MappingProxyType(
@@ -408,7 +415,9 @@ class Seeded:
     read: list[Reading] = field(default_factory=list)
 
     def scope(self, name: str) -> Scope:
-        return scopes([row.id for row in self.rows["practices"]])[name]
+        ids = [row.id for row in self.rows["practices"]]
+        mine = (row for row in self.rows["patients"] if row.practice_id == ids[0])
+        return scopes(ids, next(row.id for row in mine if row.sensitivity))[name]
 
     def outcome(self, engine: Engine, scope: Scope, text: str, variables: Any) -> Any:
         """The answer's bytes, or the failure; and what was read."""

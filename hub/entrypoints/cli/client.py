@@ -31,7 +31,8 @@ app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
 app.add_typer(client_documents.app, name="documents")
 
 _SCOPE = operations_scope("client command")
-RIGHTS = ("write", "approve", "export")
+RIGHTS = ("write", "approve", "export", "break_glass")
+ALLOWED = ("write", "approve", "break_glass")
 _KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
 
 
@@ -53,7 +54,8 @@ def create(
         list[str] | None,
         typer.Option(
             help="write: it may use mutations and send messages; approve: it may approve "
-            "purchases. Repeat. Default: it only reads."
+            "purchases; break_glass: it may open labelled records of a patient of its practice in "
+            "an emergency. Repeat. Default: it only reads."
         ),
     ] = None,
     export: Annotated[bool, typer.Option(help="It may start bulk exports.")] = False,
@@ -75,8 +77,8 @@ def create(
     domains = [_word(Domain, item, "--domain") for item in domain or [d.value for d in Domain]]
     purposes = [_word(Purpose, item, "--purpose") for item in purpose or [Purpose.OPERATIONS.value]]
     allowed = {item.lower() for item in allow or ()}
-    if not allowed <= {"write", "approve"}:
-        raise typer.BadParameter("must be write or approve.", param_hint="--allow")
+    if not allowed <= set(ALLOWED):
+        raise typer.BadParameter(f"must be one of {', '.join(ALLOWED)}.", param_hint="--allow")
 
     def work(session: ScopedSession) -> tuple[dict[str, Any], str]:
         client, key = credentials.create_client(
@@ -92,6 +94,7 @@ def create(
             export=export,
             write="write" in allowed,
             approve="approve" in allowed,
+            break_glass="break_glass" in allowed,
         )
         _record(session, hub, "create", name, client.practice_id)
         return _shown(client), key

@@ -105,6 +105,13 @@ class Binds:
             lambda _, __, scope: _listed(writer, tuple(sorted(sensitive_keys(scope)))),
         )
 
+    def patient(self) -> Sql:
+        """The patient of an emergency."""
+        return self._bind(
+            "patient",
+            lambda _, __, scope: None if scope.emergency is None else scope.emergency.patient_id,
+        )
+
     def key(self, bound: Bound, column: Column[Any]) -> Sql:
         """An id from outside; null where it cannot be one, which matches no row."""
         place = bound.place

@@ -20,6 +20,7 @@ from hub.storage.reads.fragments import (
     NULL,
     From,
     Sql,
+    both,
     call,
     cast,
     choose,
@@ -106,13 +107,17 @@ class Compiler:
         """The rows without a sensitivity label, and those with one that the scope includes."""
         if not source.labelled or source.domain is None or self.shape.unrestricted:
             return []
-        number = self.shape.sensitive_set(source)
-        if number == self.shape.readable_set(source.domain):
+        number, emergency = self.shape.sensitive_set(source), self.shape.emergency
+        if number == self.shape.readable_set(source.domain) and not emergency:
             return []
         plain = equal(columns[sql.LABEL], constant(""))
         if number is None:
             return [plain]
-        return [either(plain, self.binds.member(columns["practice_id"], number))]
+        opened = self.binds.member(columns["practice_id"], number)
+        if emergency:
+            theirs = equal(columns[sql.labelled_patient(source)], self.binds.patient())
+            opened = both(opened, theirs)
+        return [either(plain, opened)]
 
     def needed(self, source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
         """The columns to select for some selections of the same rows."""

@@ -19,6 +19,7 @@ class ScopeShape:
     """What of a scope decides the SQL. Sets of practices go by their number in `Sets`: two domains
     with the same practices share one.
 
+    In an `emergency` rows with a sensitivity label are those of one patient, which is bound.
     `whole` and `readable` (whole or limited rows) are by domain; `limited` and `sensitive` (rows
     with a sensitivity label as well) too, None where no row is; `single` says of each set whether
     it has exactly one practice.
@@ -27,6 +28,7 @@ class ScopeShape:
     unrestricted: bool
     is_mso: bool
     has_own: bool
+    emergency: bool
     whole: tuple[int, ...]
     readable: tuple[int, ...]
     limited: tuple[int | None, ...]
@@ -79,6 +81,7 @@ def split(scope: Scope) -> tuple[ScopeShape, Sets]:
         unrestricted=scope.unrestricted,
         is_mso=scope.is_mso,
         has_own=scope.own_practice_id is not None,
+        emergency=scope.emergency is not None,
         whole=whole,
         readable=readable,
         limited=limited_numbers,

@@ -44,6 +44,7 @@ from hub.storage.reads.parts import (
     SmallGroup,
     Source,
 )
+from hub.storage.tables import Labelled
 
 LABEL = "sensitivity"
 LAST_CHARACTER = "\U0010ffff"
@@ -119,14 +120,22 @@ def shows_labels(source: Source, scope: Scope) -> bool:
     return bool(scope.sensitive_practices(source.domain))
 
 
+def labelled_patient(source: Source) -> str:
+    """The column of rows that may have a label which names whom they are about."""
+    return cast("type[Labelled]", source.table).of_patient
+
+
 def _label_clause(source: Source, scope: Scope) -> ColumnElement[bool]:
     """The rows without a sensitivity label, and those with one that the scope includes."""
     if not source.labelled or source.domain is None:
         return true()
     columns, allowed = table_of(source).c, scope.sensitive_practices(source.domain)
-    if allowed == scope.practices(source.domain):
+    opened = _among(columns.practice_id, allowed)
+    if scope.emergency is not None:
+        opened = and_(opened, columns[labelled_patient(source)] == scope.emergency.patient_id)
+    elif allowed == scope.practices(source.domain):
         return true()
-    return or_(columns[LABEL] == "", _among(columns.practice_id, allowed))
+    return or_(columns[LABEL] == "", opened)
 
 
 def _among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:

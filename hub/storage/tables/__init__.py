@@ -20,6 +20,7 @@ from hub.storage.tables.eligibility import (
     Payer,
     PayerControlNumber,
 )
+from hub.storage.tables.emergencies import EmergencyAccess
 from hub.storage.tables.epochs import Epoch
 from hub.storage.tables.exports import ConnectionCheck, ConnectionProbe, Export
 from hub.storage.tables.keys import DataKey
@@ -140,7 +141,8 @@ __all__ = [
     "ClientDocument", "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck",
     "ConnectionPractice", "ConnectionProbe", "ConnectionSecret", "ConnectionVersion", "CostBucket",
     "Coverage", "DataIssue", "DataKey", "Diagnosis", "DocumentPart", "EligibilityBenefit",
-    "EligibilityCheck", "Employment", "Encounter", "EncounterStay", "Epoch", "Event", "EventHead",
+    "EligibilityCheck", "EmergencyAccess", "Employment", "Encounter", "EncounterStay", "Epoch",
+    "Event", "EventHead",
     "Export", "FeeAgreement", "Guarantor", "Immunization", "InboundMessage", "InvoiceMatch", "Item",
     "ItemMatch", "ItemPack", "ItemUsage", "JobRow", "Labelled", "Lane", "LegalHold",
     "ListedOfPatient", "MatchFinding", "MatchSuggestion", "MemberStatement", "MetricFigure",

@@ -173,8 +173,11 @@ class Labelled:
     """A record that may need more than a grant of its kind (42 CFR Part 2 and its like).
 
     `sensitivity` is its label, of `hub.domain.sensitivity`; empty for most. A row with a label is
-    shown to, and counted for, those alone whose rights include such rows.
+    shown to, and counted for, those alone whose rights include such rows. `of_patient` is the
+    column that names whom it is about.
     """
+
+    of_patient: ClassVar[str] = "patient_id"
 
     sensitivity: Mapped[str] = mapped_column(default="", server_default="")
 

@@ -17,6 +17,7 @@ class Patient(PracticeOwned, Sourced, Labelled, Base):
 
     __tablename__ = "patients"
     domain = Domain.CLINICAL
+    of_patient = "id"
 
     family_name: Mapped[str] = mapped_column(default="")
     given_name: Mapped[str] = mapped_column(default="")

@@ -6,7 +6,7 @@ snapshot, and rights that were looked up under another one do not hold for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, event
@@ -14,7 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.storage.tables.base import Base
 
-_TABLES = ("clients", "service_agreements", "client_documents", "practices")
+AT_FIRST = ("clients", "service_agreements", "client_documents", "practices")
+_TABLES = (*AT_FIRST, "emergency_accesses")
 _VERBS = ("INSERT", "UPDATE", "DELETE")
 _COUNT = (
     "INSERT INTO policy_versions (id, version) VALUES (1, 1) "
@@ -23,8 +24,8 @@ _COUNT = (
 
 
 class PolicyVersion(Base):
-    """One row: how often a credential, an agreement, a stored document or the time zone of a
-    practice changed."""
+    """One row: how often a credential, an agreement, a stored document, an emergency access or the
+    time zone of a practice changed."""
 
     __tablename__ = "policy_versions"
 
@@ -32,14 +33,14 @@ class PolicyVersion(Base):
     version: Mapped[int] = mapped_column(BigInteger)
 
 
-def statements(dialect: str) -> Iterator[str]:
-    """What makes the triggers; may be run again."""
+def statements(dialect: str, tables: Sequence[str] = _TABLES) -> Iterator[str]:
+    """What makes the triggers of some tables; may be run again."""
     if dialect == "postgresql":
         yield (
             "CREATE OR REPLACE FUNCTION count_policy_version() RETURNS trigger LANGUAGE plpgsql AS "
             f"$$ BEGIN {_COUNT} RETURN NULL; END $$"
         )
-    for name, table, change in _triggers():
+    for name, table, change in _triggers(tables):
         if dialect == "postgresql":
             how = "FOR EACH STATEMENT EXECUTE FUNCTION count_policy_version()"
             yield f"CREATE OR REPLACE TRIGGER {name} AFTER {change} ON {table} {how}"
@@ -48,17 +49,17 @@ def statements(dialect: str) -> Iterator[str]:
             yield f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {change} ON {table} {how}"
 
 
-def drop_statements(dialect: str) -> Iterator[str]:
+def drop_statements(dialect: str, tables: Sequence[str] = _TABLES) -> Iterator[str]:
     """The opposite of `statements`."""
-    for name, table, _ in _triggers():
+    for name, table, _ in _triggers(tables):
         yield f"DROP TRIGGER IF EXISTS {name}" + (f" ON {table}" * (dialect == "postgresql"))
     if dialect == "postgresql":
         yield "DROP FUNCTION IF EXISTS count_policy_version()"
 
 
-def _triggers() -> Iterator[tuple[str, str, str]]:
+def _triggers(tables: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Name, table and change of each; of a practice only its time zone decides rights."""
-    for table in _TABLES:
+    for table in tables:
         for verb in _VERBS:
             change = "UPDATE OF zone" if (table, verb) == ("practices", "UPDATE") else verb
             if table != "practices" or verb == "UPDATE":

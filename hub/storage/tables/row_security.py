@@ -24,8 +24,8 @@ WITH_PRACTICES = "practices"
 """That value which opens the names and zones of all practices too: the hub's own work on records of
 operation."""
 SENSITIVE = "app.sensitive"
-"""Practices whose records with a sensitivity label are shown, each behind its domain and a colon; a
-list like those of each domain."""
+"""Practices whose records with a sensitivity label are shown, each behind its domain and a colon,
+and in an emergency before a colon and the patient; a list like those of each domain."""
 ANY_DOMAIN = "app.practices"
 """The practices of a scope, whatever the domain; a list like those of each domain."""
 POLICY = "of_the_practice"
@@ -63,9 +63,11 @@ def setting_of(domain: Domain) -> str:
 
 
 def sensitive_keys(scope: Scope) -> frozenset[str]:
-    """The practices whose labelled records are shown, each behind its domain."""
+    """The practices whose labelled records are shown, each behind its domain, and in an emergency
+    before the patient."""
+    only = "" if scope.emergency is None else f":{scope.emergency.patient_id}"
     return frozenset(
-        f"{domain}:{practice}"
+        f"{domain}:{practice}{only}"
         for domain, practices in scope.sensitive.items()
         for practice in practices
     )
@@ -98,8 +100,10 @@ def tables() -> dict[str, str]:
 def _owned(table: type[PracticeOwned]) -> str:
     listed = _listed(setting_of(table.domain), "practice_id")
     if issubclass(table, Labelled):
-        sensitive = _listed(SENSITIVE, f"('{table.domain}:' || practice_id)")
-        listed = f"({listed} AND (sensitivity = '' OR {sensitive}))"
+        every = f"'{table.domain}:' || practice_id"
+        sensitive = _listed(SENSITIVE, f"({every})")
+        one = _listed(SENSITIVE, f"({every} || ':' || {table.of_patient})")
+        listed = f"({listed} AND (sensitivity = '' OR {sensitive} OR {one}))"
     return f"{_IS_UNRESTRICTED} OR {listed}"
 
 

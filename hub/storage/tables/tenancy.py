@@ -62,7 +62,8 @@ class Client(Base):
 
     `developer` credentials may send documents of their own and introspect in production.
     `export` credentials may start bulk exports, `write` credentials change something, `approve`
-    credentials approve purchases; without any of them a credential only reads.
+    credentials approve purchases, `break_glass` credentials open labelled records in an emergency;
+    without any of them a credential only reads.
     """
 
     __tablename__ = "clients"
@@ -81,6 +82,7 @@ class Client(Base):
     export: Mapped[bool] = mapped_column(default=False, server_default=false())
     write: Mapped[bool] = mapped_column(default=False, server_default=false())
     approve: Mapped[bool] = mapped_column(default=False, server_default=false())
+    break_glass: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 

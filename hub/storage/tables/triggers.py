@@ -6,7 +6,7 @@ event names the row and nothing of its content.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,17 @@ WATCHED = (
         inserts=False,
     ),
 )
+WATCHED_LATER = (
+    Watched(
+        "emergency_accesses",
+        "emergency_access",
+        "NEW.id",
+        "NEW.patient_id",
+        "NEW.practice_id",
+        ("stopped_at", "reviewed_at"),
+    ),
+)
+"""Of tables that came after the triggers: revisions before theirs do not know them."""
 _NOW = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'",  # as Timestamp writes it
     "postgresql": "clock_timestamp()",
@@ -90,18 +101,18 @@ def statements(dialect: str) -> Iterator[str]:
     yield from epochs.statements(dialect)
 
 
-def event_statements(dialect: str) -> Iterator[str]:
+def event_statements(dialect: str, tables: Sequence[Watched] = WATCHED) -> Iterator[str]:
     """What makes the triggers that write events."""
-    for watched in WATCHED:
+    for watched in tables:
         yield from _function(watched) if dialect == "postgresql" else ()
         if watched.inserts:
             yield _trigger(watched, dialect, "insert")
         yield _trigger(watched, dialect, "update")
 
 
-def drop_event_statements(dialect: str) -> Iterator[str]:
+def drop_event_statements(dialect: str, tables: Sequence[Watched] = WATCHED) -> Iterator[str]:
     """The opposite of `event_statements`."""
-    for watched in WATCHED:
+    for watched in tables:
         for kind in ("insert", "update"):
             on = f" ON {watched.table}" if dialect == "postgresql" else ""
             yield f"DROP TRIGGER IF EXISTS {watched.table}_event_{kind}{on}"
@@ -143,5 +154,6 @@ def _trigger(watched: Watched, dialect: str, kind: str) -> str:
 
 @event.listens_for(Base.metadata, "after_create")
 def _with_the_tables(_: object, connection: Connection, **__: Any) -> None:
-    for statement in statements(connection.dialect.name):
+    dialect = connection.dialect.name
+    for statement in (*statements(dialect), *event_statements(dialect, WATCHED_LATER)):
         connection.exec_driver_sql(statement)

@@ -20,7 +20,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from hub.auth.credentials import create_client, revoke_client
-from hub.domain.agreements import PrincipalKind, practice_scope, unrestricted_scope
+from hub.domain.agreements import (
+    READABLE_CLASSES,
+    PrincipalKind,
+    practice_scope,
+    unrestricted_scope,
+)
 from hub.domain.jobs import Job
 from hub.domain.purchasing.progress import Progress
 from hub.entrypoints.hub import Hub, open_hub
@@ -32,9 +37,11 @@ from hub.storage.reads.write import global_id
 from hub.storage.session import Database
 from hub.storage.tables import (
     Connection,
+    EmergencyAccess,
     Item,
     Offer,
     OfferTier,
+    Patient,
     Practice,
     PurchaseOrder,
     PurchasingRound,
@@ -74,10 +81,10 @@ class Live:
             lambda s: queue.add(s, Job.SYNC_ALL, {}, now=now, practice_id=practice_id), database
         )
 
-    def client(self, name: str, practice_id: str | None = None) -> None:
+    def client(self, name: str, practice_id: str | None = None, **options: Any) -> None:
         kind = PrincipalKind.PRACTICE_APP if practice_id else PrincipalKind.MSO_APP
         _, self.keys[name] = self.do(
-            lambda s: create_client(s, name, kind, practice_id, now=self.hub.now())
+            lambda s: create_client(s, name, kind, practice_id, now=self.hub.now(), **options)
         )
 
     def practice(self, name: str) -> str:
@@ -271,6 +278,27 @@ def test_an_agreement_that_ends_in_between_takes_the_next_event_away(live, socke
     set_status(live, "E", "acknowledged")
     set_status(live, "L", "acknowledged")
     assert socket.next()["purchaseOrderChanged"]["order"]["number"] == "L"
+
+
+def test_a_practice_is_told_that_labelled_records_were_opened_in_an_emergency(live, socket):
+    mine, other = live.practice("Mine"), live.practice("Other")
+    live.client("officer", mine, classes=READABLE_CLASSES)
+    now = live.hub.now()
+    for practice, person in ((other, "Dr Else"), (mine, "Dr Vale")):
+        patient = Patient(practice_id=practice, id=new_id())
+        access = EmergencyAccess(
+            practice_id=practice, patient_id=patient.id, client_id="c", opened_by="ward",
+            person=person, reason="unconscious", started_at=now, ends_at=now, sensitivity="R",
+        )  # fmt: skip
+        live.do(lambda s, patient=patient: s.add(patient))
+        live.do(lambda s, access=access: s.add(access))
+    live.do(events.number)
+    socket.start(live.keys["officer"])
+    socket.subscribe(
+        'subscription { emergencyAccessChanged(after: "0") { access { person openedBy } } }'
+    )
+    told = socket.next()["emergencyAccessChanged"]["access"]
+    assert told == {"person": "Dr Vale", "openedBy": "ward"}
 
 
 RUNNING = """subscription($after: ID) { jobProgress(after: $after) {

@@ -16,9 +16,11 @@ from sqlalchemy.exc import ProgrammingError
 from hub.domain.agreements import (
     READABLE_CLASSES,
     Domain,
+    Emergency,
     PrincipalKind,
     Purpose,
     Scope,
+    in_emergency,
     operations_scope,
     practice_scope,
     unrestricted_scope,
@@ -45,6 +47,7 @@ from hub.storage.tables import (
     Base,
     InboundMessage,
     JobRow,
+    Observation,
     Patient,
     Practice,
     Provider,
@@ -241,6 +244,30 @@ async def names(database: Database, scope: Scope) -> list[str]:
 async def read(database: Database, scope: Scope, part: CompiledPart) -> list[str]:
     sets = split(scope)[1]
     return list((await database.text_reads.run(scope, sets, part, (9,), policy=None)).texts)
+
+
+def test_in_an_emergency_labelled_rows_of_one_patient_are_shown_and_of_nobody_else(filled):
+    def label(session: ScopedSession) -> None:
+        for number in (2, 3):
+            session.add(
+                Patient(practice_id="a", id=f"a{number}", family_name="x", sensitivity="SUD")
+            )
+            session.add(
+                Observation(
+                    practice_id="a", patient_id=f"a{number}", code=f"c{number}", status="final",
+                    observed_at=NOON, report_key="r", sensitivity="SUD", external_id=f"{number}",
+                )
+            )  # fmt: skip
+
+    filled.transaction(ALL, label)
+    plain = app_scope(PrincipalKind.PRACTICE_APP, clinical="a")
+    emergency = in_emergency(plain, Emergency("a", "a2", "unconscious"))
+    assert seen(filled, plain, Patient) == ["a"]
+    assert seen(filled, emergency, Patient) == ["a", "a"]
+    assert len(seen(filled, emergency, Observation)) == len(seen(filled, plain, Observation)) + 1
+    with filled.read(emergency) as session:  # and the layer of the hub's own
+        assert sorted(session.scalars(select(Patient.id))) == ["a", "a2"]
+        assert "c3" not in session.scalars(select(Observation.code)).all()
 
 
 def test_rows_with_a_sensitivity_label_are_shown_to_who_is_granted_them_in_their_domain(filled):

@@ -24,12 +24,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_policy_versions")),
     )
     connection = op.get_bind()
-    for statement in policy.statements(connection.dialect.name):
+    for statement in policy.statements(connection.dialect.name, policy.AT_FIRST):
         connection.exec_driver_sql(statement)
 
 
 def downgrade() -> None:
     connection = op.get_bind()
-    for statement in policy.drop_statements(connection.dialect.name):
+    for statement in policy.drop_statements(connection.dialect.name, policy.AT_FIRST):
         connection.exec_driver_sql(statement)
     op.drop_table("policy_versions")
