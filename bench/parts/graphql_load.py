@@ -26,7 +26,7 @@ from bench.parts.graphql_queries import COLD, FLOORS, KEPT, NEW, PEERS, QUERIES,
 from hub.storage.reads.write import global_id
 
 CONNECTIONS = 16
-TICKS = os.sysconf("SC_CLK_TCK")
+LOOK_SECONDS = 0.25
 SCRIPT = Path(__file__).parents[1] / "graphql.py"
 PEER_SERVER = """
 import { createServer } from "node:http";
@@ -231,33 +231,64 @@ class Sample:
 def measure(running: Running, kind: str, seconds: float) -> Sample:
     """One round: requests a second, CPU milliseconds a request of server and PostgreSQL, p99."""
     asyncio.run(load_for(running, kind, 0.5, CONNECTIONS))
-    backends = _backends()
-    before = _cpu([running.process.pid]), _cpu(backends)
-    start = time.perf_counter()
-    latencies = asyncio.run(load_for(running, kind, seconds, CONNECTIONS))
-    took = time.perf_counter() - start
-    after = _cpu([running.process.pid]), _cpu(backends)
+    with contextlib.closing(Backends()) as backends:
+        before, start = cpu_nanoseconds(running.process.pid), time.perf_counter()
+        latencies = asyncio.run(_watched(running, kind, seconds, backends))
+        took = time.perf_counter() - start
+        server, database = cpu_nanoseconds(running.process.pid) - before, backends.spent()
     count = len(latencies)
-    server, database = (1000 * (b - a) / count for a, b in zip(before, after, strict=True))
-    return Sample(count / took, server, database, sorted(latencies)[int(count * 0.99)])
+    p99 = sorted(latencies)[int(count * 0.99)]
+    return Sample(count / took, server / count / 1e6, database / count / 1e6, p99)
 
 
-def _cpu(pids: list[int]) -> float:
-    """CPU seconds of some processes, threads included."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(FileNotFoundError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+async def _watched(running: Running, kind: str, seconds: float, backends: Backends) -> list[float]:
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            backends.look()
+
+    looking = asyncio.create_task(look())
+    try:
+        return await load_for(running, kind, seconds, CONNECTIONS)
+    finally:
+        looking.cancel()
 
 
-def _backends() -> list[int]:
-    with psycopg.connect(SERVER.replace("+psycopg", ""), autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = %s", [NAME]
-        ).fetchall()
-    return [row[0] for row in rows]
+class Backends:
+    """What PostgreSQL's backends of the database spend from now on. Servers under no load close
+    connections meanwhile and others open them, so it looks at them again and again: of one that
+    ended the last look counts, of one that began all."""
+
+    def __init__(self) -> None:
+        self._connection = psycopg.connect(SERVER.replace("+psycopg", ""), autocommit=True)
+        self._first = self._read()
+        self._last = dict(self._first)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def look(self) -> None:
+        self._last |= self._read()
+
+    def spent(self) -> int:
+        """CPU nanoseconds of all of them."""
+        self.look()
+        return sum(self._last.values()) - sum(self._first.values())
+
+    def _read(self) -> dict[int, int]:
+        statement = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+        found = {}
+        for (pid,) in self._connection.execute(statement, [NAME]):
+            with contextlib.suppress(OSError):  # it ended between
+                found[pid] = cpu_nanoseconds(pid)
+        return found
+
+
+def cpu_nanoseconds(pid: int) -> int:
+    """CPU of a process and all its threads, those that ended too: its clock of
+    clock_getcpuclockid(3), as /proc tells hundredths of a second only. Raises OSError if there is
+    none."""
+    return time.clock_gettime_ns(~pid << 3 | 2)
 
 
 def node_of(peer: Path) -> Path:
