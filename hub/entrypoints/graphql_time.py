@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import TracebackType
 
 from starlette.concurrency import run_in_threadpool
 
 from hub.entrypoints.graphql_answer import Answer, failed
+from hub.entrypoints.time_limits import TimeLimit
 from hub.errors import TooSlow
 from hub.storage.running import Running
 
-WATCH_SECONDS = 0.05
-"""Most answers are there before anybody could tire of waiting; only then the client is watched."""
 _TOO_SLOW = (
     "The operation took too long. Ask for less or try again; a mutation may still take effect, so "
     "repeat it with its idempotency key."
@@ -25,42 +25,45 @@ async def in_time(
     gone: Callable[[], Awaitable[None]] | None = None,
 ) -> Answer | None:
     """What `work` gives, a failure after `seconds`, or None once the client is `gone`."""
-    running, watch = Running(), None
+    running, limit = Running(), _Watched(seconds, gone)
     try:
-        async with asyncio.timeout(seconds) as limit:
-            watch = _Watch(gone, limit) if gone is not None else None
-            try:
-                return await work(running)
-            finally:
-                if watch is not None:
-                    watch.end()
+        with limit:
+            return await work(running)
     except TimeoutError:
         await run_in_threadpool(running.stop)
-        return None if watch is not None and watch.left else failed(TooSlow(_TOO_SLOW))
+        return None if limit.left else failed(TooSlow(_TOO_SLOW))
     except asyncio.CancelledError:
         await run_in_threadpool(running.stop)
         raise
 
 
-class _Watch:
-    """Ends a time limit as soon as the client is gone."""
+class _Watched(TimeLimit):
+    """A time limit that ends as soon as the client is gone. Most answers are there before anybody
+    could tire of waiting: only of those that are not the client is watched."""
 
-    def __init__(self, gone: Callable[[], Awaitable[None]], limit: asyncio.Timeout) -> None:
+    __slots__ = ("_gone", "_watch", "left")
+
+    def __init__(self, seconds: float, gone: Callable[[], Awaitable[None]] | None) -> None:
+        super().__init__(seconds)
         self.left = False
         self._gone = gone
-        self._limit = limit
-        self._task: asyncio.Task[None] | None = None
-        self._start = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._begin)
+        self._watch: asyncio.Task[None] | None = None
 
-    def _begin(self) -> None:
-        self._task = asyncio.ensure_future(self._wait())
+    def grown_long(self) -> None:
+        if self._gone is not None:
+            self._watch = asyncio.ensure_future(self._wait(self._gone))
 
-    async def _wait(self) -> None:
-        await self._gone()
+    async def _wait(self, gone: Callable[[], Awaitable[None]]) -> None:
+        await gone()
         self.left = True
-        self._limit.reschedule(asyncio.get_running_loop().time())
+        self.end()
 
-    def end(self) -> None:
-        self._start.cancel()
-        if self._task is not None:
-            self._task.cancel()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        super().__exit__(kind, error, trace)

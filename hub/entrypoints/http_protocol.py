@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from hub.entrypoints.time_limits import TimeLimit
+
 HEAD_SECONDS = 20.0
 BODY_SECONDS = 30.0
 LARGEST_HEAD = 64 * 1024
@@ -37,7 +39,7 @@ async def read_body(
         raise BodyTooLarge
     body, more = bytearray(), True
     try:
-        async with asyncio.timeout(BODY_SECONDS if seconds is None else seconds):
+        with TimeLimit(BODY_SECONDS if seconds is None else seconds):
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
