@@ -13,9 +13,11 @@ import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 
 from graphql import OperationType
+from prometheus_client import Histogram
 from starlette.concurrency import run_in_threadpool
 
 from hub import metrics
@@ -149,7 +151,7 @@ class Operations:
         )
         mode = "stored" if question.query is None else "sent"
         seconds = time.perf_counter() - began
-        metrics.graphql_operations.labels(mode, outcome_of(answer)).observe(seconds)
+        _measured(mode, outcome_of(answer)).observe(seconds)
         return answer
 
     async def _answered(self, asked: Asked, authorization: str | None, running: Running) -> Answer:
@@ -356,6 +358,11 @@ class Operations:
             reason=reason,
         )
         self.hub.database.gather(event, audit.append_all).result()
+
+
+@cache
+def _measured(mode: str, outcome: str) -> Histogram:
+    return metrics.graphql_operations.labels(mode, outcome)
 
 
 def _key(question: Question, authorization: str | None) -> Hashable:

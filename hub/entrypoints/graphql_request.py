@@ -102,7 +102,7 @@ def question_of(sent: object) -> Question:
         variables or {},
         name or None,
         document_id=digest,
-        **_asked_beside(extensions or {}),
+        **(_asked_beside(extensions) if extensions else {}),
     )
 
 

@@ -71,7 +71,7 @@ def with_global_ids(text: str) -> str:
 def read_global_id(text: str) -> tuple[str, str] | None:
     """Type name and row id of a global id, or None if it is not one."""
     try:
-        plain = base64.b64decode(text, validate=True).decode("ascii")
+        plain = binascii.a2b_base64(text, strict_mode=True).decode("ascii")
     except (binascii.Error, ValueError):
         return None
     type_name, colon, row_id = plain.partition(":")

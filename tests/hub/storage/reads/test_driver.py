@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import DataError
 from sqlalchemy import text
 
 from hub.domain.agreements import practice_scope, unrestricted_scope
@@ -161,6 +162,14 @@ def test_long_values_and_long_rows_come_through_whole(postgresql_with_tables):
     long = "é" * 3_000_000
     part = CompiledPart("SELECT $1::text || $1, 0", (lambda *_: long,), ())
     assert asyncio.run(read(database, part)).texts == [long * 2]
+    database.close()
+
+
+def test_no_text_is_cut_at_a_character_that_ends_texts(postgresql_with_tables):
+    database = Database(postgresql_with_tables)
+    part = CompiledPart("SELECT $1::text, 0", (lambda *_: "a\0b",), ())
+    with pytest.raises(DataError):
+        asyncio.run(read(database, part))
     database.close()
 
 
