@@ -23,7 +23,9 @@ from hub.errors import TooSlow
 logger = log.get(__name__)
 STATEMENT_SECONDS = 5.0
 CANCEL_SECONDS = 2.0
-_INSTRUCTIONS = 20_000
+_INSTRUCTIONS = 200_000
+"""Of SQLite between two looks at the clock, some ten milliseconds: each look waits for the
+interpreter, which a usual read would do once."""
 _TOO_LONG = "The answer took too long; ask for less or try again."
 _QUERY_CANCELED = "57014"  # SQLSTATE, also of a statement timeout
 
