@@ -10,9 +10,11 @@ that row-level security holds, which "engine unheld" is not, nor says for whom i
 of the server and of all PostgreSQL backends of the database, per request; it is the figure to trust
 on a machine that does other things too, rates and p99 are not. Figures are medians of the ratios of
 interleaved rounds. A cold document has a name never seen before (known shape), or fields in an
-order never seen before (new shape). Memory is that of the process of "hub" after its first answer,
-and after the rounds of all kinds. `--full` loads 200 000 patients. PostGraphile is installed from
-npm into a temporary directory, or taken from `--peer`; without Node its claims are missing.
+order never seen before (new shape). Memory is that of processes of `mso-hub serve --roles web`
+after the first answer and after all kinds of requests: resident, and proportional, where what
+several share counts by the share of each. `--full` loads 200 000 patients. PostGraphile is
+installed from npm into a temporary directory, or taken from `--peer`; without Node its claims are
+missing.
 """
 
 from __future__ import annotations
@@ -37,13 +39,15 @@ import uvicorn
 from bench.parts.claims import Claim, Claims, at_least, at_most, tell
 from bench.parts.graphql_data import URL, load, practice_ids, prepare_postgresql
 from bench.parts.graphql_load import Running, Sample, ask, find_peer, measure, serving
+from bench.parts.graphql_memory import memory
 from bench.parts.graphql_queries import ASKED, COLD, KEPT, NEW, STORED, UNHELD
 from bench.parts.graphql_servers import APPS, engine_and_context, grant
-from bench.parts.hub import resident
 from hub import log
 from hub.entrypoints.interpreter import settle, share_threads
 from schema.execute import Engine
 from schema.root import hub_schema
+
+FORKED = 4
 
 
 def plain_microseconds(url: str, rounds: int) -> float:
@@ -172,7 +176,6 @@ def run(options: argparse.Namespace) -> Claims:
             name: stack.enter_context(serving(name, 8790 + number, ids, peer, key))
             for number, name in enumerate(names)
         }
-        started = resident(servers["hub"].process.pid)
         compare_answers(servers)
         for kind, asked in ASKED.items():
             taken[kind] = {name: [] for name in asked if name in servers}
@@ -181,14 +184,23 @@ def run(options: argparse.Namespace) -> Claims:
                     samples.append(measure(servers[name], kind, options.seconds))
             for name, samples in taken[kind].items():
                 _show(kind, name, samples)
-        loaded = resident(servers["hub"].process.pid)
     found = claims(taken)
     plain = plain_microseconds(URL, options.rounds)
     found.append(at_most("G6 plain: CPU per leaf", plain, 3, "µs"))
     on_sqlite = sqlite_milliseconds(options, patients)
     found.append(at_most("G8 SQLite, target query: CPU", on_sqlite, 1.2, "ms"))
-    found.append(at_most("G10 resident memory of the server at its start", started, 100, "MB"))
-    found.append(at_most("G10 resident memory of the server under load", loaded, 100, "MB"))
+    return found + memory_claims(ids, key, options.seconds)
+
+
+def memory_claims(ids: list[str], key: str, seconds: float) -> Claims:
+    alone, forked = (memory(count, ids, key, seconds) for count in (1, FORKED))
+    found = []
+    for when, one, of_many in zip(("at its start", "under load"), alone, forked, strict=True):
+        claim = f"G10 a web process {when}: resident"
+        found.append(at_most(claim, one.resident, 100, "MB"))
+        claim = f"G10 one of {FORKED} web processes {when}"
+        found.append(at_most(f"{claim}: resident", of_many.resident, 100, "MB"))
+        found.append(at_most(f"{claim}: proportional", of_many.proportional, 100, "MB"))
     return found
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from hub.domain.agreements import Domain
 from hub.storage import tables
-from hub.storage.migrate import give_rights
+from hub.storage.migrate import upgrade
 from hub.storage.tables import Base
 
 SERVER = os.environ.get(
@@ -117,6 +117,6 @@ def prepare_postgresql(practices: int, patients: int) -> list[str]:
         ):
             connection.execute(text(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}'"))
     server.dispose()
+    upgrade(URL, ROLE)
     load(URL, practices, patients)
-    give_rights(URL, ROLE)
     return practice_ids(URL)

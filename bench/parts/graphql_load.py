@@ -158,14 +158,15 @@ def serving(
     process = subprocess.Popen(command, env=environment, cwd=peer)
     running = Running(name, process, port, bodies(name, ids), key)
     try:
-        _wait_until_it_answers(running)
+        wait_until_it_answers(running)
         yield running
     finally:
         process.terminate()
         process.wait(timeout=20)
 
 
-def _wait_until_it_answers(running: Running) -> None:
+def wait_until_it_answers(running: Running) -> None:
+    """Raises if it does not within half a minute."""
     for _ in range(300):
         with contextlib.suppress(OSError):
             ask(running, "practice")
