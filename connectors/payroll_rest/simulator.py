@@ -111,9 +111,9 @@ def demo_app(*, seed: int, today: date) -> Starlette:
 
 
 def demo_connection(url: str) -> DemoConnection:
-    """Pages of ten rows, so that even the few people of a demo fill more than one."""
+    """Pages of five rows, so that even the few people of a demo fill more than one."""
     return DemoConnection(
-        {"base_url": url, "client_id": CLIENT_ID, "page_size": 10},
+        {"base_url": url, "client_id": CLIENT_ID, "page_size": 5},
         {"client_secret": CLIENT_SECRET},
     )
 

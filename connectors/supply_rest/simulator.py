@@ -302,4 +302,4 @@ def demo_app(*, seed: int, today: date) -> Starlette:
 
 
 def demo_connection(url: str) -> DemoConnection:
-    return DemoConnection({"base_url": url}, {"api_key": API_KEY})
+    return DemoConnection({"base_url": url, "page_size": 20}, {"api_key": API_KEY})

@@ -125,12 +125,6 @@ def test_a_closed_door_is_unreachable() -> None:
     assert not report.ok
 
 
-def test_a_check_connects_and_sends_nothing() -> None:
-    with FakeReceiver() as receiver:
-        assert sender.check(context(receiver.port)).ok  # type: ignore[attr-defined]
-        assert receiver.received == []
-
-
 def certificate(folder: Path) -> Path:
     """A self-signed pair for 127.0.0.1 in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())

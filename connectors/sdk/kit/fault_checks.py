@@ -44,6 +44,7 @@ def retry_after_honoured(subject: Subject) -> Iterator[str]:
         "in seconds": (wire.status(429, retry_after="90"), NOW + timedelta(seconds=90)),
         "as a date": (wire.status(429, retry_after=format_datetime(date, usegmt=True)), date),
         "not at all": (wire.status(429), None),
+        "in words": (wire.status(429, retry_after="soon"), None),
     }
     for how, (fault, due) in answers.items():
         for name, _, error, _ in _faulted(subject, lambda fault=fault: fault):  # type: ignore[misc]

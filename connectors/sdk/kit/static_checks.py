@@ -161,6 +161,10 @@ def fixture_provenance(subject: Subject) -> Iterator[str]:
     cases = subject.cases()
     if not cases:
         yield "there is no fixture"
+    known = {case.name.partition(".")[0] for case in cases}
+    for note in sorted(subject.fixtures.glob("*.*.*")) if subject.fixtures else ():
+        if note.name.partition(".")[0] not in known:
+            yield f"{note.name} stands beside no fixture"
     for case in cases:
         file = case.with_name(f"{case.name.partition('.')[0]}.meta.toml")
         if not file.is_file():
