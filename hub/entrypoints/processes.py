@@ -29,16 +29,28 @@ class _Place:
     start_at: float = 0.0
     pause: float = field(default_factory=lambda: PAUSE_SECONDS)
 
-    def is_due(self, now: float) -> bool:
-        """Whether no process holds the place and the pause after the last one is over."""
+    def keep(self, now: float) -> bool:
+        """Fork where no process holds the place and the pause is over; True in the new one."""
         if self.process and (status := _ended(self.process)) is not None:
             self.process = 0
             if now - self.started > STEADY_SECONDS:
                 self.pause = PAUSE_SECONDS
-            pause, self.pause = self.pause, min(2 * self.pause, LONGEST_PAUSE_SECONDS)
-            self.start_at = now + pause
-            logger.error("process ended, another is started", status=status, seconds=pause)
-        return not self.process and now >= self.start_at
+            seconds = self._wait(now)
+            logger.error("process ended, another is started", status=status, seconds=seconds)
+        if self.process or now < self.start_at:
+            return False
+        try:
+            self.process, self.started = os.fork(), now
+        except OSError:  # no memory, or too many processes: those that run go on
+            logger.error("no process can be started", seconds=self._wait(now))
+            return False
+        return not self.process
+
+    def _wait(self, now: float) -> float:
+        """Put the next start off; returns for how many seconds."""
+        pause, self.pause = self.pause, min(2 * self.pause, LONGEST_PAUSE_SECONDS)
+        self.start_at = now + pause
+        return pause
 
 
 class Workers:
@@ -54,17 +66,15 @@ class Workers:
 
         One that ends is started again, after a pause of a second that doubles up to half a minute
         while it ends soon each time. A fork copies the thread that calls it and no other, so there
-        must be none, nor a connection that a process would share with the next.
+        must be no other, and no connection that a process would share with the next.
         """
         if threading.active_count() > 1:
             raise RuntimeError("a process with several threads cannot be forked")
+        sys.stdout.flush()
         while not stop.is_set():
             for number, place in enumerate(self._places):
-                if place.is_due(time.monotonic()):
-                    sys.stdout.flush()
-                    place.process, place.started = os.fork(), time.monotonic()
-                    if not place.process:
-                        return number
+                if place.keep(time.monotonic()):
+                    return number
             stop.wait(LOOK_SECONDS)
         return None
 

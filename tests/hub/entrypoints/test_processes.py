@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -94,24 +95,54 @@ def test_a_process_with_a_second_thread_is_not_forked(monkeypatch: pytest.Monkey
         second.join()
 
 
-def test_the_pause_grows_while_a_process_ends_soon_each_time() -> None:
-    def end(place: processes._Place, began: float) -> None:
-        place.process, place.started = os.posix_spawn("/bin/true", ["true"], {}), began
-        os.waitid(os.P_PID, place.process, os.WEXITED | os.WNOWAIT)
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Instead of forks of the test: processes that end at once, by their ids."""
+    started: list[int] = []
 
+    def spawn() -> int:
+        started.append(os.posix_spawn("/bin/true", ["true"], {}))
+        os.waitid(os.P_PID, started[-1], os.WEXITED | os.WNOWAIT)
+        return started[-1]
+
+    monkeypatch.setattr(os, "fork", spawn)
+    return started
+
+
+def test_the_pause_grows_while_a_process_ends_soon_each_time(forked: list[int]) -> None:
     place = processes._Place()
     pauses, now = [], 0.0
-    for _ in range(3):
-        assert place.is_due(now)
-        end(place, now)
-        assert not place.is_due(now)
+    for count in range(1, 4):
+        assert not place.keep(now)
+        assert len(forked) == count
+        assert not place.keep(now)
         pauses.append(place.start_at - now)
         now = place.start_at
     assert pauses == [1.0, 2.0, 4.0]
-    end(place, now)
+    place.keep(now)
     later = now + 2 * processes.STEADY_SECONDS
-    assert not place.is_due(later)
+    place.keep(later)
     assert place.start_at == later + processes.PAUSE_SECONDS
+    assert len(forked) == 4
+
+
+def test_a_machine_without_room_for_a_process_is_asked_again_later(
+    forked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = os.fork
+
+    def full() -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    place = processes._Place()
+    monkeypatch.setattr(os, "fork", full)
+    assert not place.keep(0.0)
+    monkeypatch.setattr(os, "fork", spawn)
+    place.keep(processes.PAUSE_SECONDS / 2)
+    assert forked == []
+    place.keep(processes.PAUSE_SECONDS)
+    assert forked == [place.process]
+    assert not place.keep(processes.PAUSE_SECONDS)
 
 
 @pytest.mark.parametrize(
