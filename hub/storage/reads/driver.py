@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +25,7 @@ from hub.storage.reads.marks import Marks
 from hub.storage.reads.reading import PolicyChanged, Reading
 from hub.storage.reads.scoping import Sets
 from hub.storage.reads.text import Postgresql, Sqlite, Writer
+from hub.storage.reads.threads import Threads
 from hub.storage.reads.wire import Wire
 from hub.storage.reads.write import with_global_ids
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
@@ -177,8 +176,7 @@ class SqliteReads(TextReads):
 
     def __init__(self, url: str) -> None:
         self._address = f"file:{quote(str(make_url(url).database))}?mode=ro"
-        self._threads = ThreadPoolExecutor(CONNECTIONS, "reads")
-        self._own = threading.local()
+        self._threads = Threads("reads", CONNECTIONS, self._connect)
         self._turns: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
@@ -193,7 +191,9 @@ class SqliteReads(TextReads):
 
         long = loop.call_later(LONG_SECONDS, give_back)
         try:
-            return await loop.run_in_executor(self._threads, self._read, part, parameters, running)
+            return await self._threads.run(
+                lambda connection: self._read(connection, part, parameters, running)
+            )
         except asyncio.CancelledError:
             running.stop()
             raise
@@ -206,10 +206,13 @@ class SqliteReads(TextReads):
             del self._turns[ended]
         return self._turns.setdefault(loop, asyncio.Semaphore(AT_ONCE))
 
-    def _read(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
-        connection = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = self._connect()
+    @staticmethod
+    def _read(
+        connection: sqlite3.Connection,
+        part: CompiledPart,
+        parameters: list[Any],
+        running: Running,
+    ) -> Row:
         with running.on(connection):
             *texts, version = connection.execute(part.sql, parameters).fetchone()
         return *map(with_global_ids, texts), version
@@ -228,7 +231,7 @@ class SqliteReads(TextReads):
         return connection
 
     def close(self) -> None:
-        self._threads.shutdown()
+        self._threads.close()
 
 
 def text_reads(url: str) -> TextReads:
