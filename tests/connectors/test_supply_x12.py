@@ -344,10 +344,6 @@ def test_a_broken_envelope_or_another_party_is_rejected(raw: bytes) -> None:
         read(raw)
 
 
-FUZZED = [
-    "BAK", "PO1", "ACK", "BSN", "HL", "PRF", "SN1", "LIN", "MAN", "BIG", "IT1", "TDS", "SAC", "TXI",
-    "AK1", "AK2", "AK3", "AK5", "AK9",
-]  # fmt: skip
 pieces = st.one_of(st.text(alphabet="01459AIBPCROSTHL.-", max_size=8), st.text(max_size=4))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from connectors.sdk.kit.model import check
@@ -16,12 +18,12 @@ from connectors.sdk.kit.subject import Subject
 
 @check(
     "reader",
-    "Every value has the type its record declares, so that storage and GraphQL can rely on it.",
+    "Every value has the type its record declares, and a fixture reads as its .expected.json says.",
     "Convert in parse.py or mapping.py; a word that is not known becomes the record's unknown.",
 )
 def record_matches_model(subject: Subject) -> Iterator[str]:
     declared = {spec.name: spec.record for spec in subject.specs} if _is_source(subject) else {}
-    for where, record in subject.records():
+    for where, record in subject.records:
         expected = declared.get(where.removeprefix("stream "))
         if expected is not None and not isinstance(record.data, expected):
             yield f"{where}: {type(record.data).__name__} instead of {expected.__name__}"
@@ -29,6 +31,43 @@ def record_matches_model(subject: Subject) -> Iterator[str]:
             # float and time have checks of their own, which say more
             if not _fits(value, hint) and not isinstance(value, float | datetime):
                 yield f"{where}: {path} is {type(value).__name__}, not {_name(hint)}"
+    for case in subject.cases():
+        yield from (f"fixture {case.name}: {what}" for what in _unexpected(subject, case))
+
+
+def _unexpected(subject: Subject, case: Path) -> Iterator[str]:
+    """How the records of a fixture differ from those expected, if any are."""
+    file = case.with_name(f"{case.name.partition('.')[0]}.expected.json")
+    expected = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    if not isinstance(expected, dict) or "records" not in expected:
+        return
+    found = subject.read_case(case)
+    if found is None:
+        return
+    if len(found) != len(expected["records"]):
+        yield f"{len(found)} records instead of {len(expected['records'])}"
+        return
+    for record, said in zip(found, expected["records"], strict=True):
+        for name in ("external_id", "data"):
+            yield from _differences(getattr(record, name), said.get(name), name)
+
+
+def _differences(value: Any, expected: Any, path: str) -> Iterator[str]:
+    """Where a value is not what its JSON says; times and amounts are texts there."""
+    if is_dataclass(value) and isinstance(expected, dict):
+        for name in sorted({one.name for one in fields(value)} | set(expected)):
+            yield from _differences(
+                getattr(value, name, None), expected.get(name), f"{path}.{name}"
+            )
+    elif isinstance(value, tuple) and isinstance(expected, list) and len(value) == len(expected):
+        for number, (one, said) in enumerate(zip(value, expected, strict=True)):
+            yield from _differences(one, said, f"{path}[{number}]")
+    elif isinstance(value, Decimal | date | float):
+        forms = {str(value), value.isoformat() if isinstance(value, date) else ""}
+        if expected not in forms:
+            yield f"{path} is not as expected"
+    elif value != expected:
+        yield f"{path} is not as expected"
 
 
 def _is_source(subject: Subject) -> bool:
@@ -41,7 +80,7 @@ def _is_source(subject: Subject) -> bool:
     "Read amounts as Decimal: the types of connectors.sdk.rows, and read_json for JSON.",
 )
 def money_decimal_exact(subject: Subject) -> Iterator[str]:
-    for where, record in subject.records():
+    for where, record in subject.records:
         for path, value, _ in _values(record.data):
             if isinstance(value, float):
                 yield f"{where}: {path} is a float"
@@ -55,7 +94,7 @@ def money_decimal_exact(subject: Subject) -> Iterator[str]:
     "Give times their offset or the zone of the settings; keep days as date.",
 )
 def dates_vs_datetimes_tz(subject: Subject) -> Iterator[str]:
-    for where, record in subject.records():
+    for where, record in subject.records:
         if record.occurred_at is not None and record.occurred_at.utcoffset() is None:
             yield f"{where}: occurred_at has no zone"
         for path, value, hint in _values(record.data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -28,7 +29,7 @@ from connectors.sdk.base import (
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
 from connectors.sdk.kit.vendor import demo_connection, simulator_of, vendor_server
-from connectors.sdk.kit.wire import Fault, Wire
+from connectors.sdk.kit.wire import Fault, Wire, changed
 from connectors.sdk.simulator import DemoConnection, in_process
 from hub.domain.eligibility import EligibilityQuery
 from hub.domain.records import Cursor, Page, Record
@@ -36,6 +37,7 @@ from hub.domain.supply import OrderLine, OrderToPlace, ShipTo
 from hub.errors import ConfigError, HubError
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
+SETTINGS = "settings.toml"
 _OVER_HTTP = {"source", "eligibility", "order_placer"}
 _CALLS = {*_OVER_HTTP, "message_sender"}
 _READS = {"source", "eligibility", "document_parser"}
@@ -195,8 +197,12 @@ class Subject:
             self._whole[stream] = list(self.read(stream))
         return self._whole[stream]
 
-    def records(self) -> Iterator[tuple[str, Record]]:
+    @cached_property
+    def records(self) -> list[tuple[str, Record]]:
         """Everything the connector reads here, with where it comes from."""
+        return list(self._records())
+
+    def _records(self) -> Iterator[tuple[str, Record]]:
         if "source" in self.scopes:
             for spec in self.specs:
                 for page in self.whole(spec.name):
@@ -204,24 +210,49 @@ class Subject:
         if isinstance(self.connector, EligibilityClient):
             result = self.connector.inquire(self.call().ctx, QUERY).result
             yield "an inquiry", Record("kit", result)
-        if isinstance(self.connector, DocumentParser):
-            for file in self.cases():
-                for record in self._parsed(self.connector, file):
-                    yield f"fixture {file.name}", record
+        for file in self.cases():
+            for record in self.read_case(file) or ():
+                yield f"fixture {file.name}", record
 
-    def _parsed(self, connector: DocumentParser, file: Path) -> Sequence[Record]:
+    def read_case(self, file: Path) -> Sequence[Record] | None:
+        """The records of a fixture: of a document, or of a page of the stream that its
+        ``.meta.toml`` names. None for one of what is refused, or not read at all."""
+        meta = file.with_name(f"{file.name.partition('.')[0]}.meta.toml")
+        stated = tomllib.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
+        if "source" in self.scopes and "stream" in stated:
+            return self._page(stated["stream"], file.read_bytes())
+        if not isinstance(self.connector, DocumentParser):
+            return None
         document = RawDocument(file.read_bytes(), _TYPES.get(file.suffix, ""))
         try:
-            return connector.parse(self.call().ctx.config, document).records
+            call = self.call(settings=self.case_settings)
+            return self.connector.parse(call.ctx.config, document).records
         except HubError:
-            return ()  # a fixture of what is refused, or of a stream
+            return None
+
+    def _page(self, stream: str, content: bytes) -> Sequence[Record]:
+        """What is read where the vendor's first page of a stream is `content`: the request for it
+        is the last one that its reading takes."""
+        usual = self.call()
+        next(iter(self.source.read(usual.ctx, stream, None, Window(NOW))))
+        call = self.call(changed(lambda _: content), len(usual.wire.requests))
+        return next(iter(self.source.read(call.ctx, stream, None, Window(NOW)))).records
+
+    @cached_property
+    def case_settings(self) -> dict[str, Any]:
+        """What the fixtures are read with beside the simulator's settings: ``settings.toml``."""
+        file = self.fixtures / SETTINGS if self.fixtures else None
+        if file is None or not file.is_file():
+            return {}
+        return tomllib.loads(file.read_text(encoding="utf-8"))
 
     def cases(self) -> list[Path]:
         """The fixtures themselves, without what stands beside each."""
         if self.fixtures is None:
             return []
         files = (file for file in sorted(self.fixtures.iterdir()) if file.is_file())
-        return [f for f in files if not f.name.endswith((".expected.json", ".meta.toml"))]
+        beside = (".expected.json", ".meta.toml", SETTINGS)
+        return [file for file in files if not file.name.endswith(beside)]
 
 
 def stored(cursor: Cursor | None) -> Cursor | None:

@@ -22,6 +22,7 @@ Auth = Literal["api_key", "oauth2"]
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FIXTURE: Final = "page.json"
+_FIXTURES: Final = {_FIXTURE, "page.expected.json"}
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _IMPORTS: Final = re.compile(r"(?:^from \w+\.[\w.]+ import .+\n)+", re.MULTILINE)
 _BY_KIND: Final = {
@@ -79,7 +80,7 @@ def write_connector(id: str, *, kind: Kind, auth: Auth, into: Path, package: str
     files: dict[Path, str] = {}
     for template in sorted(_TEMPLATES.glob("*.tmpl")):
         kept = "".join(_chosen(template.read_text(encoding="utf-8"), {kind, auth}))
-        place = cases if template.stem == _FIXTURE else folder
+        place = cases if template.stem in _FIXTURES else folder
         files[place / template.stem] = _sorted(Template(kept).substitute(values))
     files[cases / "page.meta.toml"] = _meta(files[cases / _FIXTURE], values)
     for file, text in files.items():
@@ -114,6 +115,7 @@ def _meta(page: str, values: Mapping[str, str]) -> str:
         "origin": "synthetic",
         "author": "mso-hub",
         "document": f"{values['name']} API, GET /v1/{values['streams']}",
+        "stream": values["streams"],
         "sha256": hashlib.sha256(page.encode()).hexdigest(),
     }
     return "".join(f"{key} = {json.dumps(text)}\n" for key, text in facts.items())

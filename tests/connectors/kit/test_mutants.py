@@ -199,10 +199,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def results(place: Path, *changes: tuple[str, str, str]) -> dict[str, Result]:
+def results(
+    place: Path, *changes: tuple[str, str, str], expected: bool = False
+) -> dict[str, Result]:
+    """What the kit says of a sound connector with these changes; its fixture is `expected` to read
+    as the sound one does, or nothing is said of it."""
     id = f"mutant_{abs(hash(changes))}"
     write_connector(id, kind="payroll", auth="api_key", into=place, package=id)
     host = id.replace("_", "-") + ".example"
+    if not expected:
+        (place / "fixtures" / id / "page.expected.json").unlink()
     for name, old, new in changes:
         file = place / id / name.format(id=id)
         text = file.read_text()
@@ -223,6 +229,25 @@ def test_each_check_finds_its_mutant_and_no_other_does(place: Path, check: str) 
     assert all(found[check].what)
     assert found[check].proves
     assert found[check].mend
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        (
+            "employer_cost=row.cost",
+            "employer_cost=row.net",
+            "data.employer_cost is not as expected",
+        ),
+        ("state: Text", "state: int", "0 records instead of 1"),
+    ],
+)
+def test_a_fixture_is_read_as_a_page_of_the_vendor_and_compared(
+    place: Path, old: str, new: str, finding: str
+) -> None:
+    found = results(place, ("parse.py", old, new), expected=True)
+
+    assert found["record_matches_model"].what == (f"fixture page.json: {finding}",)
 
 
 def test_every_check_has_a_mutant() -> None:
