@@ -14,7 +14,7 @@ from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.connector import connector
 from connectors.sdk.base import RawDocument
 from connectors.sdk.hl7v2.lexer import Segment
-from connectors.sdk.hl7v2.paths import Path as FieldPath
+from connectors.sdk.hl7v2.paths import Steps
 from hub.errors import Rejected
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "ehr_hl7v2"
@@ -47,8 +47,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     seen: set[str] = set()
     leaf, field = Segment._leaf, Segment._field
 
-    def _leaf(self: Segment, path: FieldPath) -> str | None:
-        seen.add(f"{self.id}-{path.field}")
+    def _leaf(self: Segment, path: Steps) -> str | None:
+        seen.add(f"{self.id}-{path[2]}")
         return leaf(self, path)
 
     def _field(self: Segment, number: int) -> str | None:

@@ -36,8 +36,7 @@ class Header:
         """
         found = self._firsts.get(number)
         if found is None:
-            found = self.component(number, 1) if self.raw(number) else ""
-            self._firsts[number] = found
+            found = self._firsts[number] = self.component(number, 1)
         return found
 
     def component(self, number: int, position: int) -> str:

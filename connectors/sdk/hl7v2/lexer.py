@@ -20,7 +20,7 @@ from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.escapes import unescape
 from connectors.sdk.hl7v2.faults import Fault, Hl7Error
 from connectors.sdk.hl7v2.header import read_header
-from connectors.sdk.hl7v2.paths import Path, parse_path
+from connectors.sdk.hl7v2.paths import Path, Steps, parse_path, steps
 from hub.domain.records import Issue
 
 NULL = '""'
@@ -60,7 +60,7 @@ class Segment:
         Descending to the first component and subcomponent is the rule for receivers of data types
         that grew (HL7 v2.5.1 §2.8).
         """
-        return self._leaf(parse_path(path))
+        return self._leaf(steps(path))
 
     def text_at(self, path: str) -> str | None:
         """Everything at `path`, unescaped; for free text that holds unescaped delimiters."""
@@ -116,7 +116,7 @@ class Segment:
         index = number - self._shift
         return fields[index] if index < len(fields) else None
 
-    def _leaf(self, path: Path) -> str | None:
+    def _leaf(self, path: Steps) -> str | None:
         """The value at a path: the hot path, so written out level by level."""
         _, _, field, repetition, component, subcomponent = path
         fields = self._fields or self.fields
@@ -244,13 +244,13 @@ class Message:
 
     def value(self, path: str) -> str | None:
         """`Segment.value` by a full path (``PID-3[2].4``)."""
-        parsed = parse_path(path)
-        segment = self._first.get(parsed[0]) if parsed[1] == 1 else None
+        at = steps(path)
+        segment = self._first.get(at[0]) if at[1] == 1 else None
         if segment is None:
-            segment = self.segment(parsed[0], parsed[1])
-            if parsed[1] == 1:
-                self._first[parsed[0]] = segment
-        return segment._leaf(parsed)
+            segment = self.segment(at[0], at[1])
+            if at[1] == 1:
+                self._first[at[0]] = segment
+        return segment._leaf(at)
 
     def raw(self, path: str) -> str | None:
         """`Segment.raw` by a full path."""

