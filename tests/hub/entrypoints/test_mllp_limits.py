@@ -86,6 +86,7 @@ def test_the_limits_of_a_peer_are_the_most_that_one_of_its_connections_allows(
     free = Routes((*routes.connections, connection("c3", "C")))
     assert free.limits(Peer("127.0.0.1")).messages_per_second is None
     assert routes.connections_from("127.0.0.1") == 3
+    assert free.connections_from("127.0.0.1") == 64
     assert Routes(()).limits(Peer("127.0.0.1")) == Limits()
 
 
