@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.events import is_ignored, resolve
 from connectors.ehr_hl7v2.fields import FIELDS
-from connectors.ehr_hl7v2.mapping.care_roles import note_unplaced
 from connectors.ehr_hl7v2.mapping.charges import charges
 from connectors.ehr_hl7v2.mapping.clinical_documents import document
 from connectors.ehr_hl7v2.mapping.clinical_orders import orders
@@ -22,7 +21,7 @@ from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, un
 from connectors.ehr_hl7v2.mapping.practitioners import practitioners
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
 from connectors.ehr_hl7v2.reading import Reading
-from connectors.ehr_hl7v2.unread import note_truncated, note_unread
+from connectors.ehr_hl7v2.unread import note_truncated, note_unplaced, note_unread
 from connectors.sdk.base import ParsedDocument, RawDocument
 from connectors.sdk.hl7v2.datetimes import parse_time
 from connectors.sdk.hl7v2.lexer import Message, lex
@@ -61,6 +60,7 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
         label = _label(reading, data)
         issues = reading.take_issues()
         records.append(Record(key, data, occurred_at, issues=issues, sensitivity=label))
+    note_unplaced(reading, event)
     return ParsedDocument(records=tuple(records), issues=own + reading.take_issues())
 
 
@@ -114,7 +114,6 @@ def _zone(message: Message, zone: ZoneInfo) -> tzinfo:
 def _admission(reading: Reading, event: str) -> Found:
     key, who = patient(reading, reading.message.segment("PID"))
     yield key, who
-    note_unplaced(reading)
     named = _named(who)
     lists = details(reading, named)
     if lists is not None:
@@ -129,7 +128,6 @@ def _admission(reading: Reading, event: str) -> Found:
 
 def _visit_only(reading: Reading, event: str) -> Found:
     """Moves, changes of class, leaves and cancellations say nothing about the patient."""
-    note_unplaced(reading)
     visit = encounter(reading, event, reference(reading))
     if visit is None:
         raise Rejected("The message names no visit.", reason="key_missing", path="PV1-19")
@@ -139,7 +137,6 @@ def _visit_only(reading: Reading, event: str) -> Found:
 def _person(reading: Reading, event: str) -> Found:
     key, who = patient(reading, reading.message.segment("PID"))
     yield key, who
-    note_unplaced(reading)
     named = _named(who)
     lists = details(reading, named)
     if lists is not None:

@@ -23,6 +23,8 @@ class Reading:
         self.message = message
         self.config = config
         self.issues: list[Issue] = list(message.issues)
+        self.placed: set[Segment] = set()
+        """The ROL and PRT that are read as roles of something."""
         self._zone = zone
         self._label: str | None = None
         self._occurred: tuple[datetime | None, TimePrecision | None] | None = None

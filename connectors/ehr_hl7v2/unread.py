@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.fields import FIELDS, Spot, parse_place
+from connectors.ehr_hl7v2.mapping.care_roles import is_role
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import NULL
 from connectors.sdk.hl7v2.paths import parse_path
@@ -123,6 +124,19 @@ def note_unread(reading: Reading, event: str) -> None:
             _named(sorted(fields, key=_place)),
             "The message holds fields that are not read; what they say is in the raw message only.",
         )
+
+
+def note_unplaced(reading: Reading, event: str) -> None:
+    """Say once, when a message has been read, that there are roles of what has none here, such as
+    an insurance. Where no roles are read at all, `note_unread` says so."""
+    if "ROL" not in FIXED[event.partition("^")[0]]:
+        return
+    silenced = reading.config.unread
+    for segment in reading.message:
+        if is_role(segment) and segment not in reading.placed and segment.id not in silenced:
+            reading.issue(
+                "role_unplaced", segment.id, "A role follows a segment whose roles are not kept."
+            )
 
 
 def note_truncated(reading: Reading) -> None:

@@ -65,6 +65,8 @@ DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
 """Tables whose rows stay with the patient they were stated for."""
 
 CHUNK = 500
+_ENDED = "ended_coverages"
+"""Under which a merge keeps the ids of coverages that it ended."""
 _NEW = "new patients"
 
 
@@ -200,9 +202,13 @@ def link(
     inbox_id: str | None,
     merged_at: datetime,
 ) -> None:
-    """Merge `prior` into `survivor`: its rows move, its identifiers resolve by the link."""
+    """Merge `prior` into `survivor`: its rows move, its identifiers resolve by the link. Of a
+    coverage that both have the survivor's stays active."""
     prior.status = "merged"
     prior.merged_into_id = survivor.id
+    moved = _move(session, prior.practice_id, prior.id, survivor.id)
+    if ended := _end_doubled(session, survivor, moved.get(Coverage.__tablename__, ())):
+        moved[_ENDED] = ended
     session.add(
         PatientMerge(
             practice_id=prior.practice_id,
@@ -210,7 +216,7 @@ def link(
             prior_id=prior.id,
             inbox_id=inbox_id,
             merged_at=merged_at,
-            moved=_move(session, prior.practice_id, prior.id, survivor.id),
+            moved=moved,
         )
     )
 
@@ -224,6 +230,33 @@ def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> Non
     prior.merged_into_id = None
     merge.undone_at = now
     _move(session, practice_id, holder, merge.prior_id, merge.moved)
+    for coverage in _coverages(session, practice_id, merge.moved.get(_ENDED, ())):
+        coverage.status = "active"
+
+
+def _end_doubled(session: ScopedSession, survivor: Patient, ids: Sequence[str]) -> list[str]:
+    """Of coverages that just moved to the survivor, end those of a payer and member id that it has
+    an active one of; returns their ids."""
+    if not ids:
+        return []
+    mine = Coverage.practice_id == survivor.practice_id, Coverage.patient_id == survivor.id
+    own = select(Coverage.payer_code, Coverage.member_id).where(
+        *mine, Coverage.status == "active", Coverage.id.not_in(ids)
+    )
+    held = {(payer_code, member_id) for payer_code, member_id in session.execute(own)}
+    ended = []
+    for coverage in _coverages(session, survivor.practice_id, ids):
+        if coverage.status == "active" and (coverage.payer_code, coverage.member_id) in held:
+            coverage.status = "inactive"
+            ended.append(coverage.id)
+    return ended
+
+
+def _coverages(session: ScopedSession, practice_id: str, ids: Sequence[str]) -> Sequence[Coverage]:
+    if not ids:
+        return ()
+    wanted = select(Coverage).where(Coverage.practice_id == practice_id, Coverage.id.in_(ids))
+    return session.scalars(wanted.order_by(Coverage.id)).all()
 
 
 def _move(

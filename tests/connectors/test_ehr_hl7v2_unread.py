@@ -124,3 +124,33 @@ def test_settings_refuse_what_is_neither(path: str) -> None:
     settings: dict[str, Any] = {"unread": (path,)}
     with pytest.raises(ValueError, match="fields such as"):
         Config(**settings)
+
+
+ROLE = b"PRT||AD||PP^Primary^HL70912|D-40^Marsh^Lee\r"
+
+
+@pytest.mark.parametrize(
+    ("case", "behind", "code"),
+    [
+        ("adt_a31", b"IN1|", "role_unplaced"),
+        ("adt_a31", b"PV1|", "role_unplaced"),  # an update of a person reads no visit
+        ("adt_a40", b"PID|", "role_unplaced"),
+        ("orm_o01", b"PID|", "role_unplaced"),
+        ("orm_o01", b"OBX|", "role_unplaced"),
+        ("dft_p03", b"FT1|", "role_unplaced"),
+        ("oru_r01", b"OBX|", "segments_not_read"),
+        ("siu_s12", b"PID|", "segments_not_read"),
+    ],
+)
+def test_a_role_that_finds_no_place_is_told_unless_it_was_expected(
+    case: str, behind: bytes, code: str
+) -> None:
+    name = next(name for name in CONTENTS if name.startswith(case))
+    lines = [line + b"\r" for line in CONTENTS[name].rstrip(b"\r").split(b"\r")]
+    if not any(line.startswith(behind) for line in lines):
+        lines.append(behind + b"1\r")
+    last = max(at for at, line in enumerate(lines) if line.startswith(behind))
+    content = b"".join([*lines[: last + 1], ROLE, *lines[last + 1 :]])
+    assert "PRT" in issues(content)[code].split(",")
+    expected = issues(content, Config(unread=("PRT",)))
+    assert "PRT" not in expected.get(code, "").split(",")

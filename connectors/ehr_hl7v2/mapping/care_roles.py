@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.texts import coded
@@ -23,12 +23,18 @@ _OWNERS: dict[str, str] = {
     "PR1": "procedure",
     **dict.fromkeys(("OBX", "SPM", "FT1", "GT1", "IN1", "IN2", "IN3"), ""),
 }
-"""Whose roles follow a segment; nobody's where it is empty."""
+"""Whose roles follow a segment; nobody's where it is empty (`unread.note_unplaced` tells)."""
 # Table 0287.
 _ENDED = frozenset({"DE", "UN"})
 _KEPT = frozenset({"", "AD", "CO", "LI", "UC", "UP"})
 # Table 0443.
 _OF_VISIT = (("RP", "visit.referring"), ("CP", "visit.consulting"), ("AD", "visit.admitting"))
+# Table 0133.
+_OF_PROCEDURE = (
+    ("AN", "procedure.anesthesiologist"),
+    ("PS", "procedure.surgeon"),
+    ("PR", "procedure.practitioner"),
+)
 
 
 def is_role(segment: Segment) -> bool:
@@ -49,29 +55,26 @@ def roles_of(reading: Reading, *owners: str) -> tuple[CareRole, ...]:
     return tuple(found)
 
 
-def note_unplaced(reading: Reading) -> None:
-    """Say once that there are roles of what has none here, such as an insurance."""
-    owner = "patient"
-    for segment in reading.message:
-        owner = _OWNERS.get(segment.id, owner)
-        if is_role(segment) and not owner:
-            reading.issue(
-                "role_unplaced", segment.id, "A role follows a segment whose roles are not kept."
-            )
-
-
 def visit_roles(reading: Reading, pv1: Segment) -> tuple[CareRole, ...]:
     """The referring, consulting and admitting of PV1, and the roles behind the visit."""
-    return (*_listed(reading, pv1), *roles_of(reading, "visit"))
-
-
-def _listed(reading: Reading, pv1: Segment) -> Iterator[CareRole]:
     if pv1.repetitions(7) > 1:
         reading.issue(
             "attending_repeated", "PV1-7", "The visit has several attending; the first was kept."
         )
-    for code, name in _OF_VISIT:
-        segment, path = reading.part(name, pv1)
+    return (*_listed(reading, pv1, _OF_VISIT), *roles_of(reading, "visit"))
+
+
+def procedure_roles(
+    reading: Reading, pr1: Segment, performer: Practitioner | None
+) -> Iterator[CareRole]:
+    """The people of PR1 besides the one who is its performer."""
+    listed = _listed(reading, pr1, _OF_PROCEDURE)
+    return (one for one in listed if one.practitioner and one.practitioner != performer)
+
+
+def _listed(reading: Reading, at: Segment, fields: Iterable[tuple[str, str]]) -> Iterator[CareRole]:
+    for code, name in fields:
+        segment, path = reading.part(name, at)
         place = f"{segment.id}-{path}"
         if segment.raw(path) == NULL:
             yield CareRole(code, None, listed_in=place)
@@ -82,6 +85,7 @@ def _listed(reading: Reading, pv1: Segment) -> Iterator[CareRole]:
 
 def role(reading: Reading, segment: Segment) -> Iterator[CareRole]:
     """One for each person that a ROL or PRT names."""
+    reading.placed.add(segment)
     action_at, role_at, person_at, begin_at, end_at = _PLACES[segment.id]
     action = (segment.value(action_at) or "").upper()
     if action not in _ENDED | _KEPT:

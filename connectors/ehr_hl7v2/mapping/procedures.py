@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from connectors.ehr_hl7v2.mapping.care_roles import is_role, role
+from connectors.ehr_hl7v2.mapping.care_roles import is_role, procedure_roles, role
 from connectors.ehr_hl7v2.mapping.patient_details import is_cleared
 from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.texts import coded
@@ -30,6 +30,7 @@ def procedures(reading: Reading, segments: Iterable[Segment]) -> tuple[Procedure
     groups = _groups(segments)
     if not groups:
         return None
+    reading.placed.update(each for one in groups for each in one.roles)
     made = (_procedure(reading, one) for one in groups if not is_cleared(one.pr1))
     return tuple(one for one in made if one is not None)
 
@@ -58,7 +59,8 @@ def _procedure(reading: Reading, group: _Group) -> Procedure | None:
         return None
     priority = pr1.value("14") or ""
     performed_at, precision = reading.precise_of("procedure.performed_at", pr1)
-    roles = tuple(one for each in group.roles for one in role(reading, each) if not one.ended)
+    performer = practitioner(*reading.part("procedure.performer", pr1))
+    stated = (one for each in group.roles for one in role(reading, each) if not one.ended)
     return Procedure(
         code=code or "",
         name=name or "",
@@ -70,8 +72,8 @@ def _procedure(reading: Reading, group: _Group) -> Procedure | None:
         minutes=_minutes(reading, pr1),
         modifiers=_modifiers(pr1),
         diagnosis_code=pr1.value("15.1") or "",
-        performer=practitioner(*reading.part("procedure.performer", pr1)),
-        care_roles=roles,
+        performer=performer,
+        care_roles=(*procedure_roles(reading, pr1, performer), *stated),
     )
 
 

@@ -77,7 +77,8 @@ class PatientIdentifier(PracticeOwned, Labelled, Base):
 class PatientMerge(PracticeOwned, Base):
     """A merge as a link: no row is deleted, so that it can be undone.
 
-    `moved` lists by table the ids of the rows that went from the prior patient to the survivor.
+    `moved` lists by table the ids of the rows that went from the prior patient to the survivor, and
+    as ``ended_coverages`` those of coverages that the survivor had too.
     """
 
     __tablename__ = "patient_merges"

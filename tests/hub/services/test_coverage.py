@@ -7,7 +7,14 @@ from datetime import date
 from typing import Any
 
 from hub.domain.coverage import Coverage, CoverageList
-from hub.domain.patients import Identifier, Patient, PatientMerge, PatientReference, PersonName
+from hub.domain.patients import (
+    Identifier,
+    Patient,
+    PatientMerge,
+    PatientReference,
+    PatientUnmerge,
+    PersonName,
+)
 from hub.storage import tables
 
 WHO = PatientReference((Identifier("HOSP", "MR", "7"),))
@@ -104,3 +111,29 @@ def test_the_list_after_a_merge_replaces_those_of_both_patients(desk: Any) -> No
     assert active(desk) == [(1, "00123", "M1"), (2, "00999", "M2")]
     assert desk.put(listed(FIRST), "C1", 3) == "changed"
     assert active(desk) == [(1, "00123", "M1")]
+
+
+def test_a_coverage_of_both_is_the_survivors_once_until_the_merge_is_undone(desk: Any) -> None:
+    prior = PatientReference((Identifier("HOSP", "MR", "8"),))
+    third = replace(FIRST, payer_code="00777", member_id="M3")
+    desk.put(listed(FIRST), "C1", 1)
+    desk.put(CoverageList(prior, (FIRST, third)), "C2", 1)
+    own = {row.id for row in desk.rows(tables.Coverage) if row.patient_id == _named(desk, "7")}
+    before = states(desk)
+    desk.put(PatientMerge(Patient(WHO.identifiers), prior.identifiers), "A40", 2)
+    rows = desk.rows(tables.Coverage)
+    assert {row.patient_id for row in rows} == {_named(desk, "7")}
+    assert active(desk) == [(1, "00123", "M1"), (1, "00777", "M3")]
+    (doubled,) = (row for row in rows if row.status == "inactive")
+    assert doubled.id not in own
+    desk.put(PatientUnmerge(WHO.identifiers, prior.identifiers), "A37", 3)
+    assert states(desk) == before
+
+
+def states(desk: Any) -> set[tuple[str, str, str]]:
+    return {(row.id, row.patient_id, row.status) for row in desk.rows(tables.Coverage)}
+
+
+def _named(desk: Any, value: str) -> str:
+    patient: str = desk.one(tables.PatientIdentifier, value=value).patient_id
+    return patient
