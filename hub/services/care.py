@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from hub.domain.care_roles import CareRole
 from hub.domain.procedures import Procedure
@@ -15,6 +16,8 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import CareRole as RoleRow
 from hub.storage.tables import Procedure as ProcedureRow
 
+_Key = tuple[str, str]
+"""A role and who has it."""
 PERIOD = ("starts_at", "starts_at_precision", "ends_at", "ends_at_precision")
 
 
@@ -35,40 +38,42 @@ def apply_roles(
         return False
     rows = [] if none_held else store.roles_of(session, owner)
     held = {(row.role, row.provider_id): row for row in rows}
-    named: set[tuple[str, str]] = set()
+    new: dict[_Key, dict[str, Any]] = {}
+    named: set[_Key] = set()
     for said in stated:
         who = said.practitioner and resolve_practitioner(session, context, said.practitioner)
         if not who:
             continue
         key = (said.role, who)
-        row = held.get(key)
         if said.ended:
-            if row is not None:
+            new.pop(key, None)
+            if key in held:
                 session.delete(held.pop(key))
             continue
         named.add(key)
-        if row is None:
-            row = RoleRow(**owner, provider_id=who, role=said.role, listed_in=said.listed_in)
-            held[key] = row
-            session.add(row)
-        _describe(row, said)
+        if key in held:
+            for name, value in _said(said).items():
+                setattr(held[key], name, value)
+            continue
+        row = new.setdefault(key, {"listed_in": said.listed_in, "role_name": ""})
+        row |= {**owner, "role": said.role, "provider_id": who} | _said(said)
+    session.add_new(RoleRow, list(new.values()))
     fields = {said.listed_in for said in stated if said.listed_in}
-    for key, row in held.items():
-        if row.listed_in in fields and key not in named:
-            session.delete(row)
+    for key, stored in held.items():
+        if stored.listed_in in fields and key not in named:
+            session.delete(stored)
     return True
 
 
-def _describe(row: RoleRow, said: CareRole) -> None:
+def _said(said: CareRole) -> dict[str, Any]:
     """What the message leaves out stays; a role stated by itself is no longer a field's."""
+    values = {name: getattr(said, name) for name in PERIOD}
+    values = {name: value for name, value in values.items() if value is not None}
     if not said.listed_in:
-        row.listed_in = ""
-    if said.role_name or row.role_name is None:
-        row.role_name = said.role_name
-    for name in PERIOD:
-        value = getattr(said, name)
-        if value is not None:
-            setattr(row, name, value)
+        values["listed_in"] = ""
+    if said.role_name:
+        values["role_name"] = said.role_name
+    return values
 
 
 def replace_procedures(

@@ -5,6 +5,8 @@ Each stay ends where the next begins. A message that arrives late finds its plac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import pairwise
 
@@ -22,6 +24,24 @@ _TAKES_BACK: dict[str, str] = {
 }
 
 
+@dataclass
+class _NewStay:
+    """A stay that is not stored yet, by column."""
+
+    practice_id: str
+    encounter_id: str
+    kind: str
+    location: str
+    starts_at: datetime
+    starts_at_precision: str | None
+    ends_at: datetime | None = None
+    ends_at_precision: str | None = None
+    cancelled: bool = False
+
+
+_Stay = EncounterStay | _NewStay
+
+
 def note(
     session: ScopedSession,
     encounter: EncounterRow,
@@ -32,8 +52,9 @@ def note(
 ) -> None:
     """Enter what a message said at `moment` (aware); the same again enters nothing. `is_new`: the
     visit is not stored yet."""
-    held = () if is_new else store.stays(session, encounter.practice_id, encounter.id)
-    rows = list(held)
+    rows: list[_Stay] = []
+    if not is_new:
+        rows += store.stays(session, encounter.practice_id, encounter.id)
     taken_back = _TAKES_BACK.get(said.movement or "")
     if taken_back:
         _take_back(rows, taken_back, said)
@@ -42,20 +63,23 @@ def note(
             (row for row in reversed(rows) if not row.cancelled and row.starts_at <= moment), None
         )
         if before is None and _came_from(encounter, said, moment):
-            before = _stay(encounter, "location", said.prior_location or "", encounter.starts_at)
-            before.starts_at_precision = encounter.starts_at_precision
-            session.add(before)
+            before = _NewStay(
+                encounter.practice_id,
+                encounter.id,
+                "location",
+                said.prior_location or "",
+                encounter.starts_at,
+                encounter.starts_at_precision,
+            )
             rows.append(before)
         kind = _kind(said, before)
         place = said.location or (before.location if before else "")
-        if (place or kind == "leave") and not _knows(
-            rows, kind, place, moment, _precision(said, moment)
-        ):
-            row = _stay(encounter, kind, place, moment)
-            row.starts_at_precision = _precision(said, moment)
-            session.add(row)
-            rows.append(row)
+        how = _precision(said, moment)
+        if (place or kind == "leave") and not _knows(rows, kind, place, moment, how):
+            rows.append(_NewStay(encounter.practice_id, encounter.id, kind, place, moment, how))
     _chain(rows, encounter)
+    new = [asdict(row) for row in rows if isinstance(row, _NewStay)]
+    session.add_new(EncounterStay, new)
 
 
 def _came_from(encounter: EncounterRow, said: Encounter, moment: datetime) -> bool:
@@ -67,18 +91,7 @@ def _came_from(encounter: EncounterRow, said: Encounter, moment: datetime) -> bo
     )
 
 
-def _stay(encounter: EncounterRow, kind: str, place: str, moment: datetime) -> EncounterStay:
-    return EncounterStay(
-        practice_id=encounter.practice_id,
-        encounter_id=encounter.id,
-        kind=kind,
-        location=place,
-        starts_at=moment,
-        cancelled=False,
-    )
-
-
-def _take_back(rows: list[EncounterStay], kind: str, said: Encounter) -> None:
+def _take_back(rows: Sequence[_Stay], kind: str, said: Encounter) -> None:
     """Cancel the last stay if it is what the message takes back; the one before it goes on."""
     valid = [row for row in rows if not row.cancelled]
     if len(valid) < 2 or valid[-1].kind != kind:
@@ -88,7 +101,7 @@ def _take_back(rows: list[EncounterStay], kind: str, said: Encounter) -> None:
     valid[-1].cancelled = True
 
 
-def _kind(said: Encounter, before: EncounterStay | None) -> str:
+def _kind(said: Encounter, before: _Stay | None) -> str:
     if said.movement in {"leave", "return"}:
         return "leave" if said.movement == "leave" else "location"
     return before.kind if before else "location"
@@ -101,7 +114,7 @@ def _precision(said: Encounter, moment: datetime) -> TimePrecision | None:
 
 
 def _knows(
-    rows: list[EncounterStay],
+    rows: Sequence[_Stay],
     kind: str,
     place: str,
     moment: datetime,
@@ -122,7 +135,7 @@ def _knows(
     return False
 
 
-def _chain(rows: list[EncounterStay], encounter: EncounterRow) -> None:
+def _chain(rows: Sequence[_Stay], encounter: EncounterRow) -> None:
     valid = sorted((row for row in rows if not row.cancelled), key=lambda row: row.starts_at)
     for row, after in pairwise(valid):
         row.ends_at, row.ends_at_precision = after.starts_at, after.starts_at_precision

@@ -35,6 +35,9 @@ class Known:
         self.owned: dict[tuple[type[Any], str], dict[str, list[Any]]] = {}
         """By table and the column that points there, the rows of each owner until they are first
         asked for."""
+        self._providers: dict[str, Provider] = {}
+        self._seen = 0
+        """How many of `kept` have been looked at for providers."""
         self.kept: list[Any] = []
         """Every row of the session: it would forget those nobody refers to."""
 
@@ -89,8 +92,11 @@ class Known:
 
     def provider(self, external_id: str) -> Provider | None:
         """A provider that the session has met already."""
-        met = (row for row in self.kept if type(row) is Provider)
-        return next((row for row in met if row.external_id == external_id), None)
+        for row in self.kept[self._seen :]:
+            if type(row) is Provider:
+                self._providers[row.external_id] = row
+        self._seen = len(self.kept)
+        return self._providers.get(external_id)
 
 
 def of(session: ScopedSession, practice_id: str) -> Known | None:
