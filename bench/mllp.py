@@ -1,5 +1,7 @@
-"""Durable acknowledgements: our listener beside the floor (the same rows and group commit, nothing
-read) and the servers of python-hl7 and hl7apy with one insert and commit for each message.
+"""Durable acknowledgements: our listener beside the floor (the same tables and group commit;
+nothing is read, looked up or encrypted) and the servers of python-hl7 and hl7apy with one insert
+and commit for each message. What the floor has over these two is about what group commit can give
+on this disk.
 
     python bench/mllp.py [--json] [--database URL] [--directory PATH] [--seconds N] [--rounds N]
                          [--messages N]
@@ -25,7 +27,7 @@ from typing import Any
 # Not this script's directory, which holds files of our packages' names.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.parts.claims import Claims, at_least, at_most, tell
+from bench.parts.claims import Claims, at_least, at_most, shown, tell
 from bench.parts.hub import CRYPTO, listening, now, opened, resident
 from bench.parts.mllp_load import loaded
 from bench.parts.mllp_peers import floor, hl7apy_server, python_hl7
@@ -113,6 +115,10 @@ def rated(peers: dict[str, Peer], load: Load, seconds: float, rounds: int) -> Cl
         *(
             at_least(f"64 connections, ours / {name} + insert", ours[64] / rates[name][64], 30)
             for name in ("python-hl7", "hl7apy")
+        ),
+        shown(
+            "64 connections, floor / python-hl7 + insert",
+            rates["floor"][64] / rates["python-hl7"][64],
         ),
         at_most("p99 to an acknowledgement at half the rate", waits["ours"]["p99"], 25, "ms"),
     ]
