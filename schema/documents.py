@@ -101,6 +101,8 @@ class Documents:
         self._schema = schema
         self._kept = kept_documents() if kept is None else kept
         self._hints = introspection
+        self._refused: tuple[str, Rejected] | None = None
+        """The last one that cannot be run: a request whose rights may have changed asks again."""
         rules = [*specified_rules, MaxIntrospectionDepthRule]
         if not introspection:
             rules.append(NoSchemaIntrospectionCustomRule)
@@ -120,10 +122,14 @@ class Documents:
         return found
 
     def _tried(self, text: str) -> Document | Rejected:
+        last = self._refused
+        if last is not None and last[0] == text:
+            return last[1]
         try:
             return self._prepare(text)
         except Rejected as error:
-            return copy(error)
+            self._refused = text, copy(error)
+            return self._refused[1]
 
     def _prepare(self, text: str) -> Document:
         try:

@@ -8,6 +8,7 @@ transaction and read the payload by plan afterwards.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,12 +42,14 @@ from schema.live import FieldFailure, answer_live
 from schema.mapping.leaf import LeafExecutor
 from schema.mapping.operation import Operation
 from schema.mapping.plan import Planner
-from schema.mapping.visible import KEPT
+from schema.mapping.visible import KEPT, names_left_out
 from schema.plans import Plan, Plans
 from schema.root import HubSchema
 from schema.subscriptions import Change, event_data
 
 Json = dict[str, Any]
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
+"""GraphQL, section 2.1.9."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,10 @@ class Engine:
         context.database.gather(event, audit.append_all).result()
 
     def _is_hidden(self, context: Context, text: str) -> bool:
-        if self.schema.schema_for(context.scope) is self.schema.graphql:
+        visible = self.schema.schema_for(context.scope)
+        if visible is self.schema.graphql:
+            return False
+        if names_left_out(self.schema.graphql, visible).isdisjoint(_NAME.findall(text)):
             return False
         try:
             self.documents.get(text)

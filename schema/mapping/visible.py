@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from graphql import (
@@ -85,6 +86,25 @@ def reduced(full: GraphQLSchema, declared: Mapping[str, Stored], grants: GrantSe
         if item.name in declared and item.name not in hidden_types
     ]
     return GraphQLSchema(**{**config, "types": nodes})
+
+
+@lru_cache(KEPT)
+def names_left_out(full: GraphQLSchema, left: GraphQLSchema) -> frozenset[str]:
+    """The names of types, fields, arguments and values that are in `full` and not, or not
+    everywhere, in `left`. A document with none of them asks for nothing that is hidden."""
+    found = set(full.type_map) - set(left.type_map)
+    for name, item in left.type_map.items():
+        found |= {word for _, word in _members(full.type_map[name]) - _members(item)}
+    return frozenset(found)
+
+
+def _members(item: GraphQLNamedType) -> set[tuple[str, str]]:
+    """The fields and values of a type, and the arguments of its fields, each by its owner."""
+    fields = getattr(item, "fields", {})
+    arguments = {
+        (name, word) for name, field in fields.items() for word in getattr(field, "args", ())
+    }
+    return arguments | {("", word) for word in (*fields, *getattr(item, "values", ()))}
 
 
 def _hidden(

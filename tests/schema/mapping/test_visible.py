@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, OperationDefinitionNode, parse, validate, validate_schema
+from graphql import (
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    build_schema,
+    parse,
+    validate,
+    validate_schema,
+)
 from graphql.execution.values import get_variable_values
 
 from hub.domain.agreements import READABLE_CLASSES, DataClass, PrincipalKind, Purpose, Scope
 from hub.errors import Forbidden
 from schema.mapping.operation import Operation
 from schema.mapping.plan import Planner
-from schema.mapping.visible import grants_of, reduced
+from schema.mapping.visible import grants_of, names_left_out, reduced
 from schema.root import hub_schema
 
 OPERATIONAL = frozenset({DataClass.OPERATIONAL})
@@ -95,3 +102,21 @@ def test_introspection_and_errors_do_not_name_what_is_hidden(world):
     for word in ("AuditEvent", "birthDate", "pooledCost", "gross"):
         assert word not in told
     assert "birthDate" in str(world.mso().post(SEEN))
+
+
+def test_names_left_out_are_those_of_types_fields_arguments_and_values():
+    full = build_schema("""
+        type Query { a(x: Int, y: Kind): A  gone: Gone }
+        type A { kept: Int  hidden: Int  both(z: Int): Int }
+        type Gone { inside: Int }
+        input Filter { left: Int  filtered: Int }
+        enum Kind { ONE TWO }
+    """)
+    left = build_schema("""
+        type Query { a(x: Int): A }
+        type A { kept: Int  both: Int }
+        input Filter { left: Int }
+        enum Kind { ONE }
+    """)
+    assert names_left_out(full, left) == {"Gone", "gone", "hidden", "y", "z", "filtered", "TWO"}
+    assert names_left_out(full, full) == set()
