@@ -98,6 +98,9 @@ class _Effect:
 
     def tried(self, plan: _PayloadPlan) -> Json:
         """Run the use case and read its payload, and keep nothing of it."""
+        check_rights(self._context, self.mutation)
+        if not self.mutation.dry_run:
+            raise Rejected("There is no dry run of this.", path="validateOnly")
 
         def work(session: ScopedSession) -> None:
             payload = self._perform(session)

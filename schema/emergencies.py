@@ -102,6 +102,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         _start,
         right="break_glass",
         reason="reason",
+        dry_run=False,
         help="Open the records with a sensitivity label of one patient of the own practice, for 1 "
         "to 60 minutes (30). `patient` is a Patient's id or a record number, `person` who asks. A "
         "query sees them that names the access in `extensions.emergencyAccess`; each is audited "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ def readable(session: ScopedSession, context: Context, inbox_id: str) -> Opened:
     one that is not of HL7 v2."""
     describe = _check_rights(context)
     message = inbox.get(session, inbox_id)
-    if message is None or not _may_read(context.scope, message):
+    if message is None or not may_read_of(context.scope, message.practice_id):
         raise NotFound
     if message.kind != READ_HERE:
         raise Rejected("Only HL7 v2 messages are shown.", path="messageId")
@@ -99,25 +99,36 @@ def readable(session: ScopedSession, context: Context, inbox_id: str) -> Opened:
 def _opened(session: ScopedSession, context: Context, inbox_id: str, reason: str) -> Opened:
     """A message to be shown, and an audit event of who reads it and why."""
     opened = readable(session, context, inbox_id)
-    message = opened.message
-    event = context.audit_event(
-        "messageContent",
-        "read",
-        "success",
-        entities={"InboundMessage": 1},
-        practice_ids={message.practice_id} if message.practice_id else frozenset(),
-        reason=reason,
-    )
-    audit.append_all(session, [event])
+    note_opened(session, context, "messageContent", [opened.message], reason)
     return opened
 
 
-def _may_read(scope: Scope, message: InboundMessage) -> bool:
-    """Whole clinical rows of its practice; the MSO reads what could be given to no practice."""
-    if message.practice_id is None:
+def note_opened(
+    session: ScopedSession,
+    context: Context,
+    operation: str,
+    messages: Sequence[InboundMessage],
+    reason: str,
+) -> None:
+    """Tell the audit trail that messages were opened, of which practices and why."""
+    event = context.audit_event(
+        operation,
+        "read",
+        "success",
+        entities={"InboundMessage": len(messages)},
+        practice_ids={one.practice_id for one in messages if one.practice_id},
+        reason=reason,
+    )
+    audit.append_all(session, [event])
+
+
+def may_read_of(scope: Scope, practice_id: str | None) -> bool:
+    """Messages of a practice are as its whole clinical rows; the MSO reads what could be given to
+    no practice."""
+    if practice_id is None:
         return scope.is_mso
     granted: Mapping[Domain, frozenset[str]] = scope.rows
-    return scope.unrestricted or message.practice_id in granted.get(Domain.CLINICAL, frozenset())
+    return scope.unrestricted or practice_id in granted.get(Domain.CLINICAL, frozenset())
 
 
 def _may_read_labelled(scope: Scope, message: InboundMessage) -> bool:

@@ -10,7 +10,7 @@ from hub.services import copies
 from hub.services.operators import stated_reason
 from hub.storage.reads.write import global_id
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
-from schema.message_contents import readable
+from schema.message_contents import may_read_of, note_opened, readable
 
 MOST_MESSAGES = 100
 """Each is read before it is sent on: whoever sends it must be allowed to read it."""
@@ -18,20 +18,24 @@ MOST_MESSAGES = 100
 
 def _edit(call: Call) -> Payload:
     given, copied = call.input, call.context.copy_message
-    stated_reason(given["reason"])
+    reason = stated_reason(given["reason"])
     if copied is None:
         raise Rejected("This installation copies messages at the command line only.")
     destination = given.get("destinationId")
     inbox_id = row_id(given["messageId"], "InboundMessage")
     source = readable(call.session, call.context, inbox_id).message
+    judged = copied(source, _bytes(given["content"]))
+    if judged.fault is None and not may_read_of(call.context.scope, judged.practice_id):
+        raise Rejected("The copy names a practice it may not be given to.", path="content")
     copy = copies.add(
         call.session,
         call.context.crypto,
         source.id,
-        copied(source, _bytes(given["content"])),
+        judged,
         to=None if destination is None else row_id(destination, "Connection"),
         now=call.now,
     )
+    note_opened(call.session, call.context, "editMessage", [source], reason)
     return {"message": copy}
 
 
@@ -44,12 +48,13 @@ def _bytes(text: str) -> bytes:
 
 def _forward(call: Call) -> Payload:
     given = call.input
-    stated_reason(given["reason"])
+    reason = stated_reason(given["reason"])
     ids = [row_id(item, "InboundMessage") for item in given["messageIds"]]
     if not 1 <= len(ids) <= MOST_MESSAGES:
         raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
-    for inbox_id in ids:
-        readable(call.session, call.context, inbox_id)
+    messages = [
+        readable(call.session, call.context, inbox_id).message for inbox_id in dict.fromkeys(ids)
+    ]
     queued = copies.forward(
         call.session,
         call.context.crypto,
@@ -57,6 +62,7 @@ def _forward(call: Call) -> Payload:
         to=row_id(given["destinationId"], "Connection"),
         now=call.now,
     )
+    note_opened(call.session, call.context, "forwardMessages", messages, reason)
     return {"outboundMessageIds": [global_id("OutboundMessage", one) for one in queued]}
 
 
@@ -71,8 +77,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         help="Store an edited copy of a message of HL7 v2 under a control id of its own; the "
         "original stays as it is. `content` is its bytes in base64, as `messageContent` shows "
         "them. It is judged, read and forwarded like any other of its sender; with `destinationId` "
-        "it goes there alone and is not read. For who may read the original. The reason is "
-        "audited.",
+        "it goes there alone and is not read. For who may read the original, and those of the "
+        "practice the copy is for. The reason is audited.",
     ),
     Mutation(
         "forwardMessages",

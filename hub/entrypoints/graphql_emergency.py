@@ -20,8 +20,9 @@ def emergency_of(
     if question.emergency_access is None:
         return None, None
     named = read_global_id(question.emergency_access)
-    if named is not None and named[0] == "EmergencyAccess" and principal.practice_id is not None:
-        with database.read(practice_scope(principal.practice_id)) as session:
+    practice_id = principal.practice_id if principal.break_glass else None
+    if named is not None and named[0] == "EmergencyAccess" and practice_id is not None:
+        with database.read(practice_scope(practice_id)) as session:
             found = emergencies.under_way(session, principal, named[1], now)
         if found is not None:
             return found

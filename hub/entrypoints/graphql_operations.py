@@ -281,24 +281,23 @@ class Operations:
         """Who asks and what they may read at this moment. Blocking. Raises Unauthenticated,
         Forbidden or NotFound."""
         now = self.hub.now()
-        with self.hub.database.read(_SCOPE) as session:
-            version = policy.version(session)  # first: a change meanwhile must be noticed
-            principal = authenticate(session, authorization)
-            try:
+        try:
+            with self.hub.database.read(_SCOPE) as session:
+                version = policy.version(session)  # first: a change meanwhile must be noticed
+                principal = authenticate(session, authorization)
                 text, purpose = self._document(session, principal, question)
-                emergency, ends = emergency_of(self.hub.database, principal, question, now)
-            except Forbidden as error:
-                refusal = error
-            else:
                 terms = terms_for(session, principal)
-                scope = scope_for(principal, terms, purpose, now)
-                if emergency is not None:
-                    scope = in_emergency(scope, emergency)
-                access = self._access(principal, scope, version, text)
-                moments = [each for each in (next_change(terms, now), ends) if each is not None]
-                return Holding(access, now, min(moments, default=None))
-        self._note_denial(principal, str(refusal))
-        raise refusal
+            # Only now: who holds one connection while waiting for another may stop everybody.
+            emergency, ends = emergency_of(self.hub.database, principal, question, now)
+        except Forbidden as refusal:
+            self._note_denial(principal, str(refusal))
+            raise
+        scope = scope_for(principal, terms, purpose, now)
+        if emergency is not None:
+            scope = in_emergency(scope, emergency)
+        access = self._access(principal, scope, version, text)
+        moments = [each for each in (next_change(terms, now), ends) if each is not None]
+        return Holding(access, now, min(moments, default=None))
 
     def _access(
         self,

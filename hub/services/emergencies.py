@@ -17,7 +17,7 @@ from hub.domain.agreements import Emergency, Principal, in_emergency
 from hub.domain.sensitivity import RESTRICTED
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services.operators import stated_reason
-from hub.storage import audit
+from hub.storage import audit, patients
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import EmergencyAccess, Patient, PatientIdentifier
@@ -32,9 +32,10 @@ LONGEST_PERSON = 200
 
 def patient_named(session: ScopedSession, practice_id: str, named: str) -> str:
     """The id of a patient of the practice, whom an id or one record number names; labelled ones
-    too. NotFound for none, and for a number that several have."""
+    too. Of one that was merged, that of whoever has the records now. NotFound for none, and for a
+    number that several have."""
     if session.get(Patient, (practice_id, named)) is not None:
-        return named
+        return patients.live(session, practice_id, named).id
     holders = session.scalars(
         select(PatientIdentifier.patient_id)
         .where(PatientIdentifier.practice_id == practice_id, PatientIdentifier.value == named)
@@ -43,7 +44,7 @@ def patient_named(session: ScopedSession, practice_id: str, named: str) -> str:
     ).all()
     if len(holders) != 1:
         raise NotFound
-    return holders[0]
+    return patients.live(session, practice_id, holders[0]).id
 
 
 def start(

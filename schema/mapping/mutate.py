@@ -65,7 +65,8 @@ class Mutation:
     row's id) or a scalar's annotation (it returns the value). `reason` names the input that holds
     the operator's reason, which the audit trail keeps. `sealed`: the payload holds a secret shown
     once, so that it is stored encrypted under its idempotency key. `right` is what the credential
-    must have been given."""
+    must have been given. `dry_run` False: `validateOnly` is refused, as its answer would tell what
+    is hidden and leave nothing in the audit trail."""
 
     name: str
     inputs: Mapping[str, str]
@@ -75,6 +76,7 @@ class Mutation:
     right: Literal["write", "approve", "export", "break_glass"] = "write"
     reason: str = ""
     sealed: bool = False
+    dry_run: bool = True
     help: str = ""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -157,6 +158,49 @@ def test_a_hidden_patient_is_named_by_a_record_number(world: Any, ward: Ward) ->
     assert ward.app.data(names)["patients"]["nodes"] == []
     found = ward.ask(names, ward.opened(patient="MRN-7"))["data"]["patients"]["nodes"]
     assert found == [{"id": ward.patient}]
+
+
+def test_a_merged_patient_is_opened_as_whoever_has_the_records(ward: Ward) -> None:
+    prior, survivor = ward.patients
+
+    def work(session: Any) -> None:
+        row = session.get_one(tables.Patient, (ward.practice, prior))
+        row.status, row.merged_into_id = "merged", survivor
+
+    ward.world.database.transaction(ALL, work)
+    ward.opened(patient=global_id("Patient", prior))
+    assert [row.patient_id for row in ward.rows()] == [survivor]
+
+
+def test_whether_somebody_is_hidden_is_not_tried_out_without_a_trail(ward: Ward) -> None:
+    for named in (ward.patient, "nobody"):
+        [error] = ward.start(patient=named, validateOnly=True)["errors"]
+        assert error == {"code": "BAD_INPUT", "field": "validateOnly"}
+    tried = ward.given(validateOnly=True)
+    assert ward.officer.code(START, input=tried) == "FORBIDDEN"
+
+
+def test_an_access_is_looked_up_on_no_second_connection(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that each hold one connection and wait for another would stop everybody."""
+    access, held, most = ward.opened(), [0], [0]
+    database = ward.world.database
+    read = type(database).read
+
+    @contextmanager
+    def counted(self: Any, *args: Any) -> Any:
+        held[0] += 1
+        most[0] = max(most[0], held[0])
+        try:
+            with read(self, *args) as session:
+                yield session
+        finally:
+            held[0] -= 1
+
+    monkeypatch.setattr(type(database), "read", counted)
+    assert "data" in ward.ask("{ observations { totalCount } }", access)
+    assert most == [1]
 
 
 def test_there_is_no_second_access_before_the_first_is_over(ward: Ward) -> None:

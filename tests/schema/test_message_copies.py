@@ -104,6 +104,35 @@ def test_a_dry_run_stores_nothing(world, stored):
     assert len(rows(world, tables.InboundMessage)) == 1
 
 
+def test_a_copy_is_given_to_no_practice_whose_messages_may_not_be_read(world, practice, ehr, lab):
+    other, header = world.practice("Other"), RAW.split(b"|")
+    header[3] = b"THEIRS"
+    world.add(tables.ConnectionPractice(connection_id=ehr, code="THEIRS", practice_id=other))
+    stored = store(world, practice, ehr, "C1")
+    mso = world.mso()
+    for more in ({}, {"destinationId": lab}):
+        given = edited(stored, b"|".join(header), **more)
+        [error] = mso.data(EDIT, input=given)["editMessage"]["errors"]
+        assert error == {"code": "BAD_INPUT", "field": "content"}
+    assert len(rows(world, tables.InboundMessage)) == 1
+    world.agreement(other, Domain.CLINICAL)
+    made = mso.data(EDIT, input=edited(stored, b"|".join(header)))["editMessage"]["message"]
+    assert made["state"] == "RECEIVED"
+
+
+def test_the_trail_tells_whose_messages_were_opened(world, practice, stored, lab):
+    mso = world.mso()
+    mso.data(EDIT, input=edited(stored, RAW))
+    mso.data(FORWARD, input={"messageIds": [stored], "destinationId": lab, "reason": "lost"})
+    told = {
+        event.operation: (event.action, event.reason, event.practice_ids, event.entities)
+        for event in rows(world, tables.AuditEvent)
+    }
+    one = [practice], {"InboundMessage": 1}
+    assert told["editMessage"] == ("read", "wrong visit", *one)
+    assert told["forwardMessages"] == ("read", "lost", *one)
+
+
 def test_what_is_no_message_or_would_not_be_accepted_is_not_stored(world, stored):
     mso = world.mso()
     elsewhere = RAW.split(b"|")
