@@ -23,6 +23,7 @@ from hub.storage.tables import (
     Coverage,
     Diagnosis,
     EligibilityCheck,
+    EmergencyAccess,
     Encounter,
     Guarantor,
     Immunization,
@@ -61,6 +62,7 @@ DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
     PatientTelecom,
     PatientContact,
     CareRole,
+    EmergencyAccess,
 )
 """Tables whose rows stay with the patient they were stated for."""
 
