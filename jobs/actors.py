@@ -91,6 +91,7 @@ ACTORS: dict[Job, ActorSpec] = {
     Job.RUN_EXPORT: ActorSpec(exports.run, 60 * MINUTE),
     Job.ANCHOR_AUDIT: ActorSpec(maintenance.anchor_audit, 1 * MINUTE),
     Job.INDEX_AUDIT: ActorSpec(maintenance.index_audit, 10 * MINUTE),
+    Job.END_EMERGENCIES: ActorSpec(maintenance.end_emergencies, 1 * MINUTE),
     Job.EXPIRE_MESSAGES: ActorSpec(maintenance.expire_messages, 60 * MINUTE),
     Job.PRUNE: ActorSpec(maintenance.prune, 10 * MINUTE),
 }

@@ -21,18 +21,13 @@ _EVERY_PRACTICE = unrestricted_scope("end of emergency accesses")
 
 def prune(job: RunningJob) -> None:
     """Delete what was kept long enough, some at a time: jobs done or cancelled, idle lanes, events,
-    outcomes of mutations, reports of checks, exports and their files. Write down the end of
-    emergency accesses whose time is over."""
+    outcomes of mutations, reports of checks, exports and their files."""
     context = job.context
     before = context.now() - timedelta(days=context.settings.keep_jobs_days)
     while job.transaction(_SCOPE, lambda session: leases.prune(session, before=before)):
         job.check()
     while job.transaction(_SCOPE, lambda s: housekeeping.prune_events(s, now=context.now())):
         job.check()
-    job.transaction(
-        _EVERY_PRACTICE,
-        lambda s: emergencies.stop_expired(s, context.crypto, now=context.now()),
-    )
     kept = job.transaction(_SCOPE, lambda session: housekeeping.prune(session, now=context.now()))
     delete_others(context.settings.data_dir, kept)
 
@@ -51,6 +46,15 @@ def expire_messages(job: RunningJob) -> None:
 
     connections = job.transaction(_SCOPE, messages.connections)
     retention.expire_messages(step, connections, before=before, now=context.now())
+
+
+def end_emergencies(job: RunningJob) -> None:
+    """Write down that emergency accesses whose time is over have ended, and tell who watches."""
+    context = job.context
+    job.transaction(
+        _EVERY_PRACTICE,
+        lambda s: emergencies.stop_expired(s, context.crypto, now=context.now()),
+    )
 
 
 def anchor_audit(job: RunningJob) -> None:

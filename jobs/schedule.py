@@ -13,6 +13,7 @@ SCHEDULES = (
     ScheduleSpec("files.take", "* * * * *", "UTC", Job.TAKE_FILES),
     ScheduleSpec("maintenance.anchor_audit", "*/5 * * * *", "UTC", Job.ANCHOR_AUDIT),
     ScheduleSpec("maintenance.index_audit", "*/5 * * * *", "UTC", Job.INDEX_AUDIT),
+    ScheduleSpec("maintenance.end_emergencies", "*/5 * * * *", "UTC", Job.END_EMERGENCIES),
     ScheduleSpec("maintenance.expire_messages", "50 4 * * *", "UTC", Job.EXPIRE_MESSAGES),
     ScheduleSpec("maintenance.prune", "30 4 * * *", "UTC", Job.PRUNE),
 )

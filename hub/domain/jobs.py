@@ -34,6 +34,7 @@ class Job(StrEnum):
     RUN_EXPORT = "exports.run"
     ANCHOR_AUDIT = "maintenance.anchor_audit"
     INDEX_AUDIT = "maintenance.index_audit"
+    END_EMERGENCIES = "maintenance.end_emergencies"
     EXPIRE_MESSAGES = "maintenance.expire_messages"
     PRUNE = "maintenance.prune"
 

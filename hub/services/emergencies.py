@@ -68,6 +68,7 @@ def start(
         raise Rejected("An emergency access lasts 1 to 60 minutes.", path="minutes")
     emergency = Emergency(practice_id, patient_id, stated)
     session.work_for(in_emergency(session.scope, emergency))
+    session.get_one(Patient, (practice_id, patient_id), with_for_update=True)  # one at a time
     under_way = select(EmergencyAccess.id).where(
         EmergencyAccess.practice_id == practice_id,
         EmergencyAccess.patient_id == patient_id,

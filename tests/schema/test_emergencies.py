@@ -14,9 +14,9 @@ from hub.domain.agreements import READABLE_CLASSES, Domain, practice_scope, unre
 from hub.entrypoints.graphql_emergency import emergency_of
 from hub.entrypoints.graphql_request import Question
 from hub.errors import Forbidden
-from hub.services import emergencies
 from hub.storage import audit, tables
 from hub.storage.reads.write import global_id
+from jobs.maintenance import end_emergencies
 
 ALL = unrestricted_scope("test")
 START = """mutation($input: BreakGlassInput!) { breakGlass(input: $input) {
@@ -225,11 +225,9 @@ def test_it_ends_by_itself_and_the_end_is_written_down_once(ward: Ward) -> None:
     assert (found.patient_id, ends) == (ward.patients[0], later)
     with pytest.raises(Forbidden):
         emergency_of(database, principal, question, later)
-    for expected in (1, 0):
-        stopped = database.transaction(
-            ALL, lambda s: emergencies.stop_expired(s, ward.world.crypto, now=later)
-        )
-        assert stopped == expected
+    for _ in range(2):
+        context = SimpleNamespace(crypto=ward.world.crypto, now=lambda: later)
+        end_emergencies(SimpleNamespace(context=context, transaction=database.transaction))
     stops = [event for event in ward.events() if event.operation == "emergency access stop"]
     assert [(event.purpose, event.reason) for event in stops] == [("ETREAT", "unconscious")]
     assert ward.rows()[0].stopped_at == later

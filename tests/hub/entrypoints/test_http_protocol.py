@@ -51,7 +51,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         Route("/early", early, methods=["POST"]),
         WebSocketRoute("/talk", talk),
     ]
-    web = _WebThread(Starlette(routes=routes), "127.0.0.1", 0)
+    web = _WebThread(Starlette(routes=routes), socket.create_server(("127.0.0.1", 0)))
     web.start()
     yield web.port
     web.stop()
