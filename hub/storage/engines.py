@@ -17,8 +17,8 @@ from hub.storage.running import STATEMENT_SECONDS
 WORK_SECONDS = 30.0
 """How long one statement may take that no request waits for."""
 WAL_PAGES = 8_000
-"""Pages of the write-ahead log (4 KiB each) from which on a commit copies them itself, where
-`Checkpoints` does not come to it."""
+"""Pages of the write-ahead log between checkpoints (4 KiB each); each one costs two syncs. Decision
+53: no other connection may make one."""
 CACHE_KIB = 64 * 1024
 
 
@@ -30,7 +30,8 @@ _JSON: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": orjso
 
 
 def sqlite_engine(url: str, *, writer: bool) -> Engine:
-    """WAL with FULL sync (NORMAL loses acknowledged rows on a power cut); no read checkpoints."""
+    """WAL with FULL sync (NORMAL loses acknowledged rows on a power cut); only the writer
+    checkpoints."""
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30}, **_JSON)
 
     @event.listens_for(engine, "connect")

@@ -26,7 +26,6 @@ from hub.storage import envelopes
 from hub.storage.audit import append_all
 from hub.storage.audit_trails import AuditWriter, SubmittedTrail, Trail
 from hub.storage.audit_writer import PostgresqlTrail
-from hub.storage.checkpoints import Checkpoints
 from hub.storage.committer import (
     COLLISION_ATTEMPTS,
     FIRST,
@@ -79,7 +78,6 @@ class Database:
         for engine in (self.write_engine, self.read_engine, self.request_engine):
             engine.update_execution_options(job_envelopes=self.envelopes)
         self.bell = Doorbell(None if self.is_sqlite else self.write_engine)
-        self._checkpoints = Checkpoints(self.read_engine) if self.is_sqlite else None
         self._committer = Committer(self.write_engine, self._done)
         # PostgreSQL has more than one writer: what is gathered waits for nobody else's work.
         self._gatherer = (
@@ -131,8 +129,6 @@ class Database:
     def _done(self, sessions: Sequence[ScopedSession]) -> None:
         """What was done in `sessions` is durable."""
         self.committed.set()
-        if self._checkpoints is not None:
-            self._checkpoints.due()
         if queues := set[str]().union(*(session.added_to for session in sessions)):
             self.bell.set(queues)
         for session in sessions:
@@ -187,8 +183,6 @@ class Database:
         self.bell.close()
         self._committer.close()
         self._gatherer.close()
-        if self._checkpoints is not None:
-            self._checkpoints.close()
         self.text_reads.close()
         self.audit_writer.close()
         self.request_engine.dispose()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +26,7 @@ from hub.domain.agreements import (
     unrestricted_scope,
 )
 from hub.errors import Forbidden
+from hub.storage.engines import WAL_PAGES
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Appointment, Patient, PatientIdentifier, Practice, Worker
 
@@ -374,3 +376,14 @@ def test_sqlite_waits_for_the_disk_only_where_work_is_to_last(database: Database
     with pytest.raises(LookupError, match="no"):
         database.transaction(ALL, fails, durable=False)
     assert database.transaction(ALL, synchronous) == full
+
+
+def test_on_sqlite_only_the_connection_that_writes_makes_checkpoints(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    pages = {}
+    for name in ("write_engine", "read_engine"):
+        with getattr(database, name).connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one()
+            pages[name] = int(found)
+    database.close()
+    assert pages == {"write_engine": WAL_PAGES, "read_engine": 0}
