@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -19,12 +20,26 @@ def wait_until(done: Callable[[], Found], seconds: float = 120.0) -> Found:
     return found
 
 
-def free_port() -> int:
-    """A port of this machine that nothing listened on a moment ago."""
+PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections: a port of theirs may be taken by one before
+the process meant for it has started."""
+
+
+def free_port(count: int = 1) -> int:
+    """The first of `count` neighbouring ports of this machine that nothing has a moment ago."""
+    while True:
+        first = secrets.choice(PORTS)
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def answers(port: int) -> bool:

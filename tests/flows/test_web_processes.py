@@ -27,7 +27,7 @@ class Served:
     """The supervisor, and the ports of what it supervises."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self.port, self.metrics = free_port(), free_port()
+        self.port, self.metrics = free_port(), free_port(2)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
         ports = {"http_port": self.port, "metrics_port": self.metrics, "log_level": "error"}
         own = {f"HUB_{name.upper()}": str(value) for name, value in {**ports, **settings}.items()}
