@@ -48,7 +48,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     leaf, field = Segment._leaf, Segment._field
 
     def _leaf(self: Segment, path: Steps) -> str | None:
-        seen.add(f"{self.id}-{path[2]}")
+        seen.add(f"{self.id}-{path[0]}")
         return leaf(self, path)
 
     def _field(self: Segment, number: int) -> str | None:

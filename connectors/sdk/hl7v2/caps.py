@@ -6,7 +6,9 @@ are walked only in a segment whose own total exceeds one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import AnyStr
 
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.faults import Fault
@@ -40,42 +42,62 @@ def exceeded(content: bytes, delimiters: Delimiters, caps: Caps = DEFAULT_CAPS) 
     """The first limit a message exceeds, or None. Milliseconds for any content within
     `caps.size`.
     """
-    if len(content) > caps.size:
-        return _fault("", f"The message is larger than {caps.size} bytes.")
+    fault = oversized(content, caps)
+    if fault is not None:
+        return fault
     if b"\n" in content:
         content = content.replace(b"\n", b"\r")
+    d = delimiters
+    marks = (d.field_byte, d.repetition_byte, d.component_byte, d.subcomponent_byte)
+    return crowded(content.split(b"\r"), marks, caps)
+
+
+def oversized(content: bytes, caps: Caps) -> Fault | None:
+    """Whether a message has too many bytes or segments, which is known without splitting it."""
+    if len(content) > caps.size:
+        return _fault("", f"The message is larger than {caps.size} bytes.")
     # A segment takes a byte and its end at least.
     if len(content) >= 2 * caps.segments and _segments(content, caps.segments) > caps.segments:
         return _fault("", f"The message has more than {caps.segments} segments.")
+    return None
+
+
+def crowded(
+    lines: Iterable[AnyStr], marks: tuple[AnyStr, AnyStr, AnyStr, AnyStr], caps: Caps
+) -> Fault | None:
+    """The first limit that one of a message's lines, bytes or text, exceeds. `marks` separate
+    fields, repetitions, components and subcomponents; the last is empty if there is none.
+    """
     short, walked = caps.short, caps.walked
     components, subcomponents = caps.components, caps.subcomponents
-    component, subcomponent = delimiters.component_byte, delimiters.subcomponent_byte
-    for line in [line for line in content.split(b"\r") if len(line) >= short]:
+    _, _, component, subcomponent = marks
+    for line in [line for line in lines if len(line) >= short]:
         in_doubt = (
             len(line) >= walked
             or line.count(component) >= components
-            or (subcomponent and line.count(subcomponent) >= subcomponents)
+            or (subcomponent and subcomponent in line and line.count(subcomponent) >= subcomponents)
         )
-        if in_doubt and (fault := _long(line, delimiters, caps)):
+        if in_doubt and (fault := _long(line, marks, caps)):
             return fault
     return None
 
 
 def _segments(content: bytes, most: int) -> int:
     """How many there are; they are looked at only where their ends are too many."""
-    ends = content.count(b"\r")
-    return ends if ends < most else sum(1 for line in content.split(b"\r") if line)
+    ends = content.count(b"\r") + content.count(b"\n")
+    return ends if ends < most else sum(1 for line in content.splitlines() if line)
 
 
-def _long(line: bytes, delimiters: Delimiters, caps: Caps) -> Fault | None:
+def _long(line: AnyStr, marks: tuple[AnyStr, AnyStr, AnyStr, AnyStr], caps: Caps) -> Fault | None:
     """The first limit a segment exceeds; fields are walked only where its total does."""
-    field, count = delimiters.field_byte, line.count
+    field, repetition, component, subcomponent = marks
+    count = line.count
     if count(field) > caps.fields:
         return _fault(_name(line), f"A segment has more than {caps.fields} fields.")
     for mark, most, kind in (
-        (delimiters.repetition_byte, caps.repetitions, "repetitions"),
-        (delimiters.component_byte, caps.components, "components"),
-        (delimiters.subcomponent_byte, caps.subcomponents, "subcomponents"),
+        (repetition, caps.repetitions, "repetitions"),
+        (component, caps.components, "components"),
+        (subcomponent, caps.subcomponents, "subcomponents"),
     ):
         if not mark or count(mark) < most:
             continue
@@ -84,8 +106,9 @@ def _long(line: bytes, delimiters: Delimiters, caps: Caps) -> Fault | None:
     return None
 
 
-def _name(line: bytes) -> str:
-    return line[:3].decode("ascii", "replace") if line[:3].isalnum() else ""
+def _name(line: str | bytes) -> str:
+    name = line[:3] if isinstance(line, str) else line[:3].decode("ascii", "replace")
+    return name if name.isascii() and name.isalnum() else ""
 
 
 def _fault(path: str, text: str) -> Fault:

@@ -12,7 +12,8 @@ class Delimiters:
     """`escape`, `subcomponent` and `truncation` are empty where the sender has none.
 
     `encoding_characters` is MSH-2 as these delimiters are written; the fields ending in ``_byte``
-    are what splits bytes.
+    are what splits bytes. `marks` is what a value is looked through for, in order: repetition,
+    component, subcomponent, escape; NUL, which no message holds, where there is none.
     """
 
     field: str = "|"
@@ -22,6 +23,7 @@ class Delimiters:
     subcomponent: str = "&"
     truncation: str = ""
     encoding_characters: str = dataclasses.field(init=False, compare=False)
+    marks: tuple[str, str, str, str] = dataclasses.field(init=False, compare=False)
     field_byte: bytes = dataclasses.field(init=False, compare=False)
     component_byte: bytes = dataclasses.field(init=False, compare=False)
     repetition_byte: bytes = dataclasses.field(init=False, compare=False)
@@ -31,6 +33,8 @@ class Delimiters:
     def __post_init__(self) -> None:
         encoding = self.component + self.repetition + self.escape + self.subcomponent
         object.__setattr__(self, "encoding_characters", encoding + self.truncation)
+        marks = self.repetition, self.component, self.subcomponent or "\0", self.escape or "\0"
+        object.__setattr__(self, "marks", marks)
         object.__setattr__(self, "field_byte", self.field.encode())
         object.__setattr__(self, "component_byte", self.component.encode())
         object.__setattr__(self, "repetition_byte", self.repetition.encode())

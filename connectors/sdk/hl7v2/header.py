@@ -8,6 +8,7 @@ from __future__ import annotations
 from connectors.sdk.hl7v2.delimiters import Delimiters, read_delimiters
 
 MSH_CAP = 8192
+_LINE_ENDS = frozenset({b"\r", b"\n"})
 
 
 class Header:
@@ -18,12 +19,12 @@ class Header:
     __slots__ = ("_firsts", "_message_type", "delimiters", "fields", "separator")
 
     def __init__(self, line: bytes) -> None:
-        self.separator = line[3:4]
-        self.fields = line.split(self.separator)
+        self.separator = separator = line[3:4]
+        self.fields = fields = line.split(separator)
         self._message_type: str | None = None
         self._firsts: dict[int, str] = {}
-        encoding = self.fields[1] if len(self.fields) > 1 else b""
-        self.delimiters: Delimiters | None = read_delimiters(self.separator, encoding)
+        encoding = fields[1] if len(fields) > 1 else b""
+        self.delimiters: Delimiters | None = read_delimiters(separator, encoding)
 
     def raw(self, number: int) -> bytes:
         """MSH-n as sent; empty if absent."""
@@ -44,18 +45,16 @@ class Header:
         part = self.raw(number)
         if not part:
             return ""
+        text = part.decode("utf-8", "replace")
         delimiters = self.delimiters
         if delimiters is None:
-            part = part if position == 1 else b""
-        else:
-            if delimiters.repetition_byte in part:
-                part = part[: part.index(delimiters.repetition_byte)]
-            if delimiters.component_byte in part:
-                parts = part.split(delimiters.component_byte)
-                part = parts[position - 1] if position <= len(parts) else b""
-            elif position > 1:
-                part = b""
-        return part.decode("utf-8", "replace")
+            return text if position == 1 else ""
+        if delimiters.repetition in text:
+            text = text.partition(delimiters.repetition)[0]
+        if delimiters.component in text:
+            parts = text.split(delimiters.component, position)
+            return parts[position - 1] if position <= len(parts) else ""
+        return text if position == 1 else ""
 
     @property
     def sending_application(self) -> str:
@@ -124,9 +123,10 @@ def read_header(content: bytes) -> Header | None:
     Line ends before MSH are tolerated; of an MSH longer than 8 KiB the rest is not read.
     """
     line = content[:MSH_CAP]
-    if line[:1] in {b"\r", b"\n"}:
+    if line[:3] != b"MSH":
         line = line.lstrip(b"\r\n")
-    if line[:3] != b"MSH" or len(line) < 8 or line[3:4].isalnum() or line[3:4] in b"\r\n":
+    separator = line[3:4]
+    if line[:3] != b"MSH" or len(line) < 8 or separator.isalnum() or separator in _LINE_ENDS:
         return None
     end = line.find(b"\r")
     if end >= 0:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from operator import itemgetter
 
-from connectors.sdk.hl7v2.caps import DEFAULT_CAPS, Caps, exceeded
+from connectors.sdk.hl7v2.caps import DEFAULT_CAPS, Caps, crowded, oversized
 from connectors.sdk.hl7v2.charsets import decode
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.escapes import unescape
@@ -24,7 +24,7 @@ from connectors.sdk.hl7v2.paths import Path, Steps, parse_path, steps
 from hub.domain.records import Issue
 
 NULL = '""'
-_ID, _AFTER_ID = itemgetter(slice(3)), itemgetter(slice(3, 4))
+_HEAD = itemgetter(slice(4))
 _SEPARATOR_FIRST = frozenset({"MSH", "FHS", "BHS"})
 # A line feed alone ends a segment only where a segment or another line end follows; elsewhere it is
 # text some senders leave unescaped.
@@ -60,7 +60,7 @@ class Segment:
         Descending to the first component and subcomponent is the rule for receivers of data types
         that grew (HL7 v2.5.1 §2.8).
         """
-        return self._leaf(steps(path))
+        return self._leaf(steps(path)[3])
 
     def text_at(self, path: str) -> str | None:
         """Everything at `path`, unescaped; for free text that holds unescaped delimiters."""
@@ -118,35 +118,34 @@ class Segment:
 
     def _leaf(self, path: Steps) -> str | None:
         """The value at a path: the hot path, so written out level by level."""
-        _, _, field, repetition, component, subcomponent = path
+        field, repetition, component, subcomponent = path
         fields = self._fields or self.fields
         index = field - self._shift
-        part = fields[index] if 0 < index < len(fields) else None
-        if not part or (self._shift and field <= 2):
+        part = fields[index] if index < len(fields) else None
+        if not part or (field <= 2 and self._shift):
             return self._field(field) or None
-        marks = self._delimiters
-        mark = marks.repetition
-        if mark in part:
-            part = _nth(part, mark, repetition)
+        repeats, components, subcomponents, escape = self._delimiters.marks
+        if repeats in part:
+            part = part.partition(repeats)[0] if repetition < 2 else _nth(part, repeats, repetition)
         elif repetition > 1:
             return None
-        if part and part != NULL:
-            mark = marks.component
-            if mark in part:
-                part = _nth(part, mark, component)
-            elif component > 1:
-                return None
-            mark = marks.subcomponent
-            if part and mark and mark in part:
-                part = _nth(part, mark, subcomponent)
-            elif subcomponent > 1 and part != NULL:
-                return None
+        if part and components in part:
+            part = (
+                part.partition(components)[0]
+                if component < 2
+                else _nth(part, components, component)
+            )
+        elif component > 1:
+            return "" if part == NULL else None
+        if part and subcomponents in part:
+            part = _nth(part, subcomponents, subcomponent)
+        elif subcomponent > 1:
+            return "" if part == NULL else None
         if not part:
             return None
         if part == NULL:
             return ""
-        escape = marks.escape
-        return unescape(part, marks, self._codec) if escape and escape in part else part
+        return unescape(part, self._delimiters, self._codec) if escape in part else part
 
     def _part(self, path: Path) -> str | None:
         """The text at the level a path names, as sent."""
@@ -179,10 +178,10 @@ class Message:
     """A lexed message. `issues` holds what decoding found; `warnings` deviations of line ends."""
 
     __slots__ = (
-        "_first",
+        "_ends",
         "_lines",
+        "_named",
         "_names",
-        "_parts",
         "_segments",
         "codec",
         "content",
@@ -193,7 +192,8 @@ class Message:
     def __init__(
         self,
         content: bytes,
-        text: str,
+        lines: list[str],
+        ends: list[str],
         codec: str,
         delimiters: Delimiters,
         issues: tuple[Issue, ...],
@@ -202,31 +202,25 @@ class Message:
         self.codec = codec
         self.delimiters = delimiters
         self.issues = issues
-        if "\n" in text:
-            self._parts = _LINE_END.split(text)
-        else:
-            self._parts = []
-        self._lines = self._parts[::2] if self._parts else text.split("\r")
+        self._lines = lines
+        self._ends = ends
         self._names: list[str] | None = None
         self._segments: dict[int, Segment] = {}
-        self._first: dict[str, Segment] = {}
+        self._named: dict[str, Segment] = {}
 
     @property
     def names(self) -> list[str]:
         """The segment id of every line, in order; empty for a blank line."""
         if self._names is None:
-            lines, field = self._lines, self.delimiters.field
-            names = list(map(_ID, lines))
-            # Ids of three capital letters or digits, as nearly always, need no closer look.
-            usual = {*map(_AFTER_ID, lines)} <= {field, ""} and "".join(names).isupper()
-            self._names = names if usual else [segment_id(line, field) for line in lines]
+            self._names = _names(self._lines, self.delimiters.field)
         return self._names
 
     def segment(self, name: str, occurrence: int = 1) -> Segment:
         """The nth segment of that id; an empty one, which has no values, if there is none."""
-        names, number = self.names, -1
+        names = self.names
         try:
-            for _ in range(occurrence):
+            number = names.index(name)
+            for _ in range(1, occurrence):
                 number = names.index(name, number + 1)
         except ValueError:
             return Segment("", "", self.delimiters, self.codec)
@@ -244,12 +238,10 @@ class Message:
 
     def value(self, path: str) -> str | None:
         """`Segment.value` by a full path (``PID-3[2].4``)."""
-        at = steps(path)
-        segment = self._first.get(at[0]) if at[1] == 1 else None
+        key, name, occurrence, at = steps(path)
+        segment = self._named.get(key)
         if segment is None:
-            segment = self.segment(at[0], at[1])
-            if at[1] == 1:
-                self._first[at[0]] = segment
+            segment = self._named[key] = self.segment(name, occurrence)
         return segment._leaf(at)
 
     def raw(self, path: str) -> str | None:
@@ -260,7 +252,7 @@ class Message:
     @property
     def warnings(self) -> tuple[str, ...]:
         """``line_feeds`` if segments end otherwise than with CR."""
-        return ("line_feeds",) if any("\n" in end for end in self._parts[1::2]) else ()
+        return ("line_feeds",) if any("\n" in end for end in self._ends) else ()
 
     def rejoin(self) -> bytes:
         """The content put together again from its parts: the bytes that came in.
@@ -268,7 +260,7 @@ class Message:
         Where the codec is not reversible (some East Asian sets) the text is the same, the bytes may
         differ; `content` always holds what came in.
         """
-        ends = self._parts[1::2] or ["\r"] * (len(self._lines) - 1)
+        ends = self._ends or ["\r"] * (len(self._lines) - 1)
         pieces: list[str] = []
         for number, line in enumerate(self._lines):
             pieces.append(self._at(number).rejoin() if line else "")
@@ -292,6 +284,20 @@ def _nth(part: str, mark: str, position: int) -> str | None:
     return parts[position - 1] if position <= len(parts) else None
 
 
+def _names(lines: list[str], field: str) -> list[str]:
+    """The segment id of every line; empty for a blank line."""
+    together = "".join(map(_HEAD, lines))
+    names = together.split(field)
+    blank = 0 if lines[-1] else 1
+    whole = len(lines) - blank
+    # Ids of three capital letters or digits, each before a separator, and no blank line but the
+    # last, as nearly always, need no closer look.
+    usual = len(names) == whole + 1 and together[3::4] == field * whole and together.isupper()
+    if usual:
+        return names if blank else names[:-1]
+    return [segment_id(line, field) for line in lines]
+
+
 def segment_id(line: str, separator: str) -> str:
     """The upper-case id at the start of a line: what stands before the first separator."""
     after = line[3:4]
@@ -313,11 +319,25 @@ def lex(
     if header is None:
         raise Hl7Error(Fault(100, "MSH", "The message does not begin with an MSH segment."))
     delimiters = header.delimiters
-    if delimiters is None or b"\0" in content:
+    if delimiters is None or 0 in content:
         raise Hl7Error(
             Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.")
         )
-    if caps is not None and (fault := exceeded(content, delimiters, caps)):
+    if caps is not None and (fault := oversized(content, caps)):
         raise Hl7Error(fault)
     text, codec, issue = decode(content, header.charset, charset_fallback)
-    return Message(content, text, codec, delimiters, (issue,) if issue else ())
+    if "\n" in text:
+        parts = _LINE_END.split(text)
+        lines, ends = parts[::2], parts[1::2]
+    else:
+        lines, ends = text.split("\r"), []
+    if caps is not None and (fault := _crowded(text, lines, delimiters, caps)):
+        raise Hl7Error(fault)
+    return Message(content, lines, ends, codec, delimiters, (issue,) if issue else ())
+
+
+def _crowded(text: str, lines: list[str], d: Delimiters, caps: Caps) -> Fault | None:
+    """As `exceeded` finds it of the bytes: there every line feed ends a line."""
+    if "\n" in text:
+        lines = text.replace("\n", "\r").split("\r")
+    return crowded(lines, (d.field, d.repetition, d.component, d.subcomponent), caps)

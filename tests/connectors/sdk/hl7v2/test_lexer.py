@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import hl7
@@ -181,6 +182,46 @@ def test_random_bytes_give_a_message_or_our_error(noise: bytes, with_header: boo
     except Hl7Error:
         return
     assert lexed.codec in NOT_REVERSIBLE or lexed.rejoin() == content
+
+
+LINES = st.sampled_from(
+    [
+        *('PID|1||a^b&c^""~d', 'PID|""|x&y~""|""^z', 'OBX|1|\\T\\|a&""', "A1B|1|A", "ZZ9|||^~&|"),
+        *("PID", "pid|1|b", "|PID|1", "||||", "", "OBX~", "PIDX|1|a", "PI|1|a", "É|1|a"),
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LINES, max_size=7), st.booleans())
+def test_segments_and_values_are_those_of_a_plain_split(lines: list[str], ended: bool) -> None:
+    content = MSH + "\r".join([*lines, ""] if ended else lines).encode()
+    lexed = lex(content)
+    assert len(lexed.names) == content.count(b"\r") + 1
+    whole = [line for line in content.decode().split("\r") if line][1:]
+    assert [segment.id for segment in lexed][1:] == [
+        line[:3].upper() if line[3:4] in {"", "|"} else line.partition("|")[0].upper()
+        for line in whole
+    ]
+    for name in ("PID", "OBX", "A1B", "ZZ9"):
+        told = [line for line in whole if line.upper().split("|")[0] == name]
+        for number, line in enumerate(told, start=1):
+            for field, repetition, component, subcomponent in product(
+                (1, 2, 3, 4), *[(1, 2, 3)] * 3
+            ):
+                path = f"{name}[{number}]-{field}[{repetition}].{component}.{subcomponent}"
+                expected = plain(line, field, repetition, component, subcomponent)
+                assert lexed.value(path) == expected, path
+
+
+def plain(line: str, field: int, *positions: int) -> str | None:
+    """The value there, level by level; a null speaks for all that is inside it."""
+    part = [*line.split("|"), *[""] * 9][field]
+    for mark, position in zip("~^&", positions, strict=True):
+        if part == '""' and mark != "~":
+            return ""
+        part = [*part.split(mark), *[""] * 3][position - 1]
+    return "" if part == '""' else part.replace("\\T\\", "&") or None
 
 
 PLAIN = [p for p in FIXTURES if p.stem not in {"latin1", "wrong_charset", "odd_delimiters"}]
