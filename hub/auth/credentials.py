@@ -54,8 +54,8 @@ def create_client(
 
     The first of `purposes` is the one a request has that states none. Raises Rejected for a name
     nobody could tell from another or from nothing, if kind and practice do not fit, a grant is
-    empty or an MSO app is to break the glass, NotFound for an unknown practice, Conflict for a name
-    in use.
+    empty, or an MSO app or one without CLINICAL is to break the glass, NotFound for an unknown
+    practice, Conflict for a name in use.
     """
     if not 1 <= len(name) <= LONGEST_NAME or name != name.strip() or not name.isprintable():
         raise Rejected(
@@ -68,6 +68,8 @@ def create_client(
         raise Rejected("A practice app belongs to one practice, an MSO app to none.")
     if break_glass and practice_id is None:
         raise Rejected("Only a practice's own app opens records in an emergency.")
+    if break_glass and Domain.CLINICAL not in granted_domains:
+        raise Rejected("A credential that opens records in an emergency needs the domain CLINICAL.")
     if not granted_domains or not granted_purposes:
         raise Rejected("A credential needs at least one domain and one purpose.")
     if practice_id is not None and session.get(Practice, practice_id) is None:
@@ -138,21 +140,23 @@ def authenticate(session: ScopedSession, header: str | None) -> Principal:
 
 
 def principal_of(client: Client) -> Principal:
-    """A stored credential as the access model sees it."""
+    """A stored credential as the access model sees it. Without CLINICAL it opens no records in an
+    emergency, whatever it was allowed: it could see none."""
+    domains = frozenset(Domain(item) for item in client.domains)
     return Principal(
         id=client.id,
         name=client.name,
         kind=PrincipalKind(client.kind),
         practice_id=client.practice_id,
         classes=frozenset(DataClass(item) for item in client.classes),
-        domains=frozenset(Domain(item) for item in client.domains),
+        domains=domains,
         purposes=frozenset(Purpose(item) for item in client.purposes),
         default_purpose=Purpose(client.default_purpose),
         developer=client.developer,
         export=client.export,
         write=client.write,
         approve=client.approve,
-        break_glass=client.break_glass,
+        break_glass=client.break_glass and Domain.CLINICAL in domains,
     )
 
 

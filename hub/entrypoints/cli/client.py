@@ -31,8 +31,8 @@ app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
 app.add_typer(client_documents.app, name="documents")
 
 _SCOPE = operations_scope("client command")
-RIGHTS = ("write", "approve", "export", "break_glass")
 ALLOWED = ("write", "approve", "break_glass")
+RIGHTS = (*ALLOWED, "export")
 _KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
 
 
@@ -55,7 +55,7 @@ def create(
         typer.Option(
             help="write: it may use mutations and send messages; approve: it may approve "
             "purchases; break_glass: it may open labelled records of a patient of its practice in "
-            "an emergency. Repeat. Default: it only reads."
+            "an emergency (CLINICAL). Repeat. Default: it only reads."
         ),
     ] = None,
     export: Annotated[bool, typer.Option(help="It may start bulk exports.")] = False,
@@ -168,9 +168,7 @@ def _shown(client: Client) -> dict[str, Any]:
         "purposes": client.purposes,
         "sensitive": DataClass.PHI_SENSITIVE.value in client.classes,
         "developer": client.developer,
-        "export": client.export,
-        "write": client.write,
-        "approve": client.approve,
+        **{right: getattr(client, right) for right in RIGHTS},
         "created_at": client.created_at.isoformat(),
         "revoked_at": client.revoked_at.isoformat() if client.revoked_at else None,
     }

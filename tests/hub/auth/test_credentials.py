@@ -7,7 +7,13 @@ import hashlib
 import pytest
 from sqlalchemy import select
 
-from hub.auth.credentials import authenticate, create_client, list_clients, revoke_client
+from hub.auth.credentials import (
+    authenticate,
+    create_client,
+    list_clients,
+    principal_of,
+    revoke_client,
+)
 from hub.domain.agreements import DataClass, Domain, PrincipalKind, Purpose, unrestricted_scope
 from hub.errors import Conflict, NotFound, Rejected, Unauthenticated
 from hub.storage.tables import Client, Practice
@@ -76,17 +82,28 @@ def test_a_revoked_key_stops_working(database, now):
 
 def test_a_credential_that_makes_no_sense_is_not_created(database, now, practice):
     create(database, now, "taken", PrincipalKind.MSO_APP)
+    app = ("a", PrincipalKind.PRACTICE_APP, practice)
     for error, arguments, options in (
         (Rejected, ("a", PrincipalKind.PRACTICE_APP), {}),
         (Rejected, ("a", PrincipalKind.MSO_APP, practice), {}),
         (Rejected, ("a", PrincipalKind.SYSTEM), {}),
         (Rejected, ("a", PrincipalKind.MSO_APP), {"domains": []}),
         (Rejected, ("a", PrincipalKind.MSO_APP), {"purposes": []}),
+        (Rejected, ("a", PrincipalKind.MSO_APP), {"break_glass": True}),
+        (Rejected, app, {"break_glass": True, "domains": [Domain.SUPPLY]}),
         (NotFound, ("a", PrincipalKind.PRACTICE_APP, "nowhere"), {}),
         (Conflict, ("taken", PrincipalKind.MSO_APP), {}),
     ):
         with pytest.raises(error):
             create(database, now, *arguments, **options)
+
+
+def test_no_records_are_opened_in_an_emergency_by_who_lost_the_domain(database, now, practice):
+    app = ("app", PrincipalKind.PRACTICE_APP, practice)
+    client, _ = create(database, now, *app, break_glass=True)
+    assert principal_of(client).break_glass
+    client.domains = [Domain.SUPPLY]
+    assert not principal_of(client).break_glass
 
 
 def test_revoking_an_unknown_name_is_not_found(database, now):

@@ -59,6 +59,7 @@ def test_a_credential_may_do_what_it_was_allowed_and_no_more(run):
     assert (facts["write"], facts["approve"]) == (True, False)
     made = run("client", "create", "a", "--kind", "mso", "--allow", "approve", "--json")
     assert json.loads(made.stdout)["approve"] is True
+    assert [run("client", "list").stdout.count(word) for word in ("desk", "approve")] == [1, 1]
 
 
 def test_creating_and_revoking_a_credential_is_audited_without_its_key(run, tmp_path):
