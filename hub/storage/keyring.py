@@ -7,6 +7,7 @@ forgotten within `REFRESH_SECONDS`.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Keyring:
         self._open: dict[bytes, OpenKey] = {}
         self._writing: dict[tuple[str | None, str], OpenKey] = {}
         self._expires = 0.0
+        self._refreshing = threading.Lock()
         self._load()
         if data_keys.DIGEST not in self._rows:
             first = source.current()
@@ -63,8 +65,7 @@ class Keyring:
 
     def for_writing(self, practice_id: str | None, data_class: str) -> OpenKey:
         """The key to encrypt with. Raises RunFirst where a block of uses must be taken first."""
-        if time.monotonic() >= self._expires:
-            self._load()
+        self._refresh()
         key = self._writing.get((practice_id, data_class))
         if key is None or next(key.used) >= data_keys.BLOCK:
             raise RunFirst(
@@ -74,7 +75,8 @@ class Keyring:
 
     def for_reading(self, key_id: bytes) -> OpenKey | None:
         """The key with this id; None if the database knows none."""
-        if time.monotonic() >= self._expires or key_id not in self._open:
+        self._refresh()
+        if key_id not in self._open and key_id.hex() not in self._rows:
             self._load()
         key = self._open.get(key_id)
         if key is None and (row := self._rows.get(key_id.hex())) is not None:
@@ -94,6 +96,15 @@ class Keyring:
         tenant = (row.practice_id or "").encode()
         aead = AESGCM(data_keys.unwrap(row, self.source))
         return OpenKey(bytes.fromhex(row.id), tenant, aead)
+
+    def _refresh(self) -> None:
+        """One thread reads again what is too old; the others go on with it meanwhile, as each may
+        hold a connection and the reading one needs another."""
+        if time.monotonic() >= self._expires and self._refreshing.acquire(blocking=False):
+            try:
+                self._load()
+            finally:
+                self._refreshing.release()
 
     def _load(self) -> None:
         with self.database.read(_SCOPE) as session:

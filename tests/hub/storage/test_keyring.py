@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -13,7 +15,7 @@ from sqlalchemy import select, update
 from hub.domain.agreements import unrestricted_scope
 from hub.services import keys
 from hub.services.operators import Operator
-from hub.storage import data_keys
+from hub.storage import data_keys, keyring
 from hub.storage.crypto import Crypto, Damaged
 from hub.storage.data_keys import Destroyed
 from hub.storage.key_encryption import HeldKeys, KeyFile, LocalKey, LostKey
@@ -55,6 +57,37 @@ def test_what_one_process_encrypts_another_reads(database: Database, practice: s
     ciphertext = sealed(database, opened(database), practice)
 
     assert opened(database).decrypt(ciphertext, PLACE) == b"text"
+
+
+def test_a_stored_key_is_used_without_asking_the_database_again(
+    database: Database, practice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever decrypts may hold a connection: many at once would wait for a second one for ever."""
+    ciphertext, crypto = sealed(database, opened(database), practice), opened(database)
+    monkeypatch.setattr(database, "read", None)
+
+    assert crypto.decrypt(ciphertext, PLACE) == b"text"
+
+
+def test_while_one_reads_the_keys_again_the_others_go_on(
+    database: Database, practice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "REFRESH_SECONDS", 0.0)
+    ciphertext, crypto = sealed(database, opened(database), practice), opened(database)
+    asked, answered, read = threading.Event(), threading.Event(), database.read
+
+    def slow(*given: Any) -> Any:
+        asked.set()
+        answered.wait(30)
+        return read(*given)
+
+    monkeypatch.setattr(database, "read", slow)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(crypto.decrypt, ciphertext, PLACE)
+        assert asked.wait(30)
+        assert crypto.decrypt(ciphertext, PLACE) == b"text"
+        answered.set()
+        assert first.result() == b"text"
 
 
 def test_each_practice_has_a_key_of_its_own_per_class(database: Database, practice: str) -> None:
