@@ -74,7 +74,9 @@ class CopyMessage(Protocol):
     """An edited copy of a stored message under a control id of its own, as the settings of now
     judge it. Raises Rejected for what is not one message."""
 
-    def __call__(self, message: InboundMessage, content: bytes) -> Arrival: ...
+    def __call__(
+        self, session: ScopedSession, message: InboundMessage, content: bytes
+    ) -> Arrival: ...
 
 
 @dataclass(frozen=True)

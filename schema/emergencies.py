@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hub.domain.agreements import DataClass, practice_scope
-from hub.errors import Forbidden, NotFound
+from hub.domain.agreements import DataClass
+from hub.errors import Forbidden
 from hub.services import emergencies
 from hub.storage import tables
 from hub.storage.reads.write import global_id, read_global_id
@@ -48,19 +48,14 @@ def _own_practice(call: Call) -> str:
 
 
 def _start(call: Call) -> Payload:
-    practice_id, context, given = _own_practice(call), call.context, call.input
+    given, minutes = call.input, call.input.get("minutes")
     found = read_global_id(given["patient"])
-    named = found[1] if found is not None and found[0] == "Patient" else given["patient"]
-    # The hub looks for itself: the patient is hidden from who asks.
-    with context.database.read(practice_scope(practice_id)) as session:
-        patient_id = emergencies.patient_named(session, practice_id, named)
-    minutes = given.get("minutes")
     access_id = emergencies.start(
         call.session,
-        context.crypto,
-        context.principal,
-        practice_id=practice_id,
-        patient_id=patient_id,
+        call.context.crypto,
+        call.context.principal,
+        practice_id=_own_practice(call),
+        patient=found[1] if found is not None and found[0] == "Patient" else given["patient"],
         person=given["person"],
         reason=given["reason"],
         minutes=emergencies.USUAL_MINUTES if minutes is None else minutes,
@@ -71,11 +66,14 @@ def _start(call: Call) -> Payload:
 
 def _stop(call: Call) -> Payload:
     access_id = row_id(call.input["emergencyAccessId"], "EmergencyAccess")
-    with call.context.database.read(practice_scope(_own_practice(call))) as session:
-        found = emergencies.under_way(session, call.context.principal, access_id, call.now)
-    if found is None:
-        raise NotFound
-    emergencies.stop(call.session, call.context.crypto, found[0], access_id=access_id, now=call.now)
+    emergencies.stop(
+        call.session,
+        call.context.crypto,
+        call.context.principal,
+        practice_id=_own_practice(call),
+        access_id=access_id,
+        now=call.now,
+    )
     return {"emergencyAccessId": call.input["emergencyAccessId"]}
 
 

@@ -91,7 +91,7 @@ def readable(session: ScopedSession, context: Context, inbox_id: str) -> Opened:
     connection = session.get(Connection, message.connection_id) if message.connection_id else None
     raw = inbox.raw(message, context.crypto)
     found = describe(raw, connection, message.headers)
-    if not _may_read_labelled(context.scope, message) and _is_labelled(context, message, found):
+    if not _may_read_labelled(context.scope, message) and _is_labelled(session, message, found):
         raise NotFound
     return Opened(message, raw, found)
 
@@ -140,13 +140,13 @@ def _may_read_labelled(scope: Scope, message: InboundMessage) -> bool:
     return scope.unrestricted or message.practice_id in granted
 
 
-def _is_labelled(context: Context, message: InboundMessage, found: Mapping[str, Any]) -> bool:
+def _is_labelled(session: ScopedSession, message: InboundMessage, found: Mapping[str, Any]) -> bool:
     """The hub asks for itself: such a patient is hidden from who asks."""
     if found["restricted"] or message.practice_id is None:
         return bool(found["restricted"])
     named = _identifiers(found["records"])
-    with context.database.read(practice_scope(message.practice_id)) as session:
-        return labelled_patient(session, message.practice_id, named)
+    with session.reading_as(practice_scope(message.practice_id)) as of_the_hub:
+        return labelled_patient(of_the_hub, message.practice_id, named)
 
 
 def _identifiers(found: Any) -> set[str]:

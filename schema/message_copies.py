@@ -24,7 +24,7 @@ def _edit(call: Call) -> Payload:
     destination = given.get("destinationId")
     inbox_id = row_id(given["messageId"], "InboundMessage")
     source = readable(call.session, call.context, inbox_id).message
-    judged = copied(source, _bytes(given["content"]))
+    judged = copied(call.session, source, _bytes(given["content"]))
     if judged.fault is None and not may_read_of(call.context.scope, judged.practice_id):
         raise Rejected("The copy names a practice it may not be given to.", path="content")
     copy = copies.add(

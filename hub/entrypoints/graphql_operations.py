@@ -318,7 +318,7 @@ class Operations:
             own_documents=self._free_text(principal),
             ask_vendors=self._ask_vendors,
             describe_message=describe_message,
-            copy_message=copying(self.hub.database, self.hub.now),
+            copy_message=copying(self.hub.now),
         )
         return Access(context, self.engine(principal), text)
 

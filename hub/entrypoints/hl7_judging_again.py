@@ -36,21 +36,22 @@ class JudgesAgain:
 
     def __call__(self, message: InboundMessage, content: bytes) -> Arrival:
         """What would be stored now, with the answer that goes with it."""
-        peer, routes = _sender(message, load_routes(self._database))
-        judgement = judge(Frame(content, size=len(content)), peer, routes)
-        answer = acknowledge_at_the_door(judgement, self._now())
-        return replace(judgement.arrival, answer=answer)
+        return _judged(load_routes(self._database), message, content, self._now())
 
 
-def judged_copy(
-    database: Database, now: Callable[[], datetime], message: InboundMessage, content: bytes
-) -> Arrival:
-    """An edited copy of a stored message under a control id of its own, as it would be stored now.
-    Raises Rejected for what is not one message."""
+def judged_copy(routes: Routes, message: InboundMessage, content: bytes, now: datetime) -> Arrival:
+    """An edited copy of a stored message under a control id of its own, as it would be stored now,
+    by the routes as stored. Raises Rejected for what is not one message."""
     renamed = with_control_id(content, new_control_id())
     if renamed is None or is_batch(renamed):
         raise Rejected("A copy is one message that begins with MSH.", path="content")
-    return JudgesAgain(database, now)(message, renamed)
+    return _judged(routes, message, renamed, now)
+
+
+def _judged(routes: Routes, message: InboundMessage, content: bytes, now: datetime) -> Arrival:
+    peer, known = _sender(message, routes)
+    judgement = judge(Frame(content, size=len(content)), peer, known)
+    return replace(judgement.arrival, answer=acknowledge_at_the_door(judgement, now))
 
 
 def _sender(message: InboundMessage, routes: Routes) -> tuple[Peer, Routes]:

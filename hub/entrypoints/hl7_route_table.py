@@ -19,7 +19,7 @@ from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Practice
 
 _log = log.get(__name__)
-_SCOPE = operations_scope("HL7 routes")
+SCOPE = operations_scope("HL7 routes")
 ROUTES_SECONDS = 5.0
 TOO_OLD_SECONDS = 60.0
 
@@ -79,32 +79,37 @@ class RouteTable:
 
 def load_routes(database: Database) -> Routes:
     """Who may send HL7 for which practices, from the connections of the HL7 connector."""
+    with database.read(SCOPE) as session:
+        return routes_of(session)
+
+
+def routes_of(session: ScopedSession) -> Routes:
+    """As `load_routes`, in a session of `SCOPE`."""
     found = []
-    with database.read(_SCOPE) as session:
-        zones = {practice.id: practice.zone for practice in session.query(Practice)}
-        facilities: dict[str, dict[str, Facility]] = {}
-        for row in connections.routing(session):
-            facilities.setdefault(row.connection_id, {})[row.code] = Facility(
-                row.practice_id, zones[row.practice_id], row.receiving_facility or None
+    zones = {practice.id: practice.zone for practice in session.query(Practice)}
+    facilities: dict[str, dict[str, Facility]] = {}
+    for row in connections.routing(session):
+        facilities.setdefault(row.connection_id, {})[row.code] = Facility(
+            row.practice_id, zones[row.practice_id], row.receiving_facility or None
+        )
+    forwards = _forwards(session)
+    for connection in connections.by_connector(session, "ehr_hl7v2"):
+        config = registry.validate_config("ehr_hl7v2", connection.config)
+        if not isinstance(config, Hl7Config):
+            continue
+        routing = connection.routing
+        found.append(
+            Hl7Connection(
+                connection_id=connection.id,
+                sending_application=routing["sending_application"],
+                facilities=facilities.get(connection.id, {}),
+                config=config,
+                peers=tuple(routing.get("peers", LOOPBACK)),
+                processing_ids=frozenset(routing.get("processing_ids", ("P",))),
+                certificates=frozenset(map(canonical_name, routing.get("certificates", ()))),
+                forwards=tuple(forwards.get(connection.name, ())),
             )
-        forwards = _forwards(session)
-        for connection in connections.by_connector(session, "ehr_hl7v2"):
-            config = registry.validate_config("ehr_hl7v2", connection.config)
-            if not isinstance(config, Hl7Config):
-                continue
-            routing = connection.routing
-            found.append(
-                Hl7Connection(
-                    connection_id=connection.id,
-                    sending_application=routing["sending_application"],
-                    facilities=facilities.get(connection.id, {}),
-                    config=config,
-                    peers=tuple(routing.get("peers", LOOPBACK)),
-                    processing_ids=frozenset(routing.get("processing_ids", ("P",))),
-                    certificates=frozenset(map(canonical_name, routing.get("certificates", ()))),
-                    forwards=tuple(forwards.get(connection.name, ())),
-                )
-            )
+        )
     return Routes(tuple(found))
 
 

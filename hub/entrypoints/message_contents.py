@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from hub.services.arrivals import Arrival
-from hub.storage.session import Database
+from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, InboundMessage
 from schema.context import CopyMessage
 
@@ -27,12 +27,15 @@ def describe_message(
     return found | {"text": decoded(content, config)}
 
 
-def copying(database: Database, now: Callable[[], datetime]) -> CopyMessage:
+def copying(now: Callable[[], datetime]) -> CopyMessage:
     """What `schema.context.CopyMessage` wants."""
 
-    def copied(message: InboundMessage, content: bytes) -> Arrival:
+    def copied(session: ScopedSession, message: InboundMessage, content: bytes) -> Arrival:
         from hub.entrypoints.hl7_judging_again import judged_copy  # few requests copy messages
+        from hub.entrypoints.hl7_route_table import SCOPE, routes_of
 
-        return judged_copy(database, now, message, content)
+        with session.reading_as(SCOPE) as of_the_hub:
+            routes = routes_of(of_the_hub)
+        return judged_copy(routes, message, content, now())
 
     return copied

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from hub.domain.agreements import Emergency, Principal, in_emergency
+from hub.domain.agreements import Emergency, Principal, in_emergency, practice_scope
 from hub.domain.sensitivity import RESTRICTED
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services.operators import stated_reason
@@ -32,8 +32,8 @@ LONGEST_PERSON = 200
 
 def patient_named(session: ScopedSession, practice_id: str, named: str) -> str:
     """The id of a patient of the practice, whom an id or one record number names; labelled ones
-    too. Of one that was merged, that of whoever has the records now. NotFound for none, and for a
-    number that several have."""
+    too: the session is the hub's own. Of one that was merged, that of whoever has the records now.
+    NotFound for none, and for a number that several have."""
     if session.get(Patient, (practice_id, named)) is not None:
         return patients.live(session, practice_id, named).id
     holders = session.scalars(
@@ -53,30 +53,33 @@ def start(
     principal: Principal,
     *,
     practice_id: str,
-    patient_id: str,
+    patient: str,
     person: str,
     reason: str,
     minutes: int,
     now: datetime,
 ) -> str:
-    """Open the records, for the session too; returns the access's id. Raises Rejected for what is
-    not stated, Conflict while the credential has one for the patient: it has to end first."""
+    """Open the records of a `patient` (see `patient_named`), for the session too; returns the
+    access's id. Raises NotFound, Rejected for what is not stated, Conflict while the credential has
+    one for the patient: it has to end first."""
     stated, who = stated_reason(reason), person.strip()
     if not 1 <= len(who) <= LONGEST_PERSON:
         raise Rejected(f"Say who asks, in 1 to {LONGEST_PERSON} characters.", path="person")
     if not timedelta(0) < timedelta(minutes=minutes) <= LONGEST:
         raise Rejected("An emergency access lasts 1 to 60 minutes.", path="minutes")
+    with session.reading_as(practice_scope(practice_id)) as of_the_hub:
+        patient_id = patient_named(of_the_hub, practice_id, patient)
     emergency = Emergency(practice_id, patient_id, stated)
     session.work_for(in_emergency(session.scope, emergency))
     session.get_one(Patient, (practice_id, patient_id), with_for_update=True)  # one at a time
-    under_way = select(EmergencyAccess.id).where(
+    lasting = select(EmergencyAccess.id).where(
         EmergencyAccess.practice_id == practice_id,
         EmergencyAccess.patient_id == patient_id,
         EmergencyAccess.client_id == principal.id,
         EmergencyAccess.stopped_at.is_(None),
         EmergencyAccess.ends_at > now,
     )
-    if session.scalar(under_way.limit(1)) is not None:
+    if session.scalar(lasting.limit(1)) is not None:
         raise Conflict("There is an emergency access to this patient already.")
     row = EmergencyAccess(
         practice_id=practice_id,
@@ -98,13 +101,19 @@ def start(
 def stop(
     session: ScopedSession,
     crypto: Crypto,
-    emergency: Emergency,
+    principal: Principal,
     *,
+    practice_id: str,
     access_id: str,
     now: datetime,
 ) -> None:
-    """End an access before its time; the session works for it from here on. Conflict if it is
-    over."""
+    """End a credential's own access before its time; the session works for it from here on. Raises
+    NotFound, or Conflict if it ends meanwhile."""
+    with session.reading_as(practice_scope(practice_id)) as of_the_hub:
+        found = under_way(of_the_hub, principal, access_id, now)
+    if found is None:
+        raise NotFound
+    emergency, _ = found
     session.work_for(in_emergency(session.scope, emergency))
     row = session.get_one(EmergencyAccess, (emergency.practice_id, access_id), with_for_update=True)
     if is_over(row, now):

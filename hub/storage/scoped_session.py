@@ -7,6 +7,7 @@ to write a row of another practice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -43,6 +44,18 @@ class ScopedSession(Session):
         self.flush()
         self.scope, self.criteria = scope, _criteria(scope)
         set_scope(self.connection(), scope)
+
+    @contextmanager
+    def reading_as(self, scope: Scope) -> Iterator[ScopedSession]:
+        """A session of another scope in the same transaction; nothing it loads is known here. Who
+        waited for a second connection instead, while holding one, might stop everybody. What is
+        raised inside has to end the transaction."""
+        self.flush()
+        connection = self.connection()
+        set_scope(connection, scope)
+        with ScopedSession(connection, scope, join_transaction_mode="rollback_only") as session:
+            yield session
+        set_scope(connection, self.scope)
 
     def add_rows(self, table: type[PracticeOwned], rows: Sequence[Mapping[str, Any]]) -> None:
         """Write new rows with the next flush, after the session's objects: for rows that this

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from threading import local
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,10 +29,30 @@ from hub.settings import Settings
 from hub.storage import tables
 from hub.storage.crypto import Crypto
 from hub.storage.reads.write import global_id
-from hub.storage.session import Database
+from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Base
 
 SCOPE = unrestricted_scope("test")
+
+
+@pytest.fixture(autouse=True)
+def no_second_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever holds a connection waits for no other one: many at once would stop everybody."""
+    held, enter, leave = local(), ScopedSession.__enter__, ScopedSession.__exit__
+
+    def entered(self: ScopedSession) -> ScopedSession:
+        mine = held.__dict__.setdefault("by_thread", [])
+        is_keyring = self.scope.principal_name == "hub: keys"  # a key of another process: once
+        assert is_keyring or all(one.get_bind() is self.get_bind() for one in mine)
+        mine.append(self)
+        return enter(self)
+
+    def left(self: ScopedSession, *raised: Any) -> None:
+        held.by_thread.remove(self)
+        leave(self, *raised)
+
+    monkeypatch.setattr(ScopedSession, "__enter__", entered)
+    monkeypatch.setattr(ScopedSession, "__exit__", left)
 
 
 @dataclass

@@ -10,6 +10,7 @@ import typer
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Reason
 from hub.entrypoints.hl7_judging_again import judged_copy
+from hub.entrypoints.hl7_route_table import routes_of
 from hub.services import copies, operators
 from hub.services.operators import stated_reason
 from hub.storage.session import ScopedSession
@@ -52,7 +53,7 @@ def edit(
 
         with hub.database.read(SCOPE) as session:
             source = copies.original(session, id)
-            judged = judged_copy(hub.database, hub.now, source, file.read_bytes())
+            judged = judged_copy(routes_of(session), source, file.read_bytes(), now)
         copy = hub.database.transaction(SCOPE, work)
     if as_json:
         common.print_json({"message": copy, "copy_of": id})

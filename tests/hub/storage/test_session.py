@@ -77,6 +77,23 @@ def filled(database: Database, now: datetime) -> Database:
     return database
 
 
+def test_reading_as_another_scope_leaves_this_one_as_it_was(filled: Database) -> None:
+    def work(session: ScopedSession) -> None:
+        patients = select(Patient.id)
+        assert session.scalars(patients).all() == []
+        with session.reading_as(practice_scope("a")) as other:
+            assert other.scalars(patients).all() != []
+            found = other.scalars(select(Patient)).first()
+            assert found is not None
+        assert session.scalars(patients).all() == []
+        assert session.get(Patient, (found.practice_id, found.id)) is None
+        session.add(Worker(practice_id="b", id="w", family_name="F", given_name="G"))
+
+    filled.transaction(mso_scope(payroll="b"), work)
+    with filled.read(practice_scope("b")) as session:
+        assert session.get(Worker, ("b", "w")) is not None
+
+
 Other = aliased(Patient)
 READS: list[Callable[[ScopedSession], Any]] = [
     lambda s: s.scalars(select(Patient.practice_id)).all(),
