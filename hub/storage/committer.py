@@ -83,8 +83,9 @@ class Committer:
             if self._closed:
                 raise RuntimeError("the database is closed")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="committer", daemon=True)
+                thread.start()
+                self._thread = thread
             self._queue.put(_Entry(future, scope, work, durable))
         return future
 
@@ -107,12 +108,21 @@ class Committer:
                     stop = True
                 else:
                     batch.append(entry)
-            self._commit_together(
-                [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
-            )
+            self._commit([entry for entry in batch if entry.future.set_running_or_notify_cancel()])
             if stop:
                 break
         self._drop_connection()
+
+    def _commit(self, batch: list[_Entry]) -> None:
+        """Everybody hears what became of their work, and the thread goes on, whatever happens."""
+        try:
+            self._commit_together(batch)
+        except BaseException as error:
+            logger.error("commits failed", error_type=type(error).__name__)
+            self._drop_connection()
+            for entry in batch:
+                if not entry.future.done():
+                    entry.future.set_exception(error)
 
     def _sync(self, connection: Connection, wanted: bool) -> None:
         """Whether the next commit of SQLite waits for the disk: one that does writes those before
@@ -123,12 +133,16 @@ class Committer:
         self._syncs = wanted
 
     def _drop_connection(self) -> None:
-        if self._connection is not None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
             if not self._syncs:
-                self._connection.invalidate()
                 self._syncs = True
-            self._connection.close()
-            self._connection = None
+                connection.invalidate()
+            connection.close()
+        except Exception as error:
+            logger.warning("connection not closed", error_type=type(error).__name__)
 
     def _commit_together(self, batch: list[_Entry], attempt: int = 1) -> None:
         outcomes: list[tuple[ScopedSession, Any, BaseException | None]] = []

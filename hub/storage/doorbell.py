@@ -73,8 +73,8 @@ class Doorbell:
                 thread = threading.Thread(
                     target=self._keep_running, args=(run,), name="doorbell", daemon=True
                 )
-                self._threads[run.__name__] = thread
                 thread.start()
+                self._threads[run.__name__] = thread
 
     def _keep_running(self, run: Any) -> None:
         while not self._closed.is_set():

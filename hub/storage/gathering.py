@@ -57,7 +57,11 @@ class Gathering:
             self._seal(group)
             group.write(session, [item for item, _ in group.items])
 
-        done = self._submit(work)
+        try:
+            done = self._submit(work)
+        except RuntimeError as error:  # the database is closed
+            self._finish(group, error)
+            return
         done.add_done_callback(lambda _: self._finish(group, done.exception()))
 
     def _seal(self, group: _Group[Any]) -> None:

@@ -135,8 +135,8 @@ class PostgresqlReads(TextReads):
             return await self._on(await self._connect(), connections, part, parameters)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> _Connections:
-        for ended in [other for other in self._of_loop if other.is_closed()]:
-            self._of_loop.pop(ended).close()
+        for ended in [other for other in list(self._of_loop) if other.is_closed()]:
+            self._of_loop.pop(ended, _Connections()).close()
         return self._of_loop.setdefault(loop, _Connections())
 
     async def _on(
@@ -202,8 +202,8 @@ class SqliteReads(TextReads):
             give_back()
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
-        for ended in [other for other in self._turns if other.is_closed()]:
-            del self._turns[ended]
+        for ended in [other for other in list(self._turns) if other.is_closed()]:
+            self._turns.pop(ended, None)
         return self._turns.setdefault(loop, asyncio.Semaphore(AT_ONCE))
 
     @staticmethod

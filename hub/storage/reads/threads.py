@@ -51,12 +51,12 @@ class Threads(Generic[Own]):
         with self._lock:
             if self._closed:
                 raise RuntimeError("the threads are closed")
-            self._under_way += 1
-            if len(self._started) < min(self._under_way, self._most):
+            if len(self._started) < min(self._under_way + 1, self._most):
                 name = f"{self._name}-{len(self._started)}"
                 thread = threading.Thread(target=self._serve, name=name, daemon=True)
-                self._started.append(thread)
                 thread.start()
+                self._started.append(thread)
+            self._under_way += 1
             self._queue.put(_Entry(loop, done, work))
         return await done
 
@@ -74,7 +74,7 @@ class Threads(Generic[Own]):
         while entry is not None:
             try:
                 own = self._make()
-            except Exception as error:
+            except BaseException as error:  # the thread must outlive it: nobody starts another
                 self._tell(entry, None, error)
                 entry = self._queue.get()
                 continue
@@ -86,19 +86,19 @@ class Threads(Generic[Own]):
     def _do(self, own: Own, entry: _Entry) -> None:
         try:
             result = entry.work(own)
-        except Exception as error:
+        except BaseException as error:
             self._tell(entry, None, error)
         else:
             self._tell(entry, result, None)
 
-    def _tell(self, entry: _Entry, result: Any, error: Exception | None) -> None:
+    def _tell(self, entry: _Entry, result: Any, error: BaseException | None) -> None:
         with self._lock:
             self._under_way -= 1
         with suppress(RuntimeError):  # the loop has ended, and nobody waits
             entry.loop.call_soon_threadsafe(_settle, entry.done, result, error)
 
 
-def _settle(done: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+def _settle(done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if done.done():
         return
     if error is None:

@@ -10,10 +10,12 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import Format
 from psycopg.pq.abc import Buffer
 
+from hub import log
 from hub.storage.exchange import Exchange
 from hub.storage.reads.compile import CompiledPart
 from hub.storage.running import CANCEL_SECONDS
 
+logger = log.get(__name__)
 KEPT_STATEMENTS = 256
 
 
@@ -22,13 +24,17 @@ class Wire(Exchange):
 
     async def row(self, part: CompiledPart, parameters: Sequence[Any]) -> list[bytes]:
         """The one row of a part, as the server wrote it. Raises psycopg.Error; cancelled, it
-        ends the statement, and the connection with it."""
+        ends the statement, and the connection with it whatever comes of that."""
         try:
             result = await self.answer(part, *_dumped(parameters))
         except asyncio.CancelledError:
             self._ignore()
-            await self._connection.cancel_safe(timeout=CANCEL_SECONDS)
-            self.close()
+            try:
+                await self._connection.cancel_safe(timeout=CANCEL_SECONDS)
+            except Exception as error:
+                logger.warning("statement not cancelled", error_type=type(error).__name__)
+            finally:
+                self.close()
             raise
         if len(self._statements) >= KEPT_STATEMENTS:
             self.close()

@@ -82,6 +82,17 @@ def test_one_that_cannot_be_written_keeps_no_other_back(database):
     assert failed == [False, False, False, True, False, False]
 
 
+def test_once_the_database_is_closed_all_who_gather_are_told(database):
+    def write(_: object, items: list[int]) -> None:
+        return None
+
+    database.close()
+    for number in range(3):
+        with pytest.raises(RuntimeError, match="closed"):
+            database.gather(number, write).result(10)
+    assert database.audit_waiting == 0
+
+
 def test_after_a_failure_the_next_are_written(database, monkeypatch):
     def write(_: object, items: list[int]) -> None:
         return None

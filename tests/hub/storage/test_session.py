@@ -315,6 +315,32 @@ def test_the_committer_outlives_whatever_a_piece_of_work_raises(database: Databa
         assert isinstance(future.exception(10), SystemExit)
 
 
+def test_the_committer_outlives_what_happens_after_a_commit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unforeseen(_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database._committer, "_done", unforeseen)
+        failed = [database.submit(ALL, lambda s: 1) for _ in range(2)]
+        assert all(isinstance(future.exception(10), SystemExit) for future in failed)
+    assert database.submit(ALL, lambda s: "next").result(10) == "next"
+
+
+def test_a_committer_that_could_not_start_starts_with_the_next_work(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="can't start"):
+            database.submit(ALL, lambda s: 1)
+    assert database.submit(ALL, lambda s: "next").result(10) == "next"
+
+
 def test_a_closed_database_refuses_work_instead_of_keeping_it(database: Database) -> None:
     submitted = [database.submit(ALL, lambda s: 1) for _ in range(20)]
     database.close()

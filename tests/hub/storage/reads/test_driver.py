@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg import DataError
+from psycopg import AsyncConnection, DataError, OperationalError
 from sqlalchemy import text
 
 from hub.domain.agreements import practice_scope, unrestricted_scope
@@ -78,6 +78,56 @@ def test_a_cancelled_read_ends_at_once_and_the_next_ones_are_answered(database):
         return time.monotonic() - started
 
     assert asyncio.run(cancelled()) < 4
+
+
+@pytest.fixture
+def postgresql(postgresql_with_tables: str) -> Iterator[Database]:
+    opened = Database(postgresql_with_tables)
+    yield opened
+    opened.close()
+
+
+def test_a_connection_whose_statement_could_not_be_cancelled_is_not_used_again(
+    postgresql, monkeypatch
+):
+    async def unreachable(*_: object, **__: object) -> None:
+        raise OperationalError("the server does not answer")
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(read(postgresql, CompiledPart(ENDLESS, (), ())))
+        await asyncio.sleep(0.2)
+        with monkeypatch.context() as patch:
+            patch.setattr(AsyncConnection, "cancel_safe", unreachable)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (await read(postgresql, version_alone(postgresql))).texts == []
+
+    asyncio.run(cancelled())
+
+
+def test_who_is_cancelled_again_while_a_statement_is_ended_leaves_no_broken_connection(
+    postgresql, monkeypatch
+):
+    ending = asyncio.Event()
+
+    async def slow(*_: object, **__: object) -> None:
+        ending.set()
+        await asyncio.sleep(60)
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(read(postgresql, CompiledPart(ENDLESS, (), ())))
+        await asyncio.sleep(0.2)
+        with monkeypatch.context() as patch:
+            patch.setattr(AsyncConnection, "cancel_safe", slow)
+            task.cancel()
+            await asyncio.wait_for(ending.wait(), 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (await read(postgresql, version_alone(postgresql))).texts == []
+
+    asyncio.run(cancelled())
 
 
 @pytest.fixture

@@ -93,6 +93,40 @@ def test_a_thread_that_gets_nothing_of_its_own_tries_again(made):
     threads.close()
 
 
+class Interrupted(BaseException):
+    """What no handler of failures catches."""
+
+
+def test_a_thread_outlives_whatever_its_work_raises(threads, made):
+    def fail(_: Own) -> None:
+        raise Interrupted
+
+    async def several() -> str:
+        for _ in range(3):  # more than there may be threads
+            with pytest.raises(Interrupted):
+                await asyncio.wait_for(threads.run(fail), 10)
+        return await asyncio.wait_for(threads.run(lambda _: "there"), 10)
+
+    assert asyncio.run(several()) == "there"
+    assert len(made) == 1
+    threads.close()
+
+
+def test_a_thread_that_cannot_be_started_is_not_counted_on(threads, monkeypatch):
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def both() -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", full)
+            with pytest.raises(RuntimeError, match="can't start"):
+                await threads.run(lambda _: "never")
+        return await asyncio.wait_for(threads.run(lambda _: "there"), 10)
+
+    assert asyncio.run(both()) == "there"
+    threads.close()
+
+
 def test_nobody_has_to_wait_for_what_was_begun(threads):
     begun, release = threading.Event(), threading.Event()
 
