@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from connectors.ehr_hl7v2.fields import FIELDS, parse_place
+from connectors.ehr_hl7v2.fields import FIELDS, Place, parse_place
 from connectors.ehr_hl7v2.receiving import Receiving
 from connectors.sdk.config import ConnectorConfig
 from connectors.sdk.hl7v2.charsets import is_known_codec
@@ -179,6 +181,11 @@ class Config(ConnectorConfig):
         if moved is None and name == "coverage.member_id":
             return self.member_id
         return moved or FIELDS[name]
+
+    @cached_property
+    def placed(self) -> Mapping[str, tuple[Place, ...]]:
+        """`places` of every field, read once."""
+        return {name: tuple(map(parse_place, self.places(name))) for name in FIELDS}
 
     def meant(self, number: int, sent: str) -> str:
         """MSH-9, 11 or 12 as sent, or what stands for it where it is empty."""

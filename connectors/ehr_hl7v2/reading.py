@@ -6,7 +6,7 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 
 from connectors.ehr_hl7v2.config import Config
-from connectors.ehr_hl7v2.fields import FIELDS, Spot, parse_place
+from connectors.ehr_hl7v2.fields import FIELDS, Spot
 from connectors.sdk.hl7v2.datetimes import Hl7Time, parse_date, parse_time
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.lexer import Message, Segment
@@ -14,6 +14,8 @@ from hub.domain.decimals import is_storable
 from hub.domain.records import Issue
 from hub.domain.sensitivity import RESTRICTED, label_of
 from hub.domain.times import TimePrecision
+
+_USUAL = Delimiters()
 
 
 class Reading:
@@ -41,10 +43,9 @@ class Reading:
         A place in a segment of the kind of one of `at` is read there, any other in the message. The
         first place that says anything counts; where none does, the field is absent there.
         """
-        places = self.config.places(name)
+        places = self.config.placed[name]
         found: tuple[Segment, str] | None = None
-        for text in places:
-            spot, constant, only_if, equals = parse_place(text)
+        for spot, constant, only_if, equals in places:
             if only_if and self._segment(only_if, at).value(only_if.within) != equals:
                 continue
             if spot is None:
@@ -204,4 +205,4 @@ class Reading:
 
 
 def _constant(text: str) -> Segment:
-    return Segment("", f"|{text}", Delimiters(), "ascii")
+    return Segment("", f"|{text}", _USUAL, "ascii")

@@ -16,7 +16,7 @@ Fields = Mapping[str, frozenset[int]]
 """By the id of a segment, the fields of it that are read."""
 
 MOST_NAMED = 40
-_SAID = ("", NULL)
+_SILENT = ("", NULL)
 _HEADERS = frozenset({"MSH", "SFT", "UAC", "DSC"})
 """Segments about the message itself; they say nothing that a record could hold."""
 _CONTEXT = frozenset({"EVN", "PID", "PD1", "PV1"})
@@ -113,7 +113,7 @@ def note_unread(reading: Reading, event: str) -> None:
     if left:
         reading.issue(
             "segments_not_read",
-            _named(sorted(filter(_is_name, left))),
+            _named(frozenset(filter(_is_name, left))),
             "The message holds segments that are not read; what they say is in the raw message"
             " only.",
         )
@@ -121,7 +121,7 @@ def note_unread(reading: Reading, event: str) -> None:
     if fields:
         reading.issue(
             "fields_not_read",
-            _named(sorted(fields, key=_place)),
+            _named(frozenset(fields)),
             "The message holds fields that are not read; what they say is in the raw message only.",
         )
 
@@ -159,7 +159,7 @@ def note_truncated(reading: Reading) -> None:
     if found:
         reading.issue(
             "values_truncated",
-            _named(sorted(found, key=_place)),
+            _named(frozenset(found)),
             "The sender cut these values short; what is left of each is kept.",
         )
 
@@ -171,10 +171,17 @@ def _unread_fields(reading: Reading, read: Fields, silenced: set[str]) -> set[st
         known = read.get(name)
         if known is None or name in silenced:
             continue
-        said = {n for n, part in enumerate(segment.fields) if n and part not in _SAID}
-        if not said <= known:
-            found.update(f"{name}-{number}" for number in said - known)
+        fields = segment.fields
+        for number in _others(known, len(fields)):
+            if fields[number] not in _SILENT:
+                found.add(f"{name}-{number}")
     return found
+
+
+@lru_cache(maxsize=4096)
+def _others(known: frozenset[int], count: int) -> tuple[int, ...]:
+    """The fields that are not read of a segment of so many, the id counted."""
+    return tuple(number for number in range(1, count) if number not in known)
 
 
 def _is_name(text: str) -> bool:
@@ -182,13 +189,15 @@ def _is_name(text: str) -> bool:
     return len(text) == 3 and text.isalnum() and text not in _HEADERS
 
 
-def _named(names: list[str]) -> str:
-    return ",".join(names[:MOST_NAMED])
+@lru_cache(maxsize=1024)
+def _named(places: frozenset[str]) -> str:
+    """Segments or fields in order; messages of a feed leave the same unread again and again."""
+    return ",".join(sorted(places, key=_place)[:MOST_NAMED])
 
 
 def _place(path: str) -> tuple[str, int]:
     segment, _, number = path.partition("-")
-    return segment, int(number)
+    return segment, int(number or 0)
 
 
 @lru_cache(maxsize=1024)

@@ -45,17 +45,22 @@ def issues(content: bytes, config: Config | None = None) -> dict[str, str]:
 def reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """By type of message, the fields that reading every fixture asks for."""
     seen: set[str] = set()
-    leaf, field = Segment._leaf, Segment._field
+    leaf, part, field = Segment._leaf, Segment._part, Segment._field
 
     def _leaf(self: Segment, path: Steps) -> str | None:
         seen.add(f"{self.id}-{path[0]}")
         return leaf(self, path)
+
+    def _part(self: Segment, path: Steps) -> str | None:
+        seen.add(f"{self.id}-{path[0]}")
+        return part(self, path)
 
     def _field(self: Segment, number: int) -> str | None:
         seen.add(f"{self.id}-{number}")
         return field(self, number)
 
     monkeypatch.setattr(Segment, "_leaf", _leaf)
+    monkeypatch.setattr(Segment, "_part", _part)
     monkeypatch.setattr(Segment, "_field", _field)
     by_type: dict[str, set[str]] = defaultdict(set)
     for content in CONTENTS.values():

@@ -76,9 +76,10 @@ def _listed(reading: Reading, at: Segment, fields: Iterable[tuple[str, str]]) ->
     for code, name in fields:
         segment, path = reading.part(name, at)
         place = f"{segment.id}-{path}"
-        if segment.raw(path) == NULL:
+        sent = segment.raw(path)
+        if sent == NULL:
             yield CareRole(code, None, listed_in=place)
-        elif segment.raw(path):
+        elif sent:
             for who in _people(reading, segment, path):
                 yield CareRole(code, who, listed_in=place)
 

@@ -110,7 +110,7 @@ def location(segment: Segment, at: str) -> str | None:
     """Point of care, room and bed of a PL, separated by slashes; None if the sender says
     nothing.
     """
-    if not segment.raw(at):
+    parts = segment.values(at, 3)
+    if not any(parts) and not segment.raw(at):
         return None
-    parts = [segment.value(f"{at}.{position}") or "" for position in range(1, 4)]
-    return "/".join(part for part in parts if part)
+    return "/".join([part for part in parts if part])

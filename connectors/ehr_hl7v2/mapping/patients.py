@@ -159,16 +159,18 @@ def unmerge(reading: Reading) -> tuple[str, PatientUnmerge]:
 
 def person_name(segment: Segment, at: str) -> PersonName | None:
     """One XPN (components from the first); None if the sender says nothing."""
-    if not segment.raw(at):
+    parts = segment.values(at, 5)
+    if not any(parts) and not segment.raw(at):
         return None
-    return PersonName(*(part or "" for part in segment.values(at, 5)))
+    return PersonName(*[part or "" for part in parts])
 
 
 def address(segment: Segment, at: str) -> Address | None:
     """One XAD; None if the sender says nothing."""
-    if not segment.raw(at):
+    parts = segment.values(at, 6)
+    if not any(parts) and not segment.raw(at):
         return None
-    return Address(*(part or "" for part in segment.values(at, 6)))
+    return Address(*[part or "" for part in parts])
 
 
 def _legal_name(reading: Reading, pid: Segment) -> PersonName | None:

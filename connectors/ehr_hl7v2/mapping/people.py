@@ -10,10 +10,13 @@ _NPI_AUTHORITIES = frozenset({"NPI", "2.16.840.1.113883.4.6"})
 
 def practitioner(segment: Segment, at: str) -> Practitioner | None:
     """One XCN; the NPI is recognised by its type (table 0203) or authority, never by its look."""
-    number, family, *rest = segment.values(at, 6)
+    number, family, *rest = segment.values(at, 13)
     if not number and not family:
         return None
-    authority = {segment.value(f"{at}.9.1"), segment.value(f"{at}.9.2")}
-    is_npi = segment.value(f"{at}.13") == "NPI" or bool(authority & _NPI_AUTHORITIES)
-    name = PersonName(family or "", *(part or "" for part in rest)) if family else None
+    is_npi = (
+        rest[10] == "NPI"
+        or rest[6] in _NPI_AUTHORITIES
+        or segment.value(f"{at}.9.2") in _NPI_AUTHORITIES
+    )
+    name = PersonName(family or "", *[part or "" for part in rest[:4]]) if family else None
     return Practitioner(number or "", name, number or "" if is_npi else "")

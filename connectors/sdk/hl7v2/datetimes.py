@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Literal
 
 from hub.domain.records import Issue
@@ -14,11 +15,13 @@ from hub.domain.records import Issue
 Precision = Literal["year", "month", "day", "hour", "minute", "second", "fraction"]
 
 _TIME = re.compile(
-    r"(?P<year>\d{4})(?:(?P<month>\d{2})(?:(?P<day>\d{2})(?:(?P<hour>\d{2})(?:(?P<minute>\d{2})"
-    r"(?:(?P<second>\d{2})(?:\.(?P<fraction>\d{1,6})\d*)?)?)?)?)?)?(?P<offset>[+-]\d{4})?",
+    r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d{1,6})\d*)?)?)?)?)?)?"
+    r"([+-]\d{4})?",
     re.ASCII,
 )
 _MONTH = re.compile(r"(?P<year>\d{4})(?P<month>\d{2})?", re.ASCII)
+_LOWEST = (1, 1, 1, 0, 0, 0)
+"""What stands for a year, a month and so on that is left out."""
 _PARTS: tuple[Precision, ...] = ("year", "month", "day", "hour", "minute", "second", "fraction")
 
 
@@ -43,13 +46,11 @@ def parse_time(text: str, zone: tzinfo, path: str) -> tuple[Hl7Time | None, Issu
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None, _bad_time(path)
-    groups = match.groupdict()
-    precision = _precision(groups)
-    offset = groups["offset"] or ""
+    *parts, offset = match.groups("")
+    given = [part for part in parts if part]
+    precision = _PARTS[len(given) - 1]
     try:
-        local = _datetime(groups)
-        own = _offset(offset) if offset else None
-        value = local.replace(tzinfo=own or zone)
+        value = _datetime(given, _offset(offset) if offset else zone)
         value.astimezone(UTC)  # refuses what leaves the calendar
     except (ValueError, OverflowError):
         return None, _bad_time(path)
@@ -59,8 +60,9 @@ def parse_time(text: str, zone: tzinfo, path: str) -> tuple[Hl7Time | None, Issu
 
 def parse_date(text: str, path: str) -> tuple[date | None, Issue | None]:
     """The calendar date of a DT or TS, never moved by a zone; needs year, month and day."""
-    digits = text.strip()[:8]
-    if _TIME.fullmatch(text.strip()) and len(digits) == 8 and digits.isdigit():
+    stated = text.strip()
+    digits = stated[:8]
+    if len(digits) == 8 and digits.isdigit() and _TIME.fullmatch(stated):
         try:
             return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])), None
         except ValueError:
@@ -79,26 +81,15 @@ def parse_month(text: str) -> str | None:
     return f"{match['year']}-{match['month']}" if match["month"] else match["year"]
 
 
-def _precision(groups: dict[str, str | None]) -> Precision:
-    return [part for part in _PARTS if groups[part]][-1]
+def _datetime(given: list[str], zone: tzinfo) -> datetime:
+    """From the year to the fraction of a second, as far as they are given."""
+    numbers = [int(part) for part in given[:6]]
+    fraction = int(given[6].ljust(6, "0")) if len(given) > 6 else 0
+    year, month, day, hour, minute, second = *numbers, *_LOWEST[len(numbers) :]
+    return datetime(year, month, day, hour, minute, second, fraction, tzinfo=zone)
 
 
-def _datetime(groups: dict[str, str | None]) -> datetime:
-    def number(part: str, default: int) -> int:
-        text = groups[part]
-        return int(text) if text else default
-
-    return datetime(  # noqa: DTZ001 - the zone is attached by the caller
-        number("year", 1),
-        number("month", 1),
-        number("day", 1),
-        number("hour", 0),
-        number("minute", 0),
-        number("second", 0),
-        int((groups["fraction"] or "0").ljust(6, "0")),
-    )
-
-
+@lru_cache(maxsize=256)
 def _offset(text: str) -> timezone:
     minutes = int(text[1:3]) * 60 + int(text[3:5])
     if int(text[3:5]) > 59:

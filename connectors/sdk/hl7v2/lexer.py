@@ -20,7 +20,7 @@ from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.escapes import unescape
 from connectors.sdk.hl7v2.faults import Fault, Hl7Error
 from connectors.sdk.hl7v2.header import read_header
-from connectors.sdk.hl7v2.paths import Path, Steps, parse_path, steps
+from connectors.sdk.hl7v2.paths import Steps, steps
 from hub.domain.records import Issue
 
 NULL = '""'
@@ -64,30 +64,32 @@ class Segment:
 
     def text_at(self, path: str) -> str | None:
         """Everything at `path`, unescaped; for free text that holds unescaped delimiters."""
-        part = self._part(parse_path(path))
+        part = self._part(steps(path)[3])
         if not part:
             return None
         return "" if part == NULL else self._unescape(part)
 
     def raw(self, path: str) -> str | None:
         """The text at `path` as sent: None if absent, "" if empty, two double quotes if null."""
-        return self._part(parse_path(path))
+        return self._part(steps(path)[3])
 
     def values(self, path: str, count: int) -> list[str | None]:
         """`value` of the first `count` components of the repetition at `path`, read in one go."""
-        part = self._part(parse_path(path))
+        field, repetition, component, subcomponent = steps(path)[3]
+        part = self._part((field, repetition or 1, component, subcomponent))
         if not part:
             return [None] * count
         if part == NULL:
             return [""] * count
-        marks = self._delimiters
-        found: list[str | None] = []
-        for piece in part.split(marks.component, count)[:count]:
-            leaf = piece
-            if marks.subcomponent and marks.subcomponent in leaf:
-                leaf = leaf.partition(marks.subcomponent)[0]
-            found.append("" if leaf == NULL else self._unescape(leaf) or None)
-        found.extend([None] * (count - len(found)))
+        _, components, subcomponents, escape = self._delimiters.marks
+        pieces = part.split(components, count)[:count]
+        if subcomponents in part:
+            pieces = [piece.partition(subcomponents)[0] for piece in pieces]
+        found = [piece or None for piece in pieces]
+        if escape in part or NULL in part:
+            found = [self._said(piece) for piece in pieces]
+        if len(found) < count:
+            found += [None] * (count - len(found))
         return found
 
     def repetitions(self, field: int) -> int:
@@ -122,8 +124,10 @@ class Segment:
         fields = self._fields or self.fields
         index = field - self._shift
         part = fields[index] if index < len(fields) else None
-        if not part or (field <= 2 and self._shift):
-            return self._field(field) or None
+        if not part:
+            return None
+        if field <= 2 and self._shift:
+            return self._field(field)
         repeats, components, subcomponents, escape = self._delimiters.marks
         if repeats in part:
             part = part.partition(repeats)[0] if repetition < 2 else _nth(part, repeats, repetition)
@@ -147,25 +151,28 @@ class Segment:
             return ""
         return unescape(part, self._delimiters, self._codec) if escape in part else part
 
-    def _part(self, path: Path) -> str | None:
+    def _part(self, path: Steps) -> str | None:
         """The text at the level a path names, as sent."""
-        _, _, field, repetition, component, subcomponent = path
-        part = self._field(field)
-        if not part or not (repetition or component) or (self._shift and field <= 2):
+        field, repetition, component, subcomponent = path
+        fields = self._fields or self.fields
+        index = field - self._shift
+        part = fields[index] if index < len(fields) else None
+        if field <= 2 and self._shift:
+            return self._field(field)
+        if not part or not (repetition or component):
             return part
-        marks = self._delimiters
-        for mark, position in (
-            (marks.repetition, repetition),
-            (marks.component, component),
-            (marks.subcomponent, subcomponent),
-        ):
-            if not part or part == NULL:
-                return part
-            if position and mark and mark in part:
-                part = _nth(part, mark, position)
-            elif position > 1:
-                return None
+        repeats, components, subcomponents, _ = self._delimiters.marks
+        if repetition:
+            part = _one_of(part, repeats, repetition)
+        if component and part:
+            part = _one_of(part, components, component)
+        if subcomponent and part:
+            part = _one_of(part, subcomponents, subcomponent)
         return part
+
+    def _said(self, leaf: str) -> str | None:
+        """A leaf's value: None if it is empty, "" if it is null, else the text unescaped."""
+        return "" if leaf == NULL else self._unescape(leaf) or None
 
     def _unescape(self, text: str) -> str:
         escape = self._delimiters.escape
@@ -178,6 +185,7 @@ class Message:
     """A lexed message. `issues` holds what decoding found; `warnings` deviations of line ends."""
 
     __slots__ = (
+        "_all",
         "_ends",
         "_lines",
         "_named",
@@ -207,6 +215,7 @@ class Message:
         self._names: list[str] | None = None
         self._segments: dict[int, Segment] = {}
         self._named: dict[str, Segment] = {}
+        self._all: list[Segment] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -231,7 +240,9 @@ class Message:
         return [self._at(number) for number, found in enumerate(self.names) if found == name]
 
     def __iter__(self) -> Iterator[Segment]:
-        return (self._at(number) for number, line in enumerate(self._lines) if line)
+        if self._all is None:
+            self._all = [self._at(number) for number, line in enumerate(self._lines) if line]
+        return iter(self._all)
 
     def __len__(self) -> int:
         return sum(1 for line in self._lines if line)
@@ -246,8 +257,8 @@ class Message:
 
     def raw(self, path: str) -> str | None:
         """`Segment.raw` by a full path."""
-        parsed = parse_path(path)
-        return self.segment(parsed.segment, parsed.occurrence)._part(parsed)
+        _, name, occurrence, at = steps(path)
+        return self.segment(name, occurrence)._part(at)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -274,6 +285,13 @@ class Message:
             segment = Segment(self.names[number], self._lines[number], self.delimiters, self.codec)
             self._segments[number] = segment
         return segment
+
+
+def _one_of(part: str, mark: str, position: int) -> str | None:
+    """One of the parts that a mark separates; a null stands for all of them."""
+    if mark in part:
+        return _nth(part, mark, position)
+    return part if position == 1 or part == NULL else None
 
 
 def _nth(part: str, mark: str, position: int) -> str | None:

@@ -33,11 +33,11 @@ in a third of the time."""
 
 @lru_cache(maxsize=4096)
 def steps(text: str) -> tuple[str, str, int, Steps]:
-    """`parse_path` for who reads many values: the segment with its occurrence, as one key and each
-    alone, and the steps inside it. ValueError if it is none."""
+    """`parse_path` for who reads many values: the segment with its occurrence, as one key (``PID``,
+    ``OBX[2]``) and each alone, and the steps inside it. ValueError if it is none."""
     path = parse_path(text)
-    key = f"{path.segment}[{path.occurrence}]"
-    return key, path.segment, path.occurrence, path[2:]
+    name, occurrence = path.segment, path.occurrence
+    return name if occurrence == 1 else f"{name}[{occurrence}]", name, occurrence, path[2:]
 
 
 @lru_cache(maxsize=4096)

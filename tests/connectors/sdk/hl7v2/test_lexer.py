@@ -53,6 +53,13 @@ def test_empty_repetitions_keep_their_place() -> None:
     assert lexed.segment("PID").repetitions(3) == 3
 
 
+def test_components_read_in_one_go_are_those_of_one_repetition() -> None:
+    dg1 = message('DG1|1||I10^High \\T\\ low^""&x~E11^Diabetes^I10C').segment("DG1")
+    assert dg1.values("3", 4) == ["I10", "High & low", "", None]
+    assert dg1.values("3[2]", 3) == ["E11", "Diabetes", "I10C"]
+    assert dg1.values("3[2].2", 2) == ["Diabetes", None]
+
+
 def test_the_separator_is_field_one_of_the_header() -> None:
     lexed = message("PID|1")
     assert lexed.value("MSH-1") == "|"
