@@ -39,6 +39,7 @@ class MessageContent:
         description="What its connection's dialect finds in it now; nothing is stored."
     )
     issues: list[MessageFinding]
+    answer: str = strawberry.field(description="What its sender was answered; empty for nothing.")
 
 
 def _content(
@@ -57,6 +58,7 @@ def _content(
         segments=list(found["segments"]),
         records=_json(found["records"]),
         issues=[MessageFinding(**issue) for issue in found["issues"]],
+        answer=inbox.answer(opened.message, context.crypto).decode("utf-8", "replace"),
     )
 
 

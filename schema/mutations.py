@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.auth.documents import find_document
-from hub.domain.agreements import Purpose
+from hub.domain.agreements import Principal, PrincipalKind, Purpose
 from hub.errors import Forbidden, NotFound, Rejected
 from hub.services import (
     cancellation,
@@ -11,16 +11,15 @@ from hub.services import (
     connections,
     eligibility,
     exports,
-    jobs,
     sync,
 )
-from hub.services.operators import stated_reason
-from hub.storage.tables import Connection, JobRow
+from hub.storage.tables import Connection
 from schema import (
     bid_mutations,
     connection_mutations,
     emergencies,
     exporting,
+    job_mutations,
     message_copies,
     messages,
     receiving_mutations,
@@ -35,8 +34,6 @@ from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 
 LONGEST_NAME = 200
-JOB_DIGITS = 18
-"""Of the largest id of a job that fits into 63 bits, whatever its digits."""
 
 
 def _check_eligibility(call: Call) -> Payload:
@@ -57,17 +54,6 @@ def _cancel_order(call: Call) -> Payload:
         call.session, order_id=order_id, by=call.context.principal.name, now=call.now
     )
     return {"order": order_id, "outcome": outcome.value}
-
-
-def _cancel_job(call: Call) -> Payload:
-    reason = stated_reason(call.input["reason"])
-    job_id = row_id(call.input["jobId"], "Job")
-    known = len(job_id) <= JOB_DIGITS and job_id.isdecimal()
-    row = call.session.get(JobRow, int(job_id)) if known else None
-    if row is None:
-        raise NotFound
-    jobs.stop(call.session, row, by=call.context.principal.name, reason=reason, now=call.now)
-    return {"job": job_id}
 
 
 def _sync_connection(call: Call) -> Payload:
@@ -161,6 +147,13 @@ def check_rights(context: Context, mutation: Mutation) -> None:
         raise Forbidden(_LACKING[mutation.right])
 
 
+def may_call(principal: Principal, name: str) -> bool:
+    """Whether a credential has the right to a mutation, as `check_rights` will find."""
+    mutation = _BY_NAME[name]
+    is_mso = principal.kind is PrincipalKind.MSO_APP
+    return (is_mso or not mutation.mso_only) and bool(getattr(principal, mutation.right))
+
+
 INPUTS = {
     **messages.INPUTS,
     **requisition_mutations.INPUTS,
@@ -220,16 +213,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         _sync_connection,
         help="Read everything new from a vendor now.",
     ),
-    Mutation(
-        "cancelJob",
-        {"jobId": "ID", "reason": "str"},
-        {"job": "Job"},
-        _cancel_job,
-        mso_only=True,
-        reason="reason",
-        help="Withdraw a job that waits, or ask a running one to stop: it is CANCELLED once it "
-        "has. A CONFLICT if it is over. The reason is audited, so it names no patient.",
-    ),
+    *job_mutations.MUTATIONS,
     Mutation(
         "startExport",
         {
@@ -300,3 +284,4 @@ MUTATIONS: tuple[Mutation, ...] = (
     *receiving_mutations.MUTATIONS,
     *savings_mutations.MUTATIONS,
 )
+_BY_NAME = {mutation.name: mutation for mutation in MUTATIONS}

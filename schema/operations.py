@@ -32,6 +32,8 @@ connection = stored(
         "practice": one("Practice", "practice_id"),
         "syncRuns": many("SyncRun", "connection_id", order="-startedAt"),
         "checks": many("ConnectionCheck", "connection_id", order="-checkedAt"),
+        "inboundMessages": many("InboundMessage", "connection_id", order="-receivedAt"),
+        "outboundMessages": many("OutboundMessage", "connection_id", order="-queuedAt"),
     },
     computed={
         "health": live(

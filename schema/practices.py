@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.domain.agreements import DataClass
 from hub.domain.practitioners import ProviderStatus
 from hub.storage import tables
+from hub.storage.reads.parts import Access
 from schema.mapping.declare import EQ, PREFIX, col, enum, many, one, stored
 from schema.sourced import source
 
@@ -51,6 +52,37 @@ practice = stored(
     },
     filters={"name": PREFIX, "npi": EQ},
     orders={"name": ("name",)},
+)
+
+service_agreement = stored(
+    "ServiceAgreement",
+    table=tables.ServiceAgreement,
+    access=Access.OPERATED,
+    root="serviceAgreements",
+    help="What a practice lets the MSO see of a domain, from `startsOn` until before `endsOn` in "
+    "days of the practice.",
+    fields={
+        "domain": col(OPERATIONAL),
+        "granularity": col(
+            OPERATIONAL,
+            help="NONE, AGGREGATE (figures under the small-group rule), LIMITED (rows without "
+            "direct identifiers) or ROW.",
+        ),
+        "purposes": col(OPERATIONAL),
+        "startsOn": col(OPERATIONAL),
+        "endsOn": col(OPERATIONAL, help="Null: open."),
+        "dataAggregation": col(
+            OPERATIONAL,
+            help="Its data may be in figures across practices (45 CFR 164.504(e)(2)(i)(B)).",
+        ),
+        "delegatesPurchaseApproval": col(OPERATIONAL),
+        "sensitiveRecords": col(
+            OPERATIONAL, help="Records with a sensitivity label too (42 CFR Part 2)."
+        ),
+        "retentionDaysAfterEnd": col(OPERATIONAL),
+    },
+    links={"practice": one("Practice", "practice_id")},
+    filters={"practice": EQ, "domain": EQ},
 )
 
 provider = stored(

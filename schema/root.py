@@ -49,6 +49,7 @@ from schema.subscriptions import make_subscriptions
 
 TYPES: tuple[Stored, ...] = (
     practices.practice,
+    practices.service_agreement,
     practices.provider,
     patients.patient,
     patients.patient_identifier,

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -49,6 +50,7 @@ def create_client(
     write: bool = False,
     approve: bool = False,
     break_glass: bool = False,
+    console: bool = False,
 ) -> tuple[Client, str]:
     """Store a credential and return it with its key, which cannot be read again.
 
@@ -93,6 +95,7 @@ def create_client(
         write=write,
         approve=approve,
         break_glass=break_glass,
+        console=console,
         created_at=now,
         revoked_at=None,
     )
@@ -115,12 +118,33 @@ def list_clients(session: ScopedSession) -> list[Client]:
     return list(session.scalars(select(Client).order_by(Client.name)))
 
 
-def authenticate(session: ScopedSession, header: str | None) -> Principal:
-    """The principal of an ``Authorization: Bearer hub_…`` header.
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A credential whose key was shown when a session of the console began. Only the hub makes
+    one; nothing that is sent to it becomes one."""
+
+    client_id: str
+
+
+Asker = str | SignedIn | None
+"""Who asks: an ``Authorization`` header, or a session of the console."""
+
+
+def authenticate(session: ScopedSession, asker: Asker) -> Principal:
+    """The principal of an ``Authorization: Bearer hub_…`` header, or of a session.
 
     The tenant comes from here and from nowhere else. Raises Unauthenticated, with one text for
     every reason.
     """
+    if isinstance(asker, SignedIn):
+        client = session.get(Client, asker.client_id)
+        if client is None or client.revoked_at is not None:
+            raise Unauthenticated(_REFUSED)
+        return principal_of(client)
+    return _by_key(session, asker)
+
+
+def _by_key(session: ScopedSession, header: str | None) -> Principal:
     scheme, _, key = (header or "").partition(" ")
     key = key.strip()
     parts = key.split("_", 2)
@@ -157,6 +181,7 @@ def principal_of(client: Client) -> Principal:
         write=client.write,
         approve=client.approve,
         break_glass=client.break_glass and Domain.CLINICAL in domains,
+        console=client.console,
     )
 
 

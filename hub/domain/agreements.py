@@ -75,7 +75,7 @@ class Principal:
     """A verified credential. `practice_id` is set for a practice's own app and for nothing else;
     a `developer` may send documents of its own and introspect in production. It only reads unless
     it may `write` (mutations, messages), `approve` purchases, `export` whole lists or open labelled
-    records in an emergency (`break_glass`)."""
+    records in an emergency (`break_glass`). With one of `console` a person signs in there."""
 
     id: str
     name: str
@@ -90,6 +90,7 @@ class Principal:
     write: bool = False
     approve: bool = False
     break_glass: bool = False
+    console: bool = False
 
 
 @dataclass(frozen=True, slots=True)

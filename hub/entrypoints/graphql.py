@@ -48,10 +48,10 @@ class GraphQLEndpoint:
     def __init__(self, hub: HubParts, connectors: Sequence[ConnectorEntry]) -> None:
         self._settings = hub.settings
         self._demo = hub.settings.profile == "demo"
-        self._operations = Operations(hub, connectors)
-        plan_stored(hub, self._operations.engine)
-        self._subscriptions = Subscriptions(self._operations)
-        self.websocket = WebSocketEndpoint(self._operations, self._subscriptions).handle
+        self.operations = Operations(hub, connectors)
+        plan_stored(hub, self.operations.engine)
+        self._subscriptions = Subscriptions(self.operations)
+        self.websocket = WebSocketEndpoint(self.operations, self._subscriptions).handle
 
     async def handle(self, request: Request) -> Response:
         if request.method in ("GET", "HEAD") and self._demo and wants_html(request):
@@ -104,7 +104,7 @@ class GraphQLEndpoint:
             kind="SERVER",
         ):
             answer = await in_time(
-                lambda running: self._operations.answer(
+                lambda running: self.operations.answer(
                     question, header, running, method=method, if_none_match=known
                 ),
                 self._settings.graphql_seconds,
@@ -118,7 +118,7 @@ class GraphQLEndpoint:
         """An event stream; who is not known gets an ordinary answer."""
         header = request.headers.get("authorization")
         try:
-            await run_in_threadpool(self._operations.principal, header)
+            await run_in_threadpool(self.operations.principal, header)
         except Unauthenticated as error:
             return failed(error).response(JSON)
         last_event_id = request.headers.get("last-event-id")

@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hub import metrics
 from hub.auth.buckets import Buckets, Reservation
-from hub.auth.credentials import authenticate
+from hub.auth.credentials import Asker, SignedIn, authenticate
 from hub.auth.documents import find_document
 from hub.auth.rights import Holding, Known, next_change
 from hub.auth.scopes import stated_purpose, terms_for
@@ -134,7 +134,7 @@ class Operations:
     async def answer(
         self,
         question: Question,
-        authorization: str | None,
+        asker: Asker,
         running: Running,
         *,
         method: str = "POST",
@@ -146,17 +146,15 @@ class Operations:
         tag where it may be kept, and is left out if the client has it (`if_none_match`).
         """
         began = time.perf_counter()
-        answer = await self._answered(
-            Asked(question, method, if_none_match), authorization, running
-        )
+        answer = await self._answered(Asked(question, method, if_none_match), asker, running)
         mode = "stored" if question.query is None else "sent"
         seconds = time.perf_counter() - began
         _measured(mode, outcome_of(answer)).observe(seconds)
         return answer
 
-    async def _answered(self, asked: Asked, authorization: str | None, running: Running) -> Answer:
+    async def _answered(self, asked: Asked, asker: Asker, running: Running) -> Answer:
         question = asked.question
-        key = _key(question, authorization)
+        key = _key(question, asker)
         access = self._known.get(key, self.hub.now())
         if access is not None:
             try:
@@ -165,7 +163,7 @@ class Operations:
                 self._known.forget(key)
         try:
             for _ in range(_ATTEMPTS):
-                holding = await run_in_threadpool(self._look_up, question, authorization)
+                holding = await run_in_threadpool(self._look_up, question, asker)
                 self._known.put(key, holding)
                 try:
                     return await self._answer(holding.value, asked, running, fresh=True)
@@ -233,16 +231,16 @@ class Operations:
             return self.buckets.reserve(principal_id, max(1, cost))
         return await run_in_threadpool(self.buckets.reserve, principal_id, max(1, cost))
 
-    def principal(self, authorization: str | None) -> Principal:
+    def principal(self, asker: Asker) -> Principal:
         """Who asks. Blocking. Raises Unauthenticated."""
         with self.hub.database.read(_SCOPE) as session:
-            return authenticate(session, authorization)
+            return authenticate(session, asker)
 
-    def open(self, question: Question, authorization: str | None) -> Opened:
+    def open(self, question: Question, asker: Asker) -> Opened:
         """What will run and under which rights, as they are now. Blocking. Raises Unauthenticated,
         Invalid, Rejected, CostExceeded, Forbidden or NotFound; refusals are written to the audit
         trail."""
-        access = self._look_up(question, authorization).value
+        access = self._look_up(question, asker).value
         try:
             return self._prepared(access, question)
         except Exception as error:
@@ -277,15 +275,15 @@ class Operations:
             raise Forbidden("In an emergency access stored records are read, and nothing else.")
         return Opened(access, prepared)
 
-    def _look_up(self, question: Question, authorization: str | None) -> Holding[Access]:
+    def _look_up(self, question: Question, asker: Asker) -> Holding[Access]:
         """Who asks and what they may read at this moment. Blocking. Raises Unauthenticated,
         Forbidden or NotFound."""
         now = self.hub.now()
         try:
             with self.hub.database.read(_SCOPE) as session:
                 version = policy.version(session)  # first: a change meanwhile must be noticed
-                principal = authenticate(session, authorization)
-                text, purpose = self._document(session, principal, question)
+                principal = authenticate(session, asker)
+                text, purpose = self._document(session, principal, question, asker)
                 terms = terms_for(session, principal)
             # Only now: who holds one connection while waiting for another may stop everybody.
             emergency, ends = emergency_of(self.hub.database, principal, question, now)
@@ -331,14 +329,15 @@ class Operations:
         return self._demo or principal.developer
 
     def _document(
-        self, session: ScopedSession, principal: Principal, question: Question
+        self, session: ScopedSession, principal: Principal, question: Question, asker: Asker
     ) -> tuple[str | None, Purpose]:
         if question.document_id is not None:
             stored = find_document(session, principal.id, question.document_id)
             if question.purpose not in (None, stored.purpose):
                 raise Forbidden("The document is stored for another purpose than the stated one.")
             return stored.text, stated_purpose(principal, stored.purpose)
-        if not self._free_text(principal):
+        # What is asked in a session is written in the console, not by whoever is signed in.
+        if not (isinstance(asker, SignedIn) or self._free_text(principal)):
             raise Forbidden("This credential runs stored documents only; name a `documentId`.")
         return None, stated_purpose(principal, question.purpose)
 
@@ -364,10 +363,12 @@ def _measured(mode: str, outcome: str) -> Histogram:
     return metrics.graphql_operations.labels(mode, outcome)
 
 
-def _key(question: Question, authorization: str | None) -> Hashable:
+def _key(question: Question, asker: Asker) -> Hashable:
     """What decides who asks and under which rights; the credential only as a digest. What is no
     text is no purpose either, and is never kept."""
-    digest = hashlib.sha256((authorization or "").encode("utf-8", "replace")).digest()
+    who: Hashable = asker
+    if not isinstance(asker, SignedIn):
+        who = hashlib.sha256((asker or "").encode("utf-8", "replace")).digest()
     stated = question.purpose
     purpose = stated if isinstance(stated, str | None) else ""
-    return digest, purpose, question.document_id, question.emergency_access
+    return who, purpose, question.document_id, question.emergency_access

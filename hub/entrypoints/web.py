@@ -26,6 +26,7 @@ from starlette.types import Scope as AsgiScope
 from connectors import registry
 from hub import log, metrics
 from hub.domain.agreements import operations_scope
+from hub.entrypoints.console.routes import console_routes
 from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
 from hub.entrypoints.graphql_answer import OURS
@@ -81,6 +82,7 @@ def create_app(
         routes=[
             Route(_GRAPHQL, endpoint.handle, methods=METHODS),
             WebSocketRoute(_GRAPHQL, endpoint.websocket),
+            *console_routes(hub, endpoint.operations),
             *(page.routes() if hub.settings.profile == "demo" else ()),
             Route("/livez", _livez),
             Route("/readyz", readyz),

@@ -42,10 +42,15 @@ def retry(
     """Run a dead job again under its id; Conflict for a job in another state."""
     stated = stated_reason(reason)
     row = show(session, job_id)
-    if not queue.retry_dead(session, job_id, now=now):
-        raise Conflict(f"Job {job_id} is {row.state}; only a dead job is retried.")
-    ended.note_retry(session, row.kind, row.args, by=operator.name, now=now)
+    start_again(session, row, by=operator.name, now=now)
     _record(session, operator, "job retry", row, stated, now)
+
+
+def start_again(session: ScopedSession, row: JobRow, *, by: str, now: datetime) -> None:
+    """Make a dead job due; Conflict if it is in another state."""
+    if not queue.retry_dead(session, row.id, now=now):
+        raise Conflict(f"Job {row.id} is {row.state}; only a dead job is retried.")
+    ended.note_retry(session, row.kind, row.args, by=by, now=now)
 
 
 def cancel(

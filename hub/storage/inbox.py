@@ -193,6 +193,11 @@ def raw(message: InboundMessage, crypto: Crypto) -> bytes:
     return crypto.decrypt(message.raw, raw_identity(message.id))
 
 
+def answer(message: InboundMessage, crypto: Crypto) -> bytes:
+    """What its sender was answered; empty if nothing was, or once it was deleted."""
+    return crypto.decrypt(message.answer, answer_identity(message.id))
+
+
 def add_issues(
     session: ScopedSession,
     issues: Sequence[Issue],

@@ -17,7 +17,7 @@ from hub.storage.reads.write import global_id
 
 RAW = (Path(__file__).parents[2] / "fixtures" / "ehr_hl7v2" / "adt_a04.hl7").read_bytes()
 CONTENT = """query($id: ID!, $reason: String!) { messageContent(messageId: $id, reason: $reason) {
-  base64 text segments records issues { code path text } } }"""
+  base64 text segments records answer issues { code path text } } }"""
 ISSUES = """query($id: ID!) { node(id: $id) { ... on InboundMessage {
   issues { nodes { code path } } } } }"""
 WHY = "compare with the sender"
@@ -36,7 +36,16 @@ def stored(world: Any, practice: str) -> str:
 
 def store(world: Any, practice: str | None, kind: Any, control_id: str) -> str:
     intake = Intake(world.database, world.crypto, lambda: world.now)
-    arrival = Arrival(kind, None, practice, "s", control_id, "ADT^A04", RAW)
+    arrival = Arrival(
+        kind,
+        None,
+        practice,
+        "s",
+        control_id,
+        "ADT^A04",
+        RAW,
+        answer=b"MSA|AA|" + control_id.encode(),
+    )
     return global_id("InboundMessage", intake.receive(arrival).result(timeout=30).inbox_id)
 
 
@@ -56,6 +65,7 @@ def test_a_message_is_shown_as_it_came_beside_segments_records_and_issues(
     found = app.data(CONTENT, id=stored, reason=WHY)["messageContent"]
     assert base64.b64decode(found["base64"]) == RAW
     assert found["text"].encode() == RAW
+    assert found["answer"] == "MSA|AA|C1"
     assert found["segments"] == ["MSH", "EVN", "PID", "PV1", "IN1", "IN2", "IN1"]
     kinds = [record["record"] for record in found["records"]]
     assert kinds == ["Patient", "PatientDetails", "CoverageList", "Encounter"]

@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Credentials of internal apps.")
 app.add_typer(client_documents.app, name="documents")
 
 _SCOPE = operations_scope("client command")
-ALLOWED = ("write", "approve", "break_glass")
+ALLOWED = ("write", "approve", "break_glass", "console")
 RIGHTS = (*ALLOWED, "export")
 _KINDS = {"mso": PrincipalKind.MSO_APP, "practice": PrincipalKind.PRACTICE_APP}
 
@@ -55,7 +55,8 @@ def create(
         typer.Option(
             help="write: it may use mutations and send messages; approve: it may approve "
             "purchases; break_glass: it may open labelled records of a patient of its practice in "
-            "an emergency (CLINICAL). Repeat. Default: it only reads."
+            "an emergency (CLINICAL); console: a person may sign in to the console with it. "
+            "Repeat. Default: it only reads."
         ),
     ] = None,
     export: Annotated[bool, typer.Option(help="It may start bulk exports.")] = False,
@@ -95,6 +96,7 @@ def create(
             write="write" in allowed,
             approve="approve" in allowed,
             break_glass="break_glass" in allowed,
+            console="console" in allowed,
         )
         _record(session, hub, "create", name, client.practice_id)
         return _shown(client), key

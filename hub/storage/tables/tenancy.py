@@ -63,7 +63,7 @@ class Client(Base):
     `developer` credentials may send documents of their own and introspect in production.
     `export` credentials may start bulk exports, `write` credentials change something, `approve`
     credentials approve purchases, `break_glass` credentials open labelled records in an emergency;
-    without any of them a credential only reads.
+    without any of them a credential only reads. With a `console` credential a person signs in.
     """
 
     __tablename__ = "clients"
@@ -83,6 +83,7 @@ class Client(Base):
     write: Mapped[bool] = mapped_column(default=False, server_default=false())
     approve: Mapped[bool] = mapped_column(default=False, server_default=false())
     break_glass: Mapped[bool] = mapped_column(default=False, server_default=false())
+    console: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
@@ -100,6 +101,20 @@ class ClientDocument(Base):
     purpose: Mapped[str]
     cost: Mapped[int]
     created_at: Mapped[datetime]
+
+
+class ConsoleSession(Base):
+    """Somebody is signed in to the console; `digest` is of the secret in their cookie (SHA-256)."""
+
+    __tablename__ = "console_sessions"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
+    purpose: Mapped[str]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "started_at"),)
 
 
 class Connection(Base):

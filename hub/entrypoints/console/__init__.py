@@ -1,0 +1,1 @@
+"""The operator console: pages written on the server, which read and act through GraphQL alone."""

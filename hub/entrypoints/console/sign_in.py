@@ -1,0 +1,212 @@
+"""Signing in with a credential and out again, and the cookie between the two.
+
+The form for signing in has a token too, of a cookie that stands for nobody: so no other site signs
+anybody in. Whoever signs in gets a new secret, whatever their cookie was.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.auth import sessions
+from hub.auth.credentials import authenticate
+from hub.auth.scopes import stated_purpose
+from hub.auth.sessions import Session
+from hub.domain.agreements import Principal, Purpose, operations_scope
+from hub.entrypoints.console import forms
+from hub.entrypoints.console.rendering import page, see_other
+from hub.entrypoints.graphql_operations import HubParts
+from hub.errors import Forbidden, HubError, Rejected, Unauthenticated
+from hub.settings import Settings
+from hub.storage import audit
+from hub.storage.session import ScopedSession
+
+HOME, SIGN_IN = "/console", "/console/sign-in"
+MOST_REFUSED = 10
+MINUTE = timedelta(minutes=1)
+MOST_ADDRESSES = 1_000
+_SCOPE = operations_scope("console sessions")
+_TOO_MANY = "Too many attempts from this address; wait a minute."
+_NOT_HERE = (
+    "This credential may not sign in to the console; create one with `mso-hub client create "
+    "--allow console`."
+)
+
+
+class Cookie:
+    """The cookie of a session: for this site's own pages alone, read by no script, and sent over
+    TLS alone unless this is a demonstration."""
+
+    def __init__(self, settings: Settings) -> None:
+        is_https = urlsplit(settings.public_url).scheme == "https"
+        self.secure = settings.profile == "production" or is_https
+        self.name = "__Host-hub-console" if self.secure else "hub-console"
+
+    def read(self, request: Request) -> str:
+        return request.cookies.get(self.name, "")
+
+    def set(self, response: Response, secret: str) -> None:
+        response.set_cookie(
+            self.name, secret, path="/", secure=self.secure, httponly=True, samesite="strict"
+        )
+
+    def clear(self, response: Response) -> None:
+        response.delete_cookie(
+            self.name, path="/", secure=self.secure, httponly=True, samesite="strict"
+        )
+
+
+class Attempts:
+    """Refused attempts to sign in, by address, in this process."""
+
+    def __init__(self) -> None:
+        self._refused: dict[str, deque[datetime]] = {}
+
+    def are_too_many(self, address: str, now: datetime) -> bool:
+        refused = self._refused.get(address, deque())
+        while refused and now - refused[0] >= MINUTE:
+            refused.popleft()
+        return len(refused) >= MOST_REFUSED
+
+    def note(self, address: str, now: datetime) -> None:
+        if address not in self._refused and len(self._refused) >= MOST_ADDRESSES:
+            self._refused.pop(next(iter(self._refused)))
+        self._refused.setdefault(address, deque(maxlen=MOST_REFUSED)).append(now)
+
+
+class Door:
+    """Lets people in and out, and tells who is in."""
+
+    def __init__(self, hub: HubParts) -> None:
+        self._hub = hub
+        self._attempts = Attempts()
+        self.cookie = Cookie(hub.settings)
+
+    async def show(self, request: Request) -> Response:
+        """The form; whoever is signed in goes on to their pages."""
+        try:
+            await run_in_threadpool(self.find, self.cookie.read(request))
+        except Unauthenticated:
+            return self._form("")
+        return see_other(HOME)
+
+    async def enter(self, request: Request) -> Response:
+        """Somebody sent the form: in, or the form again with the reason."""
+        address, now = _address(request), self._hub.now()
+        if self._attempts.are_too_many(address, now):
+            response = self._form(_TOO_MANY, 429)
+            response.headers["Retry-After"] = str(int(MINUTE.total_seconds()))
+            return response
+        try:
+            fields = await forms.read_fields(request)
+            token = forms.token_of(self._hub.crypto, self.cookie.read(request))
+            forms.check(request, fields, token, self._hub.settings)
+            secret = await run_in_threadpool(self._begin, fields)
+        except (Unauthenticated, Forbidden, Rejected) as error:
+            self._attempts.note(address, now)
+            return self._form(str(error), error.http_status)
+        response = see_other(HOME)
+        self.cookie.set(response, secret)
+        return response
+
+    async def leave(self, session: Session) -> Response:
+        """Sign out: the session ends here, whatever becomes of the cookie."""
+        await run_in_threadpool(self._end, session)
+        response = see_other(SIGN_IN)
+        self.cookie.clear(response)
+        response.headers["Clear-Site-Data"] = '"cache"'
+        return response
+
+    def send_away(self) -> Response:
+        """To the form; the session is over."""
+        response = see_other(SIGN_IN)
+        self.cookie.clear(response)
+        return response
+
+    def find(self, secret: str) -> Session:
+        """Who is signed in with a cookie's secret. Blocking. Raises Unauthenticated."""
+        now, database = self._hub.now(), self._hub.database
+        with database.read(_SCOPE) as session:
+            found = sessions.find(session, secret, now=now)
+        if now - found.seen_at >= sessions.NOTED:
+            database.transaction(
+                _SCOPE, lambda session: sessions.note_seen(session, found.digest, now=now)
+            )
+        return found
+
+    def _form(self, problem: str, status: int = 200) -> Response:
+        secret = secrets.token_urlsafe(sessions.SECRET_BYTES)
+        response = page(
+            "sign_in",
+            status,
+            token=forms.token_of(self._hub.crypto, secret),
+            problem=problem,
+            purposes=[purpose.value for purpose in Purpose],
+        )
+        self.cookie.set(response, secret)
+        return response
+
+    def _begin(self, fields: dict[str, str]) -> str:
+        """The secret of a new session. Raises Unauthenticated, or Forbidden, which is audited."""
+        key, database = fields.get("key", "").strip(), self._hub.database
+        with database.read(_SCOPE) as session:
+            principal = authenticate(session, f"Bearer {key}")
+        try:
+            self._require_right(principal)
+            purpose = stated_purpose(principal, fields.get("purpose") or None)
+        except Forbidden as refusal:
+            event = self._event(principal, "denied", principal.default_purpose, str(refusal))
+            database.transaction(_SCOPE, lambda session: audit.append_all(session, [event]))
+            raise
+        event = self._event(principal, "success", purpose, "signed in")
+
+        def work(session: ScopedSession) -> str:
+            secret = sessions.begin(session, principal.id, purpose, now=self._hub.now())
+            audit.append_all(session, [event])
+            return secret
+
+        return database.transaction(_SCOPE, work)
+
+    def _end(self, found: Session) -> None:
+        event = self._event(found.principal, "success", found.purpose, "signed out")
+
+        def work(session: ScopedSession) -> None:
+            sessions.end(session, found.digest)
+            audit.append_all(session, [event])
+
+        self._hub.database.transaction(_SCOPE, work)
+
+    def _require_right(self, principal: Principal) -> None:
+        demo = self._hub.settings.profile == "demo"
+        if not (demo or principal.console or principal.developer):
+            raise Forbidden(_NOT_HERE)
+
+    def _event(
+        self, principal: Principal, outcome: str, purpose: Purpose, reason: str
+    ) -> audit.Event:
+        return audit.Event(
+            now=self._hub.now(),
+            principal_id=principal.id,
+            principal_name=principal.name,
+            purpose=purpose.value,
+            action="execute",
+            outcome=outcome,
+            operation="console session",
+            reason=reason,
+        )
+
+
+def status_of(error: HubError) -> int:
+    """The status of a page that tells an error."""
+    return int(getattr(error, "status", error.http_status))
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

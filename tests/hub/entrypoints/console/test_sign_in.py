@@ -1,0 +1,179 @@
+"""Signing in and out: who may, what the cookie is like, when a session ends, whose form it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.auth.credentials import revoke_client
+from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.console.sign_in import MOST_REFUSED
+from hub.storage.tables import ConsoleSession
+
+SCOPE = unrestricted_scope("test")
+COOKIE = "hub-console"
+
+
+def sessions(hub: Any) -> list[ConsoleSession]:
+    with hub.database.read(SCOPE) as session:
+        return list(session.scalars(select(ConsoleSession)))
+
+
+def is_in(person: Any) -> bool:
+    answer = person.get("/console")
+    assert answer.status_code in (200, 303)
+    return bool(answer.status_code == 200)
+
+
+def test_a_credential_signs_in_is_told_apart_and_signs_out(hub: Any) -> None:
+    hub.credential("night desk")
+    person = hub.person("night desk")
+    assert "night desk" in person.get("/console").text
+    assert person.get("/console/sign-in").status_code == 303
+    secret = person.http.cookies[COOKIE]
+    assert person.post("/console/sign-out").status_code == 303
+    assert not is_in(person)
+    person.http.cookies.set(COOKIE, secret, domain="localhost.local", path="/")
+    assert not is_in(person)
+    reasons = [one.reason for one in hub.events("console session")]
+    assert reasons == ["signed in", "signed out"]
+
+
+@pytest.mark.parametrize("key", ["", "x", "hub_0badc0de_no", "é"])
+def test_a_wrong_key_is_refused_in_one_text_and_audited(hub: Any, key: str) -> None:
+    person = hub.person()
+    answer = person.sign_in(key)
+    assert answer.status_code == 401
+    assert "missing, unknown or revoked" in answer.text
+    assert not is_in(person)
+    hub.database.submit(SCOPE, lambda session: None).result()
+    assert [one.outcome for one in hub.events("authenticate")] == ["denied"]
+
+
+def test_attempts_from_one_address_are_limited_for_a_minute(hub: Any) -> None:
+    hub.credential("desk")
+    person = hub.person()
+    for _ in range(MOST_REFUSED):
+        assert person.sign_in("hub_a_b").status_code == 401
+    refused = person.sign_in(hub.keys["desk"])
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert hub.person(address="10.0.0.8").sign_in(hub.keys["desk"]).status_code == 303
+    hub.moment[0] += timedelta(minutes=1)
+    assert person.sign_in(hub.keys["desk"]).status_code == 303
+
+
+def test_who_signs_in_gets_a_new_secret_that_is_stored_as_a_digest(hub: Any) -> None:
+    hub.credential("desk")
+    person = hub.person()
+    person.get("/console/sign-in")
+    before = person.http.cookies[COOKIE]
+    person.sign_in(hub.keys["desk"])
+    after = person.http.cookies[COOKIE]
+    assert before != after
+    (row,) = sessions(hub)
+    assert after not in str(vars(row))
+    assert hub.keys["desk"] not in str(vars(row))
+
+
+def test_a_session_ends_when_nobody_is_there(hub: Any) -> None:
+    hub.credential("desk")
+    person = hub.person("desk")
+    for _ in range(3):
+        hub.moment[0] += timedelta(minutes=14, seconds=59)
+        assert is_in(person)
+    hub.moment[0] += timedelta(minutes=15)
+    assert not is_in(person)
+
+
+def test_a_session_ends_after_eight_hours(hub: Any) -> None:
+    hub.credential("desk")
+    person = hub.person("desk")
+    for _ in range(47):
+        hub.moment[0] += timedelta(minutes=10)
+        assert is_in(person)
+    hub.moment[0] += timedelta(minutes=10)
+    assert not is_in(person)
+    assert person.sign_in(hub.keys["desk"]).status_code == 303
+    assert len(sessions(hub)) == 1
+
+
+def test_a_revoked_credential_ends_its_sessions_at_once(hub: Any) -> None:
+    hub.credential("desk", write=True)
+    person = hub.person("desk")
+    hub.write(lambda session: revoke_client(session, "desk", now=hub.now()))
+    assert not is_in(person)
+    assert person.post("/console/sign-out").status_code == 303
+
+
+def test_the_purpose_is_the_stated_one_if_the_credential_has_it(hub: Any) -> None:
+    hub.credential("desk")
+    person = hub.person("desk")
+    assert "for operations" in person.get("/console").text
+    other = hub.person()
+    assert other.sign_in(hub.keys["desk"], purpose="PAYMENT").status_code == 403
+    assert [one.outcome for one in hub.events("console session")] == ["success", "denied"]
+
+
+def test_in_production_a_credential_needs_the_right_and_the_cookie_tls(production: Any) -> None:
+    production.credential("app")
+    production.credential("desk", console=True)
+    assert production.person().sign_in(production.keys["app"]).status_code == 403
+    person = production.person()
+    answer = person.sign_in(production.keys["desk"])
+    assert answer.status_code == 303
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-hub-console=")
+    for word in ("HttpOnly", "Path=/", "SameSite=strict", "Secure"):
+        assert word in cookie
+    assert "Domain" not in cookie
+    assert is_in(person)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 303),
+        ({"origin": "http://localhost"}, 303),
+        ({"origin": "null", "sec-fetch-site": "same-origin"}, 303),
+        ({"origin": "null"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "none"}, 403),
+    ],
+)
+def test_a_form_of_another_site_is_refused(seeded: Any, headers: Any, status: int) -> None:
+    person = seeded.person("reader")
+    assert person.post("/console/sign-out", headers).status_code == status
+    assert is_in(person) == (status == 403)
+
+
+def test_a_form_without_the_token_of_its_session_is_refused(seeded: Any) -> None:
+    person, other = seeded.person("reader"), seeded.person("operator")
+    for token in ("", "0" * 64, other.token):
+        answer = person.post("/console/sign-out", token=token)
+        assert answer.status_code == 403
+    assert is_in(person)
+
+
+def test_nobody_is_signed_in_by_a_form_of_another_site(seeded: Any) -> None:
+    person, key = seeded.person(), seeded.keys["reader"]
+    assert person.post("/console/sign-in", key=key).status_code == 403
+    assert not is_in(person)
+
+
+@pytest.mark.parametrize("body", ["x=" + "y" * 20_000, "&".join(["a=1"] * 60)])
+def test_a_form_that_is_too_large_is_refused(seeded: Any, body: str) -> None:
+    person = seeded.person("reader")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = person.http.post("/console/sign-out", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert is_in(person)
+
+
+def test_a_body_that_is_no_form_is_refused(seeded: Any) -> None:
+    person = seeded.person("reader")
+    assert person.http.post("/console/sign-out", json={"token": person.token}).status_code == 400
