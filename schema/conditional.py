@@ -23,7 +23,7 @@ async def current_tag(context: Context, prepared: Prepared) -> str | None:
     reads = context.database.text_reads
     asked = (_listed(reads.writer, plan.read.nouns), context.kept_practices)
     part, (_, sets) = _epoch(reads.writer), context.scope_parts
-    found = await reads.run(context.scope, sets, part, asked, policy=context.policy)
+    found = await reads.shared(context.scope, sets, part, asked, policy=context.policy)
     variables = raw_variables(prepared.operation)
     return entity_tag(prepared.name, variables, context.kept_scope, found.texts[0])
 

@@ -67,6 +67,19 @@ def test_a_revoked_credential_gets_no_further_answer(world, change):
         assert app.raw({"query": query}).status_code == 401
 
 
+def test_a_revoked_credential_is_not_told_that_its_answer_still_holds(world, change):
+    app = world.app(world.practice("North"), "app")
+    asked = {"query": "{ practices { nodes { name } } }"}
+    tag = app.http.request("QUERY", "/graphql", json=asked, headers=app.headers).headers["ETag"]
+    headers = {**app.headers, "If-None-Match": tag}
+    answer = app.http.request("QUERY", "/graphql", json=asked, headers=headers)
+    assert answer.status_code == 304
+    change(lambda session: revoke_client(session, "app", now=world.now))
+    answer = app.http.request("QUERY", "/graphql", json=asked, headers=headers)
+    assert answer.status_code == 401
+    assert "ETag" not in answer.headers
+
+
 def test_an_agreement_that_ends_is_gone_from_the_next_answer(world, change):
     practice = world.practice("North")
     world.patients(practice, 2)

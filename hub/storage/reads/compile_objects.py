@@ -208,14 +208,14 @@ class Compiler:
         self.marks.append(mark)
         return len(self.marks) - 1
 
-    def _row_mark(self, objects: Objects, row: Row) -> list[Piece]:
-        """Who the row belongs to and who it is about. Where it only could say that its practice is
-        that of the row above, it says nothing."""
+    def _row_mark(self, objects: Objects, row: Row) -> tuple[list[Piece], Sql | None]:
+        """Who the row belongs to and who it is about, and the condition under which it need not be
+        said: that its practice is that of the row above, where this is all it could say."""
         source, shape = objects.source, self.shape
         counted = _is_counted(objects)
         checked = is_checked(source, unrestricted=shape.unrestricted, is_mso=shape.is_mso)
         if not counted and not checked:
-            return []
+            return [], None
         subject = _named_subject(objects, row)
         by_id = row.repeated and counted
         above = row.above_practice if subject is None else None
@@ -233,9 +233,8 @@ class Compiler:
             pieces += [",", cast(row.columns["id"], "TEXT")]
         pieces.append(EDGE)
         if row.practice is not None and above is not None and silent:
-            same = equal(row.practice, above)
-            return [choose(same, constant(""), self.writer.concat(pieces))]
-        return pieces
+            return pieces, equal(row.practice, above)
+        return pieces, None
 
     def page_mark(self, objects: Objects, row: Row, rows: Sql) -> list[Piece]:
         """How many rows a page lists, where they do not say so themselves."""
@@ -263,11 +262,17 @@ class Compiler:
         return call("coalesce", column, constant("")) if column.nullable else column
 
     def objects(self, objects: Objects, row: Row) -> list[Piece]:
-        pieces: list[Piece] = ["{", *self._row_mark(objects, row)]
+        mark, unless = self._row_mark(objects, row)
         noted = bool(objects.classes & ABOUT_PATIENTS) and row.subject is not None
         told = bool(objects.classes & SENSITIVE) and row.practice is not None
         row = replace(row, noted=noted, told=told or row.above_practice is not None)
-        return [*pieces, *self._outputs(objects, row), "}"]
+        outputs = self._outputs(objects, row)
+        if unless is None:
+            return ["{", *mark, *outputs, "}"]
+        # With the first key: SQLite copies all there is so far for each text that is added.
+        first, rest = outputs[:1], outputs[1:]
+        concat = self.writer.concat
+        return [choose(unless, concat(["{", *first]), concat(["{", *mark, *first])), *rest, "}"]
 
     def _outputs(self, objects: Objects, row: Row) -> list[Piece]:
         pieces: list[Piece] = []

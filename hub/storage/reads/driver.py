@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from hub.storage.reads.compile import CompiledPart
 from hub.storage.reads.marks import Marks
 from hub.storage.reads.reading import PolicyChanged, Reading
 from hub.storage.reads.scoping import Sets
+from hub.storage.reads.shared import SharedReads
 from hub.storage.reads.text import Postgresql, Sqlite, Writer
 from hub.storage.reads.threads import Threads
 from hub.storage.reads.wire import Wire
@@ -31,7 +32,7 @@ from hub.storage.reads.write import with_global_ids
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
-AT_ONCE, LONG_SECONDS = 2, 0.02
+AT_ONCE, LONG_SECONDS = 1, 0.005
 """Short reads of SQLite that run at the same time, and when a read is none any more."""
 PREPARED = 64
 """Statements SQLite keeps prepared on each connection; one takes some 60 kB."""
@@ -56,6 +57,9 @@ class TextReads(ABC):
     writer: Writer
     under_way = 0
     """How many reads are."""
+
+    def __init__(self) -> None:
+        self._shared: SharedReads[Texts] = SharedReads()
 
     async def run(
         self,
@@ -85,6 +89,21 @@ class TextReads(ABC):
         marks = Marks(part.marks, scope)
         texts = [marks.release(text) for text in row[:-1]]
         return Texts(texts, marks.reading, marks.root_rows)
+
+    async def shared(
+        self,
+        scope: Scope,
+        sets: Sets,
+        part: CompiledPart,
+        values: Sequence[Hashable],
+        *,
+        policy: int | None,
+    ) -> Texts:
+        """As `run`, of a part that reads the same in every scope: one statement for all who ask for
+        it at the same time, begun after each of them asked."""
+        return await self._shared.get(
+            (part, *values, policy), lambda: self.run(scope, sets, part, values, policy=policy)
+        )
 
     @abstractmethod
     def close(self) -> None:
@@ -116,6 +135,7 @@ class PostgresqlReads(TextReads):
     writer = Postgresql()
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         address = make_url(url).set(drivername="postgresql")
         self._address = address.render_as_string(hide_password=False)
         self._of_loop: dict[asyncio.AbstractEventLoop, _Connections] = {}
@@ -175,6 +195,7 @@ class SqliteReads(TextReads):
     writer = Sqlite()
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self._address = f"file:{quote(str(make_url(url).database))}?mode=ro"
         self._threads = Threads("reads", CONNECTIONS, self._connect)
         self._turns: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
