@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.ehr_hl7v2.fields import FIELDS, Place, parse_place
 from connectors.ehr_hl7v2.receiving import Receiving
-from connectors.sdk.config import ConnectorConfig
+from connectors.sdk.config import ConnectorConfig, TimeZone
 from connectors.sdk.hl7v2.charsets import is_known_codec
 from connectors.sdk.hl7v2.paths import parse_path
 from hub.domain.clinical_documents import DocumentCompletion
@@ -37,12 +37,6 @@ DEFAULT_VERSIONS = (
     "2.7.1",
     "2.8",
 )
-
-
-def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("must be an IANA time zone such as America/Chicago")
-    return value
 
 
 def _codec(value: str) -> str:
@@ -83,7 +77,6 @@ def _label(value: str) -> str:
 
 
 Label = Annotated[str, AfterValidator(_label)]
-Zone = Annotated[str, AfterValidator(_zone)]
 Paths = Annotated[tuple[str, ...], AfterValidator(_paths), Field(min_length=1)]
 
 
@@ -125,7 +118,7 @@ class EventRules(ConnectorConfig):
 class Config(ConnectorConfig):
     """Settings of one connection. Paths and codes are data; there is no code in a dialect."""
 
-    zone: Zone = Field(
+    zone: TimeZone = Field(
         default="America/New_York", description="Times without offset are local to this IANA zone"
     )
     charset_fallback: Annotated[str, AfterValidator(_codec)] = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.events import is_ignored, resolve
@@ -27,6 +27,7 @@ from connectors.sdk.hl7v2.datetimes import parse_time
 from connectors.sdk.hl7v2.lexer import Message, lex
 from hub.domain.patients import Patient, PatientReference
 from hub.domain.records import Record
+from hub.domain.times import zone_named
 from hub.errors import Rejected
 
 Found = Iterator[tuple[str, object]]
@@ -89,11 +90,10 @@ def message_type(message: Message) -> str:
 
 
 def _default_zone(config: Config, document: RawDocument) -> ZoneInfo:
-    name = document.headers.get("zone", config.zone)
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Rejected("The document's zone is no IANA time zone.", reason="bad_zone") from error
+    zone = zone_named(document.headers.get("zone", config.zone))
+    if zone is None:
+        raise Rejected("The document's zone is no IANA time zone.", reason="bad_zone")
+    return zone
 
 
 def _zone(message: Message, zone: ZoneInfo) -> tzinfo:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 
+from hub.domain.times import zone_named
+
 
 class ConnectorConfig(BaseModel):
     """Settings of one connection. Unknown keys are errors; secrets are references, never values."""
@@ -68,3 +70,13 @@ def is_loopback(host: str) -> bool:
 
 BaseUrl = Annotated[str, AfterValidator(_base_url), ADDRESS]
 """A vendor's address: https, or http on loopback for a simulator; no trailing slash."""
+
+
+def _time_zone(value: str) -> str:
+    if zone_named(value) is None:
+        raise ValueError("must be an IANA time zone such as America/Chicago")
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+"""The name of an IANA time zone."""

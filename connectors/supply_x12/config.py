@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from connectors.sdk.config import BaseUrl, ConnectorConfig, Secret
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("must be a time zone like America/Chicago") from None
-    return value
-
+from connectors.sdk.config import BaseUrl, ConnectorConfig, Secret, TimeZone
 
 Qualifier = Annotated[str, Field(pattern=r"^[0-9A-Z]{2}$")]
 Identifier = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{2,15}$")]
@@ -54,7 +44,7 @@ class Config(ConnectorConfig):
         "STONEBRIDGE", title="Vendor's id", description="ISA06 of the vendor's documents."
     )
     usage: Literal["P", "T"] = Field("P", title="Usage", description="ISA15: P production, T test.")
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+    time_zone: TimeZone = Field(
         "UTC",
         title="Time zone",
         description="The zone of the vendor's X12 dates and times, which state none.",

@@ -19,7 +19,7 @@ from hub.domain.agreement_terms import Span
 from hub.domain.agreements import Domain, Granularity, Purpose
 from hub.errors import NotFound, Rejected
 from hub.services import practices
-from hub.services.operators import Operator, record, stated_reason
+from hub.services.operators import Operator, record_change, stated_reason
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Practice, ServiceAgreement
 
@@ -67,7 +67,10 @@ def add(
     session.flush()
     session.add_all(added)
     session.flush()
-    _record(session, operator, "agreement add", found, len(added), stated, now)
+    record_change(
+        session, operator, "agreement add", "ServiceAgreement", found.id, count=len(added),
+        reason=stated, now=now,
+    )  # fmt: skip
     return added
 
 
@@ -122,7 +125,10 @@ def end(
     for term_id, ends_on in ends.items():
         session.get_one(ServiceAgreement, term_id).ends_on = ends_on
     session.flush()
-    _record(session, operator, "agreement end", found, len(ends), stated, now)
+    record_change(
+        session, operator, "agreement end", "ServiceAgreement", found.id, count=len(ends),
+        reason=stated, now=now,
+    )  # fmt: skip
     return len(ends)
 
 
@@ -177,18 +183,3 @@ def _spans(session: ScopedSession, practice: Practice) -> dict[Domain, list[Span
 
 def _today(practice: Practice, now: datetime) -> date:
     return now.astimezone(ZoneInfo(practice.zone)).date()
-
-
-def _record(
-    session: ScopedSession,
-    operator: Operator,
-    operation: str,
-    practice: Practice,
-    count: int,
-    reason: str,
-    now: datetime,
-) -> None:
-    record(
-        session, operator, action="write", operation=operation, entity="ServiceAgreement",
-        count=count, practice_ids=[practice.id], reason=reason, now=now,
-    )  # fmt: skip

@@ -58,3 +58,28 @@ def record(
         practice_ids={practice for practice in practice_ids if practice is not None},
         reason=reason,
     )
+
+
+def record_change(
+    session: ScopedSession,
+    operator: Operator,
+    operation: str,
+    entity: str,
+    practice_id: str | None,
+    *,
+    count: int = 1,
+    reason: str = "",
+    now: datetime,
+) -> None:
+    """`record` what was written, of one practice or of none."""
+    record(
+        session,
+        operator,
+        action="write",
+        operation=operation,
+        entity=entity,
+        count=count,
+        practice_ids=[practice_id],
+        reason=reason,
+        now=now,
+    )

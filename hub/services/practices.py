@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import or_, select
 
 from hub.domain.npi import is_npi
+from hub.domain.times import zone_named
 from hub.errors import Conflict, NotFound, Rejected
-from hub.services.operators import Operator, record, stated_reason
+from hub.services.operators import Operator, record_change, stated_reason
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Practice
 
@@ -56,7 +56,7 @@ def add(
     practice.specialties = list(dict.fromkeys(specialties))
     session.add(practice)
     session.flush()
-    _record(session, operator, "practice add", practice, "", now)
+    record_change(session, operator, "practice add", "Practice", practice.id, now=now)
     return practice
 
 
@@ -77,7 +77,9 @@ def change(
     if specialties is not None:
         found.specialties = list(dict.fromkeys(specialties))
     session.flush()
-    _record(session, operator, "practice change", found, stated, now)
+    record_change(
+        session, operator, "practice change", "Practice", found.id, reason=stated, now=now
+    )
     return found
 
 
@@ -89,8 +91,8 @@ def _checked(
     for key, value in given.items():
         if len(value) > LONGEST or (not value and key in ("name", "zone")):
             raise Rejected(f"{key} has 1 to {LONGEST} characters.", path=key)
-    if "zone" in given:
-        _require_zone(given["zone"])
+    if "zone" in given and zone_named(given["zone"]) is None:
+        raise Rejected("zone must be a name like America/Chicago.", path="zone")
     if (npi := given.get("npi")) and not is_npi(npi):
         raise Rejected("npi is no National Provider Identifier: its check digit.", path="npi")
     for key, column in (("name", Practice.name), ("npi", Practice.npi)):
@@ -100,24 +102,3 @@ def _checked(
         if set(session.scalars(others)) - {known.id if known else None}:
             raise Conflict(f"Another practice has this {key}.")
     return given
-
-
-def _require_zone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Rejected("zone must be a name like America/Chicago.", path="zone") from None
-
-
-def _record(
-    session: ScopedSession,
-    operator: Operator,
-    operation: str,
-    practice: Practice,
-    reason: str,
-    now: datetime,
-) -> None:
-    record(
-        session, operator, action="write", operation=operation, entity="Practice", count=1,
-        practice_ids=[practice.id], reason=reason, now=now,
-    )  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from hub.domain.agreements import Purpose
 from hub.errors import Conflict
 from hub.services import practices
-from hub.services.operators import Operator, record, stated_reason
+from hub.services.operators import Operator, record_change, stated_reason
 from hub.storage import audit, retention
 from hub.storage.retention import Place, Step
 from hub.storage.session import ScopedSession
@@ -85,7 +85,7 @@ def place(
     session.add(
         LegalHold(practice_id=found.id, reason=stated, placed_by=operator.name, placed_at=now)
     )
-    _record(session, operator, "hold place", found, stated, now)
+    record_change(session, operator, "hold place", "LegalHold", found.id, reason=stated, now=now)
 
 
 def lift(
@@ -98,25 +98,4 @@ def lift(
         raise Conflict("This practice is not under hold.")
     session.delete(hold)
     session.flush()
-    _record(session, operator, "hold lift", found, stated, now)
-
-
-def _record(
-    session: ScopedSession,
-    operator: Operator,
-    operation: str,
-    practice: Practice,
-    reason: str,
-    now: datetime,
-) -> None:
-    record(
-        session,
-        operator,
-        action="write",
-        operation=operation,
-        entity="LegalHold",
-        count=1,
-        practice_ids=[practice.id],
-        reason=reason,
-        now=now,
-    )
+    record_change(session, operator, "hold lift", "LegalHold", found.id, reason=stated, now=now)

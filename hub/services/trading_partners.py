@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import or_, select, update
 
 from hub.errors import Conflict, NotFound, Rejected
-from hub.services.operators import Operator, record
+from hub.services.operators import Operator, record_change
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Coverage, Payer, Supplier
 
@@ -150,8 +150,5 @@ def _stored(
 ) -> Partner:
     session.add(partner)
     session.flush()
-    record(
-        session, operator, action="write", operation=operation, entity=type(partner).__name__,
-        count=1, now=now,
-    )  # fmt: skip
+    record_change(session, operator, operation, type(partner).__name__, None, now=now)
     return partner
