@@ -97,10 +97,10 @@ def generate(
 ) -> list[Traffic]:
     """A day of traffic for every feed, dated `base_date` (local to each feed).
 
-    Appointments are on the day after and later. Members are dealt out in their order over all
-    patients of all feeds, so that each is used if there are patients enough. With `faults`, each
-    feed also sends one message of every other label (two that are malformed, two for a wrong
-    practice).
+    Appointments are two days after and later; the third patient of a feed cancels theirs. Members
+    are dealt out in their order over all patients of all feeds, six to each at least, so that each
+    is used if there are patients enough. With `faults`, each feed also sends one message of every
+    other label (two that are malformed, two for a wrong practice).
     """
     dealt = 0
     traffic: list[Traffic] = []
@@ -185,18 +185,19 @@ class _Day:
         self._add("", cut.encode(), "malformed", "AE")
 
     def _appointments(self, index: int, who: Person) -> None:
-        tomorrow = messages.morning(self.date + timedelta(days=1), 30 * index)
+        # Not the day after: traffic sent late would by its end have appointments of today.
+        soon = messages.morning(self.date + timedelta(days=2), 30 * index)
         number = f"A{self._number()}"
-        self._add("S12", messages.siu("S12", self._header(), who, number, tomorrow))
+        self._add("S12", messages.siu("S12", self._header(), who, number, soon))
         if index % 3 == 0:
             later = messages.morning(self.date + timedelta(days=7 + index), 60)
             other = f"A{self._number()}"
             self._add("S12", messages.siu("S12", self._header(), who, other, later))
         if index == 1:
-            moved = tomorrow + timedelta(hours=5)
+            moved = soon + timedelta(hours=5)
             self._add("S13", messages.siu("S13", self._header(), who, number, moved))
         if index == 2:
-            self._add("S15", messages.siu("S15", self._header(), who, number, tomorrow))
+            self._add("S15", messages.siu("S15", self._header(), who, number, soon))
 
     def _merge(self, who: Person) -> None:
         twin = replace(who, mrn=f"T{who.mrn}", visit=f"{who.visit}T")

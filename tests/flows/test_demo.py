@@ -1,4 +1,4 @@
-"""The demonstration as its user runs it: once, again, and after being killed in the middle."""
+"""The demonstration as its user runs it: once, again, another day, and after being killed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,18 @@ pytestmark = pytest.mark.end_to_end
 LONGEST = 240
 
 
-def command(data_dir: Path, practices: int) -> list[str]:
+IN_A_DAY = """
+from datetime import UTC, datetime, timedelta
+import time_machine
+from hub.entrypoints.cli.main import main
+with time_machine.travel(datetime.now(UTC) + timedelta(days=1), tick=True):
+    main()
+"""
+
+
+def command(data_dir: Path, practices: int, program: tuple[str, str] = ("-m", "hub")) -> list[str]:
     return [
-        sys.executable, "-m", "hub", "demo", "--once", "--json",
+        sys.executable, *program, "demo", "--once", "--json",
         "--practices", str(practices), "--data-dir", str(data_dir),
     ]  # fmt: skip
 
@@ -33,9 +42,9 @@ def environment() -> dict[str, str]:
     return {**own, "HUB_JOB_LEASE_SECONDS": "10"}  # what a killed process held is taken up sooner
 
 
-def run(data_dir: Path, practices: int) -> dict[str, Any]:
+def run(data_dir: Path, practices: int, program: tuple[str, str] = ("-m", "hub")) -> dict[str, Any]:
     done = subprocess.run(
-        command(data_dir, practices),
+        command(data_dir, practices, program),
         capture_output=True,
         text=True,
         timeout=LONGEST,
@@ -121,6 +130,20 @@ def test_the_demonstration_does_all_of_it_and_a_second_run_adds_nothing(tmp_path
         assert second["messages"][key] == messages[key]
     assert vendor_orders(tmp_path).keys() == vendor_orders(tmp_path).keys()
     assert set(vendor_orders(tmp_path).values()) == {1}
+
+
+def test_one_practice_shows_all_of_it_too_and_again_on_another_day(tmp_path: Path) -> None:
+    first = run(tmp_path, practices=1)
+    assert first["practices"] == 1
+    assert first["access"]["foreign_ids_asked"] == 1
+    assert {"active", "inactive", "rejected", "payer_down"} <= set(first["eligibility"])
+    second = run(tmp_path, practices=1, program=("-c", IN_A_DAY))
+    assert second["messages"]["sent"] == second["messages"]["processed"] + sum(
+        second["messages"][key] for key in ("duplicates", "quarantined", "refused")
+    )
+    assert second["records"]["patients"] > first["records"]["patients"]
+    placed = first["purchasing"]["orders"] + second["purchasing"]["orders"]
+    assert len(vendor_orders(tmp_path)) == placed
 
 
 def test_a_killed_demonstration_loses_nothing_acknowledged_and_places_no_order_twice(

@@ -17,7 +17,7 @@ from rich.table import Table
 from hub import log, settings
 from hub.entrypoints.demo import access
 from hub.entrypoints.demo.run import Demo, run_all, running
-from hub.entrypoints.demo.world import open_world
+from hub.entrypoints.demo.world import FEWEST, MOST, open_world, stored_world
 from hub.entrypoints.hub import open_hub, utc_now
 from hub.errors import BadSetting
 
@@ -25,7 +25,7 @@ QUERY = (
     "{ practices(first: 3) { nodes { name "
     "patients(first: 5) { nodes { familyName birthDate } } } } }"
 )
-DEFAULT_PRACTICES = 12
+DEFAULT_PRACTICES, DEFAULT_SEED = 12, 1
 GRAPHQL_SECONDS = 60.0
 """Its queries wait beside the feeds of all practices and a solver, perhaps on a slow machine."""
 
@@ -33,8 +33,18 @@ GRAPHQL_SECONDS = 60.0
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop when everything was done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary.")] = False,
-    practices: Annotated[int, typer.Option(min=2, max=60)] = DEFAULT_PRACTICES,
-    seed: Annotated[int, typer.Option(help="Another seed, another synthetic MSO.")] = 1,
+    practices: Annotated[
+        int | None,
+        typer.Option(
+            min=FEWEST,
+            max=MOST,
+            help=f"How many; {DEFAULT_PRACTICES}, or as many as the data is of.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help=f"Another seed, another synthetic MSO; {DEFAULT_SEED}, or the data's."),
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data lies.")] = None,
     http_port: Annotated[int | None, typer.Option(help="0 picks a free port.")] = None,
     mllp_port: Annotated[int | None, typer.Option(help="0 picks a free port.")] = None,
@@ -47,6 +57,7 @@ def demo(
             "database. Unset HUB_PROFILE and HUB_DATABASE_URL."
         )
     folder = data_dir or given.data_dir / "demo"
+    seed, practices = _which(folder, seed, practices)
     current = settings.load(
         profile="demo",
         data_dir=folder,
@@ -71,6 +82,25 @@ def demo(
         hub.close()
     if not summary["ok"]:
         raise typer.Exit(1)
+
+
+def _which(folder: Path, seed: int | None, practices: int | None) -> tuple[int, int]:
+    """Seed and number of practices: as given or, where a demonstration's data lies, as it has them.
+
+    Raises BadParameter if what is given is not what the data is of.
+    """
+    stored = stored_world(folder)
+    if stored is None:
+        known = (DEFAULT_SEED, DEFAULT_PRACTICES)
+    else:
+        known = (stored.seed, len(stored.practices))
+    wanted = (known[0] if seed is None else seed, known[1] if practices is None else practices)
+    if stored is not None and wanted != known:
+        raise typer.BadParameter(
+            f"{folder} holds a demonstration of --practices {known[1]} --seed {known[0]}; "
+            "give these, or another --data-dir."
+        )
+    return wanted
 
 
 class _Progress:

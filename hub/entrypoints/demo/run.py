@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from connectors.ehr_hl7v2.simulator import Sent, Traffic, generate, send_all
@@ -238,6 +239,7 @@ def problems(demo: Demo, summary: dict[str, Any]) -> list[str]:
         "The round has no proof.": bought.get("lower_bound") is not None,
         "An order was not invoiced.": bought["orders"] > 0
         and bought["invoiced"] == bought["orders"],
+        "No supplier gave back what it had asked too much.": Decimal(bought.get("credited", 0)) > 0,
         "The vendors hold other orders than the hub placed, or one twice.": len(orders)
         >= bought["orders"]
         and set(orders.values()) == {1},

@@ -18,7 +18,7 @@ from hub.entrypoints.demo.world import World, applications
 from hub.entrypoints.hub import Hub
 from hub.services import connections
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Payer, Practice, ServiceAgreement, Supplier
+from hub.storage.tables import Patient, Payer, Practice, ServiceAgreement, Supplier
 from hub.storage.upsert import insert_or_update
 
 _SCOPE = unrestricted_scope("demonstration set-up")
@@ -43,6 +43,7 @@ def seed(hub: Hub, world: World, vendors: Vendors, secrets: dict[str, str]) -> N
 
     def work(session: ScopedSession) -> None:
         _practices(session, world, now)
+        _outsiders_patient(session, world, now)
         _agreements(session, world)
         _ehr_connections(session, hub, world, now)
         _payer_connections(session, hub, world, vendors, now)
@@ -54,7 +55,7 @@ def seed(hub: Hub, world: World, vendors: Vendors, secrets: dict[str, str]) -> N
 
 
 def _practices(session: ScopedSession, world: World, now: datetime) -> None:
-    for practice in world.practices:
+    for practice in (*world.practices, world.outsider):
         if session.get(Practice, practice.id) is None:
             session.add(
                 Practice(
@@ -72,6 +73,13 @@ def _practices(session: ScopedSession, world: World, now: datetime) -> None:
                 )
             )
     session.flush()
+
+
+def _outsiders_patient(session: ScopedSession, world: World, now: datetime) -> None:
+    """Somebody whom no app may see, not even the MSO's."""
+    key = {"practice_id": world.outsider.id, "id": world.outsiders_patient}
+    if session.get(Patient, key) is None:
+        session.add(Patient(**key, family_name="Brightmoor", given_name="Odile", received_at=now))
 
 
 def _agreements(session: ScopedSession, world: World) -> None:

@@ -25,7 +25,7 @@ def summarize(
     """Everything but the seconds; figures are strings of exact decimals."""
     summary: dict[str, Any] = {
         "practices": mso.count("practices"),
-        "messages": messages(mso, sent),
+        "messages": messages(mso, world, sent),
         "records": {root: mso.count(root) for root in CLINICAL},
         "eligibility": eligibility(mso),
         "payroll": payroll(mso),
@@ -40,13 +40,14 @@ def summarize(
     return summary
 
 
-def messages(mso: GraphQLClient, sent: Sequence[Sent]) -> dict[str, int]:
-    """What the EHRs sent and what became of it."""
+def messages(mso: GraphQLClient, world: World, sent: Sequence[Sent]) -> dict[str, int]:
+    """What the EHRs sent since this world began and what became of it; the data may be older."""
+    ours = f'kind: {{eq: "hl7v2"}}, receivedAt: {{gte: "{world.started_at.isoformat()}"}}'
     states = {
-        state: mso.count("inboundMessages", f'kind: {{eq: "hl7v2"}}, state: {{eq: {state}}}')
+        state: mso.count("inboundMessages", f"{ours}, state: {{eq: {state}}}")
         for state in ("PROCESSED", "QUARANTINED", "REFUSED", "RECEIVED")
     }
-    repeated = mso.all("inboundMessages", "duplicates", 'kind: {eq: "hl7v2"}')
+    repeated = mso.all("inboundMessages", "duplicates", ours)
     return {
         "sent": len(sent),
         "acknowledged": sum(item.outcome.code == "AA" for item in sent),
@@ -129,25 +130,31 @@ def shares(mso: GraphQLClient, round_id: str) -> list[dict[str, Any]]:
 
 
 def access(mso: GraphQLClient, apps: Mapping[str, GraphQLClient], world: World) -> dict[str, Any]:
-    """Proof that an app sees its own practice only and foreign ids answer like missing ones."""
-    own, other = world.practices[0], world.practices[-1]
-    app, foreign_app = apps[practice_app(own.name)], apps[practice_app(other.name)]
-    foreign = [row["id"] for row in foreign_app.all("patients", "id")]
+    """Proof that an app sees its own practice only and foreign ids answer like missing ones.
+
+    Foreign are the patients of another practice of the MSO, if there is one, and the patient of a
+    practice outside of it, whom the MSO's app must not see either.
+    """
+    app = apps[practice_app(world.practices[0].name)]
+    outside = [_global_id("Patient", world.outsiders_patient)]
+    foreign = list(outside)
+    for other in world.practices[1:][-1:]:
+        foreign += [row["id"] for row in apps[practice_app(other.name)].all("patients", "id")]
     missing = [_global_id("Patient", str(uuid.uuid4())) for _ in foreign]
-    document = "query($id: ID!) { node(id: $id) { id } }"
-    answers = {
-        kind: {_said(app.post(document, id=node_id)) for node_id in ids}
-        for kind, ids in (("foreign", foreign), ("missing", missing))
-    }
     return {
         "own_practices_seen": app.count("practices"),
         "own_patients_seen": app.count("patients"),
         "foreign_ids_asked": len(foreign),
-        "foreign_answers_like_missing": bool(foreign)
-        and answers["foreign"] == answers["missing"]
-        and len(answers["foreign"]) == 1,
+        "foreign_answers_like_missing": _answer_alike(app, foreign, missing)
+        and _answer_alike(mso, outside, missing),
         "audit_events": mso.count("auditEvents"),
     }
+
+
+def _answer_alike(app: GraphQLClient, foreign: Sequence[str], missing: Sequence[str]) -> bool:
+    """True if `app` gets one and the same answer for every one of these ids."""
+    document = "query($id: ID!) { node(id: $id) { id } }"
+    return len({_said(app.post(document, id=node_id)) for node_id in (*foreign, *missing)}) == 1
 
 
 def _said(answer: dict[str, Any]) -> str:

@@ -23,8 +23,8 @@ BIDDER = "supply_rest"
 """The one that bids when invited, a little below its catalogue."""
 
 _BID_PERCENT = Decimal(96)
-_OVERCHARGED = Fault("price_discrepancy", "/v1/orders", nth=2, params={"credited": True})
-"""It asks too much for a line of its second order, and gives that back with a credit note."""
+_OVERCHARGED = Fault("price_discrepancy", "/v1/orders", nth=1, params={"credited": True})
+"""It asks too much for a line of its first order, and gives that back with a credit note."""
 
 
 @dataclass

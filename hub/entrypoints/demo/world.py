@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +18,10 @@ from connectors.ehr_hl7v2.simulator import FacilityFeed, Member, Provider
 from connectors.payer_x12.simulator import PAYER_DOWN, member_id, payers
 
 NAMESPACE = uuid.UUID("5d0f0c0e-6d50-5f1e-9a0e-2f6f4f0a7c11")
+FILE = "demo.json"
 SAME_RUN = timedelta(hours=2)
+FEWEST, MOST = 1, 60
+"""Practices a demonstration may have."""
 
 _PRACTICES = (
     ("Harbor Family Medicine", "primary_care", "207Q00000X", "America/Chicago"),
@@ -77,6 +80,16 @@ class World:
     practices: tuple[DemoPractice, ...]
 
     @property
+    def outsider(self) -> DemoPractice:
+        """A practice that has no agreement with the MSO: nobody may see it."""
+        return replace(_practice(self.seed, MOST), name="Kestrel Urology")
+
+    @property
+    def outsiders_patient(self) -> str:
+        """The id of the one patient of that practice."""
+        return self.id_of("patient", "outsider")
+
+    @property
     def today(self) -> date:
         """The day of the vendors' documents."""
         return self.started_at.date()
@@ -103,22 +116,32 @@ def demo_id(seed: int, kind: str, name: str) -> str:
 
 
 def build_world(*, seed: int, practices: int, started_at: datetime) -> World:
-    """The demonstration's MSO with `practices` practices (at least 2)."""
+    """The demonstration's MSO with `practices` practices (`FEWEST` to `MOST`)."""
     made = tuple(_practice(seed, number) for number in range(practices))
     return World(seed, started_at, made)
 
 
+def stored_world(data_dir: Path) -> World | None:
+    """The world that was last begun on a data directory."""
+    file = data_dir / FILE
+    if not file.exists():
+        return None
+    stored = json.loads(file.read_text())
+    started_at = datetime.fromisoformat(stored["started_at"])
+    return build_world(seed=stored["seed"], practices=stored["practices"], started_at=started_at)
+
+
 def open_world(data_dir: Path, *, seed: int, practices: int, now: datetime) -> World:
     """The world of a data directory: begun there today (or within two hours), else a new day."""
-    file = data_dir / "demo.json"
-    if file.exists():
-        stored = json.loads(file.read_text())
-        started = datetime.fromisoformat(stored["started_at"])
-        same = stored["seed"] == seed and stored["practices"] == practices
+    stored = stored_world(data_dir)
+    if stored is not None:
+        started = stored.started_at
+        same = (stored.seed, len(stored.practices)) == (seed, practices)
         if same and (started.date() == now.date() or now - started < SAME_RUN):
-            return build_world(seed=seed, practices=practices, started_at=started)
+            return stored
     data_dir.mkdir(parents=True, exist_ok=True)
     begun = {"seed": seed, "practices": practices, "started_at": now.isoformat()}
+    file = data_dir / FILE
     temporary = file.with_suffix(".tmp")
     temporary.write_text(json.dumps(begun))
     temporary.replace(file)
@@ -126,10 +149,14 @@ def open_world(data_dir: Path, *, seed: int, practices: int, now: datetime) -> W
 
 
 def members() -> list[Member]:
-    """Insurance cards: most active, some inactive, rejected, and of a payer that is down."""
+    """Insurance cards: most active, some inactive, rejected, and of a payer that is down.
+
+    Each kind is among the first six, less the third, which are those that the appointments of any
+    one practice are asked about.
+    """
     directory = [payer for payer in payers() if payer[0] != PAYER_DOWN]
     down = next(payer for payer in payers() if payer[0] == PAYER_DOWN)
-    outcomes = ("active", "active", "inactive", "active", "75", "active", "72", "active", "down")
+    outcomes = ("active", "inactive", "active", "75", "down", "active", "72", "active", "active")
     cards = []
     for number, outcome in enumerate(outcomes * 4, start=1):
         code, name = down if outcome == "down" else directory[number % len(directory)]
