@@ -50,7 +50,7 @@ def describe(
     }
     try:
         message = lex(content, charset_fallback=config.charset_fallback, caps=_FILE_CAPS)
-        shown["type"] = message_type(message)
+        shown["type"] = message_type(message).strip("^")
         shown["control_id"] = message.raw("MSH-10") or ""
         shown["version"] = message.value("MSH-12") or ""
         shown["charset"] = message.codec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ _SEGMENT_START = re.compile(rb"(?:\A|(?<=[\r\n]))(?=(?:MSH|FHS|BHS|BTS|FTS)[^\w\
 def split_messages(content: bytes) -> list[bytes]:
     """The messages of a file, in order: framed, bare, several in a row, or in a batch.
 
-    Envelope segments are left out; what precedes the first message is returned too unless it is
-    blank, so that garbage is reported and not lost.
+    Envelope segments are left out, and so is a byte order mark; what precedes the first message is
+    returned too unless it is blank, so that garbage is reported and not lost.
     """
     parts = [part for block in split_blocks(content) for part in _SEGMENT_START.split(block)]
     return [part for part in parts if part.strip() and not part.startswith(_ENVELOPE)]
@@ -30,7 +31,7 @@ def split_messages(content: bytes) -> list[bytes]:
 def split_blocks(content: bytes) -> list[bytes]:
     """What stands in the MLLP blocks of a file; all of it where there are none."""
     if b"\x0b" not in content or b"\x1c" not in content:
-        return [content]
+        return [content.removeprefix(codecs.BOM_UTF8)]
     framer = Framer(cap=max(len(content), 1))
     frames = framer.feed(content)
     rest = framer.close()

@@ -69,7 +69,9 @@ def solve_file(
 
 def _read(path: Path) -> Instance:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_key_once)
+        document = json.loads(
+            path.read_text(encoding="utf-8-sig"), object_pairs_hook=_each_key_once
+        )
     except OSError as error:
         _fail(f"{path} cannot be read: {error.strerror}.", USAGE)
     except json.JSONDecodeError as error:
@@ -183,5 +185,5 @@ def _why_none(plan: Plan) -> str:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    typer.echo(sentence, err=True)
+    typer.echo(f"mso-hub: {sentence}", err=True)
     raise typer.Exit(code)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +19,11 @@ from connectors.sdk.hl7v2.batches import read_batch, split_blocks
 from connectors.sdk.hl7v2.client import MllpClient, Outcome
 from connectors.sdk.hl7v2.header import read_header
 from hub.entrypoints.hl7_files import files_in
-from hub.errors import Rejected
+from hub.errors import HubError, Rejected
+
+
+class NotSent(HubError):
+    """Not every message was sent and accepted; the sentence says how many or why."""
 
 
 def send(
@@ -40,38 +46,78 @@ def send(
     """
     host, port = _address(to)
     _require_whole(file)
-    context = _tls(tls_ca, tls_cert, tls_key) if tls or tls_ca or tls_cert else None
+    context = _tls(tls_ca, tls_cert, tls_key) if tls or tls_ca or tls_cert or tls_key else None
     outcomes: list[tuple[str, Outcome]] = []
+    unreachable = ""
     started = time.perf_counter()
     with MllpClient(host, port, timeout=timeout, tls=context) as client:
-        for _ in range(repeat):
-            for name, content in _messages(file):
-                outcome = client.send(content)
-                outcomes.append((name, outcome))
-                if not as_json:
-                    _print(name, content, outcome)
+        for name, content in (message for _ in range(repeat) for message in _messages(file)):
+            outcome = client.send(content)
+            if not outcome.code and (unreachable := _why_no_connection(client)):
+                break
+            outcomes.append((name, outcome))
+            if not as_json:
+                _print(name, content, outcome)
     seconds = time.perf_counter() - started
     _summary(outcomes, seconds, as_json)
-    if not outcomes or any(outcome.code not in {"AA", "CA"} for _, outcome in outcomes):
-        raise typer.Exit(1)
+    _require_all_accepted([outcome for _, outcome in outcomes], to, unreachable)
+
+
+def _require_all_accepted(outcomes: list[Outcome], to: str, unreachable: str) -> None:
+    accepted = sum(outcome.code in {"AA", "CA"} for outcome in outcomes)
+    if unreachable:
+        raise NotSent(f"No connection to {to}: {unreachable}. {accepted} messages were accepted.")
+    if not outcomes:
+        raise NotSent("There is no message to send.")
+    if accepted < len(outcomes):
+        raise NotSent(f"{len(outcomes) - accepted} of {len(outcomes)} messages were not accepted.")
+
+
+def _why_no_connection(client: MllpClient) -> str:
+    """Why there can be none, as its user can mend it; empty if there can."""
+    try:
+        client.connect()
+    except ssl.SSLCertVerificationError as error:
+        return f"its certificate is not trusted ({error.verify_message})"
+    except ssl.SSLError:
+        return "TLS could not be agreed on"
+    except socket.gaierror:
+        return "there is no host of this name"
+    except TimeoutError:
+        return "it does not answer in time"
+    except OSError as error:
+        return (error.strerror or "it was ended at once").lower()
+    return ""
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
+    host, _, port = text.removeprefix("mllp://").rpartition(":")
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
-    if not host or not 0 < number < 65536:
-        raise typer.BadParameter("must be HOST:PORT, for example 127.0.0.1:2575")
+    if not host or "/" in host or not 0 < number < 65536:
+        raise typer.BadParameter(
+            "must be HOST:PORT, for example 127.0.0.1:2575.", param_hint="--to"
+        )
     return host.strip("[]"), number
 
 
 def _tls(authorities: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
-    try:
+    if key is not None and certificate is None:
+        raise typer.BadParameter("needs --tls-cert beside it.", param_hint="--tls-key")
+    with _file_of("--tls-ca"):
         context = ssl.create_default_context(cafile=authorities)
+    with _file_of("--tls-cert"):
         if certificate is not None:
             context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise typer.BadParameter("the TLS files cannot be read") from error
     return context
+
+
+@contextmanager
+def _file_of(option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # ssl.SSLError among them
+        sentence = "the file is not there, or not what it should be in PEM."
+        raise typer.BadParameter(sentence, param_hint=option) from error
 
 
 def _messages(path: Path) -> Iterator[tuple[str, bytes]]:

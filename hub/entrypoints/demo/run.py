@@ -73,6 +73,7 @@ def running(hub: Hub, world: World, report: Report) -> Iterator[Demo]:
         vendors = start_vendors(stack, world, data_dir)
         secrets = access.webhook_secrets(data_dir)
         seed.seed(hub, world, vendors, secrets)
+        seed.seed_outsider(hub, world)
         keys = access.credentials(hub, world, data_dir)
         service = stack.enter_context(Service(hub))
         url = f"http://{hub.settings.http_host}:{service.http_port}"

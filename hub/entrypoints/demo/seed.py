@@ -5,6 +5,7 @@ Everything has a fixed id, so that seeding again changes only what moved (the ve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from connectors.payer_x12 import simulator as payer
@@ -14,7 +15,7 @@ from connectors.supply_rest import simulator as supply_rest
 from connectors.supply_x12 import simulator as supply_x12
 from hub.domain.agreements import Domain, Granularity, Purpose, unrestricted_scope
 from hub.entrypoints.demo.vendors import Vendors
-from hub.entrypoints.demo.world import World, applications
+from hub.entrypoints.demo.world import DemoPractice, World, applications
 from hub.entrypoints.hub import Hub
 from hub.services import connections
 from hub.storage.session import ScopedSession
@@ -42,8 +43,7 @@ def seed(hub: Hub, world: World, vendors: Vendors, secrets: dict[str, str]) -> N
     now = hub.now()
 
     def work(session: ScopedSession) -> None:
-        _practices(session, world, now)
-        _outsiders_patient(session, world, now)
+        _practices(session, world.practices, now)
         _agreements(session, world)
         _ehr_connections(session, hub, world, now)
         _payer_connections(session, hub, world, vendors, now)
@@ -54,8 +54,23 @@ def seed(hub: Hub, world: World, vendors: Vendors, secrets: dict[str, str]) -> N
     hub.database.transaction(_SCOPE, work)
 
 
-def _practices(session: ScopedSession, world: World, now: datetime) -> None:
-    for practice in (*world.practices, world.outsider):
+def seed_outsider(hub: Hub, world: World) -> None:
+    """Write the practice without an agreement and its patient, whom not even the MSO may see."""
+    now = hub.now()
+
+    def work(session: ScopedSession) -> None:
+        _practices(session, [world.outsider], now)
+        key = {"practice_id": world.outsider.id, "id": world.outsiders_patient}
+        if session.get(Patient, key) is None:
+            session.add(
+                Patient(**key, family_name="Brightmoor", given_name="Odile", received_at=now)
+            )
+
+    hub.database.transaction(_SCOPE, work)
+
+
+def _practices(session: ScopedSession, practices: Sequence[DemoPractice], now: datetime) -> None:
+    for practice in practices:
         if session.get(Practice, practice.id) is None:
             session.add(
                 Practice(
@@ -73,13 +88,6 @@ def _practices(session: ScopedSession, world: World, now: datetime) -> None:
                 )
             )
     session.flush()
-
-
-def _outsiders_patient(session: ScopedSession, world: World, now: datetime) -> None:
-    """Somebody whom no app may see, not even the MSO's."""
-    key = {"practice_id": world.outsider.id, "id": world.outsiders_patient}
-    if session.get(Patient, key) is None:
-        session.add(Patient(**key, family_name="Brightmoor", given_name="Odile", received_at=now))
 
 
 def _agreements(session: ScopedSession, world: World) -> None:

@@ -35,6 +35,18 @@ def test_a_message_is_shown_with_its_records() -> None:
     assert (issue["code"], issue["path"]) == ("fields_not_read", "IN2-1")
 
 
+def test_a_byte_order_mark_is_not_part_of_a_message(tmp_path: Path) -> None:
+    path = tmp_path / "edited.hl7"
+    path.write_bytes(b"\xef\xbb\xbf" + (FIXTURES / "adt_a04.hl7").read_bytes())
+    assert [message["type"] for message in show(path)] == ["ADT^A04"]
+
+
+def test_a_message_that_does_not_say_its_type_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "cut.hl7"
+    path.write_bytes(b"MSH|^~\\&|A|B")
+    assert [message["type"] for message in show(path)] == [""]
+
+
 def test_money_is_shown_exactly() -> None:
     (message,) = show(FIXTURES / "dft_p03.hl7")
     assert message["records"][0]["data"]["amount"] == "128.00"

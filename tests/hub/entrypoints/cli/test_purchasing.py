@@ -72,6 +72,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     code, out, err = run(str(tmp_path / "round.json"))
     assert (code, out) == (1, "")
     assert err.endswith("round.json: Key min_order stands twice in one object.\n")
+    assert err.startswith("mso-hub: ")
 
 
 def test_limits_may_be_set() -> None:
