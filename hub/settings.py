@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -299,8 +300,8 @@ def refuse_unsafe(settings: Settings) -> None:
 
 
 def doubts(settings: Settings) -> list[str]:
-    """What production allows and an operator should know, one sentence each."""
-    found = []
+    """What is allowed and an operator should know, one sentence each."""
+    found = _misspelt()
     if settings.profile == "production" and settings.resolved_database_url().startswith("sqlite"):
         found.append(
             "HUB_DATABASE_URL is SQLite: one machine only, no replica; PostgreSQL is advised."
@@ -321,6 +322,14 @@ def doubts(settings: Settings) -> list[str]:
             "HUB_MLLP_TLS_CLIENT_CA is not set: senders of HL7 are told apart by network only."
         )
     return found
+
+
+def _misspelt() -> list[str]:
+    """Variables nothing reads that are named almost like a setting."""
+    known = [f"HUB_{name}".upper() for name in Settings.model_fields]
+    given = [name for name in os.environ if name.startswith("HUB_") and name not in known]
+    near = {name: get_close_matches(name, known, n=1, cutoff=0.85) for name in given}
+    return [f"{name} is no setting; {found[0]} is." for name, found in near.items() if found]
 
 
 def is_loopback(host: str) -> bool:

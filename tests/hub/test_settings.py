@@ -149,3 +149,12 @@ def test_a_secrets_folder_that_cannot_be_read_is_one_sentence(
     monkeypatch.setenv("HUB_SECRETS_DIR", str(folder))
     with pytest.raises(BadSetting, match=r"^The setting.* HUB_SECRETS_DIR .*\.$"):
         load()
+
+
+def test_a_variable_named_almost_like_a_setting_is_told_and_others_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HUB_VENDOR_SECRET", "for a reference env:HUB_VENDOR_SECRET")
+    assert doubts(Settings()) == []
+    monkeypatch.setenv("HUB_DATABSE_URL", "postgresql://127.0.0.1/hub")
+    assert doubts(Settings()) == ["HUB_DATABSE_URL is no setting; HUB_DATABASE_URL is."]

@@ -6,8 +6,6 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from hub.auth import credentials
 from hub.domain.agreements import (
@@ -20,7 +18,7 @@ from hub.domain.agreements import (
 )
 from hub.entrypoints.cli import client_documents
 from hub.entrypoints.cli.client_documents import Name
-from hub.entrypoints.cli.common import AsJson, opened, operator
+from hub.entrypoints.cli.common import AsJson, opened, operator, print_rows
 from hub.entrypoints.hub import Hub
 from hub.services import practices
 from hub.services.operators import record
@@ -117,19 +115,18 @@ def list_clients(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps({"clients": found}, indent=2))
         return
-    table = Table("name", "kind", "practice", "prefix", "domains", "purposes", "may", "state")
-    for client in found:
-        table.add_row(
-            client["name"],
-            client["kind"],
-            client["practice_id"] or "",
-            f"hub_{client['key_prefix']}_…",
-            ", ".join(client["domains"]),
-            ", ".join(client["purposes"]),
-            ", ".join(right for right in RIGHTS if client[right]) or "read",
-            "revoked" if client["revoked_at"] else "active",
-        )
-    Console().print(table)
+    columns = ("name", "kind", "practice", "prefix", "domains", "purposes", "may", "state")
+    rows = [
+        {
+            **client,
+            "practice": client["practice_id"] or "",
+            "prefix": f"hub_{client['key_prefix']}_…",
+            "may": [right for right in RIGHTS if client[right]] or "read",
+            "state": "revoked" if client["revoked_at"] else "active",
+        }
+        for client in found
+    ]
+    print_rows(rows, {name: name for name in columns})
 
 
 @app.command()

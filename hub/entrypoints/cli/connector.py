@@ -36,7 +36,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except HubError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(f"mso-hub: {error}", err=True)
         raise typer.Exit(1) from error
 
 

@@ -126,6 +126,8 @@ def show(
     if (raw or content) and reason is None:
         option = "--raw" if raw else "--content"
         raise typer.BadParameter(f"is required with {option}.", param_hint="--reason")
+    if raw and as_json:
+        raise typer.BadParameter("writes bytes; take --content for JSON.", param_hint="--raw")
     with common.opened() as hub:
         if raw:
             _write_raw(hub, id, str(reason))

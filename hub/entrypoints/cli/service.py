@@ -40,13 +40,22 @@ def serve(
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    chosen = [role.strip() for role in roles.split(",")]
+    chosen = _chosen(roles, processes)
     if processes > 1:
         _serve_apart(current, chosen, processes, stop)
         return
     hub = open_hub(current, exclusive=True)
     _say_doubts(current)
     _serve(Service(hub, chosen), stop)
+
+
+def _chosen(roles: str, processes: int) -> list[str]:
+    chosen = [role.strip() for role in roles.split(",")]
+    if not set(chosen) <= set(ROLES):
+        raise typer.BadParameter(f"must be some of {', '.join(ROLES)}.", param_hint="--roles")
+    if processes > 1 and not set(chosen) <= {"web", "jobs"}:
+        raise typer.BadParameter("is for --roles web, jobs or both.", param_hint="--processes")
+    return chosen
 
 
 def _serve(service: Service, stop: threading.Event, workers: Workers | None = None) -> None:
@@ -66,8 +75,6 @@ def _serve_apart(
 ) -> None:
     """Supervise so many processes, or be one of them. All share the HTTP port; each has a port for
     metrics of its own: the one that is set, and those after it."""
-    if not set(roles) <= {"web", "jobs"}:
-        raise BadSetting("--processes is for --roles web, jobs or both.")
     if current.resolved_database_url().startswith("sqlite"):
         raise BadSetting("One process works on SQLite; --processes needs PostgreSQL.")
     with closing(open_hub(current)) as hub:  # what would end each of them ends this one

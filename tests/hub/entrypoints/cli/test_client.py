@@ -62,6 +62,22 @@ def test_a_credential_may_do_what_it_was_allowed_and_no_more(run):
     assert [run("client", "list").stdout.count(word) for word in ("desk", "approve")] == [1, 1]
 
 
+def test_the_list_tells_a_person_what_each_may_do_and_what_is_revoked(run):
+    run("client", "create", "desk [a]", "--kind", "mso", "--allow", "write")
+    run("client", "create", "board", "--kind", "mso")
+    run("client", "revoke", "board")
+    listed = run("client", "list")
+    assert listed.exit_code == 0, listed.output
+    rows = {
+        name: next(line for line in listed.stdout.splitlines() if f" {name} " in line)
+        for name in ("desk [a]", "board")
+    }
+    assert " write " in rows["desk [a]"]
+    assert " active " in rows["desk [a]"]
+    assert " read " in rows["board"]
+    assert " revoked " in rows["board"]
+
+
 def test_creating_and_revoking_a_credential_is_audited_without_its_key(run, tmp_path):
     key = json.loads(run("client", "create", "desk", "--kind", "mso", "--json").stdout)["key"]
     run("client", "revoke", "desk")

@@ -177,11 +177,23 @@ def test_pausing_and_resuming_is_shown_and_audited(desk: Any) -> None:
     ]
 
 
-def test_a_sync_is_a_job_and_a_second_request_joins_it(desk: Any) -> None:
-    first = desk.run("connection", "sync", "EHR A", "--json").json["job"]
-    assert desk.run("connection", "sync", "EHR A", "--json").json["job"] == first
+def test_a_sync_is_a_job_and_a_second_request_joins_it(desk: Any, tmp_path: Path) -> None:
+    text = 'base_url = "http://127.0.0.1:9"\nclient_id = "a"\n'
+    config = file(tmp_path, text + f'client_secret = "file:{tmp_path}/secret"\n')
+    (tmp_path / "secret").write_text("secret")
+    assert add(desk, "payroll_rest", config, "--practice", "cmp=north").code == 0
+    first = desk.run("connection", "sync", "New", "--json").json["job"]
+    assert desk.run("connection", "sync", "New", "--json").json["job"] == first
     (job,) = desk.rows(JobRow, id=first)
-    assert (job.kind, job.args) == ("pull.sync_streams", {"connection_id": "ehr"})
+    assert job.kind == "pull.sync_streams"
+
+
+def test_what_only_sends_is_not_synchronised(desk: Any) -> None:
+    before = len(desk.rows(JobRow))
+    ended = desk.run("connection", "sync", "EHR A")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "mso-hub: ehr_hl7v2 has nothing to read: what it brings is sent.\n"
+    assert len(desk.rows(JobRow)) == before
 
 
 def test_a_check_reports_every_probe_and_fails_with_the_vendor(desk: Any, tmp_path: Path) -> None:

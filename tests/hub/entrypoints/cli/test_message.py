@@ -352,3 +352,10 @@ def test_stored_messages_are_sent_on_to_one_destination(desk: Any, lab: None) ->
     assert ended.json["messages"] == [sent.id]
     assert (sent.inbox_id, sent.control_id, sent.state) == (good, "C-good", "queued")
     assert ("message forward", me(), "lost") in desk.audited()
+
+
+def test_bytes_are_not_asked_for_as_json(desk: Any) -> None:
+    given = ("message", "show", desk.messages["good"], "--raw", "--json", "--reason", "Ticket 1.")
+    ended = desk.run(*given)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--content" in ended.err
