@@ -141,6 +141,7 @@ class JobHolder(Broker):
         with self.held_lock:
             for running in self.held.values():
                 running.stop_asked = running.claimed.kind in self.long_kinds
+        self.context.database.bell.ring_here()  # to give back what was not begun
 
     def drop(self, *tokens: str) -> None:
         with self.held_lock:

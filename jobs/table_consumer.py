@@ -107,6 +107,8 @@ class TableConsumer(Consumer):
     def _next_turn(self) -> None:
         """Take a turn now, or wait until there is a reason to."""
         self.bell.clear()
+        if self.broker.stopping:
+            self._give_back_waiting()
         room = 0 if self.broker.stopping else self.ahead - self.in_hand
         wanted = 2 * room >= self.ahead
         if not wanted and self.ended and 2 * len(self.ended) < self.ahead and self._together > 1:
@@ -232,6 +234,11 @@ class TableConsumer(Consumer):
             surplus.append(last)
         self.requeue(surplus)
 
+    def _give_back_waiting(self) -> None:
+        """What no thread has begun is for other processes, however long the jobs here still run."""
+        left = iter(self.waiting.take, None)
+        self.requeue(message for message in left if message is not None)
+
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back what was claimed and not begun, without costing an attempt."""
         given_back = [message for message in messages if isinstance(message, TableMessage)]
@@ -246,7 +253,6 @@ class TableConsumer(Consumer):
 
     def close(self) -> None:
         self._closed = True
-        left = iter(self.waiting.take, None)
-        self.requeue(message for message in left if message is not None)
+        self._give_back_waiting()
         if self.ended:
             self._turn(0)

@@ -229,27 +229,36 @@ def test_a_running_job_stops_when_it_is_cancelled(
     wait_for(context, job_id, "cancelled")
 
 
-def test_stopping_gives_back_what_was_not_begun(
-    context: JobContext, run: Callable[..., JobWorker]
+def test_stopping_gives_back_at_once_what_was_not_begun(
+    context: JobContext, run: Callable[..., JobWorker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = threading.Event()
+    monkeypatch.setattr("jobs.worker.SHUTDOWN_MILLISECONDS", 600_000)
+    begun, release = threading.Semaphore(0), threading.Event()
 
     def actor(job: RunningJob) -> None:
-        release.wait(10)
+        begun.release()
+        release.wait(240)
 
     def fill(session: ScopedSession) -> list[int]:
         return [queue.add(session, Job.PRUNE, {}, now=context.now()) for _ in range(8)]
 
+    def found() -> Counter[tuple[str, int]]:
+        rows = [row(context, job_id) for job_id in ids]
+        return Counter((each.state, each.attempt) for each in rows)
+
     worker = run(actor)
+    worker.broker.lease = timedelta(minutes=5)
     ids = context.database.transaction(SCOPE, fill)
-    wait_until(lambda: {row(context, job_id).state for job_id in ids} == {"running"})
-    wait_until(lambda: len(worker.broker.claimed()) >= 4)
-    threading.Timer(0.3, release.set).start()
-    worker.stop()
-    states = [row(context, job_id).state for job_id in ids]
-    assert states.count("done") == 4
-    assert states.count("ready") == 4
-    assert {row(context, job_id).attempt for job_id in ids} == {0, 1}
+    assert all(begun.acquire(timeout=60) for _ in range(4))
+    wait_until(lambda: {state for state, _ in found()} == {"running"})
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    try:
+        wait_until(lambda: found()["ready", 0] == 4)  # while the others are still at work
+    finally:
+        release.set()
+        stopping.join()
+    assert found() == {("done", 1): 4, ("ready", 0): 4}
 
 
 def test_what_a_job_writes_on_its_way_is_fenced_too(
