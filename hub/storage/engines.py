@@ -73,6 +73,13 @@ def postgresql_engine(url: str, *, requests: bool = False) -> Engine:
     return engine
 
 
+def close_engine(engine: Engine) -> None:
+    """Close every connection of an engine for good, one that is in use as soon as it is given
+    back: a pool that is disposed of would keep that one open until it is collected."""
+    event.listen(engine, "checkin", lambda _, record: record.close())
+    engine.dispose()
+
+
 def _refuse_closed(driver: Any, *_: object) -> None:
     """The server said something to an idle connection: good-bye. Cheaper than asking each time."""
     idle = select.poll()

@@ -38,7 +38,7 @@ from hub.storage.committer import (
     run_hooks,
 )
 from hub.storage.doorbell import Doorbell
-from hub.storage.engines import postgresql_engine, sqlite_engine
+from hub.storage.engines import close_engine, postgresql_engine, sqlite_engine
 from hub.storage.gathering import Gathering
 from hub.storage.reads.driver import text_reads
 from hub.storage.running import Running
@@ -179,12 +179,12 @@ class Database:
         )
 
     def close(self) -> None:
-        """Finish what was submitted and close every connection."""
+        """Finish what was submitted and close every connection; one that still reads or writes when
+        it is through."""
         self.bell.close()
         self._committer.close()
         self._gatherer.close()
         self.text_reads.close()
         self.audit_writer.close()
-        self.request_engine.dispose()
-        self.read_engine.dispose()
-        self.write_engine.dispose()
+        for engine in {self.request_engine, self.read_engine, self.write_engine}:
+            close_engine(engine)

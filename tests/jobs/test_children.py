@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,11 +26,12 @@ from tests.polling import wait_until
 
 
 @pytest.fixture
-def job(tmp_path: Path, crypto: Crypto) -> RunningJob:
+def job(tmp_path: Path, crypto: Crypto) -> Iterator[RunningJob]:
     moment = datetime(2026, 3, 2, tzinfo=UTC)
     database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
     context = JobContext(database, crypto, Settings(data_dir=tmp_path), lambda: moment)
-    return RunningJob(context, ClaimedJob(1, Job.SOLVE_ROUND, "t", None, {}, 1, 3, moment))
+    yield RunningJob(context, ClaimedJob(1, Job.SOLVE_ROUND, "t", None, {}, 1, 3, moment))
+    database.close()
 
 
 def test_a_child_answers(job: RunningJob) -> None:

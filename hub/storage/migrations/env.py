@@ -50,25 +50,27 @@ def run() -> None:
         def _begin(connection: object) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
 
-    with engine.connect() as connection:
-        context.configure(
-            connection=connection,
-            target_metadata=Base.metadata,
-            compare_type=False,
-            render_item=render_item,
-            render_as_batch=url.startswith("sqlite"),
-        )
-        with context.begin_transaction():
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7102475)")
-                set_scope(connection, unrestricted_scope("migration"))
-            before = context.get_context().get_current_revision()
-            context.run_migrations()
-            after = context.get_context().get_current_revision()
-            if after != before:
-                make_row_security(connection, after)
-        connection.commit()
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            context.configure(
+                connection=connection,
+                target_metadata=Base.metadata,
+                compare_type=False,
+                render_item=render_item,
+                render_as_batch=url.startswith("sqlite"),
+            )
+            with context.begin_transaction():
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7102475)")
+                    set_scope(connection, unrestricted_scope("migration"))
+                before = context.get_context().get_current_revision()
+                context.run_migrations()
+                after = context.get_context().get_current_revision()
+                if after != before:
+                    make_row_security(connection, after)
+            connection.commit()
+    finally:
+        engine.dispose()
 
 
 run()

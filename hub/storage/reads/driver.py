@@ -107,7 +107,7 @@ class TextReads(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close every connection that is not in use."""
+        """Close every connection; one that is in use when its read is over."""
 
     @abstractmethod
     async def _execute(
@@ -139,6 +139,7 @@ class PostgresqlReads(TextReads):
         address = make_url(url).set(drivername="postgresql")
         self._address = address.render_as_string(hide_password=False)
         self._of_loop: dict[asyncio.AbstractEventLoop, _Connections] = {}
+        self._closed = False
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
         loop = asyncio.get_running_loop()
@@ -168,7 +169,9 @@ class PostgresqlReads(TextReads):
             refuse_slow(error)
             raise
         finally:
-            if not wire.closed:
+            if self._closed:
+                wire.close()
+            elif not wire.closed:
                 connections.idle.append(wire)
         return *(text.decode() for text in texts), int(version)
 
@@ -183,7 +186,8 @@ class PostgresqlReads(TextReads):
         return Wire(connection)
 
     def close(self) -> None:
-        for connections in self._of_loop.values():
+        self._closed = True
+        for connections in list(self._of_loop.values()):
             connections.close()
 
 

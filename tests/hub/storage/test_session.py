@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import delete, exists, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -347,6 +349,23 @@ def test_a_closed_database_refuses_work_instead_of_keeping_it(database: Database
     assert [future.result(0) for future in submitted] == [1] * 20
     with pytest.raises(RuntimeError, match="closed"):
         database.submit(ALL, lambda s: 1)
+
+
+def test_a_connection_in_use_when_the_database_is_closed_is_closed_behind_its_work(
+    database: Database,
+) -> None:
+    def works(driver: Any) -> bool:
+        try:
+            driver.execute("SELECT 1")
+        except (sqlite3.ProgrammingError, psycopg.OperationalError):
+            return False
+        return True
+
+    with database.read(ALL) as session:
+        driver = session.connection().connection.driver_connection
+        database.close()
+        assert works(driver)
+    assert not works(driver)
 
 
 def test_work_goes_on_after_every_connection_was_cut(database: Database) -> None:

@@ -87,6 +87,24 @@ def postgresql(postgresql_with_tables: str) -> Iterator[Database]:
     opened.close()
 
 
+def test_a_connection_in_use_when_all_are_closed_is_closed_behind_its_read(postgresql):
+    async def closed_meanwhile() -> None:
+        reads = postgresql.text_reads
+        await read(postgresql, version_alone(postgresql))
+        (connections,) = reads._of_loop.values()
+        (wire,) = connections.idle
+        slow = CompiledPart("SELECT pg_sleep(0.5)::text, 0", (), ())
+        task = asyncio.ensure_future(read(postgresql, slow))
+        await asyncio.sleep(0)
+        assert connections.idle == []
+        reads.close()
+        assert not wire.closed
+        await task
+        assert wire.closed
+
+    asyncio.run(closed_meanwhile())
+
+
 def test_a_connection_whose_statement_could_not_be_cancelled_is_not_used_again(
     postgresql, monkeypatch
 ):
