@@ -71,7 +71,7 @@ def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
         return {}
     if not isinstance(routing, dict) or not isinstance(routing.get("sending_application"), str):
         raise ConfigError(
-            "The file needs [routing] with sending_application, which is the sender's MSH-3.",
+            "routing needs sending_application, which is the sender's MSH-3.",
             field="routing.sending_application",
         )
     if unknown := sorted(set(routing) - _ROUTING):

@@ -15,6 +15,7 @@ from hub.errors import AuthError, ConfigError, Conflict, Held, NotFound, VendorR
 from hub.services.practices import named as practice_named
 from hub.storage import connections, queue
 from hub.storage.crypto import Crypto
+from hub.storage.reads.write import read_global_id
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Connection, ConnectionPractice, InboundMessage
 from hub.storage.upsert import insert_or_update
@@ -125,11 +126,13 @@ def find(session: ScopedSession) -> Sequence[Connection]:
 
 
 def named(session: ScopedSession, name: str) -> Connection:
-    """The connection of a name or an id; NotFound otherwise."""
+    """The connection of a name or an id, also a global one of GraphQL; NotFound otherwise."""
     row = None
     if "\0" not in name:  # which PostgreSQL refuses to compare with
+        kind, row_id = read_global_id(name) or ("", "")
+        ids = {name, row_id} if kind == "Connection" else {name}
         row = session.scalar(
-            select(Connection).where((Connection.name == name) | (Connection.id == name))
+            select(Connection).where((Connection.name == name) | Connection.id.in_(ids))
         )
     if row is None:
         raise NotFound(

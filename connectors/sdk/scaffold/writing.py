@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
 from typing import Final, Literal
@@ -59,7 +60,7 @@ def write_connector(id: str, *, kind: Kind, auth: Auth, into: Path, package: str
     Returns what was written. Raises ConfigError for an id that cannot be one, Conflict where
     something is there already; then nothing is written.
     """
-    if not _ID.fullmatch(id) or id in sys.stdlib_module_names:
+    if not _ID.fullmatch(id) or iskeyword(id) or id in sys.stdlib_module_names:
         raise ConfigError(f'"{id}" can be no id; an id is like payroll_acme.', field="id")
     folder, cases = into / id, _fixtures(into, package) / id
     for place in (folder, cases):

@@ -113,7 +113,9 @@ def _settings(model: dict[str, Any]) -> str:
 @app.command()
 def simulate(
     id: Id,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 1,
 ) -> None:
     """Run a connector's simulated vendor on loopback until interrupted."""

@@ -26,6 +26,9 @@ QUERY = (
     "patients(first: 5) { nodes { familyName birthDate } } } } }"
 )
 DEFAULT_PRACTICES, DEFAULT_SEED = 12, 1
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="0 picks a free port; so does --once.")
+]
 GRAPHQL_SECONDS = 60.0
 """Its queries wait beside the feeds of all practices and a solver, perhaps on a slow machine."""
 
@@ -46,8 +49,8 @@ def demo(
         typer.Option(help=f"Another seed, another synthetic MSO; {DEFAULT_SEED}, or the data's."),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where the data lies.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="0 picks a free port.")] = None,
-    mllp_port: Annotated[int | None, typer.Option(help="0 picks a free port.")] = None,
+    http_port: Port = None,
+    mllp_port: Port = None,
 ) -> None:
     """Run the hub end to end: HL7, eligibility, payroll, group purchasing, orders, GraphQL."""
     given = settings.load()

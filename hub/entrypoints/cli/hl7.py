@@ -45,7 +45,9 @@ def show(
     try:
         config = Config.model_validate({**config.model_dump(), **({"zone": zone} if zone else {})})
     except ValueError as error:
-        raise typer.BadParameter("must be an IANA zone such as America/Chicago") from error
+        raise typer.BadParameter(
+            "must be an IANA zone such as America/Chicago.", param_hint="--zone"
+        ) from error
     contents = split_messages(file.read_bytes()) or [b""]  # an empty file is a fault, not nothing
     messages = [describe(content, config) for content in contents]
     if as_json:

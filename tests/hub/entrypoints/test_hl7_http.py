@@ -23,6 +23,7 @@ from hub.entrypoints.hl7_http import LARGEST_BODY, MOST_MESSAGES, hl7_routes
 from hub.entrypoints.hl7_routes import Facility, Hl7Connection, Routes
 from hub.services.intake import Arrival, Intake, Stored, Told
 from hub.storage.crypto import Crypto
+from hub.storage.reads.write import global_id
 from hub.storage.session import Database
 from hub.storage.tables import Connection, InboundMessage, Practice, ServiceAgreement
 
@@ -252,6 +253,9 @@ def test_a_foreign_connection_and_a_missing_one_have_the_same_answer(door: Door)
 
 def test_the_connection_may_be_named_by_its_id(door: Door) -> None:
     assert door.post(message(), path="/hl7/con-a").status_code == 200
+    as_graphql_tells_it = global_id("Connection", "con-a")
+    assert door.post(message(), path=f"/hl7/{as_graphql_tells_it}").status_code == 200
+    assert door.post(message(), path=f"/hl7/{global_id('Job', 'con-a')}").status_code == 404
 
 
 @pytest.mark.parametrize(

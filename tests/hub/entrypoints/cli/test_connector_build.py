@@ -53,6 +53,7 @@ def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
     [
         ("Payroll-Acme", "payroll", 1, "can be no id"),
         ("json", "payroll", 1, "can be no id"),
+        ("class", "payroll", 1, "can be no id"),
         ("ehr_acme", "ehr", 2, "must be one of payroll, supply"),
     ],
 )

@@ -33,3 +33,20 @@ def test_data_of_another_demonstration_is_wrong_usage_and_left_alone(
     assert "holds a demonstration of --practices 2 --seed 1" in ended.err
     assert "another --data-dir" in ended.err
     assert [file.name for file in folder.iterdir()] == ["demo.json"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("demo", "--once", "--http-port", "70000"),
+        ("demo", "--once", "--mllp-port", "-1"),
+        ("simulate", "payroll_rest", "--port", "65536"),
+    ],
+)
+def test_a_port_that_there_is_not_is_wrong_usage(
+    run: Run, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    ended = run(*given)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"mso-hub: Invalid value for '{given[2]}': ")
+    assert list(tmp_path.iterdir()) == []
