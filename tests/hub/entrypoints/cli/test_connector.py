@@ -65,7 +65,7 @@ def test_an_unknown_connector_is_one_sentence_on_stderr() -> None:
 
         assert code == 1
         assert out == ""
-        assert err.startswith('There is no connector "payrol_rest".')
+        assert err.startswith('mso-hub: There is no connector "payrol_rest".')
         assert "payroll_rest" in err
         assert len(err.splitlines()) == 1
 
