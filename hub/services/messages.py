@@ -128,8 +128,7 @@ def _conditions(
     if wanted.patient is not None or wanted.patient_key is not None:
         keys = [wanted.patient_key] if wanted.patient_key is not None else []
         keys += patient_keys(session, crypto, wanted.patient) if wanted.patient is not None else []
-        current, prior = InboundMessage.patient_key, InboundMessage.prior_patient_key
-        yield current.in_(keys) | prior.in_(keys)
+        yield inbox.speaks_of(keys)
 
 
 def show(session: ScopedSession, inbox_id: str) -> Shown:

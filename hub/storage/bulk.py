@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from hub.storage.scoped_session import ScopedSession
 
 _TIMESTAMP = Timestamp()
+OFTEN_SAME = "often the same"
+"""In the `info` of a table: columns that mostly have the same values in rows inserted together. If
+all do, PostgreSQL reads them once and not with each row."""
 MOST_VALUES = 32
 """Rows of one SQLite statement at most."""
 
@@ -41,8 +44,9 @@ def insert_rows(
         return
     connection, columns = session.connection(), tuple(rows[0])
     if connection.dialect.name == "postgresql":
-        statement = recordset(table, columns, conflict)
-        run(session, statement, _as_json(columns, _binary(table, columns), rows))
+        same = _same(table, rows)
+        statement = recordset(table, columns, conflict, same)
+        run(session, statement, _as_json(_binary(table, columns), rows, same))
         return
     for part in _parts(rows):
         values = _flat(table, columns, connection.dialect, part)
@@ -178,24 +182,40 @@ def into(table: Table, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table.name} ({', '.join(columns)})"
 
 
+def _same(table: Table, rows: Sequence[Row]) -> tuple[str, ...]:
+    """The columns that PostgreSQL is told once, for all rows."""
+    columns: tuple[str, ...] = table.info.get(OFTEN_SAME, ())
+    if len(rows) < 2 or not columns:
+        return ()
+    values_of = itemgetter(*columns)
+    first = values_of(rows[0])
+    return columns if all(values_of(row) == first for row in rows) else ()
+
+
 @cache
-def recordset(table: Table, columns: tuple[str, ...], conflict: str = "") -> str:
-    """Two parameters: the rows as JSON, and the bytes their binary columns are parts of."""
+def recordset(
+    table: Table, columns: tuple[str, ...], conflict: str = "", same: tuple[str, ...] = ()
+) -> str:
+    """Two parameters: the rows as JSON, and the bytes their binary columns are parts of; a third
+    for columns that are the same in all rows."""
     binary = _binary(table, columns)
     wanted = [
         f"substring(given.bytes FROM r.{name}_at FOR r.{name}_size)"
         if name in binary
-        else f"r.{name}"
+        else f"{'s' if name in same else 'r'}.{name}"
         for name in columns
     ]
     typed = [
         f"{name}_at int, {name}_size int" if name in binary else f"{name} {_type(table, name)}"
         for name in columns
+        if name not in same
     ]
+    once = ", ".join(f"{name} {_type(table, name)}" for name in same)
     return (
         f"{into(table, columns)} SELECT {', '.join(wanted)} "  # noqa: S608 - names of columns
         "FROM (SELECT %s::json AS rows, %b::bytea AS bytes) AS given, "
-        f"json_to_recordset(given.rows) AS r({', '.join(typed)}) {conflict}"
+        f"json_to_recordset(given.rows) AS r({', '.join(typed)})"
+        f"{f', json_to_record(%s::json) AS s({once})' if same else ''} {conflict}"
     )
 
 
@@ -238,19 +258,23 @@ def _is_plain(column: Column[Any]) -> bool:
 
 
 def _as_json(
-    columns: tuple[str, ...], binary: frozenset[str], rows: Sequence[Row]
-) -> tuple[str, bytes]:
-    if not binary:
-        return orjson.dumps([dict(row) for row in rows]).decode(), b""
+    binary: frozenset[str], rows: Sequence[Row], same: tuple[str, ...]
+) -> tuple[str | bytes, ...]:
+    """The parameters of `recordset`."""
     parts: list[bytes] = []
     at = 1  # PostgreSQL counts bytes from one
     records = []
     for row in rows:
         record = dict(row)
+        for name in same:
+            del record[name]
         for name in binary:
             part = record.pop(name)
             record[f"{name}_at"], record[f"{name}_size"] = at, len(part)
             parts.append(part)
             at += len(part)
         records.append(record)
-    return orjson.dumps(records).decode(), b"".join(parts)
+    found = orjson.dumps(records).decode(), b"".join(parts)
+    if not same:
+        return found
+    return *found, orjson.dumps({name: rows[0][name] for name in same}).decode()

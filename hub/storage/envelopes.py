@@ -7,8 +7,8 @@ data key of the digests, so that a rotation of the key-encryption key leaves wha
 
 from __future__ import annotations
 
-import base64
 import hmac
+from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ import orjson
 
 from hub.domain.agreements import PrincipalKind, Scope
 from hub.errors import BadEnvelope
+from hub.storage.keyed_digest import KeyedDigest
 
 LABEL = "envelopes of jobs"
 _VERSION = "1"
@@ -50,11 +51,11 @@ class Envelopes:
     nothing is signed."""
 
     def __init__(self) -> None:
-        self._key = b""
+        self._digest: KeyedDigest | None = None
 
     def use(self, key: bytes) -> None:
         """Sign with a key from now on."""
-        self._key = key
+        self._digest = KeyedDigest(key) if key else None
 
     def seal(
         self,
@@ -66,10 +67,11 @@ class Envelopes:
     ) -> str:
         """The text stored with a job; empty without a key. `trace`, which is not signed, says in
         which trace the job is seen; it decides nothing."""
-        if not self._key:
+        if self._digest is None:
             return ""
         said = f"{envelope.policy_version}.{envelope.principal_id}.{envelope.name}"
-        return f"{_VERSION}{trace}.{self._sign(said, kind, practice_id, args)}.{said}"
+        signature = _signature(self._digest, said, kind, practice_id, args)
+        return f"{_VERSION}{trace}.{signature}.{said}"
 
     def open(
         self, sealed: str, kind: str, practice_id: str | None, args: Mapping[str, Any]
@@ -79,19 +81,24 @@ class Envelopes:
         signature, _, said = rest.partition(".")
         policy_version, _, who = said.partition(".")
         principal_id, _, name = who.partition(".")
-        expected = self._sign(said, kind, practice_id, args)
+        digest = self._digest
         if (
-            not self._key
+            digest is None
             or (version != _VERSION and version.partition("-")[0] != _VERSION)
-            or not hmac.compare_digest(signature.encode(), expected.encode())
+            or not hmac.compare_digest(
+                signature.encode(), _signature(digest, said, kind, practice_id, args).encode()
+            )
         ):
             raise BadEnvelope(_REFUSED)
         return Envelope(principal_id, name, int(policy_version))
 
-    def _sign(self, said: str, kind: str, practice_id: str | None, args: Mapping[str, Any]) -> str:
-        """HMAC-SHA-256 of all of it, shortened to 128 bits, in base64."""
-        signed = orjson.dumps([_VERSION, said, kind, practice_id, args], option=_CANONICAL)
-        return base64.b64encode(hmac.digest(self._key, signed, "sha256")[:16]).decode()
+
+def _signature(
+    digest: KeyedDigest, said: str, kind: str, practice_id: str | None, args: Mapping[str, Any]
+) -> str:
+    """HMAC-SHA-256 of all of it, shortened to 128 bits, in base64."""
+    signed = orjson.dumps([_VERSION, said, kind, practice_id, args], option=_CANONICAL)
+    return b2a_base64(digest.digest(signed)[:16], newline=False).decode()
 
 
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS

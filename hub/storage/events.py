@@ -86,14 +86,16 @@ def after(
 
 
 def prune(session: ScopedSession, *, before: datetime) -> bool:
-    """Delete some of the events older than `before`, the oldest first; resuming from before them is
-    refused afterwards. True if there may be more."""
+    """Delete some of the events older than `before`, those written first before others; resuming
+    from before them is refused afterwards. True if there may be more."""
     row = session.get(EventHead, _HEAD, with_for_update=True)
-    oldest = select(Event.id).where(Event.recorded_at < before).order_by(Event.recorded_at)
-    ids = session.scalars(oldest.limit(MOST_AT_ONCE)).all()
+    first = session.execute(
+        select(Event.id, Event.recorded_at).order_by(Event.id).limit(MOST_AT_ONCE)
+    ).all()
+    ids = [event_id for event_id, recorded_at in first if recorded_at < before]
     last = session.scalar(select(func.max(Event.sequence)).where(Event.id.in_(ids)))
     session.execute(delete(Event).where(Event.id.in_(ids)))
     if row is not None and last is not None:
         row.pruned = max(row.pruned, last)
         session.flush()
-    return len(ids) == MOST_AT_ONCE
+    return bool(ids) and len(first) == MOST_AT_ONCE

@@ -9,7 +9,17 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from hub.domain.records import Issue, RejectedRecord
 from hub.errors import NotFound
@@ -106,6 +116,16 @@ def earlier(
     given = orjson.dumps([(*each, since) for each in wanted]).decode()
     found = bulk.run(session, _EARLIER[dialect_of(session)], [given]).fetchall()
     return [Earlier(int(number), same_id) for number, same_id in found]
+
+
+_READ, _WAITS = text("inbox.state <> 'received'"), text("inbox.state = 'received'")
+"""In the words of the partial indexes by patient, which leave out what waits to be read."""
+
+
+def speaks_of(keys: Collection[str]) -> ColumnElement[bool]:
+    """Whether a message speaks of one of the patients of these keys."""
+    current, prior = INBOX.c.patient_key.in_(keys), INBOX.c.prior_patient_key.in_(keys)
+    return or_(and_(current, _READ), and_(prior, _READ), and_(or_(current, prior), _WAITS))
 
 
 def insert_all(session: ScopedSession, rows: Sequence[Mapping[str, Any]]) -> None:

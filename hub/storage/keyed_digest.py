@@ -7,6 +7,7 @@ up the interpreter's lock from 2,048 bytes on, which costs more than hashing wha
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 
 _BLOCK = 64
 _PART = 2_047
@@ -24,6 +25,15 @@ class KeyedDigest:
 
     def hex(self, data: bytes) -> str:
         """The digest of `data`, 64 hexadecimal digits."""
+        found: str = self._of(data).hexdigest()
+        return found
+
+    def digest(self, data: bytes) -> bytes:
+        """The digest of `data`, 32 bytes."""
+        found: bytes = self._of(data).digest()
+        return found
+
+    def _of(self, data: bytes) -> Any:
         inner = self._inner.copy()
         if _PART < len(data) < _LONG:
             view = memoryview(data)
@@ -33,4 +43,4 @@ class KeyedDigest:
             inner.update(data)
         outer = self._outer.copy()
         outer.update(inner.digest())
-        return outer.hexdigest()
+        return outer

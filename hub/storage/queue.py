@@ -160,13 +160,12 @@ def _values(
     envelope, seal = envelope or envelope_of(session), session.envelopes.seal
     trace = tracing.carried()
     return [
-        _row(job, now)
-        | {"envelope": seal(envelope, job.kind, job.practice_id, job.args, job.trace or trace)}
+        _row(job, now, seal(envelope, job.kind, job.practice_id, job.args, job.trace or trace))
         for job in jobs
     ]
 
 
-def _row(job: NewJob, now: datetime) -> dict[str, Any]:
+def _row(job: NewJob, now: datetime, envelope: str) -> dict[str, Any]:
     first, second = (*job.lanes, None, None)[:2]
     return {
         "practice_id": job.practice_id,
@@ -184,6 +183,7 @@ def _row(job: NewJob, now: datetime) -> dict[str, Any]:
         "error_code": "",
         "error_text": "",
         "created_at": now,
+        "envelope": envelope,
     }
 
 

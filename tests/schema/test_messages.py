@@ -148,3 +148,13 @@ def test_what_was_tolerated_in_framing_is_counted(world, messages):
         "bytes_before_frame": 1,
         "line_feed_after_frame": 2,
     }
+
+
+def test_a_patients_messages_are_found_by_an_index_and_those_that_wait_by_their_state(
+    world, messages
+):
+    body = {"query": FIND, "variables": {"where": {"patientKey": {"eq": "key"}}}}
+    answer = world.mso("planner").raw({**body, "extensions": {"plan": True}}).json()
+    reads = answer["extensions"]["plan"]["reads"]
+    assert [read["scanned"] for read in reads if read["table"] == "inbox"][:1] == [False]
+    assert {"ix_inbox_patient_key"} <= {read["index"] for read in reads}

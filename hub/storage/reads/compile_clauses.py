@@ -14,10 +14,12 @@ from hub.storage.reads.cursors import cursors_of
 from hub.storage.reads.fragments import (
     From,
     Sql,
+    both,
     call,
     choose,
     compare,
     constant,
+    either,
     equal,
     exists,
     number,
@@ -26,7 +28,7 @@ from hub.storage.reads.fragments import (
     together,
 )
 from hub.storage.reads.marks import EDGE, NO_CURSOR
-from hub.storage.reads.parts import Bound, Order, Page
+from hub.storage.reads.parts import Bound, Condition, Order, Page
 from hub.storage.reads.text import Piece
 
 if TYPE_CHECKING:
@@ -64,11 +66,19 @@ class PageClauses:
 
     def filters(self, table: From) -> list[Sql]:
         """Without practices and parent."""
-        stored = sql.table_of(self._page.source).c
         return self._compiler.label_clauses(self._page.source, table) + [
-            self._compiler.binds.condition(table[item.column], stored[item.column], item)
-            for item in self._page.conditions
+            self._filter(table, item) for item in self._page.conditions
         ]
+
+    def _filter(self, table: From, item: Condition) -> Sql:
+        stored = sql.table_of(self._page.source).c[item.column]
+        found = self._compiler.binds.condition(table[item.column], stored, item)
+        unindexed = sql.not_indexed_while(stored)
+        if unindexed is None:
+            return found
+        name, value = unindexed
+        indexed = compare(table[name], "<>", constant(value))
+        return either(both(found, indexed), both(found, equal(table[name], constant(value))))
 
     def are_in_order(self) -> bool:
         """True if an index gives the rows in their order, those of no other parent among them."""

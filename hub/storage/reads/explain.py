@@ -58,12 +58,19 @@ def _of_sqlite(part: CompiledPart, steps: Sequence[str]) -> Iterator[TableAccess
 
 
 def _of_postgresql(node: Mapping[str, Any]) -> Iterator[TableAccess]:
-    below = node.get("Plans", ())
     if node.get("Relation Name", POLICY) != POLICY:
-        index, condition = node.get("Index Name"), "Index Cond" in node
-        for bitmap in below:
-            index = index or bitmap.get("Index Name")
-            condition = condition or "Index Cond" in bitmap
+        looks = [node, *_bitmaps(node)]
+        index = next((look["Index Name"] for look in looks if "Index Name" in look), None)
+        condition = any("Index Cond" in look for look in looks)
         yield TableAccess(node["Relation Name"], index, not condition)
-    for each in below:
+    for each in node.get("Plans", ()):
         yield from _of_postgresql(each)
+
+
+def _bitmaps(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The looks into indexes that say which rows of a table are read; several of them, where one of
+    several conditions must hold."""
+    for below in node.get("Plans", ()):
+        if "Relation Name" not in below:
+            yield below
+            yield from _bitmaps(below)

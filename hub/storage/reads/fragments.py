@@ -23,7 +23,7 @@ Function = Literal[
     "string_agg", "sum", "to_char", "to_json", "unnest", "upper",
 ]  # fmt: skip
 Type = Literal["INTEGER", "NUMERIC", "TEXT", "TEXT[]"]
-Operator = Literal["=", "<", "<=", ">", ">=", "*", "/", "%"]
+Operator = Literal["=", "<>", "<", "<=", ">", ">=", "*", "/", "%"]
 
 
 def checked_name(name: str) -> str:

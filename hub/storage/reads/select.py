@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Select,
     Table,
@@ -190,7 +191,24 @@ def conditions(
     source: Source, wanted: Sequence[Condition], values: Values
 ) -> list[ColumnElement[bool]]:
     columns = table_of(source).c
-    return [_condition(columns[item.column], item.op, item.value.among(values)) for item in wanted]
+    return [_filter(columns[item.column], item.op, item.value.among(values)) for item in wanted]
+
+
+def not_indexed_while(column: Column[Any]) -> tuple[str, str] | None:
+    """The column and its value with which rows are left out of this one's index: a filter then asks
+    for those and for the others apart, in the words of the index."""
+    found: tuple[str, str] | None = column.info.get("not_indexed_while")
+    return found
+
+
+def _filter(column: Column[Any], op: str, value: Any) -> ColumnElement[bool]:
+    found = _condition(column, op, value)
+    unindexed = not_indexed_while(column)
+    if unindexed is None:
+        return found
+    name, without = unindexed
+    other, constant = column.table.c[name], literal(without, literal_execute=True)
+    return or_(and_(found, other != constant), and_(found, other == constant))
 
 
 def _condition(column: ColumnElement[Any], op: str, value: Any) -> ColumnElement[bool]:

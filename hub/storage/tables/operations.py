@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Connection,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    UniqueConstraint,
+    event,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -20,6 +21,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.storage.tables.base import Base, new_id
 
 Sequence64 = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _often_same(*columns: str) -> dict[str, Any]:
+    """Options of a table; see `bulk.OFTEN_SAME`."""
+    return {"info": {"often the same": columns}}
+
+
+INDEXED_ONCE_READ = {"not_indexed_while": ("state", "received")}
+"""Of a column of the inbox: messages that wait to be read are found by their state instead. Its
+values lie anywhere in an index, and their senders would wait for a page of it each."""
+
+
+def _index_once_read(name: str, column: str) -> Index:
+    where = text(f"{column} IS NOT NULL AND state <> 'received'")
+    return Index(name, column, sqlite_where=where, postgresql_where=where)
 
 
 class InboundMessage(Base):
@@ -56,29 +72,35 @@ class InboundMessage(Base):
     processed_at: Mapped[datetime | None]
     lane: Mapped[str | None]
     lane2: Mapped[str | None]
-    patient_key: Mapped[str | None]
-    prior_patient_key: Mapped[str | None]
+    patient_key: Mapped[str | None] = mapped_column(info=INDEXED_ONCE_READ)
+    prior_patient_key: Mapped[str | None] = mapped_column(info=INDEXED_ONCE_READ)
 
     __table_args__ = (
-        UniqueConstraint("source", "control_id", "body_digest"),
-        Index(None, "control_id"),
-        Index(
-            "ix_inbox_patient_key",
-            "patient_key",
-            sqlite_where=text("patient_key IS NOT NULL"),
-            postgresql_where=text("patient_key IS NOT NULL"),
-        ),
-        Index(
-            "ix_inbox_prior_patient_key",
-            "prior_patient_key",
-            sqlite_where=text("prior_patient_key IS NOT NULL"),
-            postgresql_where=text("prior_patient_key IS NOT NULL"),
-        ),
+        Index("uq_inbox_control_id", "control_id", "source", "body_digest", unique=True),
+        _index_once_read("ix_inbox_patient_key", "patient_key"),
+        _index_once_read("ix_inbox_prior_patient_key", "prior_patient_key"),
         Index(None, "received_at", "id"),
         Index(None, "state", "received_at", "id"),
         Index(None, "practice_id", "received_at", "id"),
         Index(None, "connection_id", "received_at"),
+        _often_same(
+            *("kind", "content_type", "state", "fault_code", "fault_path", "fault_text"),
+            *("issue_count", "duplicates", "lane2", "prior_patient_key"),
+        ),
     )
+
+
+NOT_COMPRESSED = (
+    "ALTER TABLE inbox ALTER COLUMN raw SET STORAGE EXTERNAL, "
+    "ALTER COLUMN answer SET STORAGE EXTERNAL"
+)
+"""For PostgreSQL, which would try it with each message: what is encrypted does not get shorter."""
+
+
+@event.listens_for(InboundMessage.__table__, "after_create")
+def _with_the_table(_: object, connection: Connection, **__: Any) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(NOT_COMPRESSED)
 
 
 class DataIssue(Base):
@@ -165,6 +187,10 @@ class JobRow(Base):
             postgresql_where=text("state = 'dead'"),
         ),
         Index(None, "created_at", "id"),
+        _often_same(
+            *("kind", "queue", "lane2", "priority", "run_at", "state", "attempt", "max_attempts"),
+            *("error_code", "error_text", "created_at"),
+        ),
     )
 
 
@@ -333,7 +359,7 @@ class Event(Base):
     __tablename__ = "events"
 
     id: Mapped[int] = mapped_column(Sequence64, Identity(), primary_key=True)
-    sequence: Mapped[int | None] = mapped_column(Sequence64, unique=True)
+    sequence: Mapped[int | None] = mapped_column(Sequence64)
     topic: Mapped[str]
     row_id: Mapped[str]
     parent_id: Mapped[str | None]
@@ -341,8 +367,13 @@ class Event(Base):
     recorded_at: Mapped[datetime]
 
     __table_args__ = (
-        Index(None, "topic", "sequence"),
-        Index(None, "recorded_at"),
+        Index(
+            "uq_events_sequence",
+            "sequence",
+            unique=True,
+            sqlite_where=text("sequence IS NOT NULL"),
+            postgresql_where=text("sequence IS NOT NULL"),
+        ),
         Index(
             "ix_events_pending",
             "id",

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from hub.domain.agreements import operations_scope
-from hub.storage import inbox
+from hub.storage import inbox, migrate
 from hub.storage.session import Database, ScopedSession
 
 GIVEN = '[["source", "control id", "digest", "2026-03-02T15:00:00Z"]]'
@@ -31,3 +31,20 @@ def test_an_empty_table_is_looked_up_by_its_index_as_a_full_one_is(
     assert len(looks) == 2, found
     assert all("(control_id)" in line and ".control_id" in line for line in looks), found
     assert "Seq Scan on inbox" not in found
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_postgresql_does_not_try_to_compress_what_is_encrypted(
+    database: Database, database_url: str
+) -> None:
+    migrate.upgrade(database_url)
+    for url in (database.url, database_url):
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT attname FROM pg_attribute"
+                " WHERE attrelid = 'inbox'::regclass AND attstorage = 'e'"
+            )
+            assert set(found.scalars()) == {"raw", "answer"}
+        engine.dispose()

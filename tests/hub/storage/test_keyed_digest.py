@@ -12,3 +12,4 @@ from hub.storage.keyed_digest import KeyedDigest
 def test_it_is_hmac_with_sha_256(size: int, key: bytes) -> None:
     data = bytes(number % 251 for number in range(size))
     assert KeyedDigest(key).hex(data) == hmac.digest(key, data, "sha256").hex()
+    assert KeyedDigest(key).digest(data) == hmac.digest(key, data, "sha256")
