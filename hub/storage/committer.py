@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hub import log, metrics
 from hub.domain.agreements import Scope, operations_scope
+from hub.storage.checkpoints import Checkpoints
 from hub.storage.driver_errors import driver_errors
 from hub.storage.scope_settings import begin_for
 from hub.storage.scoped_session import ScopedSession
@@ -68,6 +69,7 @@ class Committer:
         self._connection: Connection | None = None
         self._done = done
         self._syncs = True
+        self._checkpoints = Checkpoints()
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -117,12 +119,19 @@ class Committer:
         """Everybody hears what became of their work, and the thread goes on, whatever happens."""
         try:
             self._commit_together(batch)
+            self._copy_log()
         except BaseException as error:
             logger.error("commits failed", error_type=type(error).__name__)
             self._drop_connection()
             for entry in batch:
                 if not entry.future.done():
                     entry.future.set_exception(error)
+
+    def _copy_log(self) -> None:
+        """Between two commits of SQLite; see checkpoints.py."""
+        if self._connection is not None and self._connection.dialect.name == "sqlite":
+            driver: Any = self._connection.connection.driver_connection
+            self._checkpoints.after_commit(driver)
 
     def _sync(self, connection: Connection, wanted: bool) -> None:
         """Whether the next commit of SQLite waits for the disk: one that does writes those before

@@ -17,8 +17,8 @@ from hub.storage.running import STATEMENT_SECONDS
 WORK_SECONDS = 30.0
 """How long one statement may take that no request waits for."""
 WAL_PAGES = 8_000
-"""Pages of the write-ahead log between checkpoints (4 KiB each); each one costs two syncs. Decision
-53: no other connection may make one."""
+"""Pages of the write-ahead log (4 KiB each) at which a commit copies them into the database, where
+no copy between commits did (checkpoints.py). Decision 53: no other connection may."""
 CACHE_KIB = 64 * 1024
 
 
