@@ -66,7 +66,8 @@ def change_payer(
     payer = session.scalar(select(Payer).where(Payer.code == code))
     if payer is None:
         raise NotFound(f'There is no payer "{code}".')
-    return _changed(session, payer, _texts(values), "payer change", operator, now)
+    _set(payer, _texts(values))
+    return _stored(session, payer, "payer change", operator, now)
 
 
 def add_supplier(
@@ -99,19 +100,17 @@ def change_supplier(
     found = session.scalars(select(Supplier).where(mine)).all()
     if len(found) != 1:
         raise NotFound(f'"{supplier}" is neither the id nor the unique name of a supplier.')
-    given = {**_texts(values), **_amounts(amounts)}
-    with session.no_autoflush:
-        for key, value in given.items():
-            setattr(found[0], key, value)
-        _require_alone(session, found[0])
-    return _changed(session, found[0], given, "supplier change", operator, now)
+    _set(found[0], {**_texts(values), **_amounts(amounts)})
+    _require_alone(session, found[0])
+    return _stored(session, found[0], "supplier change", operator, now)
 
 
 def _require_alone(session: ScopedSession, supplier: Supplier) -> None:
-    for key, column in (("name", Supplier.name), ("connection", Supplier.connection_id)):
-        same = select(Supplier.id).where(column == getattr(supplier, column.key))
-        if set(session.scalars(same)) - {supplier.id}:
-            raise Conflict(f"Another supplier has this {key}.")
+    with session.no_autoflush:
+        for key, column in (("name", Supplier.name), ("connection", Supplier.connection_id)):
+            same = select(Supplier.id).where(column == getattr(supplier, column.key))
+            if set(session.scalars(same)) - {supplier.id}:
+                raise Conflict(f"Another supplier has this {key}.")
 
 
 def _texts(values: Mapping[str, str]) -> dict[str, str]:
@@ -132,17 +131,9 @@ def _amounts(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
     return dict(amounts)
 
 
-def _changed(
-    session: ScopedSession,
-    partner: Partner,
-    values: Mapping[str, object],
-    operation: str,
-    operator: Operator,
-    now: datetime,
-) -> Partner:
+def _set(partner: Partner, values: Mapping[str, object]) -> None:
     for key, value in values.items():
         setattr(partner, key, value)
-    return _stored(session, partner, operation, operator, now)
 
 
 def _stored(

@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.hub import Hub, open_hub
 from hub.errors import Rejected
 from hub.services.operators import Operator
+from hub.storage.session import ScopedSession
 
 SCOPE = unrestricted_scope("operator command")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -53,6 +54,33 @@ def operator() -> Operator:
         return Operator(pwd.getpwuid(number).pw_name)
     except KeyError:
         return Operator(f"uid {number}")
+
+
+def carry_out(
+    done: str,
+    work: Callable[[ScopedSession, Operator, datetime], dict[str, Any]],
+    as_json: bool,
+) -> None:
+    """Run `work` in a transaction for whoever asks, and print the one thing that it returns: as
+    JSON, or its name and id behind what was `done`."""
+    with opened() as hub:
+        who, now = operator(), hub.now()
+        shown = hub.database.transaction(SCOPE, lambda session: work(session, who, now))
+    if as_json:
+        print_json(shown)
+    else:
+        typer.echo(f"{done} {shown['name']}, {shown['id']}.")
+
+
+def given(**values: str | None) -> dict[str, str]:
+    """The options that were given."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def require_some(*changes: object) -> None:
+    """Wrong usage where nothing is to be changed."""
+    if not any(changes):
+        raise typer.BadParameter("name what is to be changed.")
 
 
 def one_of(text: str | None, known: Sequence[str], option: str) -> str | None:

@@ -10,6 +10,7 @@ import typer
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Reason
 from hub.services import agreements, practices
+from hub.services.operators import Operator
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Practice
 
@@ -66,17 +67,15 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add a practice. The MSO sees nothing of it until `mso-hub agreement add`. Audited."""
-    details = _given(
+    details = common.given(
         npi=npi, care_model=care_model, zone=zone, phone=phone, line1=line1, city=city,
         state=state, postal_code=postal_code,
     )  # fmt: skip
 
-    def work(session: ScopedSession) -> dict[str, Any]:
-        who, now = common.operator(), hub.now()
+    def work(session: ScopedSession, who: Operator, now: datetime) -> dict[str, Any]:
         return _shown(practices.add(session, name, details, specialty or [], operator=who, now=now))
 
-    with common.opened() as hub:
-        _told("Added", hub.database.transaction(SCOPE, work), as_json)
+    common.carry_out("Added", work, as_json)
 
 
 @app.command()
@@ -96,30 +95,16 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Change what is known of a practice; what is not named stays. Audited."""
-    details = _given(
+    details = common.given(
         name=name, npi=npi, care_model=care_model, zone=zone, phone=phone, line1=line1, city=city,
         state=state, postal_code=postal_code,
     )  # fmt: skip
-    if not details and specialty is None:
-        raise typer.BadParameter("name what is to be changed.")
+    common.require_some(details, specialty)
 
-    def work(session: ScopedSession) -> dict[str, Any]:
-        who, now = common.operator(), hub.now()
+    def work(session: ScopedSession, who: Operator, now: datetime) -> dict[str, Any]:
         changed = practices.change(
             session, practice, details, specialty, operator=who, reason=reason, now=now
         )
         return _shown(changed)
 
-    with common.opened() as hub:
-        _told("Changed", hub.database.transaction(SCOPE, work), as_json)
-
-
-def _given(**values: str | None) -> dict[str, str]:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _told(done: str, shown: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        common.print_json(shown)
-    else:
-        typer.echo(f"{done} {shown['name']}, {shown['id']}.")
+    common.carry_out("Changed", work, as_json)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +15,9 @@ from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson
 from hub.errors import Rejected
 from hub.services import connections, trading_partners
+from hub.services.operators import Operator
 from hub.storage.session import ScopedSession
+from hub.storage.tables import Payer, Supplier
 
 payer = typer.Typer(no_args_is_help=True, help="The directory of payers.")
 supplier = typer.Typer(no_args_is_help=True, help="The suppliers of goods.")
@@ -26,14 +30,18 @@ Enrollment = Annotated[
     str | None, typer.Option(help=f"One of {', '.join(trading_partners.ENROLLMENTS)}.")
 ]
 Amount = Annotated[str | None, typer.Option(help="Dollars and cents, such as 25.00.")]
-_PAYER = ("id", "code", "name", "route_id", "connection_id", "enrollment")
-_SUPPLIER = ("id", "name", "connection_id", "min_order", "shipping_fee", "free_shipping_from")
+_AMOUNTS = ("min_order", "shipping_fee", "free_shipping_from")
+_FIELDS = {
+    "payer": ("id", "code", "name", "route_id", "connection_id", "enrollment"),
+    "supply": ("id", "name", "connection_id", *_AMOUNTS),
+}
+"""What is shown of who is reached by a connector of a kind."""
 
 
 @payer.command("list")
 def list_payers(as_json: AsJson = False) -> None:
     """List the payers."""
-    _list("payers", trading_partners.payers, _PAYER, as_json)
+    _list("payers", trading_partners.payers, "payer", as_json)
 
 
 @payer.command("add")
@@ -46,16 +54,9 @@ def add_payer(
     as_json: AsJson = False,
 ) -> None:
     """Add a payer; without a connection nobody can be asked. Audited."""
-    given = {"name": name, "route_id": route_id, "enrollment": enrollment}
-
-    def work(session: ScopedSession) -> dict[str, Any]:
-        values = _texts(session, given, connection, "payer")
-        who, now = common.operator(), hub.now()
-        added = trading_partners.add_payer(session, code, values, operator=who, now=now)
-        return _shown(added, _PAYER)
-
-    with common.opened() as hub:
-        _told("Added payer", hub.database.transaction(SCOPE, work), as_json)
+    values = common.given(name=name, route_id=route_id, enrollment=enrollment)
+    add = partial(trading_partners.add_payer, code=code)
+    _write("Added payer", add, values, connection, "payer", as_json)
 
 
 @payer.command("change")
@@ -68,23 +69,16 @@ def change_payer(
     as_json: AsJson = False,
 ) -> None:
     """Change what is known of a payer; what is not named stays. Audited."""
-    given = {"name": name, "route_id": route_id, "enrollment": enrollment}
-
-    def work(session: ScopedSession) -> dict[str, Any]:
-        values = _texts(session, given, connection, "payer")
-        _require_some(values)
-        who, now = common.operator(), hub.now()
-        changed = trading_partners.change_payer(session, code, values, operator=who, now=now)
-        return _shown(changed, _PAYER)
-
-    with common.opened() as hub:
-        _told("Changed payer", hub.database.transaction(SCOPE, work), as_json)
+    values = common.given(name=name, route_id=route_id, enrollment=enrollment)
+    common.require_some(values, connection)
+    change = partial(trading_partners.change_payer, code=code)
+    _write("Changed payer", change, values, connection, "payer", as_json)
 
 
 @supplier.command("list")
 def list_suppliers(as_json: AsJson = False) -> None:
     """List the suppliers."""
-    _list("suppliers", trading_partners.suppliers, _SUPPLIER, as_json)
+    _list("suppliers", trading_partners.suppliers, "supply", as_json)
 
 
 @supplier.command("add")
@@ -98,15 +92,8 @@ def add_supplier(
 ) -> None:
     """Add a supplier; what it offers is read by the jobs of its connection. Audited."""
     amounts = _amounts(min_order, shipping_fee, free_shipping_from)
-
-    def work(session: ScopedSession) -> dict[str, Any]:
-        values = _texts(session, {"name": name}, connection, "supply")
-        who, now = common.operator(), hub.now()
-        added = trading_partners.add_supplier(session, values, amounts, operator=who, now=now)
-        return _shown(added, _SUPPLIER)
-
-    with common.opened() as hub:
-        _told("Added supplier", hub.database.transaction(SCOPE, work), as_json)
+    add = partial(trading_partners.add_supplier, amounts=amounts)
+    _write("Added supplier", add, {"name": name}, connection, "supply", as_json)
 
 
 @supplier.command("change")
@@ -120,48 +107,49 @@ def change_supplier(
     as_json: AsJson = False,
 ) -> None:
     """Change what is known of a supplier; what is not named stays. Audited."""
-    amounts = _amounts(min_order, shipping_fee, free_shipping_from)
-
-    def work(session: ScopedSession) -> dict[str, Any]:
-        values = _texts(session, {"name": name}, connection, "supply")
-        _require_some({**values, **amounts})
-        who, now = common.operator(), hub.now()
-        changed = trading_partners.change_supplier(
-            session, named, values, amounts, operator=who, now=now
-        )
-        return _shown(changed, _SUPPLIER)
-
-    with common.opened() as hub:
-        _told("Changed supplier", hub.database.transaction(SCOPE, work), as_json)
+    values, amounts = common.given(name=name), _amounts(min_order, shipping_fee, free_shipping_from)
+    common.require_some(values, amounts, connection)
+    change = partial(trading_partners.change_supplier, supplier=named, amounts=amounts)
+    _write("Changed supplier", change, values, connection, "supply", as_json)
 
 
-def _list(
-    what: str, find: Callable[[ScopedSession], Any], fields: tuple[str, ...], as_json: bool
-) -> None:
+def _list(what: str, find: Callable[[ScopedSession], Any], kind: str, as_json: bool) -> None:
     with common.opened() as hub, hub.database.read(SCOPE) as session:
-        rows = [_shown(each, fields) for each in find(session)]
+        rows = [common.fields_of(each, *_FIELDS[kind]) for each in find(session)]
     if as_json:
         common.print_json({what: rows})
     else:
-        common.print_rows(rows, {name: name for name in fields})
+        common.print_rows(rows, {name: name for name in _FIELDS[kind]})
 
 
-def _texts(
-    session: ScopedSession, values: dict[str, str | None], connection: str | None, kind: str
-) -> dict[str, str]:
-    """The values that are given, and the id of the connection, whose connector is of that kind."""
-    given = {key: value for key, value in values.items() if value is not None}
-    if connection is not None:
-        row = connections.named(session, connection)
-        if registry.get(row.connector_id).kind != kind:
-            raise Rejected(f'"{row.name}" is no connection of a {kind} connector.')
-        given["connection_id"] = row.id
-    return given
+def _write(
+    done: str,
+    write: Callable[..., Payer | Supplier],
+    values: dict[str, str],
+    connection: str | None,
+    kind: str,
+    as_json: bool,
+) -> None:
+    """`write` the values and the id of the connection, whose connector must be of that kind."""
+
+    def work(session: ScopedSession, who: Operator, now: datetime) -> dict[str, Any]:
+        given = values if connection is None else {**values, **_reached(session, connection, kind)}
+        partner = write(session, values=given, operator=who, now=now)
+        return common.fields_of(partner, *_FIELDS[kind])
+
+    common.carry_out(done, work, as_json)
+
+
+def _reached(session: ScopedSession, connection: str, kind: str) -> dict[str, str]:
+    row = connections.named(session, connection)
+    if registry.get(row.connector_id).kind != kind:
+        raise Rejected(f'"{row.name}" is no connection of a {kind} connector.')
+    return {"connection_id": row.id}
 
 
 def _amounts(*given: str | None) -> dict[str, Decimal]:
     found = {}
-    for key, text in zip(_SUPPLIER[3:], given, strict=True):
+    for key, text in zip(_AMOUNTS, given, strict=True):
         if text is not None:
             try:
                 found[key] = Decimal(text)
@@ -169,19 +157,3 @@ def _amounts(*given: str | None) -> dict[str, Decimal]:
                 option = f"--{key.replace('_', '-')}"
                 raise typer.BadParameter("must be like 25.00.", param_hint=option) from None
     return found
-
-
-def _require_some(values: dict[str, Any]) -> None:
-    if not values:
-        raise typer.BadParameter("name what is to be changed.")
-
-
-def _shown(row: object, fields: tuple[str, ...]) -> dict[str, Any]:
-    return common.fields_of(row, *fields)
-
-
-def _told(done: str, shown: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        common.print_json(shown)
-    else:
-        typer.echo(f"{done} {shown['name']}, {shown['id']}.")
