@@ -22,12 +22,12 @@ _PLACES = (1, 2, 3)
 
 
 def _faulted(
-    subject: Subject, fault: Callable[[], wire.Fault]
+    subject: Subject, fault: wire.Fault
 ) -> Iterator[tuple[str, Call, BaseException | None, Any]]:
     """Every call with the fault from its first, second and third request on."""
     for name, ask in subject.asks().items():
         for place in _PLACES:
-            call = subject.call(fault(), place)
+            call = subject.call(fault, place)
             error, result = attempt(call, ask)
             if call.wire.hit:
                 yield f"{name}, from request {place} on", call, error, result
@@ -47,7 +47,7 @@ def retry_after_honoured(subject: Subject) -> Iterator[str]:
         "in words": (wire.status(429, retry_after="soon"), None),
     }
     for how, (fault, due) in answers.items():
-        for name, _, error, _ in _faulted(subject, lambda fault=fault: fault):  # type: ignore[misc]
+        for name, _, error, _ in _faulted(subject, fault):
             if not isinstance(error, RateLimited):
                 yield f"{name}: {told(error)} instead of RateLimited for a 429"
             elif error.retry_at <= NOW or (due is not None and error.retry_at != due):
@@ -64,7 +64,7 @@ def limit_never_sleeps(subject: Subject) -> Iterator[str]:
     slept: list[object] = []
     real, time.sleep = time.sleep, slept.append
     try:
-        for name, call, _, _ in _faulted(subject, lambda: wire.status(429, retry_after="1")):
+        for name, call, _, _ in _faulted(subject, wire.status(429, retry_after="1")):
             if slept:
                 yield f"{name}: it slept"
             if call.wire.hit > 1:
@@ -81,7 +81,7 @@ def limit_never_sleeps(subject: Subject) -> Iterator[str]:
     name="401_maps_to_auth_and_stops",
 )
 def refusal_stops(subject: Subject) -> Iterator[str]:
-    for name, call, error, _ in _faulted(subject, lambda: wire.status(401)):
+    for name, call, error, _ in _faulted(subject, wire.status(401)):
         if not isinstance(error, AuthError):
             yield f"{name}: {told(error)} instead of AuthError for a 401"
         if call.wire.hit > 2:
@@ -102,7 +102,7 @@ def trouble_is_transient(subject: Subject) -> Iterator[str]:
         "a reset": wire.failing(httpx2.ReadError),
     }
     for what, fault in faults.items():
-        for name, call, error, _ in _faulted(subject, lambda fault=fault: fault):  # type: ignore[misc]
+        for name, call, error, _ in _faulted(subject, fault):
             if not isinstance(error, VendorDown):
                 yield f"{name}: {told(error)} instead of Transient for {what}"
             if call.wire.hit > 3:
@@ -126,8 +126,7 @@ _BODIES: dict[str, Callable[[bytes], bytes]] = {
 def malformed_body_is_data_or_transient(subject: Subject) -> Iterator[str]:
     clean = {name: ask(subject.call().ctx) for name, ask in subject.asks().items()}
     for what, change in _BODIES.items():
-        found = _faulted(subject, lambda change=change: wire.changed(change))  # type: ignore[misc]
-        for name, _, error, result in found:
+        for name, _, error, result in _faulted(subject, wire.changed(change)):
             if error is None and result != clean[name.partition(",")[0]]:
                 yield f"{name}: {what} was taken for an answer"
             if error is not None and not isinstance(error, Transient | Rejected):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from connectors.sdk.kit.model import check
-from connectors.sdk.kit.subject import Subject
+from connectors.sdk.kit.subject import Subject, beside
 
 
 @check(
@@ -37,7 +37,7 @@ def record_matches_model(subject: Subject) -> Iterator[str]:
 
 def _unexpected(subject: Subject, case: Path) -> Iterator[str]:
     """How the records of a fixture differ from those expected, if any are."""
-    file = case.with_name(f"{case.name.partition('.')[0]}.expected.json")
+    file = beside(case, ".expected.json")
     expected = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
     if not isinstance(expected, dict) or "records" not in expected:
         return

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.sdk.kit.model import check
-from connectors.sdk.kit.subject import Subject
+from connectors.sdk.kit.subject import Subject, beside
 from connectors.sdk.signatures import scheme_from_manifest
 from hub.errors import ConfigError
 
@@ -166,7 +166,7 @@ def fixture_provenance(subject: Subject) -> Iterator[str]:
         if note.name.partition(".")[0] not in known:
             yield f"{note.name} stands beside no fixture"
     for case in cases:
-        file = case.with_name(f"{case.name.partition('.')[0]}.meta.toml")
+        file = beside(case, ".meta.toml")
         if not file.is_file():
             yield f"{case.name} has no {file.name}"
             continue

@@ -217,7 +217,7 @@ class Subject:
     def read_case(self, file: Path) -> Sequence[Record] | None:
         """The records of a fixture: of a document, or of a page of the stream that its
         ``.meta.toml`` names. None for one of what is refused, or not read at all."""
-        meta = file.with_name(f"{file.name.partition('.')[0]}.meta.toml")
+        meta = beside(file, ".meta.toml")
         stated = tomllib.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
         if "source" in self.scopes and "stream" in stated:
             return self._page(stated["stream"], file.read_bytes())
@@ -251,8 +251,13 @@ class Subject:
         if self.fixtures is None:
             return []
         files = (file for file in sorted(self.fixtures.iterdir()) if file.is_file())
-        beside = (".expected.json", ".meta.toml", SETTINGS)
-        return [file for file in files if not file.name.endswith(beside)]
+        notes = (".expected.json", ".meta.toml", SETTINGS)
+        return [file for file in files if not file.name.endswith(notes)]
+
+
+def beside(case: Path, ending: str) -> Path:
+    """The file that tells of a fixture: ``.meta.toml`` or ``.expected.json``."""
+    return case.with_name(case.name.partition(".")[0] + ending)
 
 
 def stored(cursor: Cursor | None) -> Cursor | None:
