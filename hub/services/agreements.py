@@ -154,11 +154,18 @@ class Standing:
     kept_until: date | None
 
 
-def standing(session: ScopedSession, practice: Practice, *, now: datetime) -> Standing:
-    """How a practice's agreements stand today, in its time zone."""
-    today = _today(practice, now)
-    own = select(ServiceAgreement).where(ServiceAgreement.practice_id == practice.id)
-    held = [term for term in session.scalars(own) if term.starts_on != term.ends_on]
+def standings(
+    session: ScopedSession, of: Sequence[Practice], *, now: datetime
+) -> list[tuple[Practice, Standing]]:
+    """Each practice, and how its agreements stand today in its time zone."""
+    held = defaultdict(list)
+    for term in session.scalars(select(ServiceAgreement)):
+        if term.starts_on != term.ends_on:
+            held[term.practice_id].append(term)
+    return [(each, _standing(held[each.id], _today(each, now))) for each in of]
+
+
+def _standing(held: Sequence[ServiceAgreement], today: date) -> Standing:
     in_force = {
         term.domain for term in held if Span(term.id, term.starts_on, term.ends_on).covers(today)
     }

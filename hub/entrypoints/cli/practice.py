@@ -31,21 +31,20 @@ def list_practices(as_json: AsJson = False) -> None:
     """List the practices with the domains in which an agreement is in force; of those whose
     agreements are over, since when, and until when what there is of them has to be kept."""
     with common.opened() as hub, hub.database.read(SCOPE) as session:
-        rows = [_listed(session, practice, hub.now()) for practice in practices.listed(session)]
+        found = agreements.standings(session, practices.listed(session), now=hub.now())
+        rows = [
+            {
+                **_shown(practice),
+                "domains": list(standing.domains),
+                "ended_on": common.plain(standing.ended_on),
+                "kept_until": common.plain(standing.kept_until),
+            }
+            for practice, standing in found
+        ]
     if as_json:
         common.print_json({"practices": rows})
     else:
         common.print_rows(rows, _COLUMNS)
-
-
-def _listed(session: ScopedSession, practice: Practice, now: datetime) -> dict[str, Any]:
-    standing = agreements.standing(session, practice, now=now)
-    return {
-        **_shown(practice),
-        "domains": list(standing.domains),
-        "ended_on": common.plain(standing.ended_on),
-        "kept_until": common.plain(standing.kept_until),
-    }
 
 
 def _shown(practice: Practice) -> dict[str, Any]:
