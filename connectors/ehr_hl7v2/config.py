@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -183,9 +182,6 @@ class Config(ConnectorConfig):
     def meant(self, number: int, sent: str) -> str:
         """MSH-9, 11 or 12 as sent, or what stands for it where it is empty."""
         return sent or self.default.get(f"MSH-{number}", "")  # type: ignore[call-overload]
-
-    def zone_info(self) -> ZoneInfo:
-        return ZoneInfo(self.zone)
 
     def version(self, sent: str) -> str | None:
         """The HL7 version behind MSH-12 as sent, or None if it is unknown."""

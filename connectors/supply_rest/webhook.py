@@ -11,9 +11,6 @@ from connectors.sdk.base import InboundEvent, RawDocument
 from connectors.supply_rest.payloads import Event
 from hub.errors import DataError
 
-HANDLED = frozenset(
-    {"order.confirmed", "order.shipped", "order.invoiced", "order.credited", "bid.submitted"}
-)
 IGNORED = frozenset(
     {
         "order.received",

@@ -48,8 +48,6 @@ from hub.storage.scoped_session import ScopedSession
 __all__ = ["Database", "RunFirst", "ScopedSession"]
 
 T = TypeVar("T")
-STATEMENTS = 512
-"""Prepared statements SQLite keeps: inserts of few rows and of many are different ones."""
 _GATHERED = operations_scope("gathered writes")
 
 
