@@ -21,7 +21,7 @@ from hub.entrypoints.cli.client_documents import Name
 from hub.entrypoints.cli.common import AsJson, opened, operator, print_rows
 from hub.entrypoints.hub import Hub
 from hub.services import practices
-from hub.services.operators import record
+from hub.services.operators import record_change
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client
 
@@ -143,16 +143,8 @@ def revoke(name: Name, as_json: AsJson = False) -> None:
 
 
 def _record(session: ScopedSession, hub: Hub, act: str, name: str, practice_id: str | None) -> None:
-    record(
-        session,
-        operator(),
-        action="write",
-        operation=f"client {act}",
-        entity="Client",
-        count=1,
-        practice_ids=[practice_id],
-        reason=name,
-        now=hub.now(),
+    record_change(
+        session, operator(), f"client {act}", "Client", practice_id, reason=name, now=hub.now()
     )
 
 

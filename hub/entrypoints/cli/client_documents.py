@@ -19,7 +19,7 @@ from hub.domain.agreements import Purpose, operations_scope
 from hub.entrypoints.cli.common import AsJson, opened, operator, read_text
 from hub.entrypoints.hub import Hub
 from hub.errors import Rejected
-from hub.services.operators import record
+from hub.services.operators import record_change
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Client
 from schema.context import Context
@@ -166,17 +166,11 @@ def _add_all(
 def _record(
     session: ScopedSession, hub: Hub, act: str, client: Client, digests: Sequence[str]
 ) -> None:
-    record(
-        session,
-        operator(),
-        action="write",
-        operation=f"client documents {act} {' '.join(PREFIX + each for each in digests)}",
-        entity="ClientDocument",
-        count=len(digests),
-        practice_ids=[client.practice_id],
-        reason=client.name,
-        now=hub.now(),
-    )
+    operation = f"client documents {act} {' '.join(PREFIX + each for each in digests)}"
+    record_change(
+        session, operator(), operation, "ClientDocument", client.practice_id,
+        count=len(digests), reason=client.name, now=hub.now(),
+    )  # fmt: skip
 
 
 def _purpose(client: Client, stated: str | None) -> Purpose:

@@ -38,17 +38,10 @@ def edit(
 
         def work(session: ScopedSession) -> str:
             source = copies.original(session, id)
-            operators.record(
-                session,
-                who,
-                action="write",
-                operation="message edit",
-                entity="InboundMessage",
-                count=1,
-                practice_ids=[source.practice_id],
-                reason=stated,
-                now=now,
-            )
+            operators.record_change(
+                session, who, "message edit", "InboundMessage", source.practice_id,
+                reason=stated, now=now,
+            )  # fmt: skip
             return copies.add(session, hub.crypto, id, judged, to=to, now=now)
 
         with hub.database.read(SCOPE) as session:
