@@ -207,6 +207,7 @@ def _stay(demo: Demo, folder: Path) -> None:
     console = Console()
     console.print(
         f"\nGraphQL    {url}/graphql (open it in a browser to write queries)\n"
+        f"Console    {url}/console (sign in with a key of those below)\n"
         f"HL7 v2     mllp://{demo.hub.settings.mllp_host}:{demo.service.mllp_port}\n"
         f"Data       {folder.absolute()}\n"
         f"Keys       {(folder / access.FILE).absolute()}\n\nTry:\n"

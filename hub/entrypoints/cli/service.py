@@ -62,6 +62,8 @@ def _serve(service: Service, stop: threading.Event, workers: Workers | None = No
     """Serve until `stop`, or until the supervisor of `workers` is gone."""
     try:
         with service:
+            if workers is None and "web" in service.roles:
+                _say_where(service)
             settle()
             while not stop.wait(SUPERVISOR_SECONDS):
                 if workers is not None and workers.is_left_alone():
@@ -92,6 +94,12 @@ def _serve_apart(
     if current.metrics_port is not None:
         current = current.model_copy(update={"metrics_port": current.metrics_port + number})
     _serve(Service(open_hub(current), roles, shared=shared), stop, workers)
+
+
+def _say_where(service: Service) -> None:
+    settings = service.hub.settings
+    own = f"http://{settings.http_host}:{service.http_port}"
+    typer.echo(f"mso-hub: console at {settings.public_url.rstrip('/') or own}/console", err=True)
 
 
 def _say_doubts(current: settings.Settings) -> None:

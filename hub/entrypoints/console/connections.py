@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,7 +67,8 @@ def shown_connection(
     """A row of `CONNECTION` with its word."""
     can = capabilities.get(row["connectorId"], ())
     runs = _nodes(row, "syncRuns")
-    pulled = "source" in can and "syncRuns" in row  # practices do not see runs, and so no lateness
+    pulled = "source" in can
+    seen = pulled and "syncRuns" in row  # practices do not see runs, and so no lateness
     waiting = [*_moments(row, "waiting", "receivedAt"), *_moments(row, "queued", "queuedAt")]
     succeeded = [
         *(read_moment(run["finishedAt"]) for run in runs if run["state"] == "done"),
@@ -74,7 +76,7 @@ def shown_connection(
         *_moments(row, "sent", "answeredAt"),
     ]
     created = read_moment(row["createdAt"])
-    if not succeeded and not {"document_parser", "message_sender"} & {*can} and not pulled:
+    if not succeeded and not seen and not {"document_parser", "message_sender"} & {*can}:
         succeeded = [created]  # it is asked when needed, and nothing is known against it
     facts = Facts(
         status=row["status"],
@@ -83,7 +85,7 @@ def shown_connection(
         running=any(run["state"] == "running" for run in runs),
         succeeded_at=max(succeeded, default=None),
         waiting_since=min(waiting, default=None),
-        interval=PULLED_EVERY if pulled else None,
+        interval=PULLED_EVERY if seen else None,
     )
     backlog = sum(row.get(part, {}).get("totalCount", 0) for part in ("waiting", "queued"))
     return ShownConnection(
@@ -94,6 +96,14 @@ def shown_connection(
 def capabilities_of(found: Json) -> dict[str, Sequence[str]]:
     """What each connector can do."""
     return {one["id"]: one["capabilities"] for one in found.get("connectors", ())}
+
+
+def by_state(groups: Iterable[Json]) -> dict[str, int]:
+    """How many messages in each state; there is a group for each practice."""
+    counted: Counter[str] = Counter()
+    for group in groups:
+        counted[group["keys"]["state"]] += group["count"]
+    return dict(counted)
 
 
 async def connections(desk: Desk, request: Request) -> Response:
@@ -120,7 +130,7 @@ async def connection(desk: Desk, request: Request) -> Response:
         "connection",
         one=shown_connection(row, capabilities_of(found), now),
         row=row,
-        states={g["keys"]["state"]: g["count"] for g in row["day"]["aggregates"]},
+        states=by_state(row["day"]["aggregates"]),
         settings=settings,
         done=done_of(request),
     )

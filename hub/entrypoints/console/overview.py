@@ -8,7 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.entrypoints.console.asking import Desk
-from hub.entrypoints.console.connections import CONNECTION, capabilities_of, shown_connection
+from hub.entrypoints.console.connections import (
+    CONNECTION,
+    by_state,
+    capabilities_of,
+    shown_connection,
+)
 from hub.entrypoints.console.views import view
 
 MOST_CONNECTIONS = 50
@@ -38,17 +43,13 @@ async def overview(desk: Desk, _: Request) -> Response:
     connections = found["connections"]
     # Counted over all practices, it is for the MSO alone.
     issues = await desk.ask(_ISSUES, since=since) if desk.is_mso else {}
-    states: dict[str, int] = {}
-    for group in found["day"]["aggregates"]:
-        state = group["keys"]["state"]
-        states[state] = states.get(state, 0) + group["count"]
     return view(
         desk,
         "overview",
         found=found,
         rows=[shown_connection(row, capabilities, now) for row in connections["nodes"]],
         more=connections["totalCount"] > MOST_CONNECTIONS,
-        states=states,
+        states=by_state(found["day"]["aggregates"]),
         oldest=next((one["receivedAt"] for one in found["waiting"]["nodes"]), None),
         issues=issues.get("messageIssueCounts", [])[:MOST_ISSUES],
     )

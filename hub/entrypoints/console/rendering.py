@@ -55,14 +55,17 @@ def link(path: str, **parameters: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
+def href(path: str, **parameters: object) -> Markup:
+    """As `link`, for a template."""
+    return whole(link(path, **parameters))
+
+
 @cache
 def _templates() -> TemplateLookup:
     return TemplateLookup(
         directories=[str(FOLDER / "templates")],
         default_filters=["shown"],
-        imports=[
-            "from hub.entrypoints.console.rendering import ago, link, moment, shown, span, whole"
-        ],
+        imports=["from hub.entrypoints.console.rendering import ago, href, moment, shown, whole"],
         strict_undefined=True,
         filesystem_checks=False,
     )

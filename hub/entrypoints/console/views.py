@@ -15,6 +15,9 @@ from hub.random_bytes import random_bytes
 AREAS: Sequence[tuple[str, str]] = (
     ("/console", "Overview"),
     ("/console/connections", "Connections"),
+    ("/console/messages", "Messages"),
+    ("/console/jobs", "Jobs"),
+    ("/console/trust", "Trust"),
 )
 DONE = {
     "paused": "The connection is paused: what arrives is stored and waits.",

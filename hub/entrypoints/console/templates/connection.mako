@@ -32,7 +32,7 @@ ${action("sync", "Sync now", "syncConnection")}
 <dt>Waiting</dt><dd>${one.backlog}, oldest for ${ago(one.waiting_since, now)}</dd>
 <dt>Next try</dt><dd>${moment(row["retryAt"])}</dd>
 <dt>Set up</dt><dd>${moment(row["createdAt"])}</dd>
-<dt>Messages in 24 hours</dt><dd>${ui.counts(states)}<a href="${link('/console/messages', conn=row['name'])}">Look at them</a></dd>
+<dt>Messages in 24 hours</dt><dd>${ui.counts(states)}<a href="${href('/console/messages', conn=row['name'])}">Look at them</a></dd>
 </dl>
 <section aria-labelledby="checks"><h2 id="checks">Checks</h2>
 % for check in row["checks"]["nodes"]:

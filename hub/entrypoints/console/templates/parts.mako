@@ -54,7 +54,7 @@
 </%def>
 <%def name="next_page(path, info, **more)">
 % if info["hasNextPage"]:
-<p class="pager"><a rel="next" href="${link(path, after=info['endCursor'], **more)}">Next page →</a></p>
+<p class="pager"><a rel="next" href="${href(path, after=info['endCursor'], **more)}">Next page →</a></p>
 % endif
 </%def>
 <%def name="reason(name)">

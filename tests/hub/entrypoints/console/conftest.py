@@ -53,7 +53,7 @@ class Person:
         return answer
 
     def get(self, path: str, **parameters: str) -> Any:
-        return self.http.get(path, params=parameters, follow_redirects=False)
+        return self.http.get(path, params=parameters or None, follow_redirects=False)
 
     def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> Any:
         given = {"token": self.token, **fields}
@@ -141,6 +141,27 @@ def seeded(tmp_path_factory: pytest.TempPathFactory, sqlite_with_tables: Path) -
     database.close()
 
 
+@pytest.fixture
+def empty(sqlite_with_tables: Path, tmp_path: Path) -> Iterator[Place]:
+    """A hub with one practice that has nothing."""
+    shutil.copyfile(sqlite_with_tables, tmp_path / "hub.db")
+    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    with opened(tmp_path, database) as found:
+        found.credential("reader")
+        practice = tables.Practice(id="p1", name="Clinic", zone="UTC", created_at=START)
+        found.write(lambda s: s.add(practice))
+        found.credential("app", "p1")
+        yield found
+    database.close()
+
+
+def add_connection(found: Place, name: str) -> None:
+    row = tables.Connection(
+        id=name, name=name, connector_id="ehr_hl7v2", config={}, created_at=START
+    )
+    found.write(lambda s: s.add(row))
+
+
 def seed(found: Place) -> None:
     for letter in "AB":
         _practice(found, letter)
@@ -175,7 +196,12 @@ def _practice(found: Place, letter: str) -> None:
         found.write(lambda s, row=row: s.add(row))
     found.ids[f"connection {letter}"] = global_id("Connection", connection.id)
     found.ids[f"message {letter}"] = message(
-        found, connection.id, practice.id, f"MSG-{letter}", patients=(f"7{letter}",)
+        found,
+        connection.id,
+        practice.id,
+        f"MSG-{letter}",
+        patients=(f"7{letter}",),
+        answer=b"MSH|^~\\&|\rMSA|AA|x",
     )
     found.credential(f"app {letter}", practice.id, write=True)
 
