@@ -30,7 +30,7 @@ from jobs.outcome import RowOutcome
 
 logger = log.get(__name__)
 _SCOPE = operations_scope("job queue")
-TOGETHER = 16
+TOGETHER = 32
 """Jobs that are run in one transaction, where their kind allows it."""
 MOST_TOGETHER = 256
 """Jobs of such kinds that are claimed at once."""

@@ -170,6 +170,7 @@ def _read_ahead(session: ScopedSession, practice_id: str, read: Sequence[_Read])
             connection_id,
             values=values,
             keys=dict(keys),
+            providers={key for record in records for key in _providers(record.data)},
             moving=bool(kinds & _MOVING),
         )
 
@@ -189,6 +190,13 @@ def _keys(record: Record) -> Iterator[tuple[type[Any], str]]:
             yield ObservationRow, f"{record.external_id}/{observation.key}"
         if data.visit_number:
             yield EncounterRow, data.visit_number
+
+
+def _providers(data: object) -> Iterator[str]:
+    """The keys of those whom most messages name."""
+    named = [getattr(data, name, None) for name in ("attending", "primary_provider")]
+    named += [role.practitioner for role in getattr(data, "care_roles", ())]
+    return (one.external_id or one.npi for one in named if one is not None)
 
 
 def _identifiers(data: object) -> tuple[Identifier, ...]:

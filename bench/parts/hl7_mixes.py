@@ -50,8 +50,8 @@ def told_of_mixes(database: Database, directory: Path, count: int) -> Claims:
     return claims
 
 
-_FIRST = 20_000_000
-"""Patients, visits and control ids are counted from here."""
+_FIRST = 30_000_000
+"""Patients, visits and control ids are counted from here, beyond those of `hl7.end_to_end`."""
 
 
 def _mixes(first: int, count: int) -> dict[str, list[bytes]]:

@@ -6,7 +6,7 @@ Each stay ends where the next begins. A message that arrives late finds its plac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
@@ -78,7 +78,7 @@ def note(
         if (place or kind == "leave") and not _knows(rows, kind, place, moment, how):
             rows.append(_NewStay(encounter.practice_id, encounter.id, kind, place, moment, how))
     _chain(rows, encounter)
-    new = [asdict(row) for row in rows if isinstance(row, _NewStay)]
+    new = [dict(vars(row)) for row in rows if isinstance(row, _NewStay)]
     session.add_new(EncounterStay, new)
 
 

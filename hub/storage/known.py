@@ -112,17 +112,22 @@ def read_ahead(
     *,
     values: Collection[str],
     keys: dict[type[Any], Collection[str]],
+    providers: Collection[str] = (),
     moving: bool = False,
 ) -> None:
-    """Read holders of identifiers with their patients, and rows by their source's keys, for a whole
-    transaction. What belongs to those is read when it is asked for, all of a table at once, unless
-    the transaction is `moving` rows from patient to patient."""
+    """Read holders of identifiers with their patients, rows by their source's keys, and providers
+    by theirs (those missing are looked for when they are met), for a whole transaction. What
+    belongs to those is read when it is asked for, all of a table at once, unless the transaction is
+    `moving` rows from patient to patient."""
     known = session.info.setdefault(_SLOT, Known(practice_id))
     known.moving = moving
     if not known.kept:
         for name in ("loaded_as_persistent", "pending_to_persistent"):
             event.listen(session, name, lambda _, row: known.kept.append(row))
     _read_holders(session, known, values)
+    if providers:
+        mine = Provider.practice_id == practice_id, Provider.external_id.in_(providers)
+        session.scalars(select(Provider).where(*mine)).all()
     for table, wanted in keys.items():
         if wanted:
             _read_rows(session, known, table, connection_id, wanted)

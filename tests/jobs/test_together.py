@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
@@ -194,6 +195,25 @@ def test_coverages_read_ahead_are_replaced_as_those_asked_for(office: Any) -> No
         *[{("M", "inactive"), ("NN", "active")}] * 2,
         one_more,
     ]
+
+
+def test_providers_whom_messages_name_are_read_at_once(office: Any) -> None:
+    def told(number: int) -> bytes:
+        content = with_field(first(office, "A04"), b"PID", 3, b"T%04d^^^FAC^MR" % number)
+        content = with_field(content, b"MSH", 9, b"P%04d" % number)
+        return with_field(content, b"PV1", 7, b"%d^Reyes^Ana" % (number % 3 + 4))
+
+    for number in range(3):
+        office.receive(told(number))
+    drain_together(office)
+    statements: list[str] = []
+    engine = office.hub.database.write_engine
+    event.listen(engine, "before_cursor_execute", lambda *sent: statements.append(sent[2]))
+    for number in range(10, 13):
+        office.receive(told(number))
+    assert max(drain_together(office)) == 3
+    asked = [text for text in statements if "FROM providers" in text.replace("\n", " ")]
+    assert len(asked) == 1
 
 
 def test_lists_of_a_visit_read_ahead_change_as_those_asked_for(office: Any) -> None:
