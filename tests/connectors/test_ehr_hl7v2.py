@@ -388,3 +388,17 @@ def test_a_message_without_a_type_is_read_as_the_dialect_says() -> None:
         read(content)
     agreed = Config(zone="America/Chicago", default={"MSH-9": "ADT^A28"})
     assert read(content, agreed).records == read(raw("adt_a28")).records
+
+
+def test_a_result_before_any_order_is_told_of_and_takes_no_other_along() -> None:
+    stray = b"OBX|1|NM|2345-7^Glucose^LN||90|mg/dL||||F\r"
+    content = raw("oru_r01")
+    place = content.index(b"OBR|")
+    parsed = read(content[:place] + stray + content[place:])
+    told = [issue.path for record in parsed.records for issue in record.issues]
+    assert "report_missing" in {i.code for record in parsed.records for i in record.issues}
+    assert "OBX" in told
+    assert [record.data for record in parsed.records] == [r.data for r in read(content).records]
+    alone = read(content[:place] + stray)
+    assert [issue.code for issue in alone.issues if issue.path == "OBX"] == ["report_missing"]
+    assert alone.records == ()

@@ -125,7 +125,11 @@ def _groups(reading: Reading) -> list[_Group]:
         elif segment.id == "OBR":
             groups.append(_Group(segment, orc))
             orc = none
-        elif segment.id == "OBX" and groups:
+        elif segment.id == "OBX" and not groups:
+            reading.issue(
+                "report_missing", "OBX", "A result comes before any OBR; it was left out."
+            )
+        elif segment.id == "OBX":
             found = _observation(reading, segment, groups[-1])
             groups[-1].observations.append(found)
             if found.value_type in {"ED", "RP"}:

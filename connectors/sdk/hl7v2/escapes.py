@@ -11,7 +11,8 @@ from connectors.sdk.hl7v2.delimiters import Delimiters
 def unescape(text: str, delimiters: Delimiters, codec: str = "utf-8") -> str:
     r"""Resolve ``\F\ \S\ \T\ \R\ \E\ \P\``, ``\Xhh..\`` (bytes of `codec`) and ``\.br\`` (newline).
 
-    Highlighting, character set switches, unknown and unclosed sequences stay as they are.
+    Highlighting, character set switches, unknown and unclosed sequences stay as they are, and so
+    does one that would hold a NUL, which no message and no database takes as text.
     """
     escape = delimiters.escape
     if not escape or escape not in text:
@@ -62,6 +63,7 @@ def _known(delimiters: Delimiters) -> dict[str, str]:
 
 def _hex(digits: str, codec: str) -> str | None:
     try:
-        return bytes.fromhex(digits).decode(codec)
+        text = bytes.fromhex(digits).decode(codec)
     except ValueError:
         return None
+    return None if "\0" in text else text

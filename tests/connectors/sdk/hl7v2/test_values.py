@@ -35,6 +35,7 @@ MSH = "MSH|^~\\&|EHR|FAC|HUB|P|20260302||{}|C1|P|2.5.1\r"
         (r"\P\ ", "# "),
         (r"\H\bold\N\ ", r"\H\bold\N\ "),
         (r"\XZZ\ \Z\ \.sp3\ ", r"\XZZ\ \Z\ \.sp3\ "),
+        (r"a\X4100\b\X00\ ", r"a\X4100\b\X00\ "),
         (r"open \F", r"open \F"),
         (r"\E\F\E\ ", "\\F\\ "),
     ],
