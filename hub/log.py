@@ -57,6 +57,7 @@ ALLOWED_KEYS = frozenset(
         "role",
         "host",
         "port",
+        "mllp_port",
         "url_path",
         "method",
         "status",

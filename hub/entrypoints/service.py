@@ -116,7 +116,12 @@ class Service:
 
             self._worker = JobWorker(self.hub.job_context())
             self._worker.start()
-        logger.info("hub started", role=",".join(sorted(self.roles)), port=self.http_port)
+        logger.info(
+            "hub started",
+            role=",".join(sorted(self.roles)),
+            port=self.http_port if "web" in self.roles else None,
+            mllp_port=self.mllp_port if "mllp" in self.roles else None,
+        )
 
     def stop(self) -> None:
         """Stop taking work in, finish what is in hand, give back the rest."""
