@@ -28,6 +28,7 @@ from connectors import registry
 from hub import settings as hub_settings
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.doctor_destinations import troubles
+from hub.entrypoints.doctor_keys import lost_key
 from hub.entrypoints.doctor_threads import live_threads
 from hub.errors import BadSetting, HubError
 from hub.settings import Settings
@@ -43,6 +44,7 @@ PACKAGES = ("hub", "connectors", "schema", "jobs")
 SKEW_WARN, SKEW_FAIL = 2.0, 30.0
 _SCOPE = operations_scope("doctor")
 FREE_BYTES = 2**30
+RESTORE_KEY = "Restore the key of this database; without it nothing stored can be read."
 WAL_RESET = ((3, 7, 0), (3, 51, 2))
 """Versions of SQLite in which resetting the write-ahead log races with another process."""
 _LOCATE = (
@@ -104,6 +106,7 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
             role = roles.facts(session)
             skew = abs((health.clock(session) - now()).total_seconds())
             sending = list(troubles(session, now())) if current else []
+            lost = lost_key(session, settings) if current else ""
     finally:
         opened.close()
     yield Finding("database", "ok", "answers")
@@ -112,6 +115,8 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
         if current
         else Finding("schema", "fail", "The schema is not current.", "Run `mso-hub migrate`.")
     )
+    if lost:
+        yield Finding("data keys", "fail", lost, RESTORE_KEY)
     if role is not None:
         yield _role(role, strict=settings.profile == "production")
     for trouble in sending:
@@ -194,9 +199,8 @@ def key(settings: Settings) -> Finding:
                 "key", "warn", f"There is no key at {file} yet.", "The start writes one."
             )
         text = str(error) if isinstance(error, BadSetting) else f"{file} cannot be read."
-        return Finding("key", "fail", text, "Restore the key of this database; without it "
-                       "nothing stored can be read.")  # fmt: skip
-    return Finding("key", "ok", str(file))
+        return Finding("key", "fail", text, RESTORE_KEY)
+    return Finding("key", "ok", str(file) if settings.key is None else "HUB_KEY")
 
 
 def folders(settings: Settings) -> Iterator[Finding]:

@@ -100,7 +100,9 @@ def verify(as_json: AsJson = False) -> None:
         typer.echo(f"The audit trail is intact: {verdict.events} events.")
     if not verdict.intact:
         if not as_json:
-            typer.echo(f"The audit trail breaks at event {verdict.bad_sequence}.", err=True)
+            typer.echo(
+                f"mso-hub: The audit trail breaks at event {verdict.bad_sequence}.", err=True
+            )
         raise typer.Exit(1)
 
 

@@ -155,6 +155,17 @@ def test_a_key_that_others_may_read_or_that_is_gone_is_told(settings: Settings) 
     assert doctor.key(production).status == "fail"
 
 
+def test_a_key_that_is_not_the_databases_fails(settings: Settings) -> None:
+    assert "data keys" not in [finding.probe for finding in doctor.database(settings, now)]
+    other = settings.model_copy(update={"key": SecretStr("ab" * 32)})
+    assert doctor.key(other) == Finding("key", "ok", "HUB_KEY")
+    finding = found(list(doctor.database(other, now)), "data keys")
+    assert finding.status == "fail"
+    assert "put that key back" in finding.detail
+    settings.resolved_key_file().unlink()
+    assert found(list(doctor.database(settings, now)), "data keys").status == "fail"
+
+
 def test_a_port_of_another_program_fails_and_names_its_setting(
     settings: Settings, taken: int
 ) -> None:
