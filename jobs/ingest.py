@@ -50,6 +50,16 @@ def process_message(job: RunningJob) -> None:
         _finish(job, parts, "ignored", issues=parsed.issues, fault=fault)
         return
     try:
+        _apply_or_halt(job, parts, parsed)
+    except Rejected as error:  # by the database; what a handler refuses is an issue
+        _quarantine(job, parts, _issue(error), parsed.issues)
+
+
+def _apply_or_halt(
+    job: RunningJob, parts: Sequence[InboundMessage], parsed: ParsedDocument
+) -> None:
+    message = parts[0]
+    try:
         _apply_all(job, parts, parsed, may_halt=bool(job.claimed.lanes))
     except _Refused as refused:
         if _halts(job, message):

@@ -255,6 +255,11 @@ def may_be_run_again(error: BaseException) -> bool:
     return error.connection_invalidated or getattr(error.orig, "sqlstate", "") in COLLISIONS
 
 
+def is_too_long(error: DBAPIError) -> bool:
+    """Whether PostgreSQL has no room in an index for a value (SQLSTATE 54000)."""
+    return getattr(error.orig, "sqlstate", "") == "54000"
+
+
 def _run_alone(
     connection: Connection, scope: Scope, work: Work[Any]
 ) -> tuple[ScopedSession, Any, BaseException | None]:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hub import metrics
 from hub.domain.agreements import Scope, operations_scope
-from hub.errors import BadSetting
+from hub.errors import BadSetting, Rejected
 from hub.storage import envelopes
 from hub.storage.audit import append_all
 from hub.storage.audit_trails import AuditWriter, SubmittedTrail, Trail
@@ -34,6 +34,7 @@ from hub.storage.committer import (
     Work,
     commit_with,
     committing,
+    is_too_long,
     may_be_run_again,
     run_hooks,
 )
@@ -49,6 +50,7 @@ __all__ = ["Database", "RunFirst", "ScopedSession"]
 
 T = TypeVar("T")
 _GATHERED = operations_scope("gathered writes")
+_TOO_LONG = "A value is longer than the database can look up: 2,700 bytes."
 
 
 class Database:
@@ -105,6 +107,8 @@ class Database:
             except RunFirst as needed:
                 self._transaction(FIRST, needed.work, True)
             except DBAPIError as error:
+                if is_too_long(error):
+                    raise Rejected(_TOO_LONG, reason="value_too_long") from error
                 collisions += 1
                 if collisions == COLLISION_ATTEMPTS or not may_be_run_again(error):
                     raise

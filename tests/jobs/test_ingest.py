@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -94,6 +95,24 @@ def test_an_unreadable_message_is_quarantined_with_its_fault_and_kept(
     assert row.fault_text.endswith(".")
     assert inbox.raw(row, office.hub.crypto) == without_patient
     assert office.all(Patient) == []
+
+
+def test_a_value_too_long_to_look_up_is_named_at_once_and_takes_no_other_message_along(
+    office: Any, messages: list[Any]
+) -> None:
+    content = first(messages, "A04").content
+    key = content.split(b"PID|1||")[1].split(b"^")[0]
+    long = hashlib.shake_256(b"long").hexdigest(4000).encode()
+    ids = [
+        office.receive(content.replace(b"PID|1||" + key, b"PID|1||" + long)),
+        office.receive(messages[-1]),
+    ]
+    office.drain()
+    told = {row.id: (row.state, row.fault_code) for row in office.all(InboundMessage)}
+    short = office.hub.database.is_sqlite  # which has no such limit
+    assert told[ids[0]] == (("processed", "") if short else ("quarantined", "value_too_long"))
+    assert told[ids[1]][0] == "processed"
+    assert {row.state for row in office.all(JobRow)} == {"done"}
 
 
 def test_what_a_message_says_and_the_hub_does_not_understand_is_an_issue(
