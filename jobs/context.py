@@ -13,7 +13,7 @@ from hub.errors import Cancelled, DeadlineNear
 from hub.services.arrivals import Arrival
 from hub.services.exports import ReadChunk
 from hub.settings import Settings
-from hub.storage import queue
+from hub.storage import finishing, queue
 from hub.storage.crypto import Crypto
 from hub.storage.envelopes import LABEL
 from hub.storage.session import Database, ScopedSession
@@ -86,7 +86,7 @@ class RunningJob:
         def fenced(session: ScopedSession) -> T:
             result = work(session)
             session.flush()
-            queue.require_lease(session, self.claimed)
+            finishing.require_lease(session, self.claimed)
             return result
 
         return self.context.database.transaction(scope, fenced)
@@ -100,7 +100,7 @@ class RunningJob:
         def work(session: ScopedSession) -> T:
             result = effects(session)
             session.flush()
-            queue.finish(session, self.claimed, now=self.context.now())
+            finishing.finish(session, self.claimed, now=self.context.now())
             return result
 
         result = self.context.database.transaction(scope, work)

@@ -22,7 +22,7 @@ from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job, JobState
 from hub.errors import LeaseLost
 from hub.services import ended
-from hub.storage import claiming, leases, queue
+from hub.storage import claiming, finishing, leases, queue
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
 from jobs.context import JobContext, RunningJob
@@ -207,7 +207,7 @@ class JobHolder(Broker):
 
 
 def _release(session: ScopedSession, job: ClaimedJob, now: datetime) -> None:
-    if queue.release(session, job, now=now) == JobState.CANCELLED:
+    if finishing.release(session, job, now=now) == JobState.CANCELLED:
         ended.note_end(session, job.kind, job.args, why=leases.CANCELLED, now=now)
 
 

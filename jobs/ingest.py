@@ -14,7 +14,7 @@ from hub.errors import Halted, NotFound, NotSupported, Rejected
 from hub.services import intake
 from hub.services.apply import apply
 from hub.services.records import ApplyContext, Outcome
-from hub.storage import inbox, queue
+from hub.storage import finishing, inbox, queue
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, InboundMessage, Practice
 from jobs import acknowledging, continuation, halting
@@ -102,7 +102,7 @@ def _quarantine(
 
     def effects(session: ScopedSession) -> None:
         now = job.context.now()
-        queue.require_lease(session, job.claimed)
+        finishing.require_lease(session, job.claimed)
         inbox.forget_issues(session, [message])
         inbox.add_issues(
             session, issues, now=now, practice_id=message.practice_id, inbox_id=message.id

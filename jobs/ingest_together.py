@@ -18,7 +18,7 @@ from hub.domain.records import Record
 from hub.domain.scheduling import Appointment
 from hub.errors import HubError, Rejected
 from hub.services.apply import apply
-from hub.storage import connections, inbox, known, queue
+from hub.storage import connections, finishing, inbox, known
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Appointment as AppointmentRow
 from hub.storage.tables import Connection, InboundMessage, Practice
@@ -144,7 +144,7 @@ def _apply(context: JobContext, practice_id: str, zone: ZoneInfo, read: Sequence
                 each.job, session, each.message, state="processed", fault=None, now=now
             )
         inbox.set_outcomes(session, outcomes)
-        queue.finish_many(session, [each.job.claimed for each in read], now=now)
+        finishing.finish_many(session, [each.job.claimed for each in read], now=now)
 
     context.database.transaction(practice_scope(practice_id), effects)
     for each in read:

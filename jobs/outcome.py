@@ -27,7 +27,7 @@ from hub.errors import (
     VendorDown,
 )
 from hub.services import ended
-from hub.storage import queue
+from hub.storage import finishing
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
 from jobs import halting
@@ -109,7 +109,7 @@ class RowOutcome(Middleware):
 
 
 def _end_cancelled(session: ScopedSession, job: ClaimedJob, why: str, now: datetime) -> None:
-    queue.end_cancelled(session, job, now=now)
+    finishing.end_cancelled(session, job, now=now)
     ended.note_end(session, job.kind, job.args, why=why, now=now)
 
 
@@ -127,7 +127,7 @@ def _end_failed(
         halting.alarm(str(job.args["inbox_id"]), None, failure.code)
         again = now + halting.LOOK_AGAIN
         failure = Failure(Halted.code, failure.text, again, counts=False)
-    state = queue.fail(
+    state = finishing.fail(
         session,
         job,
         code=failure.code,
@@ -164,13 +164,13 @@ def classify(exception: BaseException, job: ClaimedJob, context: JobContext) -> 
     if isinstance(exception, Held):
         return Failure(exception.code, str(exception), exception.retry_at, counts=False)
     if isinstance(exception, Unreachable):
-        again = exception.retry_at or queue.retry_at(1, now)
+        again = exception.retry_at or finishing.retry_at(1, now)
         return Failure("UNREACHABLE", str(exception), again, counts=False)
     if isinstance(exception, Transient):
-        again = queue.retry_at(job.attempt, now, exception.retry_after)
+        again = finishing.retry_at(job.attempt, now, exception.retry_after)
         return Failure(exception.code, str(exception), again)
     if isinstance(exception, VendorDown):
-        return Failure(exception.code, str(exception), queue.retry_at(job.attempt, now))
+        return Failure(exception.code, str(exception), finishing.retry_at(job.attempt, now))
     if isinstance(exception, DeadlineNear):
         return Failure("DEADLINE", str(exception), now, counts=False)
     if isinstance(exception, HubError):
@@ -178,6 +178,6 @@ def classify(exception: BaseException, job: ClaimedJob, context: JobContext) -> 
     text = f"An unexpected {type(exception).__name__} stopped the job."
     if isinstance(exception, TimeLimitExceeded):
         return Failure(
-            "TIME_LIMIT", "The job ran longer than it may.", queue.retry_at(job.attempt, now)
+            "TIME_LIMIT", "The job ran longer than it may.", finishing.retry_at(job.attempt, now)
         )
-    return Failure("INTERNAL", text, queue.retry_at(job.attempt, now))
+    return Failure("INTERNAL", text, finishing.retry_at(job.attempt, now))

@@ -28,7 +28,7 @@ from hub.errors import (
 from hub.services import connections as connection_service
 from hub.services import outbound
 from hub.services.outbound import State
-from hub.storage import outbox, queue
+from hub.storage import finishing, outbox
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection
 from jobs.calling import opened, require_running, stored_connection
@@ -140,7 +140,9 @@ def _end_accepted(
         if connection.status != "ok":
             connection_service.note_success(session, connection.id)
         session.flush()
-        queue.finish_many(session, [each.job.claimed for each, _ in accepted], now=context.now())
+        finishing.finish_many(
+            session, [each.job.claimed for each, _ in accepted], now=context.now()
+        )
 
     context.database.transaction(_SCOPE, effects)
     for each, _ in accepted:

@@ -18,7 +18,7 @@ from dramatiq.broker import Consumer, MessageProxy
 
 from hub import log, metrics
 from hub.domain.agreements import operations_scope
-from hub.storage import bulk, queue
+from hub.storage import bulk, finishing
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
 from jobs.context import RunningJob
@@ -150,7 +150,9 @@ class TableConsumer(Consumer):
             # What follows in a lane can only be found when the lane is free.
             apart = any(job.lanes for job in claimed)
             with nullcontext() if apart else bulk.pipelined(session):
-                finish = queue.send_finish(session, claimed, now=context.now()) if claimed else list
+                finish = (
+                    finishing.send_finish(session, claimed, now=context.now()) if claimed else list
+                )
                 if apart:
                     lost[:] = finish()
                 claim = self.broker.send_claim(session, self.queue_name, room) if room else list

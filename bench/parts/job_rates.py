@@ -20,7 +20,7 @@ from bench.parts.hub import CRYPTO, SCOPE, connected, now
 from bench.parts.job_peers import THREADS, bare_rate, redis_rate, stub_rate
 from hub.domain.jobs import Job
 from hub.settings import Settings
-from hub.storage import queue
+from hub.storage import finishing, queue
 from hub.storage.lanes import READY, RUNNING
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import JobRow, Lane
@@ -138,7 +138,7 @@ def finish_together(jobs: Sequence[RunningJob]) -> Sequence[RunningJob]:
     """Jobs that do nothing, done in one transaction."""
     context = jobs[0].context
     claimed = [job.claimed for job in jobs]
-    context.database.transaction(SCOPE, lambda s: queue.finish_many(s, claimed, now=now()))
+    context.database.transaction(SCOPE, lambda s: finishing.finish_many(s, claimed, now=now()))
     for job in jobs:
         job.finished = True
     return ()

@@ -22,7 +22,7 @@ from connectors.sdk.hl7v2.acks import read_ack
 from hub import log
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.hl7_routes import Routes
-from hub.storage import claiming, inbox, queue
+from hub.storage import claiming, finishing, inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.queue import ClaimedJob
 from hub.storage.session import Database, ScopedSession
@@ -198,9 +198,9 @@ class Replies:
 
         def work(session: ScopedSession) -> None:
             if not code or due is None:
-                queue.finish(session, job, now=now)
+                finishing.finish(session, job, now=now)
                 return
-            queue.fail(
+            finishing.fail(
                 session,
                 job,
                 code=code,
@@ -219,7 +219,7 @@ def _again_at(job: ClaimedJob, due: _Due, code: str, now: datetime) -> datetime 
     if code == NOT_ACCEPTED:
         return None
     if code == NO_ANSWER:
-        return queue.retry_at(job.attempt, now)
+        return finishing.retry_at(job.attempt, now)
     age = now - due.ended_at
     return None if age > _KEPT else now + max(_SOONEST, min(age / 4, _LATEST))
 

@@ -12,8 +12,9 @@ from sqlalchemy import delete, select, update
 
 from hub.domain.jobs import JobState
 from hub.storage import lanes as lane_rows
+from hub.storage.finishing import again
 from hub.storage.lanes import FINISHED, JOBS, LANES, RUNNING, lanes_of
-from hub.storage.queue import ClaimedJob, again
+from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
 
 RESCUE_LIMIT = 500

@@ -15,8 +15,9 @@ from sqlalchemy import select, update
 from hub.domain.jobs import Job
 from hub.errors import LeaseLost
 from hub.storage import lanes as lane_rows
+from hub.storage.finishing import again
 from hub.storage.lanes import JOBS, RUNNING, lanes_of
-from hub.storage.queue import ClaimedJob, again
+from hub.storage.queue import ClaimedJob
 from hub.storage.session import ScopedSession
 
 _UNBEGUN = RUNNING & JOBS.c.begun_at.is_(None)

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 
 from connectors.ehr_hl7v2.connector import EhrHl7v2
 from hub.domain.jobs import Job
-from hub.storage import queue
+from hub.storage import finishing, queue
 from hub.storage.committer import Committer
 from jobs import actors
 
@@ -37,7 +37,7 @@ def poison() -> None:
         return read(self, config, document)
 
     EhrHl7v2.parse = parse  # type: ignore[method-assign]
-    queue.RETRY_BASE = timedelta(seconds=1)
+    finishing.RETRY_BASE = timedelta(seconds=1)
     spec = actors.ACTORS[Job.PROCESS_MESSAGE]
     actors.ACTORS[Job.PROCESS_MESSAGE] = replace(spec, time_limit=LOOP_MILLISECONDS)
 

@@ -16,7 +16,7 @@ from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.errors import Conflict
 from hub.settings import Settings
-from hub.storage import leases, queue
+from hub.storage import finishing, leases, queue
 from hub.storage.crypto import Crypto
 from hub.storage.queue import NewJob
 from hub.storage.session import Database, ScopedSession
@@ -83,13 +83,13 @@ def desk(database: Database, crypto: Crypto, tmp_path: Path) -> Desk:
 def finishes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many jobs each statement marks done."""
     sizes: list[int] = []
-    original = queue.send_finish
+    original = finishing.send_finish
 
     def counted(session: ScopedSession, jobs: Any, *, now: datetime) -> Any:
         sizes.append(len(jobs))
         return original(session, jobs, now=now)
 
-    monkeypatch.setattr(queue, "send_finish", counted)
+    monkeypatch.setattr(finishing, "send_finish", counted)
     return sizes
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.errors import LeaseLost
-from hub.storage import claiming, claiming_lanes, lanes, leases, queue, schedules
+from hub.storage import claiming, claiming_lanes, finishing, lanes, leases, queue, schedules
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Base, JobRow, Lane, new_id
 
@@ -37,7 +37,7 @@ def claim(database: Database, now: datetime, limit: int = 10) -> list[queue.Clai
 
 
 def finish(database: Database, job: queue.ClaimedJob, now: datetime) -> None:
-    database.transaction(SCOPE, lambda s: queue.finish(s, job, now=now))
+    database.transaction(SCOPE, lambda s: finishing.finish(s, job, now=now))
 
 
 def state(database: Database, job_id: int) -> JobRow:
@@ -66,7 +66,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(database: Database, now: d
 
     def effects(session: object) -> None:
         session.add(Lane(key="effect of the frozen worker", queue="x"))  # type: ignore[attr-defined]
-        queue.finish(session, frozen, now=later)  # type: ignore[arg-type]
+        finishing.finish(session, frozen, now=later)  # type: ignore[arg-type]
 
     with pytest.raises(LeaseLost):
         database.transaction(SCOPE, effects)
@@ -96,13 +96,13 @@ def test_a_failing_head_holds_its_own_lane_only(database: Database, now: datetim
     retry = now + timedelta(minutes=5)
     database.transaction(
         SCOPE,
-        lambda s: queue.fail(s, jobs[stuck], code="x", text="x", now=now, retry_at=retry),
+        lambda s: finishing.fail(s, jobs[stuck], code="x", text="x", now=now, retry_at=retry),
     )
     assert claim(database, now + timedelta(minutes=1)) == []
     (again,) = claim(database, retry)
     assert again.id == stuck
     database.transaction(
-        SCOPE, lambda s: queue.fail(s, again, code="x", text="x", now=retry, retry_at=None)
+        SCOPE, lambda s: finishing.fail(s, again, code="x", text="x", now=retry, retry_at=None)
     )
     assert state(database, stuck).state == "dead"
     (next_job,) = claim(database, retry)
@@ -144,7 +144,8 @@ def test_attempts_run_out_into_a_dead_letter_that_can_be_retried(
     for _ in range(2):
         (job,) = claim(database, now)
         database.transaction(
-            SCOPE, lambda s, job=job: queue.fail(s, job, code="x", text="x", now=now, retry_at=now)
+            SCOPE,
+            lambda s, job=job: finishing.fail(s, job, code="x", text="x", now=now, retry_at=now),
         )
     assert state(database, job_id).state == "dead"
     assert claim(database, now) == []
@@ -158,7 +159,7 @@ def test_a_rate_limit_costs_no_attempt(database: Database, now: datetime) -> Non
     (job,) = claim(database, now)
     database.transaction(
         SCOPE,
-        lambda s: queue.fail(s, job, code="x", text="x", now=now, retry_at=now, counts=False),
+        lambda s: finishing.fail(s, job, code="x", text="x", now=now, retry_at=now, counts=False),
     )
     row = state(database, job_id)
     assert (row.state, row.attempt) == ("ready", 0)
@@ -192,11 +193,11 @@ def test_jobs_of_a_lost_worker_come_back_at_once_and_from_then_on_apart(
 
 
 def test_retries_spread_out_and_respect_retry_after(now: datetime) -> None:
-    delays = [(queue.retry_at(1, now) - now).total_seconds() for _ in range(200)]
+    delays = [(finishing.retry_at(1, now) - now).total_seconds() for _ in range(200)]
     assert min(delays) >= 1
     assert max(delays) <= 6
     assert len(set(delays)) > 100
-    assert queue.retry_at(1, now, retry_after=500) == now + timedelta(seconds=500)
+    assert finishing.retry_at(1, now, retry_after=500) == now + timedelta(seconds=500)
 
 
 def test_a_schedule_fires_once_per_tick(database: Database, now: datetime) -> None:
@@ -260,11 +261,11 @@ def test_a_job_asked_to_stop_is_not_tried_again(
 
     def work(session: ScopedSession) -> None:
         if end == "fail":
-            queue.fail(session, job, code="x", text="x", now=now, retry_at=now)
+            finishing.fail(session, job, code="x", text="x", now=now, retry_at=now)
         elif end == "rescue":
             leases.rescue(session, now=now + 2 * LEASE)
         else:
-            queue.release(session, job, now=now)
+            finishing.release(session, job, now=now)
 
     database.transaction(SCOPE, work)
     assert state(database, job_id).state == "cancelled"
@@ -278,7 +279,7 @@ def test_a_dead_job_asked_to_stop_once_runs_when_it_is_retried(
     (job,) = claim(database, now)
     database.transaction(SCOPE, lambda s: queue.cancel(s, job_id, now=now))
     database.transaction(
-        SCOPE, lambda s: queue.fail(s, job, code="x", text="x", now=now, retry_at=None)
+        SCOPE, lambda s: finishing.fail(s, job, code="x", text="x", now=now, retry_at=None)
     )
     assert database.transaction(SCOPE, lambda s: queue.retry_dead(s, job_id, now=now))
     (again,) = claim(database, now)
@@ -292,7 +293,7 @@ def test_a_dead_job_is_not_retried_beside_a_live_one_of_its_key(
     dead = add(database, now, unique_key="k")
     (job,) = claim(database, now)
     database.transaction(
-        SCOPE, lambda s: queue.fail(s, job, code="x", text="x", now=now, retry_at=None)
+        SCOPE, lambda s: finishing.fail(s, job, code="x", text="x", now=now, retry_at=None)
     )
     assert add(database, now, unique_key="k") != dead
     assert not database.transaction(SCOPE, lambda s: queue.retry_dead(s, dead, now=now))
@@ -375,7 +376,7 @@ def test_pruning_takes_what_is_long_over_and_leaves_the_rest(
     for job, again in ((dead, None), (waiting, now + LEASE)):
         database.transaction(
             SCOPE,
-            lambda s, job=job, again=again: queue.fail(
+            lambda s, job=job, again=again: finishing.fail(
                 s, job, code="x", text="x", now=now, retry_at=again
             ),
         )
@@ -431,7 +432,7 @@ def test_jobs_behind_a_head_are_claimed_with_it_in_their_order(
     assert [job.id for job in jobs] == ids[: claiming_lanes.MOST_OF_A_LANE]
     assert [job.follows for job in jobs] == [False] + [True] * (len(jobs) - 1)
     assert claim_together(database, now) == []
-    database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=now))
+    database.transaction(SCOPE, lambda s: finishing.finish_many(s, jobs, now=now))
     assert [job.id for job in claim_together(database, now)] == ids[claiming_lanes.MOST_OF_A_LANE :]
 
 
@@ -458,7 +459,7 @@ def test_while_a_head_is_tried_again_its_lane_goes_on_one_by_one(
     (head,) = claim_together(database, later)
     assert (head.id, head.attempt) == (ids[0], 2)
     with pytest.raises(LeaseLost):
-        database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=later))
+        database.transaction(SCOPE, lambda s: finishing.finish_many(s, jobs, now=later))
     assert state(database, ids[1]).state == "ready"
 
 
@@ -477,5 +478,5 @@ def test_of_several_jobs_all_end_or_none(database: Database, now: datetime) -> N
     jobs = claim_together(database, now)
     finish(database, jobs[1], now)
     with pytest.raises(LeaseLost):
-        database.transaction(SCOPE, lambda s: queue.finish_many(s, jobs, now=now))
+        database.transaction(SCOPE, lambda s: finishing.finish_many(s, jobs, now=now))
     assert Counter(state(database, job_id).state for job_id in ids) == {"done": 1, "running": 2}

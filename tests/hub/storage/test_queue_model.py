@@ -23,7 +23,7 @@ from sqlalchemy import delete, func, select
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.errors import LeaseLost
-from hub.storage import claiming, leases, queue
+from hub.storage import claiming, finishing, leases, queue
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import JobRow, Lane
 from tests.hub.storage.queue_model import LEASE, LOST, MOST_ATTEMPTS, QueueModel
@@ -118,7 +118,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _finishing(self, job: queue.ClaimedJob) -> Step:
         def ask(session: ScopedSession) -> str:
-            queue.finish(session, job, now=self.model.now)
+            finishing.finish(session, job, now=self.model.now)
             return "done"
 
         return ask, lambda model: model.finish(job.id, job.token)
@@ -132,7 +132,7 @@ class QueueMachine(RuleBasedStateMachine):
         now = self.model.now
         at = None if wait is None else now + timedelta(seconds=wait)
         return (
-            lambda s: queue.fail(s, job, code="x", text="x", now=now, retry_at=at).value,
+            lambda s: finishing.fail(s, job, code="x", text="x", now=now, retry_at=at).value,
             lambda model: model.fail(job.id, job.token, at),
         )
 
@@ -143,7 +143,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _releasing(self, job: queue.ClaimedJob) -> Step:
         return (
-            lambda s: queue.release(s, job, now=self.model.now).value,
+            lambda s: finishing.release(s, job, now=self.model.now).value,
             lambda model: model.release(job.id, job.token),
         )
 
@@ -154,7 +154,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _ending_cancelled(self, job: queue.ClaimedJob) -> Step:
         def ask(session: ScopedSession) -> str:
-            queue.end_cancelled(session, job, now=self.model.now)
+            finishing.end_cancelled(session, job, now=self.model.now)
             return "cancelled"
 
         return ask, lambda model: model.end_cancelled(job.id, job.token)
@@ -301,7 +301,7 @@ def test_fifty_inserts_of_one_key_at_once_give_one_job_at_a_time(
             for job in database.transaction(
                 SCOPE, lambda s: claiming.claim(s, limit=10, lease=LEASE, now=now)
             ):
-                database.transaction(SCOPE, lambda s, job=job: queue.finish(s, job, now=now))
+                database.transaction(SCOPE, lambda s, job=job: finishing.finish(s, job, now=now))
                 done.append(job.id)
         return done
 
@@ -325,7 +325,7 @@ def test_a_cancellation_while_a_job_is_given_back_is_not_lost(
     released, asked = threading.Event(), threading.Event()
 
     def give_back(session: ScopedSession) -> None:
-        queue.release(session, job, now=now)
+        finishing.release(session, job, now=now)
         released.set()
         asked.wait(0.3)  # the other waits for this commit, so that it never says so
 
