@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
+from hub.storage.per_loop import PerLoop
+
 LOOK_SECONDS = 0.05
 """Between two looks; a limit lasts so much longer at most."""
 
@@ -46,7 +48,7 @@ class TimeLimit:
         if task is None:
             raise RuntimeError("a time limit is of a task")
         self._task, self._began = task, loop.time()
-        self._looks = _LOOKS.get(loop) or _begin(loop)
+        self._looks = _LOOKS.get()
         self._looks.add(self)
         return self
 
@@ -64,8 +66,8 @@ class TimeLimit:
 class _Looks:
     """The open limits of one event loop, looked at while there are any."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._open: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.discard = self._open.discard
@@ -82,10 +84,4 @@ class _Looks:
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look) if self._open else None
 
 
-_LOOKS: dict[asyncio.AbstractEventLoop, _Looks] = {}
-
-
-def _begin(loop: asyncio.AbstractEventLoop) -> _Looks:
-    for ended in [other for other in list(_LOOKS) if other.is_closed()]:
-        _LOOKS.pop(ended, None)
-    return _LOOKS.setdefault(loop, _Looks(loop))
+_LOOKS = PerLoop(_Looks)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from hub.storage.audit_chain import Event
+from hub.storage.per_loop import PerLoop
 
 MOST_EVENTS = 32
 """Events of one transaction; on PostgreSQL each number of them is a statement of its own."""
@@ -26,28 +27,20 @@ class AuditWriter:
     """Appends events for all event loops of the process; each gets a trail of its own."""
 
     def __init__(self, trail: Callable[[], Trail]) -> None:
-        self._trail = trail
-        self._of_loop: dict[asyncio.AbstractEventLoop, Trail] = {}
+        self._trails = PerLoop(trail, lambda ended: ended.close())
 
     async def append(self, event: Event) -> None:
         """Returns once the event is durable; what it raises means that it may not be. It is written
         even if nobody waits any more."""
-        loop = asyncio.get_running_loop()
-        trail = self._of_loop.get(loop) or self._begin(loop)
-        await trail.append(event)
+        await self._trails.get().append(event)
 
     @property
     def waiting(self) -> int:
         """Events that no transaction has taken up."""
-        return sum(trail.waiting for trail in list(self._of_loop.values()))
-
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> Trail:
-        for ended in [other for other in self._of_loop if other.is_closed()]:
-            self._of_loop.pop(ended).close()
-        return self._of_loop.setdefault(loop, self._trail())
+        return sum(trail.waiting for trail in self._trails.values())
 
     def close(self) -> None:
-        for trail in self._of_loop.values():
+        for trail in self._trails.values():
             trail.close()
 
 

@@ -19,6 +19,7 @@ from psycopg import AsyncConnection, Error, OperationalError
 from sqlalchemy.engine import make_url
 
 from hub.domain.agreements import Scope
+from hub.storage.per_loop import PerLoop
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.reads.compile import CompiledPart
 from hub.storage.reads.marks import Marks
@@ -138,12 +139,11 @@ class PostgresqlReads(TextReads):
         super().__init__()
         address = make_url(url).set(drivername="postgresql")
         self._address = address.render_as_string(hide_password=False)
-        self._of_loop: dict[asyncio.AbstractEventLoop, _Connections] = {}
+        self._connections = PerLoop(_Connections, _Connections.close)
         self._closed = False
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
-        loop = asyncio.get_running_loop()
-        connections = self._of_loop.get(loop) or self._begin(loop)
+        connections = self._connections.get()
         async with connections.free:
             while connections.idle:
                 wire = connections.idle.pop()
@@ -154,11 +154,6 @@ class PostgresqlReads(TextReads):
                         raise
                     # The server ended it while it was idle; a read may be asked again.
             return await self._on(await self._connect(), connections, part, parameters)
-
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> _Connections:
-        for ended in [other for other in list(self._of_loop) if other.is_closed()]:
-            self._of_loop.pop(ended, _Connections()).close()
-        return self._of_loop.setdefault(loop, _Connections())
 
     async def _on(
         self, wire: Wire, connections: _Connections, part: CompiledPart, parameters: list[Any]
@@ -187,7 +182,7 @@ class PostgresqlReads(TextReads):
 
     def close(self) -> None:
         self._closed = True
-        for connections in list(self._of_loop.values()):
+        for connections in self._connections.values():
             connections.close()
 
 
@@ -202,11 +197,11 @@ class SqliteReads(TextReads):
         super().__init__()
         self._address = f"file:{quote(str(make_url(url).database))}?mode=ro"
         self._threads = Threads("reads", CONNECTIONS, self._connect)
-        self._turns: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+        self._turns = PerLoop(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
         loop = asyncio.get_running_loop()
-        turns = self._turns.get(loop) or self._begin(loop)
+        turns = self._turns.get()
         await turns.acquire()
         turn = [turns]  # given back once, whoever comes first
 
@@ -225,11 +220,6 @@ class SqliteReads(TextReads):
         finally:
             long.cancel()
             give_back()
-
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
-        for ended in [other for other in list(self._turns) if other.is_closed()]:
-            self._turns.pop(ended, None)
-        return self._turns.setdefault(loop, asyncio.Semaphore(AT_ONCE))
 
     @staticmethod
     def _read(

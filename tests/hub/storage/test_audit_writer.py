@@ -171,7 +171,7 @@ def test_a_statement_whose_answer_was_lost_is_not_written_twice(postgresql, monk
     async def lost() -> None:
         for name in ("a", "b"):  # from now on the head is this connection's alone
             await audit.note(postgresql, event(name))
-        (trail,) = postgresql.audit_writer._of_loop.values()
+        (trail,) = postgresql.audit_writer._trails.values()
         wire = trail._wire
         monkeypatch.setattr(wire, "_read", lambda: None)
         loop = asyncio.get_running_loop()

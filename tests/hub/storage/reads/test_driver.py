@@ -91,7 +91,7 @@ def test_a_connection_in_use_when_all_are_closed_is_closed_behind_its_read(postg
     async def closed_meanwhile() -> None:
         reads = postgresql.text_reads
         await read(postgresql, version_alone(postgresql))
-        (connections,) = reads._of_loop.values()
+        (connections,) = reads._connections.values()
         (wire,) = connections.idle
         slow = CompiledPart("SELECT pg_sleep(0.5)::text, 0", (), ())
         task = asyncio.ensure_future(read(postgresql, slow))
