@@ -28,7 +28,6 @@ INACTIVE_STATUSES = frozenset({"6", "7", "8"})
 
 ACTIVE_TTL = timedelta(hours=24)
 INACTIVE_TTL = timedelta(hours=4)
-DUE_FROM = timedelta(hours=24)
 DUE_UNTIL = timedelta(hours=72)
 MONTH_REFRESH = time(3, 0)
 
@@ -138,22 +137,6 @@ def fresh_until(result: EligibilityResult, answered_at: datetime, zone: tzinfo) 
     if result.outcome == "rejected" and not klasses & {"payer_down", "unknown"}:
         return _FOREVER
     return None
-
-
-def is_due(
-    visit_at: datetime, now: datetime, zone: tzinfo, last_checked_at: datetime | None = None
-) -> bool:
-    """Whether the nightly run asks about a visit: it lies 24 to 72 hours ahead and was not yet
-    asked.
-
-    A check made inside that window counts, unless a new month has begun in the practice's `zone`
-    since (from 03:00 on its first day), for coverage changes with the month.
-    """
-    if not DUE_FROM <= visit_at - now <= DUE_UNTIL:
-        return False
-    if last_checked_at is None or last_checked_at < visit_at - DUE_UNTIL:
-        return True
-    return month_refresh_due(last_checked_at, now, zone)
 
 
 def month_refresh_due(last_checked_at: datetime, now: datetime, zone: tzinfo) -> bool:

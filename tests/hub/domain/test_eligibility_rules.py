@@ -199,27 +199,13 @@ def test_payer_trouble_and_unknown_outcomes_are_never_reused(result: Eligibility
     assert rules.fresh_until(result, NOON, CHICAGO) is None
 
 
-@pytest.mark.parametrize(
-    ("hours", "due"), [(23, False), (24, True), (48, True), (72, True), (73, False), (-5, False)]
-)
-def test_visits_one_to_three_days_ahead_are_due(hours: int, due: bool) -> None:
-    assert rules.is_due(NOON + timedelta(hours=hours), NOON, CHICAGO) is due
-
-
-def test_a_night_run_twice_asks_once() -> None:
-    visit = NOON + timedelta(hours=48)
-    assert not rules.is_due(visit, NOON, CHICAGO, NOON - timedelta(hours=2))
-    assert rules.is_due(visit, NOON, CHICAGO, NOON - timedelta(days=9))
-
-
 def test_a_new_month_makes_a_checked_visit_due_again_from_three_in_the_morning() -> None:
-    visit = datetime(2026, 4, 2, 18, 0, tzinfo=UTC)
     checked = datetime(2026, 3, 31, 20, 0, tzinfo=UTC)
     before = datetime(2026, 4, 1, 7, 59, tzinfo=UTC)  # 02:59 in Chicago
     after = datetime(2026, 4, 1, 8, 0, tzinfo=UTC)
-    assert not rules.is_due(visit, before, CHICAGO, checked)
-    assert rules.is_due(visit, after, CHICAGO, checked)
-    assert not rules.is_due(visit, after + timedelta(hours=1), CHICAGO, after)
+    assert not rules.month_refresh_due(checked, before, CHICAGO)
+    assert rules.month_refresh_due(checked, after, CHICAGO)
+    assert not rules.month_refresh_due(after, after + timedelta(hours=1), CHICAGO)
 
 
 @pytest.mark.parametrize(
