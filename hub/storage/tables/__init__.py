@@ -1,6 +1,7 @@
 """All tables. Import from here; `Base.metadata` is what migrations are checked against."""
 
 from hub.storage.tables import audit_subjects, row_security, triggers
+from hub.storage.tables.audit import AuditEvent, AuditHead
 from hub.storage.tables.base import Base, Labelled, PracticeOwned, Sourced, new_id
 from hub.storage.tables.bids import (
     Bid,
@@ -22,16 +23,13 @@ from hub.storage.tables.eligibility import (
 )
 from hub.storage.tables.emergencies import EmergencyAccess
 from hub.storage.tables.epochs import Epoch
+from hub.storage.tables.events import Event, EventHead
 from hub.storage.tables.exports import ConnectionCheck, ConnectionProbe, Export
 from hub.storage.tables.keys import DataKey
 from hub.storage.tables.metrics import MetricFigure
 from hub.storage.tables.operations import (
-    AuditEvent,
-    AuditHead,
     CostBucket,
     DataIssue,
-    Event,
-    EventHead,
     InboundMessage,
     JobRow,
     Lane,

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     ForeignKeyConstraint,
+    Integer,
     MetaData,
     String,
     TypeDecorator,
@@ -31,6 +32,7 @@ make_expressions_late()
 # Text compares by code point on both databases, so that keyset pages agree.
 Text = String().with_variant(String(collation="C"), "postgresql")
 Json = JSON().with_variant(JSONB(), "postgresql")
+Sequence64 = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def new_id() -> str:

@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.storage.tables.base import Base, new_id
-from hub.storage.tables.operations import Sequence64
+from hub.storage.tables.base import Base, Sequence64, new_id
 
 
 class Export(Base):

@@ -1,4 +1,4 @@
-"""The inbox, the job table, lanes, schedules, sync runs, issues and the audit trail."""
+"""The inbox, the job table, lanes, schedules, sync runs and issues."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
     ForeignKey,
     Identity,
     Index,
-    Integer,
     LargeBinary,
     event,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.storage.tables.base import Base, new_id
-
-Sequence64 = BigInteger().with_variant(Integer(), "sqlite")
+from hub.storage.tables.base import Base, Sequence64, new_id
 
 
 def _often_same(*columns: str) -> dict[str, Any]:
@@ -278,43 +274,6 @@ class StreamState(Base):
     complete_until: Mapped[datetime | None]
 
 
-class AuditEvent(Base):
-    """Who did what to which kind of data, for which purpose; no values. Chained by digest."""
-
-    __tablename__ = "audit_events"
-
-    sequence: Mapped[int] = mapped_column(Sequence64, Identity(), primary_key=True)
-    id: Mapped[str] = mapped_column(unique=True, default=new_id)
-    recorded_at: Mapped[datetime]
-    principal_id: Mapped[str]
-    principal_name: Mapped[str]
-    purpose: Mapped[str]
-    action: Mapped[str]
-    outcome: Mapped[str]
-    operation: Mapped[str] = mapped_column(default="")
-    entities: Mapped[dict[str, Any]]
-    practice_ids: Mapped[list[str]]
-    subjects: Mapped[list[str]]
-    reason: Mapped[str] = mapped_column(default="")
-    digest: Mapped[str]
-
-    __table_args__ = (
-        Index(None, "recorded_at", "id"),
-        Index(None, "principal_id", "recorded_at", "id"),
-    )
-    """By patient it is found through an index of its own kind; see audit_subjects.py."""
-
-
-class AuditHead(Base):
-    """The last digest of the audit chain; locked while an event is appended."""
-
-    __tablename__ = "audit_heads"
-
-    partition: Mapped[str] = mapped_column(primary_key=True)
-    digest: Mapped[str]
-    count: Mapped[int]
-
-
 class LegalHold(Base):
     """Nothing of the practice is deleted while its row is there."""
 
@@ -347,47 +306,3 @@ class CostBucket(Base):
     principal_id: Mapped[str] = mapped_column(primary_key=True)
     level: Mapped[float]
     updated_at: Mapped[datetime]
-
-
-class Event(Base):
-    """A row changed: which kind and which row, never what is in it.
-
-    Written with the change; `sequence` is given once the change is durable, one by one, so that
-    whoever reads on from a number misses none.
-    """
-
-    __tablename__ = "events"
-
-    id: Mapped[int] = mapped_column(Sequence64, Identity(), primary_key=True)
-    sequence: Mapped[int | None] = mapped_column(Sequence64)
-    topic: Mapped[str]
-    row_id: Mapped[str]
-    parent_id: Mapped[str | None]
-    practice_id: Mapped[str | None]
-    recorded_at: Mapped[datetime]
-
-    __table_args__ = (
-        Index(
-            "uq_events_sequence",
-            "sequence",
-            unique=True,
-            sqlite_where=text("sequence IS NOT NULL"),
-            postgresql_where=text("sequence IS NOT NULL"),
-        ),
-        Index(
-            "ix_events_pending",
-            "id",
-            sqlite_where=text("sequence IS NULL"),
-            postgresql_where=text("sequence IS NULL"),
-        ),
-    )
-
-
-class EventHead(Base):
-    """The last number given to an event, and the last one whose event was deleted."""
-
-    __tablename__ = "event_heads"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    sequence: Mapped[int] = mapped_column(Sequence64)
-    pruned: Mapped[int] = mapped_column(Sequence64)
