@@ -284,6 +284,17 @@ def test_it_stays_in_the_queue_until_somebody_else_signs_it_once_it_is_over(ward
     assert ward.officer.data(QUEUE)["emergencyAccesses"]["totalCount"] == 0
 
 
+def test_those_that_were_reviewed_are_counted_in_lists_and_in_figures(ward: Ward) -> None:
+    query = """{ emergencyAccesses(where: {reviewedAt: {isNull: false}}) {
+      totalCount aggregates { count } } }"""
+    access = {"emergencyAccessId": ward.opened()}
+    ward.app.data(STOP, input=access)
+    assert ward.officer.data(query)["emergencyAccesses"]["totalCount"] == 0
+    ward.officer.data(REVIEW, input={**access, "note": "justified"})
+    found = ward.officer.data(query)["emergencyAccesses"]
+    assert found == {"totalCount": 1, "aggregates": [{"count": 1}]}
+
+
 def test_other_practices_see_nothing_of_it(world: Any, ward: Ward) -> None:
     ward.opened()
     other = Ward(world, "Other")

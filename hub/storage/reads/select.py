@@ -212,8 +212,8 @@ def _filter(column: Column[Any], op: str, value: Any) -> ColumnElement[bool]:
 
 
 def _condition(column: ColumnElement[Any], op: str, value: Any) -> ColumnElement[bool]:
-    if op == "null":
-        return column.is_(None) if value else column.is_not(None)
+    if op in ("null", "not_null"):
+        return column.is_(None) if op == "null" else column.is_not(None)
     if op == "in":
         return _among(column, set(value))
     if op == "prefix":
