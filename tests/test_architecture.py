@@ -37,7 +37,7 @@ ENGINES = {
 }
 DRIVERS = {
     "hub/storage/backup.py": "takes SQLite's online backup, which no session offers",
-    "hub/storage/checkpoints.py": "copies SQLite's log between commits, on the connection that wrote",
+    "hub/storage/checkpoints.py": "copies SQLite's log between commits, on the connection they use",
     "hub/storage/exchange.py": "sends statements that somebody vouches for to PostgreSQL",
     "hub/storage/audit_writer.py": "appends to the audit trail, by statements of its own",
     "hub/storage/reads/driver.py": "runs compiled parts on connections that only read",
