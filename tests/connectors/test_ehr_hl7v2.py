@@ -402,3 +402,12 @@ def test_a_result_before_any_order_is_told_of_and_takes_no_other_along() -> None
     alone = read(content[:place] + stray)
     assert [issue.code for issue in alone.issues if issue.path == "OBX"] == ["report_missing"]
     assert alone.records == ()
+
+
+def test_a_note_of_a_report_has_no_place_and_is_told_of() -> None:
+    content = raw("oru_r01")
+    place = content.index(b"OBX|")
+    parsed = read(content[:place] + b"NTE|1||Fasting not confirmed\r" + content[place:])
+    codes = [issue.code for record in parsed.records for issue in record.issues]
+    assert codes.count("note_unplaced") == 1
+    assert [record.data for record in parsed.records] == [r.data for r in read(content).records]

@@ -142,6 +142,10 @@ def _groups(reading: Reading) -> list[_Group]:
             groups[-1].observations[-1] = replace(
                 last, note=f"{last.note}\n{note}" if last.note else note
             )
+        elif segment.id == "NTE" and previous != "OBX":
+            reading.issue(
+                "note_unplaced", "NTE", "A note follows a segment whose notes are not kept."
+            )
         if segment.id != "NTE":
             previous = segment.id
     return groups
