@@ -131,7 +131,8 @@ class Engine:
 
     def knows(self, context: Context, text: str) -> bool:
         """True if preparing a text is quick: it was met before."""
-        return self.documents_for(context.scope).knows(text)
+        schema = self.schema.made_for(context.scope)
+        return schema is not None and self._documents_of(schema).knows(text)
 
     async def answer(
         self, context: Context, prepared: Prepared, running: Running | None = None

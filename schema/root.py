@@ -174,6 +174,10 @@ class HubSchema:
         """The schema as `scope` may see it; the same object for the same grants."""
         return self._visible.schema_for(scope)
 
+    def made_for(self, scope: Scope) -> GraphQLSchema | None:
+        """`schema_for` if it was asked for before; never waits."""
+        return self._visible.made_for(scope)
+
     def sdl(self) -> str:
         """The schema in GraphQL's definition language."""
         return self.strawberry.as_str() + "\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +20,11 @@ from graphql.execution.values import get_variable_values
 
 from hub.domain.agreements import READABLE_CLASSES, DataClass, PrincipalKind, Purpose, Scope
 from hub.errors import Forbidden
+from schema.execute import Engine
+from schema.mapping import visible
 from schema.mapping.operation import Operation
 from schema.mapping.plan import Planner
-from schema.mapping.visible import grants_of, names_left_out, reduced
+from schema.mapping.visible import Visible, grants_of, names_left_out, reduced
 from schema.root import hub_schema
 
 OPERATIONAL = frozenset({DataClass.OPERATIONAL})
@@ -33,6 +38,39 @@ def scope(classes: frozenset[DataClass], kind: PrincipalKind = PrincipalKind.MSO
 def schema_of(classes: frozenset[DataClass], is_mso: bool = True) -> Any:
     schema = hub_schema()
     return reduced(schema.graphql, schema.declared, (classes, is_mso))
+
+
+def test_nobody_waits_for_a_schema_that_is_there_or_asks_for_one_that_is_not(monkeypatch):
+    schema = hub_schema()
+    made = Visible(schema.graphql, schema.declared)
+    there, other = scope(OPERATIONAL), scope(frozenset())
+    first = made.schema_for(there)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any) -> Any:
+        begun.set()
+        go_on.wait(60)
+        return reduced(*arguments)
+
+    monkeypatch.setattr(visible, "reduced", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        making = threads.submit(made.schema_for, other)
+        try:
+            assert begun.wait(60)
+            assert threads.submit(made.schema_for, there).result(10) is first
+            assert made.made_for(other) is None
+        finally:
+            go_on.set()
+        second = making.result(60)
+    assert made.made_for(other) is second
+
+
+def test_whether_a_text_is_known_is_said_without_making_a_schema(monkeypatch):
+    engine = Engine(hub_schema(), introspection=False)
+    asked: Any = SimpleNamespace(scope=scope(frozenset({DataClass.FINANCIAL})))
+    monkeypatch.setattr(engine.schema, "_visible", Visible(engine.schema.graphql, {}))
+    monkeypatch.setattr(visible, "reduced", None)
+    assert not engine.knows(asked, "{ __typename }")
 
 
 @pytest.mark.parametrize("left_out", [*sorted(READABLE_CLASSES), None])
