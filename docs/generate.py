@@ -118,8 +118,8 @@ def jobs_page() -> str:
         f"A failed attempt is repeated after one second plus a random share of a pause that doubles"
         f" from {finishing.RETRY_BASE.seconds} s up to {finishing.RETRY_CAP.seconds // 3600} h, or"
         f" when the vendor's `Retry-After` says, if that is later. After {attempts} attempts the"
-        f" job is dead. [Errors](errors.md) says which failures are repeated. Finished jobs are deleted"
-        " after HUB_KEEP_JOBS_DAYS, dead ones never by themselves.",
+        f" job is dead. [Errors](errors.md) says which failures are repeated. Finished jobs are"
+        " deleted after HUB_KEEP_JOBS_DAYS, dead ones never by themselves.",
     )
 
 
