@@ -1,8 +1,8 @@
 """Write less for each message that arrives: fewer indexes of messages and events.
 
-Revision 0046, after 0045. SQLite makes the table of messages anew, which takes about as much space
-again and a minute for each million of them; PostgreSQL makes its indexes, about ten seconds for
-each million.
+Revision 0046, after 0045. SQLite makes the table of messages anew, which needs twice its space
+meanwhile (half of it in the log) and a minute for each million of them; PostgreSQL makes indexes,
+about ten seconds for each million.
 """
 
 from __future__ import annotations
