@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import httpx2
 from hub.errors import HubError
 
 PAGE = 100
+PATIENCE = 20
+"""How often a query is sent again that the hub has put off."""
 
 
 class DemoFailed(HubError):
@@ -34,10 +37,15 @@ class GraphQLClient:
         self._http.close()
 
     def post(self, document: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer, errors included."""
+        """The whole answer, errors included; where the query cost is used up, of a later try."""
         self.queries += 1
         body = {"query": document, "variables": variables}
-        answer: dict[str, Any] = self._http.post("/graphql", json=body).json()
+        for _ in range(PATIENCE):
+            response = self._http.post("/graphql", json=body)
+            if "retry-after" not in response.headers:
+                break
+            time.sleep(int(response.headers["retry-after"]))
+        answer: dict[str, Any] = response.json()
         return answer
 
     def query(self, document: str, **variables: Any) -> dict[str, Any]:
