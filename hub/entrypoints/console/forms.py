@@ -2,7 +2,8 @@
 an origin that is ours.
 
 `Referrer-Policy: no-referrer` makes browsers say `Origin: null` even of our own forms, so that
-`Sec-Fetch-Site` decides there; a client that says neither has the token.
+`Sec-Fetch-Site` decides there. A browser that says neither (some do over plain HTTP) has to have
+the token, which no other site can read.
 """
 
 from __future__ import annotations
@@ -58,9 +59,7 @@ def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None and site != "same-origin":
         return True
-    if origin is None:
+    if origin in (None, "null"):
         return False
-    if origin == "null":
-        return site is None
     own = {headers.get("host", ""), urlsplit(settings.public_url).netloc}
     return urlsplit(origin).netloc not in own - {""}
