@@ -33,7 +33,7 @@ from hub.storage.reads.write import with_global_ids
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
-AT_ONCE, LONG_SECONDS = 1, 0.005
+AT_ONCE, LONG_SECONDS = 2, 0.02
 """Short reads of SQLite that run at the same time, and when a read is none any more."""
 PREPARED = 64
 """Statements SQLite keeps prepared on each connection; one takes some 60 kB."""
