@@ -16,6 +16,7 @@ from graphql import (
     GraphQLField,
     GraphQLObjectType,
     GraphQLResolveInfo,
+    GraphQLString,
     Undefined,
     get_nullable_type,
     is_leaf_type,
@@ -25,8 +26,9 @@ from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from graphql.pyutils import Path
 from graphql.type import introspection
 
-Leaf = tuple[Callable[[Any, Any], Any], Callable[[Any], Any], bool]
-"""How a leaf is read from its object and written, and whether it may be null."""
+Leaf = tuple[Callable[[Any, Any], Any], Callable[[Any], Any], bool, bool]
+"""How a leaf is read from its object and written, whether it may be null, and whether a text is
+written as it is."""
 Selected = list[tuple[str, FieldDetailsList, Leaf | None]]
 
 
@@ -60,9 +62,12 @@ class LeafExecutor(Executor[None]):
         results: dict[str, Any] = {}
         for key, details, leaf in fields:
             if leaf is not None:
-                read, write, nullable = leaf
+                read, write, nullable, as_it_is = leaf
                 try:
                     value = read(source, None)
+                    if as_it_is and type(value) is str:
+                        results[key] = value
+                        continue
                     if value is not None and not isinstance(value, Exception):
                         value = write(value)
                         if value is not None and value is not Undefined:
@@ -124,14 +129,15 @@ class LeafExecutor(Executor[None]):
     def _leaf(self, parent_type: GraphQLObjectType, details: FieldDetailsList) -> Leaf | None:
         name = details[0].node.name.value
         if name == "__typename":
-            return (lambda *_: parent_type.name), str, False
+            return (lambda *_: parent_type.name), str, False, True
         field = self.schema.get_field(parent_type, name)
         if field is None or field.args or not _needs_no_info(field):
             return None
         written: Any = get_nullable_type(field.type)
         if not is_leaf_type(written) or field.resolve is None:
             return None
-        return field.resolve, written.coerce_output_value, not is_non_null_type(field.type)
+        nullable = not is_non_null_type(field.type)
+        return field.resolve, written.coerce_output_value, nullable, written is GraphQLString
 
 
 def _needs_no_info(field: GraphQLField) -> bool:

@@ -37,6 +37,9 @@ NAMES: dict[str, Any] = {
     "Node": common.Node,
     "PageInfo": common.PageInfo,
 }
+_NEVER_MADE = {name: getattr(object, name) for name in ("__init__", "__repr__", "__eq__")}
+"""Stored rows are written without objects of their types. What a dataclass would be given for them
+takes 2 MB."""
 _SCALAR_OF_SHAPE = {
     Shape.DATE: "Date",
     Shape.TIMESTAMP: "DateTime",
@@ -121,6 +124,8 @@ class TypeMaker:
         annotations = {field.python_name: field.type_annotation for field in listed}
         body: dict[str, Any] = {field.python_name: field for field in listed}
         body["__annotations__"] = dict.fromkeys(annotations, Any)
+        if not is_input:
+            body |= _NEVER_MADE
         for field in listed:
             field.type_annotation = None
         fill: Callable[[dict[str, Any]], None] = lambda namespace: namespace.update(body)  # noqa: E731
