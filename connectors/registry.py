@@ -105,6 +105,11 @@ class Registry:
         """Every connector by id, broken ones too; imports nothing."""
         return tuple(self._entries[id].manifest for id in sorted(self._entries))
 
+    def sources(self) -> frozenset[str]:
+        """The ids of the connectors that have streams to read and can be loaded."""
+        listed = (entry.manifest for entry in self._entries.values())
+        return frozenset(m.id for m in listed if "source" in m.capabilities and not m.broken)
+
     def get(self, id: str) -> Manifest:
         """The manifest of `id`; NotFound names ids that look alike."""
         return self._entry(id).manifest
@@ -234,6 +239,11 @@ def installed() -> Registry:
 def manifests() -> tuple[Manifest, ...]:
     """`Registry.manifests` of this installation."""
     return installed().manifests()
+
+
+def sources() -> frozenset[str]:
+    """`Registry.sources` of this installation."""
+    return installed().sources()
 
 
 def get(id: str) -> Manifest:

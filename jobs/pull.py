@@ -26,11 +26,11 @@ RUN_SECONDS = 1800.0
 def sync_all(job: RunningJob) -> None:
     """Ask for a sync of every connection whose connector has streams, the schedule's hourly
     round."""
-    sources = [m.id for m in registry.manifests() if "source" in m.capabilities and not m.broken]
+    sources = registry.sources()
     context = job.context
     job.finish(
         _SCOPE,
-        lambda session: sync.request_all(session, connector_ids=sources, now=context.now()),
+        lambda session: sync.request_all(session, sources=sources, now=context.now()),
     )
 
 

@@ -58,7 +58,12 @@ def _cancel_order(call: Call) -> Payload:
 
 def _sync_connection(call: Call) -> Payload:
     connection_id = _connection(call)
-    job_id = sync.request_sync(call.session, connection_id=connection_id, now=call.now)
+    sources = [
+        entry["id"] for entry in call.context.connectors if "source" in entry["capabilities"]
+    ]
+    job_id = sync.request_sync(
+        call.session, connection_id=connection_id, sources=sources, now=call.now
+    )
     return {"connection": connection_id, "job": str(job_id)}
 
 

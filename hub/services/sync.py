@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import select
 
 from hub.domain.jobs import Job
 from hub.domain.records import Cursor, Issue, Page, Record, RejectedRecord
-from hub.errors import NotFound
+from hub.errors import Conflict, NotFound
 from hub.services.apply import apply
 from hub.services.records import ApplyContext, Outcome
 from hub.storage import freshness, inbox, queue
@@ -25,10 +25,16 @@ UNROUTED = Issue(
 )
 
 
-def request_sync(session: ScopedSession, *, connection_id: str, now: datetime) -> int:
-    """Add the job that reads every stream of a connection; a second request joins the first."""
-    if session.get(Connection, connection_id) is None:
+def request_sync(
+    session: ScopedSession, *, connection_id: str, sources: Collection[str], now: datetime
+) -> int:
+    """Add the job that reads every stream of a connection; a second request joins the first.
+    `sources` are the ids of the connectors that have streams; raises Conflict for another."""
+    connection = session.get(Connection, connection_id)
+    if connection is None:
         raise NotFound
+    if connection.connector_id not in sources:
+        raise Conflict(f"{connection.connector_id} has nothing to read: what it brings is sent.")
     return queue.add(
         session,
         Job.SYNC_STREAMS,
@@ -38,17 +44,17 @@ def request_sync(session: ScopedSession, *, connection_id: str, now: datetime) -
     )
 
 
-def request_all(session: ScopedSession, *, connector_ids: Sequence[str], now: datetime) -> int:
+def request_all(session: ScopedSession, *, sources: Collection[str], now: datetime) -> int:
     """Add a sync job for every usable connection of these connectors; returns how many."""
     rows = session.scalars(
         select(Connection).where(
-            Connection.connector_id.in_(connector_ids),
+            Connection.connector_id.in_(sources),
             Connection.status == "ok",
             Connection.paused.is_(False),
         )
     ).all()
     for row in rows:
-        request_sync(session, connection_id=row.id, now=now)
+        request_sync(session, connection_id=row.id, sources=sources, now=now)
     return len(rows)
 
 

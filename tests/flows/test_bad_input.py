@@ -105,7 +105,11 @@ def test_a_vendor_answering_html_is_told_of_and_asked_again(
 ) -> None:
     flow.faults.faults = [Fault("html", match="/v1/companies", times=1)]
     now = datetime.now(UTC)
-    job_id = flow.work(lambda session: sync.request_sync(session, connection_id="payroll", now=now))
+    job_id = flow.work(
+        lambda session: sync.request_sync(
+            session, connection_id="payroll", sources={"payroll_rest"}, now=now
+        )
+    )
     wait_until(lambda: len(flow.rows(SyncRun, state="failed")) == 1)
     (run,) = flow.rows(SyncRun, state="failed")
     assert run.fault_code == "UPSTREAM"

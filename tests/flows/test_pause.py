@@ -65,7 +65,11 @@ def test_a_paused_connection_fetches_nothing_and_another_goes_on(
 ) -> None:
     pause(flow, "Payroll")
     now = datetime.now(UTC)
-    flow.work(lambda session: sync.request_sync(session, connection_id="payroll", now=now))
+    flow.work(
+        lambda session: sync.request_sync(
+            session, connection_id="payroll", sources={"payroll_rest"}, now=now
+        )
+    )
     assert flow.send(message(1)).code == "AA"
     wait_until(lambda: {r.state for r in flow.rows(InboundMessage)} == {"processed"})
     flow.wait_until_idle()

@@ -53,7 +53,7 @@ def test_a_message_and_its_job_are_one_trace_without_anything_of_the_patient(
     flow.send(message(77, birth="19310707"))
     flow.send(message(77, birth="19310708"))  # the control id again, refused
     wait_until(lambda: flow.rows(InboundMessage)[0].state == "processed")
-    flow.work(lambda s: sync.request_all(s, connector_ids=["payroll_rest"], now=flow.hub.now()))
+    flow.work(lambda s: sync.request_all(s, sources=["payroll_rest"], now=flow.hub.now()))
     flow.work(lambda s: queue.add(s, Job.PROCESS_MESSAGE, {"inbox_id": "Testperson"},
                                   now=flow.hub.now(), max_attempts=1))  # fmt: skip
     flow.wait_until_idle()

@@ -31,6 +31,7 @@ from hub.storage.crypto import Crypto
 from hub.storage.reads.write import global_id
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Base
+from schema.context import ConnectorEntry
 
 SCOPE = unrestricted_scope("test")
 PATIENCE_SECONDS = 240.0
@@ -261,6 +262,16 @@ def gid(type_name: str, row_id: object) -> str:
     return global_id(type_name, row_id)
 
 
+SOURCE: ConnectorEntry = {
+    "id": "supply_rest",
+    "name": "Supply",
+    "kind": "test",
+    "version": "1",
+    "capabilities": ["source"],
+}
+"""The one connector there is; of a kind that nothing is expected of."""
+
+
 @pytest.fixture
 def world(database: Database, crypto: Crypto, now: datetime, tmp_path: Path) -> Iterator[World]:
     hub = SimpleNamespace(
@@ -275,6 +286,6 @@ def world(database: Database, crypto: Crypto, now: datetime, tmp_path: Path) -> 
         now=lambda: now,
     )
     routes = [*export_routes(hub), *purchasing_routes(hub), *document_routes(hub)]
-    app = create_app(hub, connectors=[], routes=routes)
+    app = create_app(hub, connectors=[SOURCE], routes=routes)
     with TestClient(app, base_url="http://localhost") as http:
         yield World(database, crypto, now, http)

@@ -38,6 +38,7 @@ def on(verb: str, fields: str) -> str:
 
 TEST = on("testConnection", "job { kind state }")
 PAUSE = on("pauseConnection", "changed connection { paused }")
+SYNC = on("syncConnection", "job { kind }")
 RESUME = on("resumeConnection", "changed connection { paused }")
 
 
@@ -45,11 +46,13 @@ def rows(world: Any, table: Any) -> int:
     return int(world.read(lambda s: s.scalar(select(func.count()).select_from(table))))
 
 
-def connection(world: Any, practice_id: str | None = None) -> str:
+def connection(
+    world: Any, practice_id: str | None = None, connector_id: str = "supply_rest"
+) -> str:
     row = tables.Connection(
         id=tables.new_id(),
-        name=f"c-{practice_id}",
-        connector_id="supply_rest",
+        name=f"c-{connector_id}-{practice_id}",
+        connector_id=connector_id,
         practice_id=practice_id,
         config={},
         created_at=world.now,
@@ -128,6 +131,15 @@ def test_a_connection_is_paused_and_resumed_once_by_who_may(world):
         [answer] = other.data(document, input=own).values()
         assert answer == {"errors": [{"code": "NOT_FOUND"}]}
     assert world.mso().data(PAUSE, input=own)["pauseConnection"]["changed"] is True
+
+
+def test_what_has_streams_is_synchronised_and_what_only_sends_is_not(world):
+    mso = world.mso()
+    for connector, code in (("supply_rest", None), ("ehr_hl7v2", "CONFLICT")):
+        id = global_id("Connection", connection(world, connector_id=connector))
+        answered = mso.data(SYNC, input={"connectionId": id})["syncConnection"]
+        assert [error["code"] for error in answered.get("errors", [])] == [code] * bool(code)
+    assert rows(world, tables.JobRow) == 1
 
 
 def test_a_test_adds_one_job_and_its_report_can_be_read(world):

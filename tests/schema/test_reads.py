@@ -221,5 +221,5 @@ def test_introspection_and_plain_roots_mix_with_stored_ones(world):
     assert data == {
         "practices": {"nodes": [{"name": "North"}]},
         "__type": {"name": "Patient"},
-        "connectors": [],
+        "connectors": [{"id": "supply_rest"}],
     }

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from connectors import registry
-from connectors.sdk.base import CheckReport, Source
+from connectors.sdk.base import CheckReport
 from hub.entrypoints.cli import common, connection_compare, connection_versions
 from hub.entrypoints.cli.common import SCOPE, AsJson, Limit, Reason
 from hub.entrypoints.cli.connection_file import pairs, read_file, read_secrets
@@ -19,7 +19,6 @@ from hub.entrypoints.cli.connection_samples import check_samples
 from hub.entrypoints.cli.probes import tell_probes
 from hub.entrypoints.connection_settings import checked
 from hub.entrypoints.hub import Hub
-from hub.errors import Conflict
 from hub.services import connections, operators, sync
 from hub.storage import outbox
 from hub.storage.session import ScopedSession
@@ -169,9 +168,9 @@ def sync_connection(name: Name, as_json: AsJson = False) -> None:
 
         def work(session: ScopedSession) -> int:
             row = connections.named(session, name)
-            if not isinstance(registry.load(row.connector_id), Source):
-                raise Conflict(f"{row.connector_id} has nothing to read: what it brings is sent.")
-            job_id = sync.request_sync(session, connection_id=row.id, now=now)
+            job_id = sync.request_sync(
+                session, connection_id=row.id, sources=registry.sources(), now=now
+            )
             _record(hub, session, "connection sync")
             return job_id
 
