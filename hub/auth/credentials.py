@@ -150,7 +150,7 @@ def _by_key(session: ScopedSession, header: str | None) -> Principal:
     parts = key.split("_", 2)
     if (
         scheme.lower() != "bearer"
-        or not key.isascii()
+        or not (key.isascii() and key.isprintable())
         or len(key) > _LONGEST_KEY
         or len(parts) != 3
         or parts[0] != "hub"

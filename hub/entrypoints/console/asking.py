@@ -7,7 +7,6 @@ schema; a document is asked for without those fields, and the page shows the res
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -33,7 +32,7 @@ from hub.domain.agreements import DataClass, PrincipalKind, scope_for
 from hub.entrypoints.graphql_operations import Operations
 from hub.entrypoints.graphql_request import Question
 from hub.entrypoints.graphql_time import in_time
-from hub.errors import HubError, NotFound, Unauthenticated
+from hub.errors import HubError, NotFound, Rejected, Unauthenticated
 from schema.mutations import may_call
 
 Json = dict[str, Any]
@@ -104,10 +103,12 @@ class Desk:
             raise Refused(" ".join(error["message"] for error in answered["errors"]), 409)
         return dict(answered)
 
-    async def _run(self, text: str, variables: Mapping[str, Any]) -> Json:
+    async def _run(self, text: str, variables: dict[str, Any]) -> Json:
+        if b"\\u0000" in orjson.dumps(variables):
+            raise Rejected("The character U+0000 stands in nothing that is stored; leave it out.")
         session, operations = self.session, self.operations
         named = _NAMED.match(text)
-        question = Question(text, dict(variables), named and named["name"], session.purpose.value)
+        question = Question(text, variables, named and named["name"], session.purpose.value)
         answer = await in_time(
             lambda running: operations.answer(question, session.asker, running),
             operations.hub.settings.graphql_seconds,

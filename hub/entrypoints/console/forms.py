@@ -62,4 +62,4 @@ def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
     if origin in (None, "null"):
         return False
     own = {headers.get("host", ""), urlsplit(settings.public_url).netloc}
-    return urlsplit(origin).netloc not in own - {""}
+    return origin.partition("://")[2] not in own - {""}

@@ -38,7 +38,7 @@ def read_search(text: str) -> Search:
     """What somebody typed. Raises Rejected, in words that repeat nothing of it."""
     given: dict[str, str] = {}
     patient = ""
-    for name, quoted, plain in _WORD.findall(text):
+    for name, quoted, plain in _WORD.findall(text.strip()):  # spaces at its end take long
         value, known = (quoted or plain).strip(), name.lower()
         if known in _PATIENT:
             patient = value

@@ -166,6 +166,16 @@ def test_a_list_goes_on_where_its_page_ended(empty: Any) -> None:
     assert 'rel="next"' not in second.text
 
 
+@pytest.mark.parametrize(
+    "path", ["messages?ctl=%00", "messages?after=%00", "jobs?kind=%00", "trust/audit?principal=%00"]
+)
+def test_what_cannot_be_stored_is_not_looked_for(hub: Any, path: str) -> None:
+    hub.credential("desk")
+    answer = hub.person("desk").get(f"/console/{path}")
+    assert answer.status_code == 400
+    assert "U+0000" in answer.text
+
+
 def test_the_style_sheet_is_the_hubs_own(seeded: Any) -> None:
     answer = seeded.person().get("/console/assets/console.css")
     assert answer.headers["content-type"].startswith("text/css")

@@ -29,6 +29,11 @@ def test_qualifiers_are_told_apart(text: str, given: dict[str, str], patient: st
     assert (found.given, found.patient) == (given, patient)
 
 
+def test_spaces_do_not_keep_the_hub_busy() -> None:
+    """Where they do, this test does not end."""
+    assert read_search("ctl:M1" + " " * 1_000_000).given == {"ctl": "M1"}
+
+
 @pytest.mark.parametrize("text", ["Smith", "ctl:1 Smith", "name:Smith", '"Smith John"', "ctl:"])
 def test_anything_else_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(Rejected) as refused:

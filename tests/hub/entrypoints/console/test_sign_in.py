@@ -42,7 +42,7 @@ def test_a_credential_signs_in_is_told_apart_and_signs_out(hub: Any) -> None:
     assert reasons == ["signed in", "signed out"]
 
 
-@pytest.mark.parametrize("key", ["", "x", "hub_0badc0de_no", "é"])
+@pytest.mark.parametrize("key", ["", "x", "hub_0badc0de_no", "é", "hub_\0_x"])
 def test_a_wrong_key_is_refused_in_one_text_and_audited(hub: Any, key: str) -> None:
     person = hub.person()
     answer = person.sign_in(key)
@@ -141,6 +141,7 @@ def test_in_production_a_credential_needs_the_right_and_the_cookie_tls(productio
         ({"origin": "null"}, 303),
         ({"origin": "null", "sec-fetch-site": "cross-site"}, 403),
         ({"origin": "https://evil.example"}, 403),
+        ({"origin": "http://["}, 403),
         ({"sec-fetch-site": "same-site"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "none"}, 403),
