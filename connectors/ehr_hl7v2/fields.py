@@ -137,6 +137,40 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """By the name a dialect uses in its ``field`` table."""
 
+CLEARABLE: Mapping[str, str] = {
+    "patient.birth_date": "birth_date",
+    "patient.deceased_at": "deceased_at",
+    "patient.deceased": "deceased",
+    "patient.protected": "protected",
+    "patient.primary_provider": "primary_provider",
+    "visit.attending": "attending",
+    "visit.ends_at": "ends_at",
+    "order.starts_at": "starts_at",
+    "order.ends_at": "ends_at",
+    "order.practitioner": "practitioner",
+    "document.completion": "completion",
+    "document.availability": "availability",
+    "document.originated_at": "originated_at",
+    "document.author": "author",
+    "document.authenticator": "authenticator",
+    "practitioner.starts_on": "starts_on",
+    "practitioner.ends_on": "ends_on",
+}
+"""Fields without an empty value of their own, by what their record calls them: a null there is told
+in `Record.cleared`. What is not here is a text, which a null makes empty, or part of a list or
+record that is stated whole."""
+
+NEEDED = frozenset(
+    {
+        "visit.starts_at",
+        "visit.expected_at",
+        "order.ordered_at",
+        "document.activity_at",
+        "practitioner.active",
+    }
+)
+"""Fields that a record cannot be without: a null there changes nothing and is an issue."""
+
 
 @lru_cache(maxsize=4096)
 def parse_place(text: str) -> Place:

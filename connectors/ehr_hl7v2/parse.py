@@ -60,7 +60,10 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
     for key, data in mapping(reading, event.rpartition("^")[2]):
         label = _label(reading, data)
         issues = reading.take_issues()
-        records.append(Record(key, data, occurred_at, issues=issues, sensitivity=label))
+        cleared = reading.take_cleared()
+        records.append(
+            Record(key, data, occurred_at, issues=issues, sensitivity=label, cleared=cleared)
+        )
     note_unplaced(reading, event)
     return ParsedDocument(records=tuple(records), issues=own + reading.take_issues())
 

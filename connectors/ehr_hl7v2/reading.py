@@ -6,7 +6,7 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 
 from connectors.ehr_hl7v2.config import Config
-from connectors.ehr_hl7v2.fields import FIELDS, Spot
+from connectors.ehr_hl7v2.fields import CLEARABLE, FIELDS, NEEDED, Spot
 from connectors.sdk.hl7v2.datetimes import Hl7Time, parse_date, parse_time
 from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.lexer import Message, Segment
@@ -27,6 +27,7 @@ class Reading:
         self.issues: list[Issue] = list(message.issues)
         self.placed: set[Segment] = set()
         """The ROL and PRT that are read as roles of something."""
+        self._cleared: list[str] = []
         self._zone = zone
         self._label: str | None = None
         self._occurred: tuple[datetime | None, TimePrecision | None] | None = None
@@ -67,31 +68,59 @@ class Reading:
 
     def time_of(self, name: str, *at: Segment) -> datetime | None:
         """`time` of a field of `fields.FIELDS`."""
-        return self.time(*self.part(name, *at))
+        read = self._time(*self.part(name, *at), name)
+        return read.value if read else None
 
     def precise_of(self, name: str, *at: Segment) -> tuple[datetime | None, TimePrecision | None]:
         """`time_of` and the smallest part of it that was sent; None for both where none was."""
-        return self.precise(*self.part(name, *at))
+        return _precise(self._time(*self.part(name, *at), name))
 
     def precise(self, segment: Segment, path: str) -> tuple[datetime | None, TimePrecision | None]:
         """`time` and the smallest part of it that was sent; None for both where none was."""
-        read = self._time(segment, path)
-        if read is None:
-            return None, None
-        return read.value, "second" if read.precision == "fraction" else read.precision
+        return _precise(self._time(segment, path))
 
     def date_of(self, name: str, *at: Segment) -> date | None:
         """`date` of a field of `fields.FIELDS`."""
-        return self.date(*self.part(name, *at))
+        return self.date(*self.part(name, *at), name)
+
+    def note_null(self, name: str, segment: Segment, path: str) -> None:
+        """Keep in mind that a field of `fields.FIELDS` is null, for the record that comes next."""
+        if name in NEEDED:
+            self.not_cleared(f"{segment.id}-{path}")
+        elif field := CLEARABLE.get(name):
+            self.clear(field)
+
+    def clear(self, field: str) -> None:
+        """Keep in mind that the sender cleared a field of the record which comes next."""
+        if field not in self._cleared:
+            self._cleared.append(field)
+
+    def not_cleared(self, path: str) -> None:
+        """Report that the sender cleared what its record cannot be without."""
+        self.issue(
+            "not_cleared",
+            path,
+            'The sender cleared this field (""), but the record cannot be without it: what was'
+            " stored stays. Ask the sender for the right value.",
+        )
+
+    def take_cleared(self) -> tuple[str, ...]:
+        """The fields that the sender cleared of the record that came."""
+        found = tuple(self._cleared)
+        self._cleared.clear()
+        return found
 
     def number_of(self, name: str, *at: Segment) -> Decimal | None:
         """`number` of a field of `fields.FIELDS`."""
         return self.number(*self.part(name, *at))
 
-    def date(self, segment: Segment, path: str) -> date | None:
-        """A calendar date; None if absent, null, open by dialect, or bad (with an issue)."""
+    def date(self, segment: Segment, path: str, name: str = "") -> date | None:
+        """A calendar date; None if absent, null, open by dialect, or bad (with an issue). `name` is
+        the field of `fields.FIELDS` that it is, of which a null is noted."""
         text = segment.value(path)
         if not text or text[:8] in self.config.open_dates:
+            if text == "":
+                self.note_null(name, segment, path)
             return None
         value, issue = parse_date(text, f"{segment.id}-{path}")
         self._keep(issue)
@@ -102,9 +131,11 @@ class Reading:
         read = self._time(segment, path)
         return read.value if read else None
 
-    def _time(self, segment: Segment, path: str) -> Hl7Time | None:
+    def _time(self, segment: Segment, path: str, name: str = "") -> Hl7Time | None:
         text = segment.value(path)
         if not text or text[:8] in self.config.open_dates:
+            if text == "":
+                self.note_null(name, segment, path)
             return None
         value, issue = parse_time(text, self._zone, f"{segment.id}-{path}")
         self._keep(issue)
@@ -202,6 +233,12 @@ class Reading:
     def _keep(self, issue: Issue | None) -> None:
         if issue is not None and issue not in self.issues:
             self.issues.append(issue)
+
+
+def _precise(read: Hl7Time | None) -> tuple[datetime | None, TimePrecision | None]:
+    if read is None:
+        return None, None
+    return read.value, "second" if read.precision == "fraction" else read.precision
 
 
 def _constant(text: str) -> Segment:

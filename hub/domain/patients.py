@@ -61,10 +61,10 @@ class Address:
 class Patient:
     """A person as one practice's system knows them.
 
-    None means the message did not say (no change); an empty string means it was cleared (`""` in
-    HL7). `birth_date_stated` is the year or month of birth where no day is known (``1950-07``).
-    `deceased` may be known without a time; `protected` asks for care with whom the record is shown
-    to (PD1-12).
+    None means the message did not say (no change), or cleared what the record names in `cleared`;
+    an empty string means it was cleared (`""` in HL7). `birth_date_stated` is the year or month of
+    birth where no day is known (``1950-07``). `deceased` may be known without a time; `protected`
+    asks for care with whom the record is shown to (PD1-12).
     """
 
     identifiers: tuple[Identifier, ...]

@@ -33,6 +33,8 @@ class Record:
     time; `occurred_at` is when the source says it became true (aware, None if unknown);
     `source_version` orders updates where the source numbers them. `sensitivity` is its label
     (`hub.domain.sensitivity`): None if the source says nothing, empty if it takes one back.
+    `cleared` names the fields of `data` that are None since the source cleared them, where None
+    alone means that it did not say.
     """
 
     external_id: str
@@ -42,6 +44,7 @@ class Record:
     op: Literal["upsert", "delete"] = "upsert"
     issues: tuple[Issue, ...] = ()
     sensitivity: str | None = None
+    cleared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from hub.domain.records import Record
 from hub.errors import Rejected
 from hub.services import clinical_orders, patients
 from hub.services.encounters import visit_of
-from hub.services.providers import resolve_practitioner
+from hub.services.providers import assign_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
     content_of,
+    copy_stated,
     digest,
     judge,
     key_of,
@@ -62,7 +63,7 @@ def apply_clinical_document(
     else:
         patients.note_other_patient(context, row.patient_id, patient_id)
     row.patient_id = patient_id
-    _change(session, context, row, document)
+    _change(session, context, row, record)
     if record.op == "delete":
         row.availability = "cancelled"
     stamp(row, context, record, content)
@@ -78,19 +79,16 @@ def apply_clinical_document(
 
 
 def _change(
-    session: ScopedSession, context: ApplyContext, row: DocumentRow, document: ClinicalDocument
+    session: ScopedSession, context: ApplyContext, row: DocumentRow, record: Record
 ) -> None:
-    for name in COPIED:
-        value = getattr(document, name)
-        if value is not None:
-            setattr(row, name, value)
+    document = content_of(record, ClinicalDocument)
+    copy_stated(row, document, COPIED, record.cleared)
     row.encounter_id = (
         visit_of(session, context, document.visit_number, row.patient_id) or row.encounter_id
     )
-    if document.author is not None:
-        row.author_id = resolve_practitioner(session, context, document.author)
-    if document.authenticator is not None:
-        row.authenticator_id = resolve_practitioner(session, context, document.authenticator)
+    assign_practitioner(
+        session, context, record, row, author="author_id", authenticator="authenticator_id"
+    )
     order = clinical_orders.named(
         session, context, placer=document.placer_number, filler=document.filler_number
     )

@@ -6,11 +6,12 @@ from hub.domain.clinical_orders import ClinicalOrder
 from hub.domain.records import Record
 from hub.services import care, patients
 from hub.services.encounters import visit_of
-from hub.services.providers import resolve_practitioner
+from hub.services.providers import assign_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
     content_of,
+    copy_stated,
     digest,
     judge,
     key_of,
@@ -63,7 +64,7 @@ def apply_clinical_order(session: ScopedSession, context: ApplyContext, record: 
     row.encounter_id = (
         visit_of(session, context, order.visit_number, patient_id) or row.encounter_id
     )
-    _change(session, context, row, order)
+    _change(session, context, row, record)
     status = "cancelled" if record.op == "delete" else order.status
     row.status = status or row.status
     key = row.external_id
@@ -78,17 +79,12 @@ def apply_clinical_order(session: ScopedSession, context: ApplyContext, record: 
     return outcome
 
 
-def _change(
-    session: ScopedSession, context: ApplyContext, row: OrderRow, order: ClinicalOrder
-) -> None:
+def _change(session: ScopedSession, context: ApplyContext, row: OrderRow, record: Record) -> None:
+    order = content_of(record, ClinicalOrder)
     row.placer_number = order.placer_number or row.placer_number or ""
     row.filler_number = order.filler_number or row.filler_number or ""
-    if order.practitioner is not None:
-        row.provider_id = resolve_practitioner(session, context, order.practitioner)
-    for name in COPIED:
-        value = getattr(order, name)
-        if value is not None:
-            setattr(row, name, value)
+    assign_practitioner(session, context, record, row, practitioner="provider_id")
+    copy_stated(row, order, COPIED, record.cleared)
     if order.replaces:
         replaced = named(session, context, placer=order.replaces, filler=order.replaces)
         row.replaces_id = replaced.id if replaced is not None else None

@@ -8,11 +8,12 @@ from datetime import datetime
 from hub.domain.encounters import Diagnosis, Encounter
 from hub.domain.records import Record
 from hub.services import care, encounter_stays, patients
-from hub.services.providers import resolve_practitioner
+from hub.services.providers import assign_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
     content_of,
+    copy_stated,
     digest,
     judge,
     key_of,
@@ -65,7 +66,7 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     else:
         patients.note_other_patient(context, row.patient_id, patient_id)
     row.patient_id = patient_id
-    _change(session, context, row, encounter, status)
+    _change(session, context, row, record, status)
     stamp(row, context, record, content)
     session.add(row)
     if row.sensitivity and not is_new:
@@ -163,23 +164,20 @@ def _change(
     session: ScopedSession,
     context: ApplyContext,
     row: EncounterRow,
-    encounter: Encounter,
+    record: Record,
     status: str | None,
 ) -> None:
+    encounter = content_of(record, Encounter)
     if status is not None:
         if row.status in CLOSED and status not in CLOSED:
             row.ends_at, row.ends_at_precision, row.discharge_disposition = None, None, ""
         row.status = status
-    if encounter.attending is not None:
-        row.provider_id = resolve_practitioner(session, context, encounter.attending)
+    assign_practitioner(session, context, record, row, attending="provider_id")
     if encounter.starts_at is not None:
         row.starts_at_precision = encounter.starts_at_precision
-    if encounter.ends_at is not None:
+    if encounter.ends_at is not None or "ends_at" in record.cleared:
         row.ends_at_precision = encounter.ends_at_precision
-    for name in COPIED:
-        value = getattr(encounter, name)
-        if value is not None:
-            setattr(row, name, value)
+    copy_stated(row, encounter, COPIED, record.cleared)
 
 
 def _continue(

@@ -26,11 +26,12 @@ from hub.domain.patients_matching import (
 )
 from hub.domain.records import Record
 from hub.errors import Conflict, NotFound, Rejected
-from hub.services.providers import resolve_practitioner
+from hub.services.providers import assign_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
     content_of,
+    copy_stated,
     digest,
     judge,
     refuse_delete,
@@ -43,9 +44,25 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import Patient as PatientRow
 from hub.storage.tables import new_id
 
+COPIED = (
+    "birth_date",
+    "sex",
+    "phone",
+    "email",
+    "language",
+    "deceased_at",
+    "deceased",
+    "race",
+    "ethnicity",
+    "marital_status",
+    "publicity_code",
+    "protected",
+)
+
 
 def apply_patient(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
-    """Create or update a patient; None in the record means no change, an empty text clears."""
+    """Create or update a patient; None in the record means no change where it is not cleared, an
+    empty text clears."""
     refuse_delete(record)
     patient = content_of(record, Patient)
     row, holders = _find(session, context, patient.identifiers)
@@ -57,11 +74,8 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
     if row is None:
         row = _create(session, context)
     if outcome is not Outcome.STALE:
-        _fill(row, patient)
-        if patient.primary_provider is not None:
-            row.primary_provider_id = resolve_practitioner(
-                session, context, patient.primary_provider
-            )
+        _fill(row, patient, record.cleared)
+        assign_practitioner(session, context, record, row, primary_provider="primary_provider_id")
         before = row.sensitivity
         stamp(row, context, record, content)
         if row.sensitivity and not before:
@@ -296,7 +310,9 @@ def _learn(
     store.add_identifiers(session, row.practice_id, row.id, new, label=row.sensitivity or "")
 
 
-def _fill(row: PatientRow, patient: Patient) -> None:
+def _fill(row: PatientRow, patient: Patient, cleared: Sequence[str] = ()) -> None:
+    if patient.deceased is False or "deceased" in cleared:
+        cleared = (*cleared, "deceased_at")  # who has not died has no time of death
     if patient.name is not None:
         row.family_name, row.given_name = patient.name.family, patient.name.given
         row.middle_name = patient.name.middle
@@ -304,24 +320,9 @@ def _fill(row: PatientRow, patient: Patient) -> None:
         row.line1, row.line2 = patient.address.line1, patient.address.line2
         row.city, row.state = patient.address.city, patient.address.state
         row.postal_code = patient.address.postal_code
-    if patient.birth_date is not None or (patient.birth_date_stated and row.birth_date is None):
+    restated = patient.birth_date is not None or "birth_date" in cleared
+    if restated or (patient.birth_date_stated and row.birth_date is None):
         row.birth_date_stated = patient.birth_date_stated or ""
-    if patient.deceased_at is not None:
+    if patient.deceased_at is not None or "deceased_at" in cleared:
         row.deceased_at_precision = patient.deceased_at_precision
-    for name in (
-        "birth_date",
-        "sex",
-        "phone",
-        "email",
-        "language",
-        "deceased_at",
-        "deceased",
-        "race",
-        "ethnicity",
-        "marital_status",
-        "publicity_code",
-        "protected",
-    ):
-        value = getattr(patient, name)
-        if value is not None:
-            setattr(row, name, value)
+    copy_stated(row, patient, COPIED, cleared)

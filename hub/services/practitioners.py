@@ -10,6 +10,7 @@ from hub.services.records import (
     ApplyContext,
     Outcome,
     content_of,
+    copy_stated,
     digest,
     judge,
     key_of,
@@ -44,10 +45,7 @@ def apply_entry(session: ScopedSession, context: ApplyContext, record: Record) -
     if who.name is not None:
         row.family_name, row.given_name = who.name.family, who.name.given
     row.npi = who.npi or row.npi
-    for name in COPIED:
-        value = getattr(entry, name)
-        if value is not None:
-            setattr(row, name, value)
+    copy_stated(row, entry, COPIED, record.cleared)
     if entry.specialties is not None:
         row.specialties = list(entry.specialties)
     key = row.external_id

@@ -25,6 +25,24 @@ def resolve_practitioner(
     return _provider(session, context, practitioner)[0]
 
 
+def assign_practitioner(
+    session: ScopedSession,
+    context: ApplyContext,
+    record: Record,
+    row: object,
+    **columns: str,
+) -> None:
+    """Write into each column of a row the provider that a field of the record's data names, as in
+    ``attending="provider_id"``. A field that is None changes nothing, unless the source cleared it.
+    """
+    for name, column in columns.items():
+        practitioner: Practitioner | None = getattr(record.data, name)
+        if practitioner is not None:
+            setattr(row, column, resolve_practitioner(session, context, practitioner))
+        elif name in record.cleared:
+            setattr(row, column, None)
+
+
 def _provider(
     session: ScopedSession, context: ApplyContext, practitioner: Practitioner
 ) -> tuple[str, Outcome]:

@@ -7,7 +7,7 @@ undoes what the handler wrote until then and keeps the reason as an issue.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -80,7 +80,7 @@ class Deferred(Rejected):
 
 def digest(record: Record) -> str:
     """The hash by which a repetition of the record is recognised."""
-    return content_hash(record.data, record.op)
+    return content_hash(record.data, record.op, *record.cleared)
 
 
 class Dated(Protocol):
@@ -155,6 +155,16 @@ def stamps(context: ApplyContext, record: Record, content: str) -> dict[str, Any
         "received_at": context.received_at,
         "inbox_id": context.inbox_id,
     }
+
+
+def copy_stated(
+    row: object, data: object, names: Iterable[str], cleared: Container[str] = ()
+) -> None:
+    """Write the fields a source states. None changes nothing, unless the source cleared it."""
+    for name in names:
+        value = getattr(data, name)
+        if value is not None or name in cleared:
+            setattr(row, name, value)
 
 
 def key_of(record: Record) -> str:

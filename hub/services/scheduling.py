@@ -8,11 +8,12 @@ from hub.domain.records import Record
 from hub.domain.scheduling import Appointment, AppointmentResource
 from hub.errors import Rejected
 from hub.services import appointment_notices, patients
-from hub.services.providers import resolve_practitioner
+from hub.services.providers import assign_practitioner, resolve_practitioner
 from hub.services.records import (
     ApplyContext,
     Outcome,
     content_of,
+    copy_stated,
     digest,
     judge,
     key_of,
@@ -53,12 +54,8 @@ def apply_appointment(session: ScopedSession, context: ApplyContext, record: Rec
         patients.note_other_patient(context, row.patient_id, patient_id)
     row.patient_id = patient_id
     row.status = "deleted" if record.op == "delete" else appointment.status
-    if appointment.practitioner is not None:
-        row.provider_id = resolve_practitioner(session, context, appointment.practitioner)
-    for name in COPIED:
-        value = getattr(appointment, name)
-        if value is not None:
-            setattr(row, name, value)
+    assign_practitioner(session, context, record, row, practitioner="provider_id")
+    copy_stated(row, appointment, COPIED, record.cleared)
     stamp(row, context, record, content)
     session.add(row)
     if appointment.resources is not None:

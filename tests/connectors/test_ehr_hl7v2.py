@@ -89,6 +89,8 @@ def plain(parsed: ParsedDocument) -> Any:
     for written in document["records"]:
         if written["sensitivity"] is None:
             del written["sensitivity"]
+        if not written["cleared"]:
+            del written["cleared"]
     return json.loads(json.dumps(document, default=value))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.ehr_hl7v2.mapping.embedded import embedded
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
-from connectors.ehr_hl7v2.mapping.people import practitioner
+from connectors.ehr_hl7v2.mapping.people import practitioner_of
 from connectors.ehr_hl7v2.mapping.texts import lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
@@ -58,8 +58,8 @@ def document(
         confidentiality=reading.text("document.confidentiality"),
         activity_at=reading.time_of("document.activity_at"),
         originated_at=reading.time_of("document.originated_at"),
-        author=practitioner(*reading.part("document.author")),
-        authenticator=practitioner(*reading.part("document.authenticator")),
+        author=practitioner_of(reading, "document.author"),
+        authenticator=practitioner_of(reading, "document.authenticator"),
         parent_number=reading.text("document.parent_number") or None,
         replaces_parent=event in _REPLACES,
         placer_number=reading.text("document.placer_number") or "",
@@ -71,8 +71,11 @@ def document(
 
 
 def _completion(reading: Reading) -> DocumentCompletion | None:
-    sent = reading.text("document.completion")
+    segment, path = reading.part("document.completion")
+    sent = segment.value(path)
     if not sent:
+        if sent == "":
+            reading.note_null("document.completion", segment, path)
         return None
     own: DocumentCompletion | None = reading.config.values.document_completion.get(sent)
     found = own or _COMPLETION.get(sent.upper())
@@ -82,7 +85,10 @@ def _completion(reading: Reading) -> DocumentCompletion | None:
 
 
 def _availability(reading: Reading) -> DocumentAvailability | None:
-    sent = reading.text("document.availability")
+    segment, path = reading.part("document.availability")
+    sent = segment.value(path)
+    if sent == "":
+        reading.note_null("document.availability", segment, path)
     found = _AVAILABILITY.get(sent.upper()) if sent else None
     if sent and found is None:
         reading.issue("unknown_code", "TXA-19", "The availability is not in table 0273.")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from connectors.ehr_hl7v2.mapping.care_roles import is_role, role
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
-from connectors.ehr_hl7v2.mapping.people import practitioner
-from connectors.ehr_hl7v2.mapping.texts import coded, lines
+from connectors.ehr_hl7v2.mapping.people import practitioner_of
+from connectors.ehr_hl7v2.mapping.texts import coded, notes
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.clinical_orders import ClinicalOrder, ClinicalOrderStatus
@@ -84,9 +84,9 @@ def orders(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, C
                 ordered_at=reading.time_of("order.ordered_at", *at),
                 starts_at=reading.time_of("order.starts_at", *at),
                 ends_at=reading.time_of("order.ends_at", *at),
-                practitioner=practitioner(*reading.part("order.practitioner", *at)),
+                practitioner=practitioner_of(reading, "order.practitioner", *at),
                 reason=reading.text("order.reason", *at),
-                note="\n".join(lines(note, 3) for note in group.notes) or None,
+                note=notes(group.notes),
                 visit_number=visit,
                 replaces=replaced if control == "RO" else None,
                 care_roles=tuple(one for each in group.roles for one in role(reading, each)),
@@ -113,7 +113,7 @@ def _status(reading: Reading, orc: Segment, control: str) -> ClinicalOrderStatus
         return _BY_CONTROL[control]
     sent = orc.value("5")
     if not sent:
-        return None
+        return "unknown" if sent == "" else None
     own: ClinicalOrderStatus | None = reading.config.values.order_status.get(sent)
     status = own or _BY_STATUS.get(sent.upper())
     if status is None:

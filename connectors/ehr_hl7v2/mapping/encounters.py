@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from connectors.ehr_hl7v2.mapping.care_roles import visit_roles
 from connectors.ehr_hl7v2.mapping.diagnoses import diagnoses
-from connectors.ehr_hl7v2.mapping.people import practitioner
+from connectors.ehr_hl7v2.mapping.people import practitioner_of
 from connectors.ehr_hl7v2.mapping.procedures import procedures
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.encounters import Encounter, EncounterClass, EncounterStatus, Movement
 from hub.domain.patients import PatientReference
+from hub.domain.times import TimePrecision
 
 _CLASS: dict[str, EncounterClass] = {
     "I": "inpatient",
@@ -60,18 +63,15 @@ def encounter(
     if key is None:
         reading.issue("visit_number_missing", "PV1-19", "The visit has no number; it was left out.")
         return None
-    begins = reading.precise_of("visit.starts_at", pv1)
+    begins = _begins(reading, pv1, event)
     ends = (None, None) if event == "A13" else reading.precise_of("visit.ends_at", pv1)
-    if event == "A05":
-        expected = reading.precise_of("visit.expected_at", pv1)
-        begins = expected if expected[0] is not None else begins
     prior = reading.text("visit.prior_number", pv1) if event in _CLASS_BY_EVENT else None
     return key, Encounter(
         patient=patient,
         status=STATUS.get(event),
         encounter_class=_class(reading, pv1, event),
         location=location(*reading.part("visit.location", pv1)),
-        attending=practitioner(*reading.part("visit.attending", pv1)),
+        attending=practitioner_of(reading, "visit.attending", pv1),
         starts_at=begins[0],
         starts_at_precision=begins[1],
         ends_at=ends[0],
@@ -93,11 +93,22 @@ def encounter(
     )
 
 
+def _begins(
+    reading: Reading, pv1: Segment, event: str
+) -> tuple[datetime | None, TimePrecision | None]:
+    """PV1-44; of a visit that is planned (A05) PV2-8, if it says something."""
+    if event == "A05":
+        expected = reading.precise_of("visit.expected_at", pv1)
+        if expected[0] is not None:
+            return expected
+    return reading.precise_of("visit.starts_at", pv1)
+
+
 def _class(reading: Reading, pv1: Segment, event: str) -> EncounterClass | None:
     """PV1-2; a change of class (A06, A07) whose PV1-2 is missing says it by its event."""
     sent = reading.text("visit.class", pv1)
     if not sent:
-        return _CLASS_BY_EVENT.get(event)
+        return _CLASS_BY_EVENT.get(event) or ("other" if sent == "" else None)
     own: EncounterClass | None = reading.config.values.encounter_class.get(sent)
     return own or _CLASS.get(sent.upper(), "other")
 

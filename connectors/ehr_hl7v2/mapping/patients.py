@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
-from connectors.ehr_hl7v2.mapping.people import practitioner
+from connectors.ehr_hl7v2.mapping.people import practitioner_of
 from connectors.ehr_hl7v2.mapping.telecom import telecom
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.datetimes import parse_month
@@ -103,7 +104,7 @@ def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
         marital_status=reading.text("patient.marital_status", pid),
         publicity_code=reading.text("patient.publicity_code", pid),
         protected=_flag(reading, "patient.protected", pid),
-        primary_provider=practitioner(*reading.part("patient.primary_provider", pid)),
+        primary_provider=practitioner_of(reading, "patient.primary_provider", pid),
     )
     return key, described
 
@@ -114,6 +115,7 @@ def reference(reading: Reading) -> PatientReference:
     found = stated_identifiers(reading, pid)
     identifier_key(found)
     born, _ = _birth(reading, pid)
+    reading.take_cleared()  # a message about something else changes nothing of the patient
     return PatientReference(found, _legal_name(reading, pid), born, _sex(reading, pid))
 
 
@@ -122,16 +124,16 @@ def _birth(reading: Reading, pid: Segment) -> tuple[date | None, str | None]:
     segment, path = reading.part("patient.birth_date", pid)
     if stated := parse_month(segment.value(path) or ""):
         return None, stated
-    born = reading.date(segment, path)
+    born = reading.date(segment, path, "patient.birth_date")
     return born, "" if born is not None else None
 
 
-def merges(reading: Reading) -> list[tuple[str, PatientMerge]]:
+def merges(reading: Reading) -> Iterator[tuple[str, PatientMerge]]:
     """A40 and A34: every PID with the MRG that follows it.
 
     The prior identifier is MRG-1; feeds of version 2.2 may give MRG-4 in its place.
     """
-    pairs: list[tuple[str, PatientMerge]] = []
+    found = False
     pid: Segment | None = None
     for segment in reading.message:
         if segment.id == "PID":
@@ -140,11 +142,10 @@ def merges(reading: Reading) -> list[tuple[str, PatientMerge]]:
             key, survivor = patient(reading, pid)
             prior = identifiers(reading, segment, 1) or identifiers(reading, segment, 4)
             identifier_key(prior)
-            pairs.append((key, PatientMerge(survivor, prior)))
-            pid = None
-    if not pairs:
+            yield key, PatientMerge(survivor, prior)
+            pid, found = None, True
+    if not found:
         raise Rejected("A merge needs PID and MRG.", reason="merge_incomplete", path="MRG-1")
-    return pairs
 
 
 def unmerge(reading: Reading) -> tuple[str, PatientUnmerge]:
@@ -185,7 +186,11 @@ def _legal_name(reading: Reading, pid: Segment) -> PersonName | None:
 
 def _flag(reading: Reading, name: str, pid: Segment) -> bool | None:
     """Yes or no (table 0136); None if the sender says neither."""
-    return {"Y": True, "N": False}.get((reading.text(name, pid) or "").upper())
+    segment, path = reading.part(name, pid)
+    sent = segment.value(path)
+    if sent == "":
+        reading.note_null(name, segment, path)
+    return {"Y": True, "N": False}.get((sent or "").upper())
 
 
 def _sex(reading: Reading, pid: Segment) -> Sex | None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.patients import PersonName, Practitioner
 
 _NPI_AUTHORITIES = frozenset({"NPI", "2.16.840.1.113883.4.6"})
+
+
+def practitioner_of(reading: Reading, name: str, *at: Segment) -> Practitioner | None:
+    """`practitioner` at a field of `fields.FIELDS`."""
+    segment, path = reading.part(name, *at)
+    found = practitioner(segment, path)
+    if found is None and segment.value(path) == "":
+        reading.note_null(name, segment, path)
+    return found
 
 
 def practitioner(segment: Segment, at: str) -> Practitioner | None:

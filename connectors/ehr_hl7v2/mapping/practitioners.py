@@ -97,8 +97,9 @@ def _entry(reading: Reading, group: _Group, key: str, action: str) -> Practition
     at = (stf, pra)
     phone, email = telecom(stf, 10)
     status = _STATUS[action]
-    if status in {None, "active"} and (sent := reading.text("practitioner.active", *at)):
-        status = _ACTIVE.get(sent.upper(), status)
+    if status in {None, "active"}:
+        status = _stated(reading, at) or status
+    stated_email = reading.text("practitioner.email", *at)
     return PractitionerEntry(
         practitioner=Practitioner(
             key, person_name(*reading.part("practitioner.name", *at)), _npi(stf, pra)
@@ -107,10 +108,19 @@ def _entry(reading: Reading, group: _Group, key: str, action: str) -> Practition
         role=reading.text("practitioner.role", *at),
         specialties=_specialties(pra),
         phone=phone,
-        email=reading.text("practitioner.email", *at) or email,
+        email=stated_email if stated_email or email is None else email,
         starts_on=reading.date_of("practitioner.starts_on", *at),
         ends_on=reading.date_of("practitioner.ends_on", *at),
     )
+
+
+def _stated(reading: Reading, at: tuple[Segment, ...]) -> ProviderStatus | None:
+    """STF-7 (table 0183)."""
+    segment, path = reading.part("practitioner.active", *at)
+    sent = segment.value(path)
+    if sent == "":
+        reading.note_null("practitioner.active", segment, path)
+    return _ACTIVE.get((sent or "").upper())
 
 
 def _npi(stf: Segment, pra: Segment) -> str:

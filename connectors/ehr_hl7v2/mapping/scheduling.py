@@ -7,7 +7,7 @@ from datetime import datetime
 from connectors.ehr_hl7v2.mapping.encounters import location
 from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.resources import appointment_resources, minutes
-from connectors.ehr_hl7v2.mapping.texts import lines
+from connectors.ehr_hl7v2.mapping.texts import notes
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.patients import PatientReference
@@ -44,21 +44,22 @@ def appointment(reading: Reading, event: str, patient: PatientReference) -> tupl
         )
     status = _BY_EVENT.get(event) or _stated(reading, sch)
     resources, dropped = appointment_resources(reading)
-    starts_at = _starts_at(reading, dropped)
-    if starts_at is None and status == "booked":
-        reading.issue("start_missing", "AIS-4", "The appointment names no time at which it starts.")
+    starts_at = _starts_at(reading, dropped, status)
     ais, aip, ail = (_first(reading, name, dropped) for name in ("AIS", "AIP", "AIL"))
+    who = practitioner(aip, "3[1]")
+    if who is None and aip.value("3[1]") == "":
+        reading.clear("practitioner")
     return key, Appointment(
         patient=patient,
         status=status,
         starts_at=starts_at,
-        minutes=minutes(reading, ais, "7", "8") or minutes(reading, sch, "9", "10"),
-        practitioner=practitioner(aip, "3[1]"),
+        minutes=_minutes(reading, ais, sch),
+        practitioner=who,
         location=location(ail, "3"),
         service_code=ais.value("3.1"),
         reason=reading.text("appointment.reason"),
         type_code=reading.text("appointment.type"),
-        note="\n".join(lines(note, 3) for note in reading.message.all("NTE")) or None,
+        note=notes(reading.message.all("NTE")),
         resources=resources,
     )
 
@@ -76,9 +77,26 @@ def _first(reading: Reading, name: str, dropped: frozenset[int]) -> Segment:
     return next(found, reading.absent(name))
 
 
-def _starts_at(reading: Reading, dropped: frozenset[int]) -> datetime | None:
+def _minutes(reading: Reading, ais: Segment, sch: Segment) -> int | None:
+    found = minutes(reading, ais, "7", "8") or minutes(reading, sch, "9", "10")
+    if found is None and "" in (ais.value("7"), sch.value("9")):
+        reading.clear("minutes")
+    return found
+
+
+def _starts_at(
+    reading: Reading, dropped: frozenset[int], status: AppointmentStatus
+) -> datetime | None:
+    null = ""
     for name, place in _STARTS:
-        found = reading.time(_first(reading, name, dropped), place)
+        segment = _first(reading, name, dropped)
+        found = reading.time(segment, place)
         if found is not None:
             return found
+        if not null and segment.value(place) == "":
+            null = f"{name}-{place}"
+    if null:
+        reading.not_cleared(null)
+    elif status == "booked":
+        reading.issue("start_missing", "AIS-4", "The appointment names no time at which it starts.")
     return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from connectors.sdk.hl7v2.lexer import Segment
+from collections.abc import Iterable
+
+from connectors.sdk.hl7v2.lexer import NULL, Segment
 
 Coded = tuple[str | None, str | None, str | None]
 
@@ -16,6 +18,16 @@ def coded(segment: Segment, at: str) -> Coded:
     if code is None:
         return None, text or original, None
     return code, text, system
+
+
+def notes(segments: Iterable[Segment]) -> str | None:
+    """The comments of NTE segments (NTE-3), one line each: None where they say nothing, empty where
+    they are null."""
+    segments = list(segments)
+    text = "\n".join(lines(segment, 3) for segment in segments)
+    if text.strip("\n"):
+        return text
+    return "" if any(segment.raw("3") == NULL for segment in segments) else None
 
 
 def lines(segment: Segment, position: int) -> str:

@@ -50,6 +50,7 @@ def _unexpected(subject: Subject, case: Path) -> Iterator[str]:
     for record, said in zip(found, expected["records"], strict=True):
         for name in ("external_id", "data"):
             yield from _differences(getattr(record, name), said.get(name), name)
+        yield from _differences(record.cleared, said.get("cleared", []), "cleared")
 
 
 def _differences(value: Any, expected: Any, path: str) -> Iterator[str]:

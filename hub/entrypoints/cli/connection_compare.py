@@ -113,7 +113,7 @@ def _fields(described: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int], Any
         seen[kind] += 1
         yield (f"{kind} key", seen[kind]), record["external_id"]
         for name, value in record["data"].items():
-            yield (f"{kind}.{name}", seen[kind]), value
+            yield (f"{kind}.{name}", seen[kind]), (value, name in record["cleared"])
 
 
 def _issues(described: Mapping[str, Any]) -> set[str]:

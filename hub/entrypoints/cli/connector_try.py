@@ -197,6 +197,7 @@ def _record(record: Record, hidden: frozenset[str]) -> dict[str, Any]:
             for name, value in values.items()
         },
         "issues": [asdict(issue) for issue in record.issues],
+        "cleared": list(record.cleared),
     }
 
 

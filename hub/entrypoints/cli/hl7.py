@@ -137,6 +137,8 @@ def _print(message: dict[str, Any]) -> None:
         for name, value in record["data"].items():
             if value not in (None, "", ()):
                 typer.echo(f"    {name}: {_short(value)}")
+        if record["cleared"]:
+            typer.echo(f"    cleared: {' '.join(record['cleared'])}")
     for issue in message["issues"]:
         typer.secho(f"  {issue['code']}  {issue['path']}  {issue['text']}", fg="yellow")
 

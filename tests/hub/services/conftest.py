@@ -67,11 +67,12 @@ class Desk:
         op: Any = "upsert",
         issues: Sequence[Issue] = (),
         unrestricted: bool = False,
+        cleared: tuple[str, ...] = (),
     ) -> Outcome:
         """Apply one record stated at `minute` (None: the source does not say when)."""
         context = ApplyContext(practice, connection, None, None, at(600), UTC)
         moment = None if minute is None else at(minute)
-        record = Record(key, data, moment, op=op, issues=tuple(issues))
+        record = Record(key, data, moment, op=op, issues=tuple(issues), cleared=cleared)
         scope = practice_scope(practice) if practice and not unrestricted else ALL
         outcome = self.database.transaction(scope, lambda session: apply(session, context, record))
         self.issues = context.issues

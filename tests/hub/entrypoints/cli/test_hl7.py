@@ -35,6 +35,15 @@ def test_a_message_is_shown_with_its_records() -> None:
     assert (issue["code"], issue["path"]) == ("fields_not_read", "IN2-1")
 
 
+def test_what_a_message_clears_is_named() -> None:
+    patient, _, visit = show(FIXTURES / "adt_a08_nulls.hl7")[0]["records"]
+    assert {"birth_date", "deceased", "deceased_at"} <= set(patient["cleared"])
+    assert sorted(visit["cleared"]) == ["attending", "ends_at"]
+    plain = CliRunner().invoke(app, ["show", str(FIXTURES / "adt_a08_nulls.hl7")]).output
+    assert "    cleared: ends_at attending" in plain
+    assert "not_cleared  PV1-44" in plain
+
+
 def test_a_byte_order_mark_is_not_part_of_a_message(tmp_path: Path) -> None:
     path = tmp_path / "edited.hl7"
     path.write_bytes(b"\xef\xbb\xbf" + (FIXTURES / "adt_a04.hl7").read_bytes())
