@@ -185,5 +185,10 @@ def principal_of(client: Client) -> Principal:
     )
 
 
+def shown_part(key: str) -> str:
+    """What of a key may be shown: with which credential somebody says they are."""
+    return key[: len("hub_") + 2 * PREFIX_BYTES]
+
+
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()

@@ -26,7 +26,7 @@ from starlette.types import Scope as AsgiScope
 from connectors import registry
 from hub import log, metrics
 from hub.domain.agreements import operations_scope
-from hub.entrypoints.console.routes import console_routes
+from hub.entrypoints.console.routes import ConsoleHeaders, console_routes
 from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
 from hub.entrypoints.graphql_answer import OURS
@@ -91,6 +91,7 @@ def create_app(
         ],
         middleware=[
             Middleware(AccessLog),
+            Middleware(ConsoleHeaders),
             Middleware(RefusedCredentials, refusals=refusals),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from connectors.sdk.hl7v2.lexer import Segment, lex
 from hub.errors import Rejected
@@ -51,7 +51,7 @@ def _fields(segment: Segment) -> list[Field]:
     ]
 
 
-@cache
+@lru_cache(maxsize=4096)
 def field_name(segment: str, number: int) -> str:
     """What HL7 v2.5.1 calls a field; empty for one it does not have."""
     from hl7apy.v2_5_1 import FIELDS  # few requests open messages, and the tables are large

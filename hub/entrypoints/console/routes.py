@@ -7,21 +7,23 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub import log
 from hub.entrypoints.console import forms
 from hub.entrypoints.console.areas import FORMS, PAGES
 from hub.entrypoints.console.asking import Desk
-from hub.entrypoints.console.rendering import HEADERS, styles
-from hub.entrypoints.console.sign_in import SIGN_IN, Door, status_of
+from hub.entrypoints.console.rendering import HEADERS, see_other, styles
+from hub.entrypoints.console.sign_in import HOME, SIGN_IN, Door, status_of
 from hub.entrypoints.console.views import view
 from hub.entrypoints.graphql_answer import OURS
 from hub.entrypoints.graphql_operations import HubParts, Operations
 from hub.entrypoints.http_protocol import NOBODY_WAITS
-from hub.errors import HubError, Unauthenticated
+from hub.errors import Forbidden, HubError, NotFound, Unauthenticated
 
 logger = log.get(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -37,7 +39,27 @@ def console_routes(hub: HubParts, operations: Operations) -> list[BaseRoute]:
         Route("/console/assets/{name}", _asset, methods=["GET"]),
         *(Route(path, console.shows(show), methods=["GET"]) for path, show in PAGES.items()),
         *(Route(path, console.takes(act), methods=["POST"]) for path, act in FORMS.items()),
+        Route("/console/", _home, methods=["GET"]),
+        Route("/console/{rest:path}", console.shows(_nothing), methods=["GET"]),
     ]
+
+
+class ConsoleHeaders:
+    """Gives every answer of the console its headers: those of no page too (405, a refused host)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        is_ours = scope["type"] == "http" and f"{scope['path']}/".startswith("/console/")
+        await self._app(scope, receive, with_headers if is_ours else send)
 
 
 class _Console:
@@ -59,9 +81,7 @@ class _Console:
     ) -> Handler:
         async def handle(request: Request) -> Response:
             async def checked(desk: Desk) -> Response:
-                fields = await forms.read_fields(request)
-                forms.check(request, fields, desk.token, self._hub.settings)
-                return await act(desk, request, fields)
+                return await act(desk, request, await self._fields(desk, request))
 
             return await self._answered(request, checked)
 
@@ -69,11 +89,20 @@ class _Console:
 
     async def leave(self, request: Request) -> Response:
         async def signed_out(desk: Desk) -> Response:
-            fields = await forms.read_fields(request)
-            forms.check(request, fields, desk.token, self._hub.settings)
+            await self._fields(desk, request)
             return await self.door.leave(desk.session)
 
         return await self._answered(request, signed_out)
+
+    async def _fields(self, desk: Desk, request: Request) -> Mapping[str, str]:
+        """What a form of this session brings. Raises Forbidden, which is audited."""
+        fields = await forms.read_fields(request)
+        try:
+            forms.check(request, fields, desk.token, self._hub.settings)
+        except Forbidden as error:
+            await run_in_threadpool(self.door.note_forged, desk.session, str(error))
+            raise
+        return fields
 
     async def _answered(
         self, request: Request, work: Callable[[Desk], Awaitable[Response]]
@@ -81,11 +110,11 @@ class _Console:
         try:
             desk = await self._desk(request)
         except Unauthenticated:
-            return self.door.send_away()
+            return self.door.send_away(request)
         try:
             return await work(desk)
         except Unauthenticated:
-            return self.door.send_away()
+            return self.door.send_away(request)
         except ClientDisconnect:
             return Response(status_code=NOBODY_WAITS)
         except HubError as error:
@@ -104,6 +133,14 @@ class _Console:
         secret = self.door.cookie.read(request)
         session = await run_in_threadpool(self.door.find, secret)
         return Desk(session, forms.token_of(self._hub.crypto, secret), self._operations)
+
+
+async def _home(_: Request) -> Response:
+    return see_other(HOME)
+
+
+async def _nothing(_: Desk, __: Request) -> Response:
+    raise NotFound("There is no such page.")
 
 
 def _told(desk: Desk, sentence: str, status: int, error_id: str) -> Response:

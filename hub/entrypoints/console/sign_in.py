@@ -1,7 +1,10 @@
 """Signing in with a credential and out again, and the cookie between the two.
 
-The form for signing in has a token too, of a cookie that stands for nobody: so no other site signs
-anybody in. Whoever signs in gets a new secret, whatever their cookie was.
+The form for signing in has a token too, of a cookie of its own that stands for nobody: so no other
+site signs anybody in. Whoever signs in gets a new secret, whatever their cookie was.
+
+Browsers do not send these cookies with a link that is followed from elsewhere; a request without
+one takes the cookie from nobody.
 """
 
 from __future__ import annotations
@@ -12,17 +15,18 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hub.auth import sessions
-from hub.auth.credentials import authenticate
+from hub.auth.credentials import authenticate, shown_part
 from hub.auth.scopes import stated_purpose
 from hub.auth.sessions import Session
 from hub.domain.agreements import Principal, Purpose, operations_scope
 from hub.entrypoints.console import forms
 from hub.entrypoints.console.rendering import page, see_other
 from hub.entrypoints.graphql_operations import HubParts
+from hub.entrypoints.http_protocol import NOBODY_WAITS
 from hub.errors import Forbidden, HubError, Rejected, Unauthenticated
 from hub.settings import Settings
 from hub.storage import audit
@@ -31,9 +35,9 @@ from hub.storage.session import ScopedSession
 HOME, SIGN_IN = "/console", "/console/sign-in"
 MOST_REFUSED = 10
 MINUTE = timedelta(minutes=1)
-MOST_ADDRESSES = 1_000
+MOST_KEPT = 1_000
 _SCOPE = operations_scope("console sessions")
-_TOO_MANY = "Too many attempts from this address; wait a minute."
+_TOO_MANY = "Too many attempts with this credential from this address; wait a minute."
 _NOT_HERE = (
     "This credential may not sign in to the console; create one with `mso-hub client create "
     "--allow console`."
@@ -41,13 +45,13 @@ _NOT_HERE = (
 
 
 class Cookie:
-    """The cookie of a session: for this site's own pages alone, read by no script, and sent over
-    TLS alone unless this is a demonstration."""
+    """A cookie: for this site's own pages alone, read by no script, and sent over TLS alone unless
+    this is a demonstration."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str) -> None:
         is_https = urlsplit(settings.public_url).scheme == "https"
         self.secure = settings.profile == "production" or is_https
-        self.name = "__Host-hub-console" if self.secure else "hub-console"
+        self.name = f"__Host-{name}" if self.secure else name
 
     def read(self, request: Request) -> str:
         return request.cookies.get(self.name, "")
@@ -64,21 +68,22 @@ class Cookie:
 
 
 class Attempts:
-    """Refused attempts to sign in, by address, in this process."""
+    """Refused attempts to sign in, by address and credential, in this process. By address alone
+    anybody could keep out all who share theirs, behind a proxy everybody."""
 
     def __init__(self) -> None:
-        self._refused: dict[str, deque[datetime]] = {}
+        self._refused: dict[tuple[str, str], deque[datetime]] = {}
 
-    def are_too_many(self, address: str, now: datetime) -> bool:
-        refused = self._refused.get(address, deque())
+    def are_too_many(self, who: tuple[str, str], now: datetime) -> bool:
+        refused = self._refused.get(who, deque())
         while refused and now - refused[0] >= MINUTE:
             refused.popleft()
         return len(refused) >= MOST_REFUSED
 
-    def note(self, address: str, now: datetime) -> None:
-        if address not in self._refused and len(self._refused) >= MOST_ADDRESSES:
+    def note(self, who: tuple[str, str], now: datetime) -> None:
+        if who not in self._refused and len(self._refused) >= MOST_KEPT:
             self._refused.pop(next(iter(self._refused)))
-        self._refused.setdefault(address, deque(maxlen=MOST_REFUSED)).append(now)
+        self._refused.setdefault(who, deque(maxlen=MOST_REFUSED)).append(now)
 
 
 class Door:
@@ -87,33 +92,41 @@ class Door:
     def __init__(self, hub: HubParts) -> None:
         self._hub = hub
         self._attempts = Attempts()
-        self.cookie = Cookie(hub.settings)
+        self.cookie = Cookie(hub.settings, "hub-console")
+        self._of_form = Cookie(hub.settings, "hub-console-form")
 
     async def show(self, request: Request) -> Response:
         """The form; whoever is signed in goes on to their pages."""
         try:
             await run_in_threadpool(self.find, self.cookie.read(request))
         except Unauthenticated:
-            return self._form("")
+            return self._form(request, "")
         return see_other(HOME)
 
     async def enter(self, request: Request) -> Response:
         """Somebody sent the form: in, or the form again with the reason."""
-        address, now = _address(request), self._hub.now()
-        if self._attempts.are_too_many(address, now):
-            response = self._form(_TOO_MANY, 429)
+        try:
+            fields = await forms.read_fields(request)
+            token = forms.token_of(self._hub.crypto, self._of_form.read(request))
+            forms.check(request, fields, token, self._hub.settings)
+        except ClientDisconnect:
+            return Response(status_code=NOBODY_WAITS)
+        except (Forbidden, Rejected) as error:
+            return self._form(request, str(error), error.http_status)
+        key, now = fields.get("key", "").strip(), self._hub.now()
+        who = _address(request), shown_part(key)
+        if self._attempts.are_too_many(who, now):
+            response = self._form(request, _TOO_MANY, 429)
             response.headers["Retry-After"] = str(int(MINUTE.total_seconds()))
             return response
         try:
-            fields = await forms.read_fields(request)
-            token = forms.token_of(self._hub.crypto, self.cookie.read(request))
-            forms.check(request, fields, token, self._hub.settings)
-            secret = await run_in_threadpool(self._begin, fields)
-        except (Unauthenticated, Forbidden, Rejected) as error:
-            self._attempts.note(address, now)
-            return self._form(str(error), error.http_status)
+            secret = await run_in_threadpool(self._begin, key, fields.get("purpose") or None)
+        except (Unauthenticated, Forbidden) as error:
+            self._attempts.note(who, now)
+            return self._form(request, str(error), error.http_status)
         response = see_other(HOME)
         self.cookie.set(response, secret)
+        self._of_form.clear(response)
         return response
 
     async def leave(self, session: Session) -> Response:
@@ -124,10 +137,11 @@ class Door:
         response.headers["Clear-Site-Data"] = '"cache"'
         return response
 
-    def send_away(self) -> Response:
-        """To the form; the session is over."""
+    def send_away(self, request: Request) -> Response:
+        """To the form; the session is over, or its cookie was not sent."""
         response = see_other(SIGN_IN)
-        self.cookie.clear(response)
+        if self.cookie.read(request):
+            self.cookie.clear(response)
         return response
 
     def find(self, secret: str) -> Session:
@@ -141,26 +155,34 @@ class Door:
             )
         return found
 
-    def _form(self, problem: str, status: int = 200) -> Response:
-        secret = secrets.token_urlsafe(sessions.SECRET_BYTES)
+    def _form(self, request: Request, problem: str, status: int = 200) -> Response:
+        known = self._of_form.read(request)
+        secret = known or secrets.token_urlsafe(sessions.SECRET_BYTES)
         response = page(
             "sign_in",
             status,
             token=forms.token_of(self._hub.crypto, secret),
             problem=problem,
             purposes=[purpose.value for purpose in Purpose],
+            followed=request.headers.get("sec-fetch-site") == "cross-site",
         )
-        self.cookie.set(response, secret)
+        if not known:
+            self._of_form.set(response, secret)
         return response
 
-    def _begin(self, fields: dict[str, str]) -> str:
+    def note_forged(self, found: Session, reason: str) -> None:
+        """Keep in the audit trail that a form was not from the session it came with. Blocking."""
+        event = self._event(found.principal, "denied", found.purpose, reason)
+        self._hub.database.gather(event, audit.append_all).result()
+
+    def _begin(self, key: str, stated: str | None) -> str:
         """The secret of a new session. Raises Unauthenticated, or Forbidden, which is audited."""
-        key, database = fields.get("key", "").strip(), self._hub.database
+        database = self._hub.database
         with database.read(_SCOPE) as session:
             principal = authenticate(session, f"Bearer {key}")
         try:
             self._require_right(principal)
-            purpose = stated_purpose(principal, fields.get("purpose") or None)
+            purpose = stated_purpose(principal, stated)
         except Forbidden as refusal:
             event = self._event(principal, "denied", principal.default_purpose, str(refusal))
             database.transaction(_SCOPE, lambda session: audit.append_all(session, [event]))

@@ -6,6 +6,9 @@
 % if problem:
 <p class="problem" role="alert">${problem}</p>
 % endif
+% if followed:
+<p>Already signed in? <a href="/console">Go on</a>. A link from elsewhere does not tell the hub who you are.</p>
+% endif
 <form method="post" action="/console/sign-in">
   <input type="hidden" name="token" value="${token}">
   <label for="key">Credential</label>

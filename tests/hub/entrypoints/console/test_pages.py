@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.entrypoints.console.areas import PAGES
-from hub.entrypoints.console.rendering import POLICY
+from hub.entrypoints.console.rendering import HEADERS, POLICY
 
 LISTS = [path for path in PAGES if "{" not in path]
 BUTTONS = ("/pause", "/test", "/replay", "/retry", "/cancel", "/content")
@@ -174,6 +174,35 @@ def test_what_cannot_be_stored_is_not_looked_for(hub: Any, path: str) -> None:
     answer = hub.person("desk").get(f"/console/{path}")
     assert answer.status_code == 400
     assert "U+0000" in answer.text
+
+
+def test_an_address_that_is_no_page_is_told_as_one(seeded: Any) -> None:
+    person = seeded.person("reader")
+    for path in ("nothing", "jobs/", "sign-out"):
+        answer = person.get(f"/console/{path}")
+        assert (answer.status_code, "no such page" in answer.text) == (404, True)
+        check_page(answer)
+    home = person.get("/console/")
+    assert (home.status_code, home.headers["location"]) == (303, "/console")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "host", "status"),
+    [
+        ("PUT", "/console", "localhost", 405),
+        ("OPTIONS", "/console/jobs", "localhost", 405),
+        ("POST", "/console/nothing", "localhost", 405),
+        ("GET", "/console", "evil.example", 400),
+    ],
+)
+def test_what_is_no_page_has_the_headers_of_one(
+    seeded: Any, method: str, path: str, host: str, status: int
+) -> None:
+    answer = seeded.person().http.request(method, path, headers={"host": host})
+    assert answer.status_code == status
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    assert "content-security-policy" not in seeded.person().http.get("/livez").headers
 
 
 def test_the_style_sheet_is_the_hubs_own(seeded: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from hub.auth.credentials import revoke_client
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.console.sign_in import MOST_REFUSED
 from hub.storage.tables import ConsoleSession
+from tests.hub.entrypoints.console.conftest import TOKEN
 
 SCOPE = unrestricted_scope("test")
 COOKIE = "hub-console"
@@ -56,20 +58,22 @@ def test_a_wrong_key_is_refused_in_one_text_and_audited(hub: Any, key: str) -> N
 def test_attempts_from_one_address_are_limited_for_a_minute(hub: Any) -> None:
     hub.credential("desk")
     person = hub.person()
+    hub.credential("other")
+    guess = hub.keys["desk"][:12] + "_guess"
     for _ in range(MOST_REFUSED):
-        assert person.sign_in("hub_a_b").status_code == 401
+        assert person.sign_in(guess).status_code == 401
     refused = person.sign_in(hub.keys["desk"])
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
     assert hub.person(address="10.0.0.8").sign_in(hub.keys["desk"]).status_code == 303
+    assert hub.person().sign_in(hub.keys["other"]).status_code == 303
     hub.moment[0] += timedelta(minutes=1)
     assert person.sign_in(hub.keys["desk"]).status_code == 303
 
 
 def test_who_signs_in_gets_a_new_secret_that_is_stored_as_a_digest(hub: Any) -> None:
     hub.credential("desk")
-    person = hub.person()
-    person.get("/console/sign-in")
-    before = person.http.cookies[COOKIE]
+    person, before = hub.person(), "a-secret-somebody-else-knows"
+    person.http.cookies.set(COOKIE, before, domain="localhost.local", path="/")
     person.sign_in(hub.keys["desk"])
     after = person.http.cookies[COOKIE]
     assert before != after
@@ -165,6 +169,65 @@ def test_nobody_is_signed_in_by_a_form_of_another_site(seeded: Any) -> None:
     person, key = seeded.person(), seeded.keys["reader"]
     assert person.post("/console/sign-in", key=key).status_code == 403
     assert not is_in(person)
+
+
+def test_forms_of_other_sites_keep_nobody_out(seeded: Any) -> None:
+    person = seeded.person()
+    for _ in range(MOST_REFUSED + 1):
+        assert person.post("/console/sign-in", key=seeded.keys["reader"]).status_code == 403
+    assert person.sign_in(seeded.keys["reader"]).status_code == 303
+
+
+def test_a_link_from_elsewhere_signs_nobody_out(seeded: Any) -> None:
+    """A browser sends no cookie with it, and keeps what the answer sets."""
+    person = seeded.person("reader")
+    elsewhere = seeded.person()
+    link = elsewhere.get("/console/messages")
+    assert "set-cookie" not in link.headers
+    headers = {"sec-fetch-site": "cross-site"}
+    form = elsewhere.http.get("/console/sign-in", headers=headers)
+    assert 'href="/console"' in form.text
+    assert COOKIE not in form.cookies
+    person.http.cookies.update(form.cookies)
+    assert is_in(person)
+
+
+def test_the_form_for_signing_in_works_in_two_tabs(seeded: Any) -> None:
+    person = seeded.person()
+    first, second = person.get("/console/sign-in"), person.get("/console/sign-in")
+    assert "set-cookie" in first.headers
+    assert "set-cookie" not in second.headers
+    (person.token,) = TOKEN.findall(first.text)
+    assert person.post("/console/sign-in", key=seeded.keys["reader"]).status_code == 303
+
+
+def test_a_form_that_is_not_of_the_session_is_audited(hub: Any) -> None:
+    hub.credential("desk")
+    person = hub.person("desk")
+    person.post("/console/sign-out", token="")
+    person.post("/console/messages", {"origin": "https://evil.example"}, q="mrn:7A")
+    found = [(one.outcome, one.principal_name) for one in hub.events("console session")]
+    assert found == [("success", "desk"), ("denied", "desk"), ("denied", "desk")]
+    assert "7A" not in str([one.reason for one in hub.events()])
+
+
+def test_who_hangs_up_while_signing_in_is_no_failure(hub: Any) -> None:
+    status = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        status.append(message.get("status"))
+
+    sent = {"host": "localhost", "content-type": "application/x-www-form-urlencoded"}
+    headers = [(name.encode(), value.encode()) for name, value in sent.items()]
+    scope = {
+        "type": "http", "method": "POST", "path": "/console/sign-in", "query_string": b"",
+        "headers": headers, "client": ("10.0.0.9", 1),
+    }  # fmt: skip
+    asyncio.run(hub.app(scope, receive, send))
+    assert status[0] == 499
 
 
 @pytest.mark.parametrize("body", ["x=" + "y" * 20_000, "&".join(["a=1"] * 60)])
