@@ -5,6 +5,7 @@ Nothing of a message is mapped here: bad content behind a sound header never ref
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -123,6 +124,8 @@ def _control_id(header: Header) -> str:
 
 def _headless(frame: Frame, peer: Peer) -> Judgement:
     text = "The frame does not begin with MSH; send each message in a frame of its own."
+    if frame.content.startswith(BOM_UTF8):
+        text = "A byte order mark (EF BB BF) stands before MSH; send the message without it."
     fault = Fault(100, "MSH", text, "AE")
     if frame.content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in frame.content[:8]:
         fault = Fault(102, "MSH-18", "UTF-16 and UTF-32 cannot be read.", "AE")

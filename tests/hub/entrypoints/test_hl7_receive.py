@@ -177,6 +177,16 @@ def test_a_frame_without_header_is_quarantined_and_answered() -> None:
     assert (intake.arrivals[0].state, intake.arrivals[0].content) == ("quarantined", b"not HL7")
 
 
+def test_a_byte_order_mark_before_a_message_is_named_and_kept() -> None:
+    content = b"\xef\xbb\xbf" + frame().content
+    intake = FakeIntake()
+    (reply,) = receive(intake, Frame(content, "", len(content)))
+    assert codes(reply)[:2] == ("AE", "100")
+    assert b"byte order mark" in reply.ack
+    (arrival,) = intake.arrivals
+    assert (arrival.state, arrival.content) == ("quarantined", content)
+
+
 def test_utf_16_is_named_as_such() -> None:
     (reply,) = receive(FakeIntake(), Frame("MSH|^~\\&|A".encode("utf-16"), "", 20))
     assert codes(reply)[1] == "102"
