@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,7 +14,7 @@ from hub.entrypoints.console.contents import parsed
 from hub.entrypoints.console.rendering import see_other
 from hub.entrypoints.console.searching import read_search, where_of
 from hub.entrypoints.console.views import PAGE, cursor_of, done_of, view
-from hub.errors import Forbidden, NotFound
+from hub.errors import Conflict, Forbidden, NotFound
 
 MESSAGES = "/console/messages"
 MESSAGE = """id kind messageType controlId state faultCode faultText receivedAt
@@ -32,6 +33,7 @@ _CONTENT = """query console_message_content($id: ID!, $reason: String!) {
   messageContent(messageId: $id, reason: $reason) {
     text segments records answer issues { code path text } } }"""
 PARAMETERS = ("ctl", "type", "conn", "status", "err", "since", "until")
+_STAYS = "It is not read again; ask its sender to send it again once the cause is corrected."
 _REPLAYED = frozenset({"PROCESSED", "IGNORED", "QUARANTINED", "REFUSED"})
 
 
@@ -64,12 +66,14 @@ async def next_of_a_patient(desk: Desk, _: Request, fields: Mapping[str, str]) -
 async def message(desk: Desk, request: Request) -> Response:
     """What became of one, without what it says."""
     row = await desk.node(_ONE, request.path_params["id"])
+    turned_away = row["state"] == "REFUSED" and row["kind"] != "hl7v2"
     return view(
         desk,
         "message",
         row=row,
         may_open=desk.reads_messages and row["kind"] == "hl7v2" and row["state"] != "EXPIRED",
-        may_replay=desk.may("replayMessages") and row["state"] in _REPLAYED,
+        may_replay=desk.may("replayMessages") and row["state"] in _REPLAYED and not turned_away,
+        turned_away=turned_away,
         done=done_of(request),
     )
 
@@ -82,19 +86,28 @@ async def open_message(desk: Desk, request: Request, fields: Mapping[str, str]) 
     content = (await desk.ask(_CONTENT, **asked)).get("messageContent")
     if content is None:
         raise NotFound
-    return view(desk, "content", row=row, content=content, segments=parsed(content["text"]))
+    # A large one takes the better part of a second, in which nobody else would be answered.
+    return await run_in_threadpool(_opened, desk, row, content)
+
+
+def _opened(desk: Desk, row: Mapping[str, Any], content: Mapping[str, Any]) -> Response:
+    segments = parsed(content["text"])
+    left_out = max(0, len(content["segments"]) - len(segments))
+    return view(desk, "content", row=row, content=content, segments=segments, left_out=left_out)
 
 
 async def replay(desk: Desk, request: Request, fields: Mapping[str, str]) -> Response:
     """Read it again."""
     row_id = request.path_params["id"]
-    await desk.change(
+    changed = await desk.change(
         "replayMessages",
         "replayedCount",
         messageIds=[row_id],
         reason=fields.get("reason", ""),
         idempotencyKey=fields.get("key") or None,
     )
+    if not changed["replayedCount"]:
+        raise Conflict(_STAYS)
     return see_other(f"{MESSAGES}/{row_id}", done="replayed")
 
 

@@ -22,6 +22,9 @@
 % endif
 </details>
 % endfor
+% if left_out:
+<p>${left_out} more segments are not shown, nor under Raw.</p>
+% endif
 </section>
 <section aria-labelledby="raw"><h2 id="raw">Raw</h2>
 <pre>\

@@ -16,6 +16,8 @@
         "QUARANTINED": "Correct the cause (a setting of the connection, a practice's code, a rule of its dialect), then read it again. If the sender has to correct it, ask for it anew.",
         "REFUSED": "Correct the setting that keeps it out and read it again, or ask the sender to correct and resend it.",
     }
+    if turned_away:
+        NEXT["REFUSED"] = "It cannot be read again. If its signature did not match, correct the secret of its connection or at its sender; then let it be sent again."
     base = "/console/messages/" + row["id"]
 %>
 <h1>${row["messageType"] or row["kind"]} <code>${row["controlId"]}</code></h1>

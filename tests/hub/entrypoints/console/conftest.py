@@ -211,7 +211,8 @@ def message(
 ) -> str:
     """The global id of a stored message."""
     intake = Intake(found.database, found.crypto, found.now)
-    arrival = Arrival("hl7v2", connection, practice, "s", control_id, "ADT^A04", RAW, **facts)
+    kind, raw = facts.pop("kind", "hl7v2"), facts.pop("raw", RAW)
+    arrival = Arrival(kind, connection, practice, "s", control_id, "ADT^A04", raw, **facts)
     return global_id("InboundMessage", intake.receive(arrival).result(timeout=30).inbox_id)
 
 

@@ -23,3 +23,7 @@ def test_what_is_no_message_is_shown_as_lines() -> None:
 
 def test_a_field_that_the_standard_does_not_have_has_no_name() -> None:
     assert (field_name("ZPI", 1), field_name("PID", 99)) == ("", "")
+
+
+def test_what_senders_write_does_not_fill_the_memory() -> None:
+    assert field_name.cache_info().maxsize is not None

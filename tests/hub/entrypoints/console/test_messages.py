@@ -3,12 +3,15 @@ address."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
-from tests.hub.entrypoints.console.conftest import KEY, message
+from hub.domain.records import Issue
+from hub.entrypoints.console.contents import MOST_SEGMENTS, Parsed, parsed
+from tests.hub.entrypoints.console.conftest import KEY, RAW, add_connection, message
 
 PATIENT = ("EVERGREEN", "7A")
 NAME = re.compile(rb"\|\|\|?[A-Z]+\^")
@@ -66,8 +69,6 @@ def test_a_patient_is_found_without_standing_in_an_address(seeded: Any) -> None:
 
 
 def test_the_next_page_of_a_patient_is_a_form_too(empty: Any) -> None:
-    from tests.hub.entrypoints.console.conftest import add_connection
-
     add_connection(empty, "one")
     for number in range(26):
         message(empty, "one", None, f"MSG-{number}", patients=("99",))
@@ -131,3 +132,43 @@ def test_reading_again_happens_once_for_a_form_and_is_audited(seeded: Any) -> No
 def test_who_may_not_read_again_is_refused(seeded: Any, name: str) -> None:
     path = f"/console/messages/{seeded.ids['message A']}/replay"
     assert seeded.person(name).post(path, reason="x").status_code == 403
+
+
+def test_a_webhook_that_was_turned_away_is_not_read_again(empty: Any) -> None:
+    add_connection(empty, "one")
+    fault = Issue("signature", "", "The signature does not match.")
+    refused = message(empty, "one", None, "E1", kind="webhook", state="refused", fault=fault)
+    empty.credential("operator", write=True)
+    person, path = empty.person("operator"), f"/console/messages/{refused}"
+    shown = person.get(path).text
+    assert "signature did not match" in shown
+    assert f"{path}/replay" not in shown
+    answer = person.post(f"{path}/replay", reason="try")
+    assert (answer.status_code, "not read again" in answer.text) == (409, True)
+
+
+def test_segments_that_are_not_shown_are_counted(empty: Any) -> None:
+    add_connection(empty, "one")
+    raw = RAW + b"NTE|1||x\r" * MOST_SEGMENTS
+    shown = message(empty, "one", None, "M1", raw=raw)
+    answer = empty.person("reader").post(f"/console/messages/{shown}/content", reason="look")
+    count = len(raw.rstrip(b"\r").split(b"\r")) - MOST_SEGMENTS
+    assert f"{count} more segments" in answer.text
+
+
+def test_others_are_answered_while_a_message_is_written_out(
+    seeded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops = []
+
+    def watched(text: str) -> list[Parsed]:
+        try:
+            loops.append(asyncio.get_running_loop())
+        except RuntimeError:
+            loops.append(None)
+        return parsed(text)
+
+    monkeypatch.setattr("hub.entrypoints.console.messages.parsed", watched)
+    path = f"/console/messages/{seeded.ids['message A']}/content"
+    assert seeded.person("reader").post(path, reason="look").status_code == 200
+    assert loops == [None]
