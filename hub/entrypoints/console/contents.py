@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from connectors.sdk.hl7v2.charsets import codec_for
+from connectors.sdk.hl7v2.header import read_header
 from connectors.sdk.hl7v2.lexer import Segment, lex
 from hub.errors import Rejected
 
@@ -34,12 +36,22 @@ class Parsed:
 def parsed(text: str) -> list[Parsed]:
     """The segments of a message; as lines without fields where it is none."""
     try:
-        message = lex(text.encode(), charset_fallback="utf-8")
+        message = lex(_encoded(text), charset_fallback="utf-8")
     except Rejected:
         lines = text.replace("\r", "\n").split("\n")[:MOST_SEGMENTS]
         return [Parsed(line[:3], line, ()) for line in lines if line]
     segments = [segment for segment, _ in zip(message, range(MOST_SEGMENTS), strict=False)]
     return [Parsed(one.id, one.text, _fields(one)) for one in segments]
+
+
+def _encoded(text: str) -> bytes:
+    """The text in the character set it declares, which is read by it."""
+    header = read_header(text.encode())
+    codec = codec_for(header.charset) if header is not None else None
+    try:
+        return text.encode(codec or "utf-8")
+    except UnicodeEncodeError:  # it was not written in that one
+        return text.encode()
 
 
 def _fields(segment: Segment) -> list[Field]:

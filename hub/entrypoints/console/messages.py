@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.auth.sessions import IDLE
 from hub.entrypoints.console.asking import Desk
 from hub.entrypoints.console.contents import parsed
 from hub.entrypoints.console.rendering import see_other
@@ -93,7 +94,10 @@ async def open_message(desk: Desk, request: Request, fields: Mapping[str, str]) 
 def _opened(desk: Desk, row: Mapping[str, Any], content: Mapping[str, Any]) -> Response:
     segments = parsed(content["text"])
     left_out = max(0, len(content["segments"]) - len(segments))
-    return view(desk, "content", row=row, content=content, segments=segments, left_out=left_out)
+    response = view(desk, "content", row=row, content=content, segments=segments, left_out=left_out)
+    # Nobody may be there any more: the browser closes it.
+    response.headers["Refresh"] = f"{IDLE.total_seconds():.0f}; url={MESSAGES}/{row['id']}"
+    return response
 
 
 async def replay(desk: Desk, request: Request, fields: Mapping[str, str]) -> Response:

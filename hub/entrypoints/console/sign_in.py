@@ -149,6 +149,8 @@ class Door:
         now, database = self._hub.now(), self._hub.database
         with database.read(_SCOPE) as session:
             found = sessions.find(session, secret, now=now)
+        if not self._may_sign_in(found.principal):  # it began while this was a demonstration
+            raise Unauthenticated(_NOT_HERE)
         if now - found.seen_at >= sessions.NOTED:
             database.transaction(
                 _SCOPE, lambda session: sessions.note_seen(session, found.digest, now=now)
@@ -181,7 +183,8 @@ class Door:
         with database.read(_SCOPE) as session:
             principal = authenticate(session, f"Bearer {key}")
         try:
-            self._require_right(principal)
+            if not self._may_sign_in(principal):
+                raise Forbidden(_NOT_HERE)
             purpose = stated_purpose(principal, stated)
         except Forbidden as refusal:
             event = self._event(principal, "denied", principal.default_purpose, str(refusal))
@@ -205,10 +208,9 @@ class Door:
 
         self._hub.database.transaction(_SCOPE, work)
 
-    def _require_right(self, principal: Principal) -> None:
+    def _may_sign_in(self, principal: Principal) -> bool:
         demo = self._hub.settings.profile == "demo"
-        if not (demo or principal.console or principal.developer):
-            raise Forbidden(_NOT_HERE)
+        return demo or principal.console or principal.developer
 
     def _event(
         self, principal: Principal, outcome: str, purpose: Purpose, reason: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hub.entrypoints.console.contents import field_name, parsed
 
 
@@ -14,6 +16,12 @@ def test_fields_that_are_not_empty_have_their_place_and_name() -> None:
         ("PID-1", "Set id pid"), ("PID-3", "Patient identifier list"), ("PID-5", "Patient name"),
     ]  # fmt: skip
     assert second.text == "PID|1||77^^^FAC^MR||Quill^Mo"
+
+
+@pytest.mark.parametrize("charset", ["", "ASCII", "8859/1", "8859/2", "UNICODE UTF-8", "odd"])
+def test_names_are_as_sent_in_each_character_set(charset: str) -> None:
+    _, second = parsed(f"MSH|^~\\&|{'|' * 15}{charset}\rPID|||||Müller^Jörg\r")
+    assert [one.text for one in second.fields] == ["Müller^Jörg"]
 
 
 def test_what_is_no_message_is_shown_as_lines() -> None:

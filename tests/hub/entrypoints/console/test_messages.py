@@ -92,6 +92,7 @@ def test_a_message_is_opened_for_a_reason_which_is_audited(seeded: Any) -> None:
     for part in ("PID-5", "Patient name", "birth_date", "MSA|AA", "MSH|^~\\&amp;"):
         assert part in answer.text
     assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["refresh"] == f"900; url={path}"
     assert "PID" not in person.get(path).text
     event = seeded.events("messageContent")[-1]
     assert (event.principal_name, event.reason) == ("reader", "compare with the clinic")

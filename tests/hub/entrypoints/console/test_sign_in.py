@@ -112,6 +112,14 @@ def test_a_revoked_credential_ends_its_sessions_at_once(hub: Any) -> None:
     assert person.post("/console/sign-out").status_code == 303
 
 
+def test_a_session_of_a_demonstration_is_none_in_production(hub: Any, production: Any) -> None:
+    hub.credential("app")
+    secret = hub.person("app").http.cookies[COOKIE]
+    person = production.person()
+    person.http.cookies.set(f"__Host-{COOKIE}", secret, domain="localhost.local", path="/")
+    assert not is_in(person)
+
+
 def test_the_purpose_is_the_stated_one_if_the_credential_has_it(hub: Any) -> None:
     hub.credential("desk")
     person = hub.person("desk")
