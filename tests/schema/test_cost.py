@@ -88,7 +88,7 @@ def test_a_credential_that_used_up_its_cost_is_told_when_to_come_back(small):
     answers = [small.post("/graphql", json={"query": query}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]  # nothing there, given back
     endpoint = small.app.routes[0].endpoint.__self__
-    endpoint._operations.buckets.reserve(principal_of(small), 4_990)
+    endpoint.operations.buckets.reserve(principal_of(small), 4_990)
     refused = small.post("/graphql", json={"query": query})
     assert refused.status_code == 429
     assert 4_000 < int(refused.headers["retry-after"]) <= 5_000
@@ -98,7 +98,7 @@ def test_a_credential_that_used_up_its_cost_is_told_when_to_come_back(small):
 
 
 def principal_of(http: TestClient) -> str:
-    [principal] = http.app.routes[0].endpoint.__self__._operations.buckets._buckets
+    [principal] = http.app.routes[0].endpoint.__self__.operations.buckets._buckets
     return str(principal)
 
 

@@ -35,12 +35,12 @@ def serve(
     ] = 1,
 ) -> None:
     """Run the hub until it is interrupted or terminated; work in hand is finished first."""
+    chosen = _chosen(roles, processes)
     current = settings.load()
     log.configure(current.log_level)
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    chosen = _chosen(roles, processes)
     if processes > 1:
         _serve_apart(current, chosen, processes, stop)
         return
