@@ -44,11 +44,16 @@ class Session:
         return SignedIn(self.principal.id)
 
 
-def begin(session: ScopedSession, client_id: str, purpose: Purpose, *, now: datetime) -> str:
-    """Begin a session and return its secret; sessions that are over are deleted by the way."""
+def begin(
+    session: ScopedSession, client_id: str, purpose: Purpose, *, now: datetime, before: str = ""
+) -> str:
+    """Begin a session and return its secret; the one whose secret was there before ends, and
+    sessions that are over are deleted by the way."""
     session.execute(
         delete(ConsoleSession).where(
-            (ConsoleSession.started_at <= now - LONGEST) | (ConsoleSession.seen_at <= now - IDLE)
+            (ConsoleSession.started_at <= now - LONGEST)
+            | (ConsoleSession.seen_at <= now - IDLE)
+            | (ConsoleSession.digest == _digest(before))
         )
     )
     secret = secrets.token_urlsafe(SECRET_BYTES)

@@ -39,7 +39,8 @@ def read_search(text: str) -> Search:
     given: dict[str, str] = {}
     patient = ""
     for name, quoted, plain in _WORD.findall(text.strip()):  # spaces at its end take long
-        value, known = (quoted or plain).strip(), name.lower()
+        value = (quoted or plain).strip()
+        known = name.lower() if value else ""
         if known in _PATIENT:
             patient = value
         elif known in _QUALIFIERS:

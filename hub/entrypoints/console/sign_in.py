@@ -120,7 +120,9 @@ class Door:
             response.headers["Retry-After"] = str(int(MINUTE.total_seconds()))
             return response
         try:
-            secret = await run_in_threadpool(self._begin, key, fields.get("purpose") or None)
+            secret = await run_in_threadpool(
+                self._begin, key, fields.get("purpose") or None, self.cookie.read(request)
+            )
         except (Unauthenticated, Forbidden) as error:
             self._attempts.note(who, now)
             return self._form(request, str(error), error.http_status)
@@ -177,7 +179,7 @@ class Door:
         event = self._event(found.principal, "denied", found.purpose, reason)
         self._hub.database.gather(event, audit.append_all).result()
 
-    def _begin(self, key: str, stated: str | None) -> str:
+    def _begin(self, key: str, stated: str | None, before: str) -> str:
         """The secret of a new session. Raises Unauthenticated, or Forbidden, which is audited."""
         database = self._hub.database
         with database.read(_SCOPE) as session:
@@ -193,7 +195,9 @@ class Door:
         event = self._event(principal, "success", purpose, "signed in")
 
         def work(session: ScopedSession) -> str:
-            secret = sessions.begin(session, principal.id, purpose, now=self._hub.now())
+            secret = sessions.begin(
+                session, principal.id, purpose, now=self._hub.now(), before=before
+            )
             audit.append_all(session, [event])
             return secret
 

@@ -34,7 +34,9 @@ def test_spaces_do_not_keep_the_hub_busy() -> None:
     assert read_search("ctl:M1" + " " * 1_000_000).given == {"ctl": "M1"}
 
 
-@pytest.mark.parametrize("text", ["Smith", "ctl:1 Smith", "name:Smith", '"Smith John"', "ctl:"])
+@pytest.mark.parametrize(
+    "text", ["Smith", "ctl:1 Smith", "name:Smith", '"Smith John"', "ctl:", 'mrn:""', 'ctl:" "']
+)
 def test_anything_else_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(Rejected) as refused:
         read_search(text)

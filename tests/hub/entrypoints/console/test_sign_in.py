@@ -82,6 +82,20 @@ def test_who_signs_in_gets_a_new_secret_that_is_stored_as_a_digest(hub: Any) -> 
     assert hub.keys["desk"] not in str(vars(row))
 
 
+def test_who_signs_in_again_is_in_once(hub: Any) -> None:
+    hub.credential("desk")
+    person, other = hub.person("desk"), hub.person("desk")
+    form = other.http.get("/console/sign-in", headers={"cookie": ""})
+    (person.token,) = TOKEN.findall(form.text)
+    name = f"{COOKIE}-form"
+    person.http.cookies.set(name, form.cookies[name], domain="localhost.local", path="/")
+    before = person.http.cookies[COOKIE]
+    assert person.post("/console/sign-in", key=hub.keys["desk"]).status_code == 303
+    assert person.http.cookies[COOKIE] != before
+    assert len(sessions(hub)) == 2
+    assert is_in(other)
+
+
 def test_a_session_ends_when_nobody_is_there(hub: Any) -> None:
     hub.credential("desk")
     person = hub.person("desk")
