@@ -57,7 +57,7 @@ def plain(case: str, document: Any) -> Any:
         "next_token": answer.next_token,
     }  # fmt: skip
     for record in found["records"]:
-        del record["sensitivity"]  # of clinical records
+        del record["sensitivity"], record["cleared"]  # of clinical records
     return json.loads(json.dumps(found, default=str))
 
 
