@@ -146,17 +146,20 @@ _LACKING = {
 def check_rights(context: Context, mutation: Mutation) -> None:
     """Raises Forbidden unless the credential was given the right, and is the MSO's where only its
     apps may call."""
-    if mutation.mso_only and not context.scope.is_mso:
-        raise Forbidden("Only the MSO's own apps may do this.")
-    if not getattr(context.principal, mutation.right):
-        raise Forbidden(_LACKING[mutation.right])
+    if refusal := _refusal(context.principal, mutation):
+        raise Forbidden(refusal)
 
 
 def may_call(principal: Principal, name: str) -> bool:
     """Whether a credential has the right to a mutation, as `check_rights` will find."""
-    mutation = _BY_NAME[name]
-    is_mso = principal.kind is PrincipalKind.MSO_APP
-    return (is_mso or not mutation.mso_only) and bool(getattr(principal, mutation.right))
+    return not _refusal(principal, _BY_NAME[name])
+
+
+def _refusal(principal: Principal, mutation: Mutation) -> str:
+    """Why a credential may not call a mutation; empty if it may."""
+    if mutation.mso_only and principal.kind is not PrincipalKind.MSO_APP:
+        return "Only the MSO's own apps may do this."
+    return "" if getattr(principal, mutation.right) else _LACKING[mutation.right]
 
 
 INPUTS = {
