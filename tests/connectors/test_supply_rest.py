@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,15 +14,11 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from connectors import registry
 from connectors.sdk.base import DocumentParser, OrderPlacer, RawDocument, Source, Window
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
-from connectors.sdk.signatures import SignatureInvalid, scheme_from_manifest, verify
 from connectors.sdk.simulated_vendor.delivery import WebhookTarget
 from connectors.sdk.simulator import Fault, FaultPlan, SimulatorServer
 from connectors.supply_rest.config import Config
@@ -41,6 +37,7 @@ from hub.domain.supply_bids import Bid, BidLine, check_bid
 from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import ContractDrift, DataError, NotSupported, Rejected, Transient
+from tests.connectors.webhook_receiver import WebhookReceiver
 from tests.polling import wait_until
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "supply_rest"
@@ -358,33 +355,9 @@ def test_a_restarted_vendor_still_knows_its_orders(tmp_path: Path) -> None:
 # Webhooks over HTTP
 
 
-@dataclass
-class Hub:
-    """A stand-in for the receiver: verifies, answers, and keeps what it took."""
-
-    refuse: int = 0
-    taken: list[tuple[str, bytes]] = field(default_factory=list)
-    forged: int = 0
-
-    async def receive(self, request: Request) -> Response:
-        body = await request.body()
-        manifest = registry.get("supply_rest").webhook
-        assert manifest is not None
-        assert request.headers["content-type"] in manifest.content_types
-        scheme = scheme_from_manifest({"scheme": manifest.scheme, **manifest.params})
-        try:
-            verified = verify(scheme, [SECRET], request.headers, body, datetime.now(UTC))
-        except SignatureInvalid:
-            self.forged += 1
-            return Response(status_code=401)
-        if self.refuse:
-            self.refuse -= 1
-            return Response(status_code=503)
-        self.taken.append((verified.id, body))
-        return Response(status_code=202)
-
-    def app(self) -> Starlette:
-        return Starlette(routes=[Route("/hook", self.receive, methods=["POST"])])
+class Hub(WebhookReceiver):
+    def __init__(self, refuse: int = 0) -> None:
+        super().__init__("supply_rest", SECRET, refuse)
 
     def facts(self) -> list[Fact]:
         found: list[Fact] = []

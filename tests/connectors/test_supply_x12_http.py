@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,15 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from connectors import registry
 from connectors.sdk.base import RawDocument, Window
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
-from connectors.sdk.signatures import SignatureInvalid, scheme_from_manifest, verify
 from connectors.sdk.simulated_vendor.delivery import WebhookTarget
 from connectors.sdk.simulator import Fault, FaultPlan, SimulatorServer
 from connectors.supply_rest.simulator import build as build_brightwell
@@ -34,6 +29,7 @@ from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import DataError, NotSupported, Transient
 from tests.connectors.test_supply_x12 import CONFIG, SHIP_TO, connector, order, wrap
+from tests.connectors.webhook_receiver import WebhookReceiver
 from tests.polling import wait_until
 
 TODAY = date(2026, 3, 2)
@@ -219,33 +215,9 @@ def test_an_answer_for_another_group_proves_nothing() -> None:
 # Webhooks over HTTP
 
 
-@dataclass
-class Hub:
-    """A stand-in for the receiver: verifies, answers, and keeps what it took."""
-
-    refuse: int = 0
-    taken: list[tuple[str, bytes]] = field(default_factory=list)
-    forged: int = 0
-
-    async def receive(self, request: Request) -> Response:
-        body = await request.body()
-        manifest = registry.get("supply_x12").webhook
-        assert manifest is not None
-        assert request.headers["content-type"] in manifest.content_types
-        scheme = scheme_from_manifest({"scheme": manifest.scheme, **manifest.params})
-        try:
-            verified = verify(scheme, [SECRET], request.headers, body, datetime.now(UTC))
-        except SignatureInvalid:
-            self.forged += 1
-            return Response(status_code=401)
-        if self.refuse:
-            self.refuse -= 1
-            return Response(status_code=503)
-        self.taken.append((verified.id, body))
-        return Response(status_code=202)
-
-    def app(self) -> Starlette:
-        return Starlette(routes=[Route("/hook", self.receive, methods=["POST"])])
+class Hub(WebhookReceiver):
+    def __init__(self, refuse: int = 0) -> None:
+        super().__init__("supply_x12", SECRET, refuse)
 
 
 @pytest.mark.parametrize(

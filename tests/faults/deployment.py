@@ -18,7 +18,7 @@ from typing import Any
 import recording
 from processes import HERE, Forkserver, TooLong, end, ends_with_us, is_alive, wait_until
 from proxy import Proxy
-from servers import Postgresql, answers, free_port
+from servers import Postgresql, answers
 from shim import WHAT_WAS_WRITTEN, Shim
 from sqlalchemy import create_engine, text
 
@@ -29,6 +29,7 @@ from hub.settings import Settings
 from hub.storage.roles import facts
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Practice
+from tests.polling import free_port
 
 SCOPE = unrestricted_scope("campaign")
 LEASE_SECONDS = 1.5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import socket
@@ -17,17 +16,7 @@ import pika
 import redis
 from processes import ends_with_us, wait_until
 
-
-def free_port() -> int:
-    """A port that nothing has, below those that Linux gives to outgoing connections."""
-    while True:
-        port = secrets.choice(range(20_000, 32_000))
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+from tests.polling import free_port
 
 
 def answers(port: int) -> bool:

@@ -14,6 +14,7 @@ from hub.entrypoints.console.connections import (
     capabilities_of,
     shown_connection,
 )
+from hub.entrypoints.console.messages import MESSAGE
 from hub.entrypoints.console.views import view
 
 MOST_CONNECTIONS = 50
@@ -28,8 +29,7 @@ _OVERVIEW = f"""query console_overview($since: DateTime!) {{
   dead: jobs(first: 5, where: {{state: {{eq: DEAD}}}}) {{
     totalCount nodes {{ id kind errorCode errorText createdAt }} }}
   troubled: inboundMessages(first: 5, where: {{state: {{in: [QUARANTINED, REFUSED]}}}}) {{
-    nodes {{ id messageType controlId state faultCode faultText receivedAt
-      connection {{ name }} practice {{ name }} }} }}
+    nodes {{ {MESSAGE} }} }}
 }}"""
 _ISSUES = """query console_issues($since: DateTime!) { messageIssueCounts(since: $since) {
   day connectionId connectionName kind code count } }"""

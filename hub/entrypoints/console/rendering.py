@@ -125,6 +125,7 @@ def span(length: timedelta) -> str:
     return " ".join(parts[:2]) or f"{seconds} s"
 
 
+@cache
 def styles() -> Mapping[str, bytes]:
     """The files pages are shown with, by name."""
     return {"console.css": (FOLDER / "console.css").read_bytes()}

@@ -60,7 +60,7 @@ class TextReads(ABC):
     """How many reads are."""
 
     def __init__(self) -> None:
-        self._shared: SharedReads[Texts] = SharedReads()
+        self._shared: PerLoop[SharedReads[Texts]] = PerLoop(SharedReads)
 
     async def run(
         self,
@@ -102,7 +102,7 @@ class TextReads(ABC):
     ) -> Texts:
         """As `run`, of a part that reads the same in every scope: one statement for all who ask for
         it at the same time, begun after each of them asked."""
-        return await self._shared.get(
+        return await self._shared.get().get(
             (part, *values, policy), lambda: self.run(scope, sets, part, values, policy=policy)
         )
 

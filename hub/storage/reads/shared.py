@@ -10,8 +10,9 @@ T = TypeVar("T")
 
 
 class SharedReads(Generic[T]):
-    """Reads by key, one of each under way at a time. Who asks while one is under way is answered by
-    the next, which begins after they asked: nobody is told what was true before."""
+    """Reads of one event loop by key, one of each under way at a time. Who asks while one is under
+    way is answered by the next, which begins after they asked: nobody is told what was true before.
+    """
 
     def __init__(self) -> None:
         self._under_way: dict[Hashable, asyncio.Task[T]] = {}
@@ -20,23 +21,21 @@ class SharedReads(Generic[T]):
     async def get(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         """What `read` gives or raises; those of one key must all read the same. It goes on when
         the task that waits for it is cancelled, as others may wait too."""
-        loop = asyncio.get_running_loop()
-        place = loop, key
-        task = self._next.get(place)
+        task = self._next.get(key)
         if task is None:
-            task = self._next[place] = loop.create_task(self._read(place, read))
+            task = self._next[key] = asyncio.create_task(self._read(key, read))
         return await asyncio.shield(task)
 
-    async def _read(self, place: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+    async def _read(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         task: Any = asyncio.current_task()
-        before = self._under_way.get(place)
+        before = self._under_way.get(key)
         try:
             if before is not None:
                 await asyncio.wait([before])
-            self._under_way[place] = task
+            self._under_way[key] = task
         finally:
-            del self._next[place]  # who asks from here on is not answered by this one
+            del self._next[key]  # who asks from here on is not answered by this one
         try:
             return await read()
         finally:
-            del self._under_way[place]
+            del self._under_way[key]
