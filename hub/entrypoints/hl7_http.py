@@ -33,6 +33,7 @@ from connectors.sdk.hl7v2.batches import (
     split_messages,
 )
 from connectors.sdk.hl7v2.framing import HEAD_KEPT, Frame, wrap
+from hub import log
 from hub.auth.credentials import authenticate
 from hub.auth.scopes import load_scope
 from hub.domain.agreements import Domain, operations_scope
@@ -51,6 +52,7 @@ from hub.entrypoints.hub import Hub
 from hub.errors import Forbidden, HubError, NotFound, Unauthenticated
 from hub.services import connections
 
+logger = log.get(__name__)
 _SCOPE = operations_scope("HL7 over HTTP")
 CONTENT_TYPES = frozenset({CONTENT_TYPE, "x-application/hl7-v2+er7", "text/plain"})
 LARGEST_BODY = 10 * 1024 * 1024
@@ -86,6 +88,9 @@ class _Endpoint:
             )
         except HubError as error:
             return _refused(error.http_status, str(error))
+        except Exception as error:  # the database is away
+            logger.error("hl7 not stored", error_type=type(error).__name__)
+            return _refused(503, "The hub cannot store anything now; send it again.")
         announced = request.headers.get("content-length")
         try:
             body = await read_body(request.receive, LARGEST_BODY, announced, SLOWEST_BODY)

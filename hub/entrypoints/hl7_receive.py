@@ -26,7 +26,7 @@ from hub.entrypoints.committed import Committed
 from hub.entrypoints.hl7_batches import answer_without_messages, judge_batch
 from hub.entrypoints.hl7_judging import Judgement, judge
 from hub.entrypoints.hl7_outlines import wishes
-from hub.entrypoints.hl7_routes import Peer, Routes
+from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
 from hub.services.intake import Arrival, Numbered, Stored, Told
 
 STORE_TIMEOUT = 30.0
@@ -74,6 +74,8 @@ class Reply:
     """As whom the sender of a message is known; empty for an acknowledgement."""
     more: tuple[bytes, ...] = ()
     """What is to be sent after `ack`, each in a frame of its own."""
+    connection: Hl7Connection | None = None
+    """Whose agreements hold; None where the sender is not known."""
 
 
 class Receiver:
@@ -202,6 +204,7 @@ class Receiver:
             any(reply.commit_block for reply in replies),
             next((reply.source for reply in replies if reply.source), ""),
             tuple(acks[1:]),
+            known[0] if known else None,
         )
 
     def _answered(self, judgement: Judgement) -> Arrival:
@@ -239,7 +242,13 @@ class Receiver:
         if stored.conflict and not judgement.silent:
             answer = _acknowledge(judgement, _REUSED, self._now())
         source = "" if judgement.silent else judgement.arrival.source
-        return Reply(answer, close, commit_block=judgement.wants_commit_block, source=source)
+        return Reply(
+            answer,
+            close,
+            commit_block=judgement.wants_commit_block,
+            source=source,
+            connection=judgement.connection,
+        )
 
     async def _after_processing(self, judgement: Judgement, inbox_id: str) -> bytes:
         """The one answer of a sender that wants to hear how processing ended.
@@ -295,7 +304,13 @@ class Receiver:
         _log.error("hl7_not_stored", error_type=type(error).__name__, connection_id=connection_id)
         answer = _acknowledge(judgement, _STORAGE, self._now())
         told = bool(answer) or judgement.silent or judgement.wants_commit_block
-        return Reply(answer, close or not told, False, judgement.wants_commit_block)
+        return Reply(
+            answer,
+            close or not told,
+            False,
+            judgement.wants_commit_block,
+            connection=judgement.connection,
+        )
 
 
 def acknowledge_at_the_door(judgement: Judgement, now: datetime) -> bytes:

@@ -37,20 +37,21 @@ class _Connection:
 
 @dataclass(eq=False)
 class _Places:
-    """What the connections of one peer share. `next_at` is when its next message is due at the
-    steady rate, on the loop's clock (a token bucket by its theoretical arrival time)."""
+    """What the connections of one peer share. `next_at` is when the next message of each sender
+    behind it is due at its steady rate, on the loop's clock (a token bucket by its theoretical
+    arrival time)."""
 
     free: asyncio.Semaphore
     connections: int = 0
-    next_at: float = field(default=0.0)
+    next_at: dict[str, float] = field(default_factory=dict)
 
-    def early(self, limits: Limits) -> float:
-        """Take a token; seconds to wait where the peer sends faster than its rate and burst."""
+    def early(self, sender: str, limits: Limits) -> float:
+        """Take a token; seconds to wait where the sender is faster than its rate and burst."""
         if limits.messages_per_second is None:
             return 0.0
         now, each = asyncio.get_running_loop().time(), 1 / limits.messages_per_second
-        self.next_at = max(self.next_at, now) + each
-        return self.next_at - now - limits.burst * each
+        due = self.next_at[sender] = max(self.next_at.get(sender, 0.0), now) + each
+        return due - now - limits.burst * each
 
 
 class MllpServer:

@@ -26,8 +26,8 @@ _MOST_UNSENT = 16 * 1024
 class Paces(Protocol):
     """What the connections of one peer share."""
 
-    def early(self, limits: Limits) -> float:
-        """Take a token; seconds to wait where the peer sends faster than its rate and burst."""
+    def early(self, sender: str, limits: Limits) -> float:
+        """Take a token; seconds to wait where the sender is faster than its rate and burst."""
         ...
 
 
@@ -232,11 +232,19 @@ class MllpConnection(asyncio.Protocol):
             self._replies.answered(frame.content, self)
         if reply.close:
             self._ending = True
-        early = self._places.early(self._sender_limits)
+        early = self._early(reply)
         if early > 0 and not self._ending:
             self._resting = True
             self._loop.call_later(early, self._due)
         self._advance()
+
+    def _early(self, reply: Reply) -> float:
+        """Seconds to rest: by the limits of whom the message is from, where that is known, as many
+        senders may stand behind one address."""
+        if reply.connection is None:
+            return self._places.early("", self._sender_limits)
+        limits = reply.connection.config.receiving.limits
+        return self._places.early(reply.connection.connection_id, limits)
 
     def _due(self) -> None:
         self._resting = False

@@ -81,30 +81,32 @@ def read_batch(content: bytes, *, most: int | None = MOST_MESSAGES) -> Batch:
     envelope: list[bytes] = []
     fault: Fault | None = None
     in_batch = batches = 0
+    unnamed = 0  # a batch whose BHS was left out, which a sender counts or not
     for part in _SEGMENT_START.split(content):
         name = part[:3]
         if name not in _ENVELOPE:
             if part.strip():
                 messages.append(part)
                 in_batch += 1
+                unnamed = unnamed or int(not batches)
             continue
         envelope.append(part.strip(b"\r\n"))
         if name == b"BHS":
             in_batch, batches = 0, batches + 1
         elif name == b"BTS":
-            fault = fault or _miscounted(part, in_batch, "BTS-1", "messages")
+            fault = fault or _miscounted(part, "BTS-1", "messages", in_batch)
         elif name == b"FTS":
-            fault = fault or _miscounted(part, batches, "FTS-1", "batches")
+            fault = fault or _miscounted(part, "FTS-1", "batches", batches + unnamed, batches)
     if most is not None and len(messages) > most:
         return Batch((), content, Fault(207, "", f"A batch has at most {most} messages.", "AR"))
     return Batch(tuple(messages), b"\r".join(envelope), fault)
 
 
-def _miscounted(trailer: bytes, found: int, path: str, what: str) -> Fault | None:
+def _miscounted(trailer: bytes, path: str, what: str, *found: int) -> Fault | None:
     count = trailer.strip(b"\r\n").split(trailer[3:4])[1].strip()
-    if not count or (count.isdigit() and int(count) == found):
+    if not count or (count.isdigit() and int(count) in found):
         return None
-    return Fault(207, path, f"The batch came with {found} {what} and says otherwise.", "AE")
+    return Fault(207, path, f"The batch came with {found[0]} {what} and says otherwise.", "AE")
 
 
 def build_batch_ack(

@@ -207,6 +207,17 @@ def test_what_is_not_stored_is_to_be_sent_again(door: Door) -> None:
     assert door.post(message(accept="NE")).status_code == 503
 
 
+class NoDatabase:
+    def read(self, *_: object) -> Any:
+        raise OSError("the database is away")
+
+
+def test_while_the_database_is_away_all_is_to_be_sent_again(door: Door) -> None:
+    door.parts.database = NoDatabase()  # type: ignore[assignment]
+    answer = door.post(message())
+    assert (answer.status_code, list(answer.json())) == (503, ["error"])
+
+
 def test_a_practice_sends_for_its_own_facility_only(door: Door) -> None:
     assert door.post(message(1), "north").status_code == 200
     foreign = door.post(message(2, facility="SOUTH"), "north")

@@ -147,7 +147,8 @@ def test_a_fault_is_answered_by_code_and_kept_without_a_practice_job(
 
 
 @pytest.mark.parametrize(
-    "fields", [{"f4": "SOUTH", "f6": "ANYTHING"}, {"f12": "2.3.2"}, {"f9": "ADT^A40"}]
+    "fields",
+    [{"f4": "SOUTH", "f6": "ANYTHING"}, {"f12": "2.3.2"}, {"f12": "2.8.2"}, {"f9": "ADT^A40"}],
 )
 def test_what_a_connection_allows_is_accepted(fields: dict[str, str]) -> None:
     (reply,) = receive(FakeIntake(), frame(**fields))

@@ -53,6 +53,23 @@ def test_above_its_burst_a_sender_waits_on_all_its_connections(
     assert len(listener.intake.arrivals) == 4
 
 
+def test_each_sender_behind_one_address_has_its_own_rate(
+    listen: Make, connection: Make, message: Make
+) -> None:
+    slow = Receiving(limits=Limits(messages_per_second=0.01, burst=1))
+    listener = listen(connection(), connection("c2", "EHRB", receiving=slow))
+    fast, paced = listener.connect(), listener.connect()
+    fast.send(*(message(f"A{number}") for number in range(5)))
+    assert [fast.answer() for _ in range(5)] == [("AA", f"A{n}".encode()) for n in range(5)]
+    paced.send(*(message(f"B{number}", f3="EHRB") for number in range(3)))
+    assert [paced.answer(), paced.answer()] == [("AA", b"B0"), ("AA", b"B1")]
+    paced.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        paced.frame()
+    fast.send(message("A5"))
+    assert fast.answer() == ("AA", b"A5")
+
+
 def test_a_large_frame_is_taken_where_the_connection_allows_it(
     limited: Make, message: Make
 ) -> None:

@@ -51,6 +51,8 @@ def test_a_frame_is_a_batch_where_it_has_an_envelope_or_a_second_header(
         BHS + ONE + TWO + b"BTS\r",
         BHS + ONE + TWO,
         FHS + ONE + TWO + b"FTS\r",
+        FHS + ONE + TWO + b"FTS|1\r",
+        FHS + ONE + TWO + b"FTS|0\r",
         (BHS + ONE + TWO + b"BTS|2\r").replace(b"\r", b"\r\n"),
         ONE + TWO,
     ],
@@ -72,7 +74,7 @@ def test_sound_batches_give_their_messages(content: bytes) -> None:
         (BHS + ONE + b"BTS|one\r", "BTS-1"),
         (BHS + ONE + b"BTS|1\r" + BHS + TWO + b"BTS|2\r", "BTS-1"),
         (FHS + BHS + ONE + b"BTS|1\rFTS|2\r", "FTS-1"),
-        (FHS + ONE + b"FTS|1\r", "FTS-1"),
+        (FHS + ONE + b"FTS|2\r", "FTS-1"),
     ],
 )
 def test_a_count_that_does_not_hold_is_named(content: bytes, path: str) -> None:
