@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import dramatiq
 
 from hub import log, metrics
 from hub.domain.agreements import operations_scope
+from hub.domain.jobs import JobState
 from hub.services import ended
 from hub.storage import leases, schedules
+from hub.storage.leases import Rescued
 from hub.storage.queue import DEFAULT_QUEUE, SENDING_QUEUE
 from hub.storage.session import ScopedSession
+from jobs import halting
 from jobs.actors import ACTORS
 from jobs.context import JobContext
 from jobs.pointers import Dispatcher, PointerBroker
@@ -26,13 +31,37 @@ SHUTDOWN_MILLISECONDS = 20_000
 SCHEDULE_SECONDS = 10.0
 
 
-def rescue(session: ScopedSession, now: datetime) -> int:
-    """Free jobs whose lease ran out, and say what is over with them; how many there were."""
-    rescued = leases.rescue(session, now=now)
+def rescue(session: ScopedSession, now: datetime) -> list[Rescued]:
+    """Free jobs whose lease ran out, and write down what that ends."""
+
+    def held_until(kind: str, args: Mapping[str, Any]) -> datetime | None:
+        return now + halting.LOOK_AGAIN if halting.holds(session, kind, args) else None
+
+    rescued = leases.rescue(session, now=now, held_until=held_until)
     for job in rescued:
         if job.over:
             ended.note_end(session, job.kind, job.args, why=job.over, now=now)
-    return len(rescued)
+    return rescued
+
+
+def tell(rescued: Sequence[Rescued]) -> None:
+    """Count and log what was freed, once it is committed."""
+    metrics.leases_rescued.inc(len(rescued))
+    logger.warning("expired leases freed", count=len(rescued))
+    for job in rescued:
+        if job.state is not JobState.READY:
+            metrics.jobs_ended.labels(job.kind, job.state).inc()
+        elif job.over:
+            halting.alarm(str(job.args["inbox_id"]), None, leases.LOST_CODE)
+        if job.state is JobState.DEAD:
+            logger.error(
+                "job failed",
+                job_id=job.id,
+                kind=job.kind,
+                attempt=job.attempt,
+                code=leases.LOST_CODE,
+                state=job.state,
+            )
 
 
 class JobWorker:
@@ -143,9 +172,8 @@ class JobWorker:
             _SCOPE, lambda session: rescue(session, now), durable=False
         )
         if rescued:
-            metrics.leases_rescued.inc(rescued)
             self.context.database.bell.set()
-            logger.warning("expired leases freed", count=rescued)
+            tell(rescued)
 
     def _tick(self) -> None:
         if not self._run_schedules or self.broker.stopping:

@@ -28,6 +28,19 @@ def test_each_role_is_served_by_a_service_of_its_own() -> None:
     assert sorted(served) == sorted(ROLES)
 
 
+def test_the_server_has_room_for_the_connections_of_every_process() -> None:
+    most = {"web": 24 + 32, "mllp": 24, "jobs": 24}
+    said = (FOLDER / "../run-on-postgresql.md").read_text()
+    assert "at most 24 per process for work and 32 for" in said
+    wanted = 0
+    for role, each in most.items():
+        service = COMPOSE.partition(f"\n  {role}:\n")[2].partition("\n\n")[0]
+        replicas = re.search(r"replicas: (\d+)", service)
+        wanted += each * (int(replicas[1]) if replicas else 1)
+    (room,) = re.findall(r"max_connections=(\d+)", COMPOSE)
+    assert wanted <= int(room)
+
+
 def test_every_secret_used_is_declared_and_every_one_declared_is_used() -> None:
     services, _, rest = COMPOSE.partition("\nsecrets:\n")
     declared = set(re.findall(r"^  (\w+): \{file: \./secrets/\1\}$", rest, re.MULTILINE))

@@ -103,7 +103,7 @@ def database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findin
     try:
         with opened.read(_SCOPE) as session:
             facts = health.facts(session)
-            role = roles.facts(session)
+            role = roles.facts(session) if current else None  # of tables that may not be there
             skew = abs((health.clock(session) - now()).total_seconds())
             sending = list(troubles(session, now())) if current else []
             lost = lost_key(session, settings) if current else ""

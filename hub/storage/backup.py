@@ -104,14 +104,17 @@ def _copied_postgresql(url: URL) -> Iterator[Copy]:
 
 
 def _output(command: list[str], url: URL) -> Iterator[bytes]:
-    with subprocess.Popen(  # noqa: S603 - a program of PostgreSQL, no shell
-        command, env=_server(url), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as running:
-        assert running.stdout is not None  # noqa: S101 - asked for above
-        while part := running.stdout.read(_READ_BYTES):
-            yield part
-    if running.returncode != 0:
-        raise BadSetting("pg_dump failed; it must not be older than the server.")
+    with tempfile.TemporaryFile() as words:
+        with subprocess.Popen(  # noqa: S603 - a program of PostgreSQL, no shell
+            command, env=_server(url), stdout=subprocess.PIPE, stderr=words
+        ) as running:
+            assert running.stdout is not None  # noqa: S101 - asked for above
+            while part := running.stdout.read(_READ_BYTES):
+                yield part
+        if running.returncode != 0:
+            words.seek(0)
+            said = words.readline(500).decode(errors="replace").strip()  # no row is in the first
+            raise BadSetting(f"The database was not copied. {said or 'pg_dump failed.'}")
 
 
 def _restore_sqlite(target: Path, content: Iterable[bytes]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from hub.domain.jobs import JobState
+from hub.errors import Halted
 from hub.storage import lanes as lane_rows
 from hub.storage.finishing import again
 from hub.storage.lanes import FINISHED, JOBS, LANES, RUNNING, lanes_of
@@ -41,6 +42,7 @@ def heartbeat(
 
 CANCELLED = "The job was cancelled."
 LOST = "The worker died or hung on every attempt."
+LOST_CODE = "worker_lost"
 
 _HELD = (
     JOBS.c.id,
@@ -57,17 +59,35 @@ _HELD = (
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A job taken from a worker that died or hung; `over` says why it is not tried again, if so."""
+    """A job taken from a worker that died or hung, and what it is now; `over` says why it is not
+    tried again soon, if so."""
 
+    id: int
     kind: str
     args: Mapping[str, Any]
+    attempt: int
+    state: JobState
     over: str
 
 
-def rescue(session: ScopedSession, *, now: datetime) -> list[Rescued]:
+def _never(kind: str, args: Mapping[str, Any]) -> datetime | None:
+    """No job holds its lane."""
+    return None
+
+
+def rescue(
+    session: ScopedSession,
+    *,
+    now: datetime,
+    held_until: Callable[[str, Mapping[str, Any]], datetime | None] = _never,
+) -> list[Rescued]:
     """Free jobs whose lease ran out: ready again, cancelled where that was asked for, or dead when
-    the attempts are used up. Those that lost a worker before come back each at a moment of its own,
-    so that the one that ends its worker does not meet the same neighbours every time."""
+    the attempts are used up. Where `held_until` names a moment for one in a lane, that one stays
+    at the head of its lane instead of being dead, and looks again then.
+
+    Those that lost a worker before come back each at a moment of its own, so that the one that ends
+    its worker does not meet the same neighbours every time.
+    """
     connection = session.connection()
     expired = (
         select(*_HELD)
@@ -79,25 +99,33 @@ def rescue(session: ScopedSession, *, now: datetime) -> list[Rescued]:
     held: list[tuple[str, str]] = []
     rescued = []
     for job in jobs:
-        values = again(now)
-        if job.attempt > 1:
-            spread = min(APART_SECONDS * (job.attempt - 1), MOST_APART_SECONDS)
-            values["run_at"] = now + timedelta(seconds=random.uniform(0, spread))  # noqa: S311
-        over = "" if job.cancel_at is None else CANCELLED
-        if job.attempt >= job.max_attempts:
-            over = LOST
-            values = {
-                "state": JobState.DEAD.value,
-                "done_at": now,
-                "error_code": "worker_lost",
-                "error_text": LOST,
-            }
-        freed = update(JOBS).where(JOBS.c.id == job.id)
-        connection.execute(freed.values(token=None, lease_until=None, **values))
+        until = None
+        if job.attempt >= job.max_attempts and job.lane and job.cancel_at is None:
+            until = held_until(job.kind, job.args)
+        values, over = _after_loss(job, now, until)
+        freed = update(JOBS).where(JOBS.c.id == job.id).returning(JOBS.c.state)
+        state = connection.execute(
+            freed.values(token=None, lease_until=None, **values)
+        ).scalar_one()
         held += [(lane, job.token) for lane in lanes_of(job)]
-        rescued.append(Rescued(job.kind, job.args, over))
+        rescued.append(Rescued(job.id, job.kind, job.args, job.attempt, JobState(state), over))
     lane_rows.release(session, held, now)
     return rescued
+
+
+def _after_loss(job: Any, now: datetime, until: datetime | None) -> tuple[dict[str, Any], str]:
+    """What is written of a job whose worker is lost, and why it is over, if it is."""
+    values = again(now)
+    if job.attempt >= job.max_attempts:
+        values |= {"error_code": LOST_CODE, "error_text": LOST}
+        if until is None:
+            return values | {"state": JobState.DEAD.value, "done_at": now}, LOST
+        waits = {"error_code": Halted.code, "run_at": until, "attempt": job.attempt - 1}
+        return values | waits, LOST
+    if job.attempt > 1:
+        spread = min(APART_SECONDS * (job.attempt - 1), MOST_APART_SECONDS)
+        values["run_at"] = now + timedelta(seconds=random.uniform(0, spread))  # noqa: S311
+    return values, "" if job.cancel_at is None else CANCELLED
 
 
 def prune(session: ScopedSession, *, before: datetime) -> int:

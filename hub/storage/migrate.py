@@ -20,6 +20,8 @@ _APPLIED = table("alembic_version", column("version_num"))
 
 SIGNED_SINCE = "0033"
 """The revision from which on jobs are signed."""
+FORBIDDEN = "42501"
+"""SQLSTATE of PostgreSQL: the role may not do this."""
 
 
 def upgrade(url: str, role: str | None = None) -> bool:
@@ -42,10 +44,25 @@ def upgrade(url: str, role: str | None = None) -> bool:
         command.upgrade(config, "head")
         give_rights(url, role)
     except OperationalError as error:
+        raise _unusable(error) from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != FORBIDDEN:
+            raise
         raise BadSetting(
-            "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
+            f"The role {role_of(url)} may not change the tables: name the role that owns them, or "
+            "the empty database, in HUB_MIGRATION_DATABASE_URL."
         ) from error
     return before is not None and before < SIGNED_SINCE
+
+
+def _unusable(error: DatabaseError) -> BadSetting:
+    """In the words of the server, where it answered: a role, a password, no connection left."""
+    said = str(error.orig).partition("FATAL:")[2].strip().partition("\n")[0]
+    if said:
+        return BadSetting(f"HUB_DATABASE_URL: the server refuses the connection: {said}.")
+    return BadSetting(
+        "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
+    )
 
 
 def role_of(url: str) -> str | None:
@@ -89,9 +106,7 @@ def current_revision(url: str) -> str | None:
                 return None
             return connection.scalar(select(_APPLIED.c.version_num))
     except DatabaseError as error:  # also for a file that is no database
-        raise BadSetting(
-            "HUB_DATABASE_URL: the database does not answer; check the address and that it runs."
-        ) from error
+        raise _unusable(error) from error
     finally:
         engine.dispose()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from hub.domain.agreements import unrestricted_scope
 from hub.services import apply as apply_module
@@ -15,6 +16,7 @@ from hub.services.records import Outcome
 from hub.storage import measures, queue
 from hub.storage.tables import Connection, InboundMessage, JobRow, Patient
 from jobs import ingest
+from jobs.worker import rescue, tell
 
 ALL = unrestricted_scope("test")
 
@@ -132,6 +134,38 @@ def test_a_job_that_would_be_given_up_holds_its_lane(
     office.clock.forward(seconds=timedelta(hours=2).total_seconds())
     work(office)
     assert families(office) == ["Second"]
+    assert halted(office) == 0
+
+
+@pytest.mark.parametrize(
+    ("failing", "before", "after"), [("hold", [], ["Second"]), ("park", ["Second"], ["Second"])]
+)
+def test_a_message_that_ends_its_worker_on_every_attempt_holds_what_follows_it(
+    office: Any, failing: str, before: list[str], after: list[str]
+) -> None:
+    agree(office, receiving={"failing": failing})
+    office.receive(message(office, "M1", "H2", "A28", "First"))
+    office.receive(message(office, "M1", "H3", "A31", "Second"))
+    office.hub.database.transaction(ALL, lambda s: s.execute(update(JobRow).values(max_attempts=1)))
+    (lost,) = office.claim("default")  # and the worker is gone
+    office.clock.forward(minutes=2)
+    (rescued,) = office.hub.database.transaction(ALL, lambda s: rescue(s, office.clock()))
+    assert rescued.over
+    with capture_logs() as logged:
+        tell([rescued])
+    work(office)
+    assert families(office) == before
+    assert (bad(office).state, bad(office).fault_code) == ("quarantined", "not_read")
+    assert halted(office) == (1 if failing == "hold" else 0)
+    said = {line["event"]: line for line in logged}
+    if failing == "hold":
+        assert said["lane_halted"]["inbox_id"] == bad(office).id
+    else:
+        assert said["job failed"]["job_id"] == lost.id
+        assert said["job failed"]["code"] == "worker_lost"
+    office.clock.forward(hours=2)
+    work(office)
+    assert families(office) == after
     assert halted(office) == 0
 
 

@@ -142,7 +142,7 @@ def test_a_solve_whose_worker_dies_leaves_no_round_behind(market: Any) -> None:
     for attempt in range(3):
         assert [job.attempt for job in market.claim(queue.DEFAULT_QUEUE)] == [attempt + 1]
         market.clock.forward(minutes=5)
-        assert write(market, lambda s: rescue(s, market.clock())) == 1
+        assert len(write(market, lambda s: rescue(s, market.clock()))) == 1
         market.clock.forward(hours=1)
     (row,) = market.all(PurchasingRound)
     last = max(market.all(PurchasingStep), key=lambda step: step.number)

@@ -17,6 +17,7 @@ from hub.entrypoints.hub import open_hub, utc_now
 from hub.errors import BadSetting
 from hub.settings import Settings
 from hub.storage import migrate, roles
+from hub.storage.backup import copied
 from hub.storage.roles import RoleFacts
 from hub.storage.session import Database
 from hub.storage.tables import Patient, Practice
@@ -79,6 +80,36 @@ def test_the_owner_migrates_and_another_role_runs_the_hub(backend, empty, key_fi
             assert session.scalars(select(Practice.name)).all() == ["North"]
     finally:
         hub.close()
+
+
+def test_a_role_that_may_not_make_tables_is_told_who_migrates(backend, empty):
+    with pytest.raises(BadSetting, match=f"The role {ROLE} may not.*HUB_MIGRATION_DATABASE_URL"):
+        migrate.upgrade(as_role(empty))
+
+
+def test_why_pg_dump_failed_is_told(backend, empty):
+    migrate.upgrade(empty, ROLE)
+    engine = create_engine(empty, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE SEQUENCE of_somebody_else")
+    engine.dispose()
+    with copied(as_role(empty)) as copy, pytest.raises(BadSetting, match="permission denied"):
+        list(copy.content)
+
+
+def test_a_server_that_refuses_the_hub_is_quoted(backend, empty):
+    elsewhere = f"{empty}_of_nobody"
+    for ask in (migrate.current_revision, migrate.upgrade):
+        with pytest.raises(
+            BadSetting, match=r'refuses the connection: database ".*" does not exist'
+        ):
+            ask(elsewhere)
+
+
+def test_tables_that_are_not_there_yet_are_no_doubt_about_the_role(backend, empty, key_file):
+    found = {one.probe: one.status for one in doctor.database(production(empty, key_file), utc_now)}
+    assert found["schema"] == "fail"
+    assert "role" not in found
 
 
 def test_what_the_role_backs_up_the_owner_restores_for_it(
