@@ -20,6 +20,7 @@ from hub.storage.session import ScopedSession
 from jobs import halting
 from jobs.actors import ACTORS
 from jobs.context import JobContext
+from jobs.niceness import GivesWay
 from jobs.pointers import Dispatcher, PointerBroker
 from jobs.running import bound
 from jobs.schedule import SCHEDULES
@@ -68,14 +69,21 @@ class JobWorker:
     """Runs jobs in threads of this process until stopped.
 
     Idle threads look at the table every `poll_milliseconds`; a commit in this process wakes them at
-    once.
+    once. With `gives_way` other processes of the machine come first.
     """
 
     def __init__(
-        self, context: JobContext, *, run_schedules: bool = True, poll_milliseconds: int = 1000
+        self,
+        context: JobContext,
+        *,
+        run_schedules: bool = True,
+        poll_milliseconds: int = 1000,
+        gives_way: bool = False,
     ) -> None:
         self.context = context
         self.broker = open_broker(context)
+        if gives_way:
+            self.broker.add_middleware(GivesWay())
         self.broker.long_kinds = frozenset(k for k, s in ACTORS.items() if s.is_long)
         several = {kind: spec for kind, spec in ACTORS.items() if spec.together}
         self.broker.together_kinds = frozenset(k for k, s in several.items() if not s.in_lane)

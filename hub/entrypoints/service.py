@@ -114,7 +114,8 @@ class Service:
         if "jobs" in self.roles:
             from jobs.worker import JobWorker  # Dramatiq and the brokers, for this role alone
 
-            self._worker = JobWorker(self.hub.job_context())
+            alone = self.roles == {"jobs"}  # else its threads wait for each other anyway
+            self._worker = JobWorker(self.hub.job_context(), gives_way=alone)
             self._worker.start()
         logger.info(
             "hub started",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ from hub.storage.tables import JobRow, Lane
 from jobs import actors
 from jobs.actors import ActorSpec
 from jobs.context import JobContext, RunningJob
+from jobs.niceness import BEHIND, MOST
 from jobs.worker import JobWorker
 from tests.polling import wait_until
 
@@ -45,9 +47,11 @@ def run(context: JobContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     """Starts a worker whose PRUNE actor is the function given."""
     started: list[JobWorker] = []
 
-    def start(actor: Callable[[RunningJob], None], time_limit: int = MINUTE) -> JobWorker:
+    def start(
+        actor: Callable[[RunningJob], None], time_limit: int = MINUTE, **options: Any
+    ) -> JobWorker:
         monkeypatch.setitem(actors.ACTORS, Job.PRUNE, ActorSpec(actor, time_limit))
-        worker = JobWorker(context, run_schedules=False, poll_milliseconds=100)
+        worker = JobWorker(context, run_schedules=False, poll_milliseconds=100, **options)
         worker.start()
         started.append(worker)
         return worker
@@ -92,6 +96,20 @@ def test_a_job_runs_and_its_effect_is_there_once_it_is_done(
 def test_an_actor_that_returns_is_done(context: JobContext, run: Callable[..., JobWorker]) -> None:
     run(lambda job: None)
     assert wait_for(context, add(context), "done").attempt == 1
+
+
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_threads_that_run_jobs_go_behind_others_where_they_are_told_to(
+    context: JobContext, run: Callable[..., JobWorker], gives_way: bool
+) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    seen: list[int] = []
+    run(lambda job: seen.append(os.getpriority(os.PRIO_PROCESS, 0)), gives_way=gives_way)
+    for _ in range(8):
+        wait_for(context, add(context), "done")
+    assert set(seen) == {min(own + BEHIND, MOST) if gives_way else own}
+    beside = [thread for thread in threading.enumerate() if thread.name == "job-heartbeat"]
+    assert [os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) for thread in beside] == [own]
 
 
 def test_a_vendor_that_is_down_is_tried_again_later(

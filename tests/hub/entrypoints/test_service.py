@@ -28,3 +28,25 @@ def test_the_ports_that_were_bound_are_told_and_no_others(
         name: bound[name] for name in told
     }
     assert all(bound[name] > 0 for name in told)
+
+
+@pytest.mark.parametrize(("roles", "gives_way"), [(["jobs"], True), (["jobs", "mllp"], False)])
+def test_jobs_go_behind_other_processes_where_they_are_all_that_this_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, roles: list[str], gives_way: bool
+) -> None:
+    told: list[bool] = []
+
+    class Worker:
+        def __init__(self, _: object, *, gives_way: bool) -> None:
+            told.append(gives_way)
+
+        def start(self) -> None: ...
+
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr("jobs.worker.JobWorker", Worker)
+    settings = Settings(data_dir=tmp_path, http_port=0, mllp_port=0)
+    with Service(open_hub(settings, migrate=True), roles) as service:
+        pass
+    service.hub.close()
+    assert told == [gives_way]
