@@ -3,14 +3,19 @@ nothing is read, looked up or encrypted) and the servers of python-hl7 and hl7ap
 and commit for each message. What the floor has over these two is about what group commit can give
 on this disk.
 
-    python bench/mllp.py [--json] [--database URL] [--directory PATH] [--seconds N] [--rounds N]
-                         [--messages N]
+    python bench/mllp.py [--json] [--database URL|postgresql] [--directory PATH] [--seconds N]
+                         [--rounds N] [--messages N] [--fsync-takes MICROSECONDS]
 
 Admissions of 2.1 KB at 1, 8 and 64 connections; peers alternate in each round and medians are
 compared. The load comes from another process over loopback and shares the cores with listener and
 database, so that ratios count, not rates. --messages sends so many at the end and looks at the
 memory of this process meanwhile; with --rounds 0 that is all. Without --database a new SQLite file
-is used; a PostgreSQL URL must name an empty database.
+is used; `postgresql` is a server of the bench's own, the URL of another must name an empty
+database.
+
+Group commit gives what the disk's syncs cost, so that the ratios are those of one disk, which is
+told. With --fsync-takes every sync of a file takes so much longer than on this disk, for each of
+the peers and PostgreSQL alike; it needs a C compiler and SQLite or a server of the bench's own.
 """
 
 from __future__ import annotations
@@ -18,7 +23,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -27,10 +31,12 @@ from typing import Any
 # Not this script's directory, which holds files of our packages' names.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from bench.parts import places
 from bench.parts.claims import Claims, at_least, at_most, shown, tell
 from bench.parts.hub import CRYPTO, listening, now, opened, resident
 from bench.parts.mllp_load import loaded
 from bench.parts.mllp_peers import floor, hl7apy_server, python_hl7
+from bench.parts.places import Place
 from hub import log
 from hub.entrypoints.interpreter import settle, share_threads
 from hub.services.intake import Intake
@@ -79,9 +85,10 @@ def memory(port: int, load: Load, messages: int) -> Claims:
     return [at_most(f"memory after {messages} messages / after a tenth", end / start, 1.1)]
 
 
-def measure(url: str, rival: Path | str, seconds: float, rounds: int, messages: int) -> Claims:
+def measure(place: Place, seconds: float, rounds: int, messages: int) -> Claims:
     load = Load()
-    with closing(opened(url)) as database:
+    with closing(opened(place.url("hub"))) as database:
+        rival: Path | str = place.directory if database.is_sqlite else database.url
         peers: dict[str, Peer] = {
             "floor": lambda: floor(database.url),
             "ours": lambda: listening(Intake(database, CRYPTO, now)),
@@ -131,19 +138,21 @@ def _waits(found: dict[str, float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--database", default="", help="an empty PostgreSQL database's URL")
+    parser.add_argument("--database", default="", help="`postgresql`, or an empty one's URL")
     parser.add_argument("--directory", type=Path, help="where SQLite's files lie")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each load")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=0, help="for the memory, 200000")
+    parser.add_argument("--fsync-takes", type=int, help="microseconds each sync takes longer")
     options = parser.parse_args()
+    if options.fsync_takes and not places.is_slow():
+        raise SystemExit(places.again_with_slow_syncs(options.fsync_takes, options.directory))
     log.configure("error")
     share_threads()
     settle()
-    with tempfile.TemporaryDirectory(dir=options.directory) as name:
-        rival = options.database or Path(name)
-        url = options.database or f"sqlite:///{name}/hub.db"
-        claims = measure(url, rival, options.seconds, options.rounds, options.messages)
+    with places.place(options.directory, options.database) as place:
+        place.tell()
+        claims = measure(place, options.seconds, options.rounds, options.messages)
     tell(claims, options.json)
 
 

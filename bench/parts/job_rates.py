@@ -41,9 +41,12 @@ def context_of(database: Database, directory: Path, **settings: Any) -> JobConte
 
 
 @contextmanager
-def working(database: Database, directory: Path, **settings: Any) -> Iterator[None]:
-    """A worker of this process."""
-    worker = JobWorker(context_of(database, directory, **settings), run_schedules=False)
+def working(
+    database: Database, directory: Path, *, alone: bool = False, **settings: Any
+) -> Iterator[None]:
+    """A worker of this process; `alone` as one that has no other role."""
+    context = context_of(database, directory, **settings)
+    worker = JobWorker(context, run_schedules=False, gives_way=alone)
     worker.start()
     try:
         yield
@@ -61,7 +64,7 @@ def worked(url: str, directory: Path, lease: float, stop: threading.Event) -> No
 
     actors.ACTORS[Job.ANCHOR_AUDIT] = ActorSpec(hold, MINUTE)
     with closing(connected(url)) as database:
-        with working(database, directory, job_lease_seconds=lease):
+        with working(database, directory, alone=True, job_lease_seconds=lease):
             stop.wait()
 
 

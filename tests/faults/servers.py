@@ -47,13 +47,15 @@ class Postgresql:
         self.user = "postgres" if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def create(self) -> None:
+    def create(self, segment_megabytes: int = 1) -> None:
+        """Make the files, with segments of the log of that size."""
         initdb = program("initdb")
         assert initdb is not None
         self.directory.mkdir(parents=True)
         self.own()
         self._run([initdb, "-D", str(self.directory), "-U", "postgres", "-A", "trust",
-                   "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"])  # fmt: skip
+                   "-E", "UTF8", "--locale=C", "--no-sync",
+                   f"--wal-segsize={segment_megabytes}"])  # fmt: skip
         os.sync()
 
     def url(self, database: str, role: str = "postgres", port: int = 0) -> str:
