@@ -11,7 +11,9 @@ Ciphertexts of version 1 came before data keys: key-encryption key id, nonce and
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -31,6 +33,9 @@ _BODY_AT = _NONCE_AT + NONCE_BYTES
 _SUBJECT_DIGITS = 24
 """An event of fifty patients then fits into a page of PostgreSQL as it is; a longer one is stored
 apart, after an attempt to compress what cannot be."""
+KEPT_SUBJECTS, KEPT_PRACTICES = 4_096, 256
+"""Patients whose names in the audit trail a process remembers, some 1.5 MB, and practices with whom
+those of others begin. Who is asked for is mostly asked for again."""
 
 DATA_CLASSES = {
     "inbox": "messages",
@@ -73,6 +78,8 @@ class Crypto:
             self._digest_key = local.digest_key
         self._digest = KeyedDigest(self._digest_key)
         self._subject = blake2b(key=self.subkey("subjects of the audit trail"), digest_size=16)
+        self._begun = lru_cache(KEPT_PRACTICES)(self._begin_subject)
+        self._subject_of = lru_cache(KEPT_SUBJECTS)(self._name_subject)
 
     def subkey(self, label: str) -> bytes:
         """A key for one use, derived from the digest key; the same label gives the same key."""
@@ -141,17 +148,19 @@ class Crypto:
         """What patients (practice, id) are called in the audit trail: 12 bytes each of a keyed
         BLAKE2b (RFC 7693), in hex; an answer has many, and HMAC takes three times as long. Earlier
         events name all 16 bytes."""
-        of_practice: dict[str, Any] = {}
-        found = []
-        for practice, patient in patients:
-            begun = of_practice.get(practice)
-            if begun is None:
-                begun = of_practice[practice] = self._subject.copy()
-                begun.update(f"{practice}:".encode())
-            digest = begun.copy()
-            digest.update(patient.encode())
-            found.append(digest.hexdigest()[:_SUBJECT_DIGITS])
-        return found
+        return list(starmap(self._subject_of, patients))
+
+    def _name_subject(self, practice: str, patient: str) -> str:
+        digest = self._begun(practice).copy()
+        digest.update(patient.encode())
+        name: str = digest.hexdigest()[:_SUBJECT_DIGITS]
+        return name
+
+    def _begin_subject(self, practice: str) -> Any:
+        """To be copied, and never gone on with."""
+        digest = self._subject.copy()
+        digest.update(f"{practice}:".encode())
+        return digest
 
     def _direct(self, key_id: bytes) -> AESGCM | None:
         if key_id not in self._aeads and self._keyring is not None:

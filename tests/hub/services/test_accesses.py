@@ -13,7 +13,7 @@ from hub.errors import NotFound
 from hub.services import accesses
 from hub.services.accesses import Wanted
 from hub.storage import audit, audit_subjects
-from hub.storage.crypto import Crypto
+from hub.storage.crypto import KEPT_SUBJECTS, Crypto
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import AuditEvent, Client, Patient, Practice
 
@@ -71,6 +71,14 @@ def index_all(database: Database) -> None:
 
 def test_names_are_those_that_readers_write(crypto: Crypto) -> None:
     assert crypto.subjects([("north", "p1")]) == [crypto.subject_names("north", "p1").short]
+
+
+def test_names_are_the_same_however_many_patients_are_asked_for_in_between(crypto: Crypto) -> None:
+    patients = [(f"practice {n % 300}", f"p{n}") for n in range(KEPT_SUBJECTS + 100)]
+    expected = [crypto.subject_names(*patient).short for patient in patients]
+
+    assert crypto.subjects(patients) == expected
+    assert crypto.subjects(reversed(patients)) == expected[::-1]
 
 
 @pytest.mark.parametrize("indexed", [0, 2, 4], ids=["nothing", "some", "all"])
