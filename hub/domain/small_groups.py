@@ -7,7 +7,7 @@ which a figure does not say what one practice did.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,3 +21,22 @@ OLDEST_ENOUGH = timedelta(days=90)
 def is_large_enough(weights: Collection[int] | Collection[Decimal]) -> bool:
     """True if no practice stands out of the group; `weights` are above zero, one per practice."""
     return len(weights) >= SMALLEST_GROUP and max(weights) * LARGEST_SHARE <= sum(weights)
+
+
+def isolates(shown: Iterable[Mapping[str, Decimal]], group: Mapping[str, Decimal]) -> bool:
+    """True if what changed between a group and one whose figure was shown before is no group that
+    is large enough itself: subtracting the two figures would tell of a practice. Each group is
+    practice → weight; only those large enough were shown."""
+    return any(
+        not _changed_enough(before, group)
+        for before in shown
+        if before != group and is_large_enough(before.values())
+    )
+
+
+def _changed_enough(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> bool:
+    changes = [
+        abs(after.get(practice, Decimal(0)) - before.get(practice, Decimal(0)))
+        for practice in before.keys() | after.keys()
+    ]
+    return is_large_enough([change for change in changes if change])

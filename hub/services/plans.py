@@ -18,6 +18,7 @@ from sqlalchemy import insert
 from hub.domain.jobs import Job
 from hub.domain.purchasing.plan import Award, Plan, to_result
 from hub.domain.purchasing.rounds import RoundStatus, Step
+from hub.domain.small_groups import isolates
 from hub.errors import Conflict
 from hub.services.approvals import carry_over
 from hub.services.problems import RoundProblem, demand_digest, in_names, names_of
@@ -64,6 +65,7 @@ def save_plan(
     before = store.plan(session, round_id, row.plan_version)
     without_some = store.last_steps(session, round_id, 2) == [Step.SOLVE, Step.LEAVE_OUT]
     version = _keep_version(session, row, plan, problem, now)
+    row.isolating = version.isolating
     row.solved_at, row.solver_status = now, plan.status
     row.explanation = version.explanation
     store.drop_proposal(session, round_id)
@@ -109,6 +111,7 @@ def _keep_version(
         demand_digest=demand_digest(problem.instance),
         solver_status=plan.status,
         explanation=why,
+        isolating=isolating(session, row.id, plan),
         coalitions=None if plan.sampled is None else plan.sampled.coalitions,
         better_alone=None if plan.sampled is None else len(plan.sampled.better_alone),
         document=document,
@@ -118,6 +121,12 @@ def _keep_version(
     session.add(version)
     session.flush()
     return version
+
+
+def isolating(session: ScopedSession, round_id: str, plan: Plan) -> bool:
+    """True if the figures of a plan beside those of the round shown before tell of a practice."""
+    alone = {share.practice: _amount(share.alone) or Decimal(0) for share in plan.shares}
+    return isolates(store.shown_groups(session, round_id), alone)
 
 
 def figures_of(plan: Plan) -> dict[str, Decimal | None]:

@@ -18,7 +18,7 @@ from hub.domain.purchasing.scenarios import (
 )
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services.frozen import freeze_if_needed
-from hub.services.plans import NOTHING_FOUND, figures_of
+from hub.services.plans import NOTHING_FOUND, figures_of, isolating
 from hub.services.problems import (
     RoundProblem,
     demand_digest,
@@ -116,6 +116,7 @@ def save_scenario(
     for name, value in figures_of(plan).items():
         if name != "greedy_cost":
             setattr(row, name, value)
+    row.isolating = isolating(session, row.round_id, plan)
     row.explanation = ""
     row.difference, row.suppliers, row.orders = None, None, None
     if plan.cost is None:

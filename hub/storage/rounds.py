@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from sqlalchemy import delete, func, select, tuple_
 
@@ -16,8 +17,10 @@ from hub.storage.tables import (
     PurchasingExclusion,
     PurchasingParticipation,
     PurchasingPlan,
+    PurchasingScenario,
     PurchasingShare,
     PurchasingStep,
+    ScenarioShare,
 )
 
 
@@ -98,6 +101,27 @@ def plan_share(session: ScopedSession, practice_id: str, plan_id: str) -> PlanSh
     return session.scalar(
         select(PlanShare).where(PlanShare.practice_id == practice_id, PlanShare.plan_id == plan_id)
     )
+
+
+def shown_groups(session: ScopedSession, round_id: str) -> list[dict[str, Decimal]]:
+    """Practice → what it would pay alone, of each plan and scenario of the round whose figures may
+    have been shown."""
+    plans_shown = select(PlanShare.plan_id, PlanShare.practice_id, PlanShare.standalone_cost).join(
+        PurchasingPlan, PurchasingPlan.id == PlanShare.plan_id
+    )
+    scenarios_shown = select(
+        ScenarioShare.scenario_id, ScenarioShare.practice_id, ScenarioShare.standalone_cost
+    ).join(PurchasingScenario, PurchasingScenario.id == ScenarioShare.scenario_id)
+    found: dict[str, dict[str, Decimal]] = {}
+    for wanted in (
+        plans_shown.where(PurchasingPlan.round_id == round_id, ~PurchasingPlan.isolating),
+        scenarios_shown.where(
+            PurchasingScenario.round_id == round_id, ~PurchasingScenario.isolating
+        ),
+    ):
+        for group, practice, cost in session.execute(wanted):
+            found.setdefault(group, {})[practice] = cost or Decimal(0)
+    return list(found.values())
 
 
 def plan_awards(session: ScopedSession, plan_id: str) -> Sequence[PlanAward]:

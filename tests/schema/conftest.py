@@ -231,7 +231,7 @@ class World:
         self.add(statement)
         return run.id
 
-    def round(self, name: str, shares: dict[str, str]) -> str:
+    def round(self, name: str, shares: dict[str, str], **more: Any) -> str:
         """A solved round; `shares` are practice → stand-alone cost."""
         row = tables.PurchasingRound(
             id=tables.new_id(),
@@ -241,6 +241,7 @@ class World:
             plan_version=1,
             standalone_cost=Decimal("1000.00"),
             pooled_cost=Decimal("900.00"),
+            **more,
         )
         self.add(row)
         self.add(

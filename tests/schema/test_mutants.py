@@ -67,9 +67,9 @@ def appointment(practice: str, row_id: str, about: str, hours: int, **more: Any)
     )
 
 
-def round_of(name: str, costs: dict[str, str]) -> Iterator[Base]:
+def round_of(name: str, costs: dict[str, str], **more: Any) -> Iterator[Base]:
     yield tables.PurchasingRound(
-        id=name, name=name, status="solved", opened_at=NOON, pooled_cost=Decimal("900.00")
+        id=name, name=name, status="solved", opened_at=NOON, pooled_cost=Decimal("900.00"), **more
     )
     for practice, cost in costs.items():
         money = {"standalone_cost": Decimal(cost), "pays": Decimal(cost), "saving": Decimal(0)}
@@ -101,6 +101,7 @@ def content() -> Iterator[Base]:
     yield patient("b", "q2", "Kim", sensitivity="SUD")
     yield appointment("b", "y4", "q2", 1)
     yield from round_of("even", dict.fromkeys(practices, "10.00"))
+    yield from round_of("apart", dict.fromkeys(practices, "10.00"), isolating=True)
     yield from round_of("few", {"a": "10.00", "b": "10.00"})
     yield from round_of("four", dict.fromkeys("abde", "10.00"))
     yield from round_of("outside", {"a": "10.00", "c": "10.00"})

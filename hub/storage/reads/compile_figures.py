@@ -24,14 +24,14 @@ from hub.storage.reads.fragments import (
 Covered = Callable[[Sql], Sql]
 
 
-def figures_shown(shares: From, covered: Covered | None) -> Sql:
+def figures_shown(shares: From, isolating: Sql, covered: Covered | None) -> Sql:
     """True where a figure across practices may be shown, by the shares it is made of: the group is
-    large, or the MSO asks and its agreements cover every practice in it. `covered` is given for the
-    MSO only."""
+    large and the figure does not isolate a practice, or the MSO asks and its agreements cover every
+    practice in it. `covered` is given for the MSO only."""
     many = compare(count(), ">=", number(SMALLEST_GROUP))
     largest = compare(call("max", shares["weight"]), "*", number(LARGEST_SHARE))
     spread = compare(largest, "<=", call("sum", shares["weight"]))
-    large = scalar(select(both(many, spread), shares))
+    large = both(scalar(select(both(many, spread), shares)), negated(isolating))
     if covered is None:
         return large
     outside = select(number(1), shares, [negated(covered(shares["practice_id"]))])

@@ -143,7 +143,7 @@ class Compiler:
             return {name: table[name] for name in names}
         number = self.shape.readable_set(group.domain)
         covered = partial(self.binds.member, number=number) if self.shape.is_mso else None
-        shown = figures_shown(self.writer.shares(group, table["id"]), covered)
+        shown = figures_shown(self.writer.shares(group, table["id"]), table["isolating"], covered)
         return {
             name: choose(shown, table[name], NULL) if name in source.suppressed else table[name]
             for name in names

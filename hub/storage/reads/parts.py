@@ -59,7 +59,8 @@ class Shape(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SmallGroup:
     """Where the rows that add up to a cross-practice figure lie: one per practice, with its
-    weight, in one domain."""
+    weight, in one domain. The row with the figure says in its own column `isolating` whether
+    subtracting it from one shown before would tell of a practice."""
 
     table: type[Base]
     column: str

@@ -156,7 +156,7 @@ def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnEl
     covered: Covered | None = (
         (lambda practice: _among(practice, readable)) if scope.is_mso else None
     )
-    shown = figures_shown(group, columns.id, covered)
+    shown = figures_shown(group, columns, covered)
     return [
         case((shown, columns[name]), else_=None).label(name)
         if name in source.suppressed
@@ -165,15 +165,14 @@ def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnEl
     ]
 
 
-def figures_shown(
-    group: SmallGroup, row_id: ColumnElement[Any], covered: Covered | None
-) -> ColumnElement[bool]:
-    """True where a figure across practices may be shown: the group is large, or the MSO asks and
-    its agreements cover every practice in it. `covered` is given for the MSO only."""
-    large = group_is_large(group, row_id)
+def figures_shown(group: SmallGroup, columns: Any, covered: Covered | None) -> ColumnElement[bool]:
+    """True where a figure across practices may be shown: the group is large and the figure does not
+    isolate a practice, or the MSO asks and its agreements cover every practice in it. `columns` are
+    those of the row with the figure, `covered` is given for the MSO only."""
+    large = and_(group_is_large(group, columns.id), ~columns.isolating)
     if covered is None:
         return large
-    shares = shares_of_group(group, row_id)
+    shares = shares_of_group(group, columns.id)
     outside = exists().select_from(shares).where(~covered(shares.c.practice_id))
     return or_(large, ~outside)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
@@ -60,6 +60,7 @@ class PurchasingPlan(Base):
     coalitions: Mapped[int | None]
     better_alone: Mapped[int | None]
     explanation: Mapped[str] = mapped_column(default="")
+    isolating: Mapped[bool] = mapped_column(default=False, server_default=false())
     document: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 

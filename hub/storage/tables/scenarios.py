@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
@@ -38,6 +38,7 @@ class PurchasingScenario(Base):
     lower_bound: Mapped[Decimal | None] = mapped_column(Money)
     difference: Mapped[Decimal | None] = mapped_column(Money)
     gap: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    isolating: Mapped[bool] = mapped_column(default=False, server_default=false())
     suppliers: Mapped[int | None]
     orders: Mapped[int | None]
     document: Mapped[dict[str, Any] | None]

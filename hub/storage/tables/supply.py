@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
@@ -137,6 +137,7 @@ class PurchasingRound(Base):
     gap: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     solver_status: Mapped[str] = mapped_column(default="")
     explanation: Mapped[str] = mapped_column(default="")
+    isolating: Mapped[bool] = mapped_column(default=False, server_default=false())
     requisitions_until: Mapped[datetime | None]
     categories: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     plan_digest: Mapped[str] = mapped_column(default="", server_default="")

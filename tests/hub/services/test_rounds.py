@@ -317,3 +317,19 @@ def test_a_second_offer_of_a_vendor_for_an_item_is_used_where_it_is_cheaper(
     }
     pool.approve(round_id, "p1", "p2")
     assert pool.release(round_id) == 2
+
+
+def test_a_plan_that_would_tell_of_the_practice_that_left_is_marked(pool: Any) -> None:
+    round_id = pool.open()
+    everyone(pool, round_id)
+    first = pool.plan(round_id)
+    assert not first.isolating
+    pool.work(lambda s: rounds.reopen_round(s, round_id=round_id, why="One left.", now=pool.now))
+    part(pool, round_id, "p1")
+    second = pool.plan(round_id)
+    pool.work(lambda s: rounds.reopen_round(s, round_id=round_id, why="It is back", now=pool.now))
+    part(pool, round_id, "p1", takes_part=True)
+    third = pool.plan(round_id)
+    plans = sorted(pool.desk.rows(PurchasingPlan), key=lambda plan: plan.version)
+    assert [plan.isolating for plan in plans] == [False, True, False]
+    assert (second.isolating, third.isolating) == (True, False)

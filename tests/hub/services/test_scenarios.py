@@ -62,6 +62,17 @@ def test_scenarios_are_compared_with_the_plan_and_order_nothing(planned: Any) ->
     assert len(planned.desk.rows(PurchaseOrder)) == orders
 
 
+def test_a_scenario_that_would_tell_of_one_practice_is_marked(pool: Any) -> None:
+    round_id = pool.open()
+    for practice in pool.practices:
+        pool.want(round_id, practice, gloves=50, **({"gauze": 20} if practice == "p1" else {}))
+    pool.plan(round_id)
+    of_one, _ = run(pool, add(pool, round_id, "Half", demand_percent=(("gauze", 50),)))
+    of_all, _ = run(pool, add(pool, round_id, "Double", demand_percent=(("gloves", 200),)))
+    assert (of_one.state, of_one.isolating) == ("solved", True)
+    assert (of_all.state, of_all.isolating) == ("solved", False)
+
+
 def test_a_scenario_without_a_plan_says_why(planned: Any) -> None:
     row, _ = run(planned, add(planned, planned.round_id, "No one", drop_vendors=("best",)))
     assert row.state == "infeasible"
