@@ -9,7 +9,6 @@ import typer
 
 from hub.auth import credentials
 from hub.domain.agreements import (
-    READABLE_CLASSES,
     DataClass,
     Domain,
     PrincipalKind,
@@ -44,6 +43,13 @@ def create(
     domain: Annotated[
         list[str] | None, typer.Option(help="A domain it may read; repeat. Default: all.")
     ] = None,
+    data_class: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A class of fields it may read, besides PUBLIC: OPERATIONAL, FINANCIAL, PAYROLL "
+            "or PHI; repeat. Fields of others are not in its schema. Default: all of these."
+        ),
+    ] = None,
     purpose: Annotated[
         list[str] | None,
         typer.Option(help="A purpose it may state; repeat, the first is the default."),
@@ -75,6 +81,7 @@ def create(
         raise typer.BadParameter("must be mso or practice.", param_hint="--kind")
     domains = [_word(Domain, item, "--domain") for item in domain or [d.value for d in Domain]]
     purposes = [_word(Purpose, item, "--purpose") for item in purpose or [Purpose.OPERATIONS.value]]
+    classes = _classes(data_class, sensitive)
     allowed = {item.lower() for item in allow or ()}
     if not allowed <= set(ALLOWED):
         raise typer.BadParameter(f"must be one of {', '.join(ALLOWED)}.", param_hint="--allow")
@@ -88,7 +95,7 @@ def create(
             now=hub.now(),
             domains=domains,
             purposes=purposes,
-            classes=READABLE_CLASSES if sensitive else credentials.DEFAULT_CLASSES,
+            classes=classes,
             developer=developer,
             export=export,
             write="write" in allowed,
@@ -157,12 +164,27 @@ def _shown(client: Client) -> dict[str, Any]:
         "key_prefix": client.key_prefix,
         "domains": client.domains,
         "purposes": client.purposes,
+        "data_classes": client.classes,
         "sensitive": DataClass.PHI_SENSITIVE.value in client.classes,
         "developer": client.developer,
         **{right: getattr(client, right) for right in RIGHTS},
         "created_at": client.created_at.isoformat(),
         "revoked_at": client.revoked_at.isoformat() if client.revoked_at else None,
     }
+
+
+def _classes(stated: list[str] | None, sensitive: bool) -> frozenset[DataClass]:
+    """The classes of fields a credential may read; labelled records are another option's."""
+    chosen = credentials.DEFAULT_CLASSES
+    if stated:
+        chosen = frozenset(_word(DataClass, item, "--data-class") for item in stated)
+        chosen |= {DataClass.PUBLIC}
+    if not chosen <= credentials.DEFAULT_CLASSES:
+        raise typer.BadParameter(
+            "must be OPERATIONAL, FINANCIAL, PAYROLL or PHI; --sensitive is for labelled records.",
+            param_hint="--data-class",
+        )
+    return chosen | {DataClass.PHI_SENSITIVE} if sensitive else chosen
 
 
 def _practice_id(session: ScopedSession, practice: str | None) -> str | None:

@@ -62,6 +62,18 @@ def test_a_credential_may_do_what_it_was_allowed_and_no_more(run):
     assert [run("client", "list").stdout.count(word) for word in ("desk", "approve")] == [1, 1]
 
 
+def test_a_credential_reads_the_classes_of_fields_it_was_given(run):
+    def classes(*arguments: str) -> set[str]:
+        name = str(len(arguments))
+        made = run("client", "create", name, "--kind", "mso", "--json", *arguments)
+        return set(json.loads(made.stdout)["data_classes"])
+
+    assert classes() == {"PUBLIC", "OPERATIONAL", "FINANCIAL", "PAYROLL", "PHI"}
+    assert classes("--data-class", "operational") == {"PUBLIC", "OPERATIONAL"}
+    given = classes("--data-class", "PHI", "--sensitive")
+    assert given == {"PUBLIC", "PHI", "PHI_SENSITIVE"}
+
+
 def test_the_list_tells_a_person_what_each_may_do_and_what_is_revoked(run):
     run("client", "create", "desk [a]", "--kind", "mso", "--allow", "write")
     run("client", "create", "board", "--kind", "mso")
@@ -101,6 +113,9 @@ def test_creating_and_revoking_a_credential_is_audited_without_its_key(run, tmp_
         ("--kind", "mso", "--domain", "nonsense"),
         ("--kind", "mso", "--purpose", "nonsense"),
         ("--kind", "mso", "--allow", "everything"),
+        ("--kind", "mso", "--data-class", "nonsense"),
+        ("--kind", "mso", "--data-class", "SECRET"),
+        ("--kind", "mso", "--data-class", "PHI_SENSITIVE"),
     ],
 )
 def test_an_unknown_word_is_wrong_usage(run, arguments):
