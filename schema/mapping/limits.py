@@ -40,6 +40,8 @@ DEPTH, ALIASES, ROOT_FIELDS, DIRECTIVES, COST = 8, 15, 10, 50, 5_000
 INTROSPECTION_DEPTH = 20
 REPEATS = 60
 TOTAL_COST, AGGREGATES_COST, MUTATION_COST = 5, 25, 10
+# One answer holds the whole schema: a tenth of a second, which others wait for.
+META_COST = {"__schema": 2_000, "__type": 200}
 _ONCE = {"totalCount": TOTAL_COST, "aggregates": AGGREGATES_COST}
 
 
@@ -238,8 +240,9 @@ class _Meter:
         below = self.selection(node.selection_set, self._type_of(name, parent))
         alias = 1 if node.alias and node.alias.value != name else 0
         is_object = node.selection_set is not None
-        if name in ("__schema", "__type"):
-            return Size(0, below.depth + 1, alias + below.aliases, below.directives, 1)
+        if name in META_COST:
+            price = Price(META_COST[name])
+            return Size(0, below.depth + 1, alias + below.aliases, below.directives, 1, price)
         parent_name = parent.name if parent else ""
         self.repeats[parent_name, node.alias.value if node.alias else name] += 1
         wrapper = _is_page(parent_name) or parent_name.endswith("Edge") or name == "pageInfo"

@@ -64,6 +64,15 @@ def test_rows_that_were_not_there_are_given_back(world):
     assert 10**9 - 8 <= status["currentlyAvailable"] <= 10**9
 
 
+def test_the_schema_itself_has_a_price(world):
+    mso = world.mso()
+    whole = "{ __schema { types { name fields { name } } } }"
+    assert cost(mso, whole)["actualQueryCost"] == 2_000
+    assert cost(mso, '{ __type(name: "Patient") { fields { name } } }')["actualQueryCost"] == 200
+    thrice = "{ a: __schema { ...s } b: __schema { ...s } c: __schema { ...s } } "
+    assert mso.code(thrice + "fragment s on __Schema { types { name } }") == "COST_EXCEEDED"
+
+
 @pytest.fixture
 def small(database: Database, crypto: Crypto, now: datetime) -> Iterator[TestClient]:
     """A hub whose credential may spend 5000 points at once and gets back one a second."""
