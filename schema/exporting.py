@@ -18,7 +18,7 @@ from hub.services.exports import Chunk, Request
 from hub.storage.reads.parts import Bound, Nodes, Order, PageInfo, RootPage
 from hub.storage.reads.run import Reader
 from schema.context import Context
-from schema.documents import Documents
+from schema.documents import Documents, Invalid
 from schema.mapping.mutate import Schema
 from schema.mapping.plan import Planner
 
@@ -33,7 +33,7 @@ def check(
     operation_name: str | None,
     variables: Mapping[str, Any],
 ) -> None:
-    """Raises Rejected (Invalid) or Forbidden if the document is none that can be exported."""
+    """Raises Rejected, CostExceeded or Forbidden if the document is none that can be exported."""
     _plan(schema, context, text, operation_name, variables)
 
 
@@ -81,7 +81,10 @@ def _plan(
     variables: Mapping[str, Any],
 ) -> tuple[Planner, str, RootPage]:
     documents = Documents(schema.schema_for(context.scope), introspection=False)
-    operation, _ = documents.bind(documents.get(text), operation_name, variables)
+    try:
+        operation, _ = documents.bind(documents.get(text), operation_name, variables)
+    except Invalid as invalid:
+        raise Rejected(invalid.errors[0]["message"], path="query", reason="document") from None
     roots = list(operation.roots.items())
     if operation.definition.operation is not OperationType.QUERY or len(roots) != 1:
         raise Rejected("An export is a query of one list.", path="query")

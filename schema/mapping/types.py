@@ -278,12 +278,14 @@ class TypeMaker:
             if col.words and col.enum_name not in self.names:
                 self.enum(col.enum_name, {word.upper(): word for word in col.words})
 
-    def enum(self, name: str, values: dict[str, str]) -> None:
+    def enum(self, name: str, values: dict[str, str], help: str = "") -> None:
         make: Any = enum.Enum
-        self.names[name] = strawberry.enum(make(name, values), name=name)
+        self.names[name] = strawberry.enum(make(name, values), name=name, description=help or None)
 
     def _order(self, item: Stored) -> None:
-        self.enum(f"{item.name}Order", {order_value(name): name for name in item.sort_orders})
+        telling = [order_value(n) for n, order in item.sort_orders.items() if order.identifier]
+        values = {order_value(name): name for name in item.sort_orders}
+        self.enum(f"{item.name}Order", values, _left_out(telling))
 
     def _filter(self, item: Stored) -> None:
         if not item.filters:
@@ -296,7 +298,9 @@ class TypeMaker:
             else:
                 annotation = self._operators("ID", kinds)
             fields.append(self.field(name, f"{annotation} | None"))
-        self.make(f"{item.name}Filter", fields, is_input=True, help="All of these hold.")
+        telling = [n for n in item.filters if n in item.fields and item.fields[n].identifier]
+        help = " ".join(filter(None, ("All of these hold.", _left_out(telling))))
+        self.make(f"{item.name}Filter", fields, is_input=True, help=help)
 
     def _operators(self, scalar: str, kinds: frozenset[str]) -> str:
         """The input type of one filter, shared by all fields of the same type and kinds."""
@@ -315,6 +319,13 @@ class TypeMaker:
 def _annotated(column: Column[Any], col: Col) -> str:
     optional = column.nullable or col.identifier or col.suppressed
     return scalar_of(column, col) + (" | None" if optional else "")
+
+
+def _left_out(names: Sequence[str]) -> str:
+    """What filters and orders by identifiers do to rows that are read without them."""
+    if not names:
+        return ""
+    return f"By {', '.join(names)} rows of practices whose agreement is LIMITED are left out."
 
 
 def order_value(name: str) -> str:

@@ -211,6 +211,18 @@ def test_figures_across_practices_obey_the_small_group_rule(world):
         assert [pooled(asking, one) for one in (even, few, uneven)] == ["900.00", None, None]
 
 
+def test_a_figure_that_beside_another_tells_of_a_practice_is_only_for_whom_sees_them_all(world):
+    practices = [world.practice(f"P{number}") for number in range(5)]
+    even = dict.fromkeys(practices, "100.00")
+    shown, isolating = world.round("shown", even), world.round("isolating", even, isolating=True)
+    app, mso = world.app(practices[0]), world.mso()
+    for asking in (app, mso):
+        assert [pooled(asking, one) for one in (shown, isolating)] == ["900.00", None]
+    for practice in practices:
+        world.agreement(practice, Domain.SUPPLY)
+    assert pooled(mso, isolating) == "900.00"
+
+
 def test_the_mso_sees_a_small_groups_figures_where_agreements_cover_all_of_it(world):
     covered, limited, silent = (world.practice(name) for name in ("Covered", "Limited", "Silent"))
     world.agreement(covered, Domain.SUPPLY)
@@ -324,3 +336,10 @@ def test_a_filter_value_of_the_wrong_type_is_refused(world):
         app.code('{ patients(where: { birthDate: { eq: "17.5.1980" } }) { totalCount } }')
         == "BAD_INPUT"
     )
+
+
+def test_the_schema_says_which_filters_and_orders_leave_limited_rows_out():
+    types = hub_schema().graphql.type_map
+    assert types["PatientOrder"].description.startswith("By NAME, NAME_DESC rows of practices")
+    assert "familyName, givenName" in types["PatientFilter"].description
+    assert types["AppointmentOrder"].description is None

@@ -283,6 +283,15 @@ def test_only_one_list_without_pages_can_be_exported(world, query):
     assert world.read(lambda s: s.scalars(select(tables.JobRow)).all()) == []
 
 
+def test_what_is_wrong_with_the_document_is_said(world):
+    app = world.app(world.practice("North"), export=True)
+    [error] = start(app, "{ patients { nodes { nothing } } }")["errors"]
+    assert error["message"] == "Cannot query field 'nothing' on type 'Patient'."
+    [error] = start(app, "query($n: Int!) { patients { nodes { id appointments(first: $n) {"
+                    " nodes { id } } } } }")["errors"]  # fmt: skip
+    assert "$n" in error["message"]
+
+
 def test_variables_and_filters_are_kept_encrypted_and_used(world, office):
     practice = world.practice("North")
     world.patients(practice, 4)
