@@ -110,9 +110,15 @@ class Keyed:
 
 
 def store(
-    session: ScopedSession, crypto: Crypto, batch: Sequence[Keyed], *, now: datetime
+    session: ScopedSession,
+    crypto: Crypto,
+    batch: Sequence[Keyed],
+    *,
+    now: datetime,
+    last: bool = False,
 ) -> list[Stored]:
-    """Store a batch in which no key comes twice; the outcomes are in its order."""
+    """Store a batch in which no key comes twice; the outcomes are in its order. `last` says that
+    the transaction ends with it."""
     if not batch:
         return []
     outcomes: dict[int, Stored] = {}
@@ -132,7 +138,7 @@ def store(
         new.append((entry, inbox_id, conflict))
         answer = entry.arrival.answer
         outcomes[number] = Stored(inbox_id, duplicate=False, conflict=conflict, answer=answer)
-    _insert(session, crypto, new, now)
+    _insert(session, crypto, new, now, last=last)
     return [outcomes[number] for number in range(len(batch))]
 
 
@@ -147,7 +153,12 @@ def _known(
 
 
 def _insert(
-    session: ScopedSession, crypto: Crypto, new: Sequence[tuple[Keyed, str, bool]], now: datetime
+    session: ScopedSession,
+    crypto: Crypto,
+    new: Sequence[tuple[Keyed, str, bool]],
+    now: datetime,
+    *,
+    last: bool,
 ) -> None:
     """Rows and jobs. Another process that stores the same message at this moment makes this fail
     with IntegrityError; tried again, the arrival finds it there."""
@@ -163,20 +174,20 @@ def _insert(
         for row, (entry, inbox_id, conflict) in zip(rows, new, strict=True)
         if entry.arrival.state == "received" and not conflict
     ]
-    envelope = queue.envelope_of(session)
-    with bulk.pipelined(session):
-        inbox.insert_all(session, rows)
-        queue.add_many(session, jobs, now=now, envelope=envelope)
     forwarded = [
         outgoing
         for entry, inbox_id, conflict in new
         if not conflict
         for outgoing in _forwarded(inbox_id, entry.arrival)
     ]
+    denied = [entry.arrival for entry, _, _ in new if entry.arrival.denied]
+    envelope = queue.envelope_of(session)
+    with bulk.ending(session) if last and not forwarded and not denied else bulk.pipelined(session):
+        inbox.insert_all(session, rows)
+        queue.add_many(session, jobs, now=now, envelope=envelope)
     outbox.add_all(session, crypto, forwarded, now=now)
-    for entry, _, _ in new:
-        if entry.arrival.denied:
-            _audit_denied(session, entry.arrival, now)
+    for arrival in denied:
+        _audit_denied(session, arrival, now)
 
 
 def _forwarded(inbox_id: str, arrival: Arrival) -> Iterator[Outgoing]:

@@ -152,7 +152,7 @@ class Intake:
         def work(session: ScopedSession) -> list[Stored]:
             if not batch:  # filled as late as possible, once: the work may be run again
                 batch.extend(self._take())
-            return store(session, self._crypto, batch, now=self._now())
+            return store(session, self._crypto, batch, now=self._now(), last=True)
 
         def stored(future: Future[list[Stored]]) -> None:
             error = future.exception()
@@ -207,7 +207,8 @@ class Intake:
 
         try:
             future = self._database.submit(
-                _SCOPE, lambda session: store(session, self._crypto, [entry], now=self._now())
+                _SCOPE,
+                lambda session: store(session, self._crypto, [entry], now=self._now(), last=True),
             )
         except RuntimeError as error:
             entry.tell(None, error)

@@ -95,7 +95,11 @@ def as_json(session: ScopedSession, rows: Sequence[Row]) -> str:
 
 
 def run(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> Any:
-    """Run a statement on the driver's own connection, in the session's transaction; its cursor."""
+    """Run a statement on the driver's own connection, in the session's transaction; its cursor,
+    or None in `ending`."""
+    if session.ends and session.last is not None:
+        session.last.append((statement, parameters))
+        return None
     connection = session.connection()
     with driver_errors(connection):
         return connection.connection.driver_connection.execute(  # type: ignore[union-attr]
@@ -122,6 +126,21 @@ def pipelined(session: ScopedSession) -> Iterator[None]:
         return
     with driver_errors(connection), driver.pipeline():
         yield
+
+
+@contextmanager
+def ending(session: ScopedSession) -> Iterator[None]:
+    """`pipelined` for the last statements of a transaction, whose answers nobody reads: where it is
+    the session's own PostgreSQL gets them with the COMMIT."""
+    if session.last is None:
+        with pipelined(session):
+            yield
+        return
+    session.ends = True
+    try:
+        yield
+    finally:
+        session.ends = False
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:

@@ -163,7 +163,7 @@ class Committer:
                 self._connection = self._engine.connect()
             connection = self._connection
             self._sync(connection, any(entry.durable for entry in batch))
-            with connection.begin() as outer:
+            with connection.begin():
                 begun = True
                 if len(batch) == 1:
                     begin_for(connection, batch[0].scope)
@@ -176,7 +176,7 @@ class Committer:
                             told = entry.scope
                         outcomes.append(_run_in_savepoint(connection, entry.scope, entry.work))
                 with committing(), metrics.commit_seconds.time():
-                    outer.commit()
+                    commit_with(connection, outcomes[0][0].last or ())
             metrics.commit_works.observe(len(batch))
         except BaseException as error:  # the thread must outlive whatever a piece of work raises
             self._drop_connection()
@@ -237,14 +237,13 @@ def committing() -> Iterator[None]:
 def commit_with(connection: Connection, last: Sequence[tuple[str, Sequence[Any]]]) -> None:
     """Commit a transaction of PostgreSQL; `last` are statements that go in the same message."""
     transaction: Any = connection.get_transaction()
-    if not last:
-        transaction.commit()
-        return
-    driver: Any = connection.connection.driver_connection
-    with driver_errors(connection), driver.pipeline():
-        for statement, parameters in last:
-            driver.execute(statement, parameters)
-        transaction.commit()
+    if last:
+        driver: Any = connection.connection.driver_connection
+        with driver_errors(connection), driver.pipeline():
+            for statement, parameters in last:
+                driver.execute(statement, parameters)
+            driver.commit()
+    transaction.commit()  # nothing is left to be sent after the driver's own
 
 
 def may_be_run_again(error: BaseException) -> bool:
@@ -264,6 +263,7 @@ def _run_alone(
     connection: Connection, scope: Scope, work: Work[Any]
 ) -> tuple[ScopedSession, Any, BaseException | None]:
     session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
+    session.last = [] if connection.dialect.name == "postgresql" else None
     with session:
         result = work(session)
         session.flush()

@@ -36,6 +36,8 @@ class ScopedSession(Session):
         """The queues that got a job."""
         self.last: list[tuple[str, Sequence[Any]]] | None = None
         """Statements that are sent with the COMMIT; None where the transaction is shared."""
+        self.ends = False
+        """Whether statements of `bulk.run` are the last and go there."""
         self.criteria = _criteria(scope)
         self._rows: dict[type[PracticeOwned], list[dict[str, Any]]] = {}
 

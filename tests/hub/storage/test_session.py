@@ -28,6 +28,7 @@ from hub.domain.agreements import (
     unrestricted_scope,
 )
 from hub.errors import Forbidden
+from hub.storage import bulk
 from hub.storage.engines import WAL_PAGES
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import Appointment, Patient, PatientIdentifier, Practice, Worker
@@ -246,6 +247,41 @@ def test_a_flush_that_fails_among_others_is_the_only_one_to_fail(
     assert order == ["one", "two", "three"]
     with database.read(ALL) as session:
         assert set(session.scalars(select(Practice.name))) == {"one", "two", "three"}
+
+
+def insert_practice(session: ScopedSession, key: str, now: datetime) -> None:
+    row = {"id": key, "name": key, "zone": "UTC", "created_at": now}
+    table: Any = Practice.__table__
+    empty = dict.fromkeys(
+        ("npi", "care_model", "phone", "line1", "city", "state", "postal_code"), ""
+    )
+    bulk.insert_rows(session, table, [{**empty, **row, "specialties": []}])
+
+
+def names(database: Database) -> set[str]:
+    with database.read(ALL) as session:
+        return set(session.scalars(select(Practice.name)))
+
+
+def test_what_fails_with_the_commit_leaves_nothing_and_spoils_nothing(
+    database: Database, now: datetime
+) -> None:
+    def work(*keys: str) -> Callable[[ScopedSession], None]:
+        def insert(session: ScopedSession) -> None:
+            with bulk.ending(session):
+                for key in keys:
+                    insert_practice(session, key, now)
+
+        return insert
+
+    for _ in range(3):
+        for write in (database.transaction, lambda *given: database.submit(*given).result(10)):
+            with pytest.raises(IntegrityError):
+                write(ALL, work("a", "a"))
+    assert names(database) == set()
+    database.submit(ALL, work("a")).result(10)
+    database.transaction(ALL, work("b"))
+    assert names(database) == {"a", "b"}
 
 
 def test_hooks_run_after_the_commit_and_not_without_one(database: Database) -> None:
