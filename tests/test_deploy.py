@@ -28,6 +28,15 @@ def test_each_role_is_served_by_a_service_of_its_own() -> None:
     assert sorted(served) == sorted(ROLES)
 
 
+def test_processes_share_a_folder_that_their_user_may_write_and_that_outlives_them() -> None:
+    (each,) = re.findall(r"^x-hub: &hub\n(?:  .*\n)+", COMPOSE, re.MULTILINE)
+    (folder,) = re.findall(r"volumes: \[data:(\S+)\]", each)
+    image = (FOLDER / "Dockerfile").read_text()
+    assert f"HUB_DATA_DIR={folder} " in image
+    assert re.search(rf"--owner hub .*{folder}$", image, re.MULTILINE)
+    assert re.search(r"\nvolumes:\n(  \w+:\n)*  data:\n", COMPOSE)
+
+
 def test_the_server_has_room_for_the_connections_of_every_process() -> None:
     most = {"web": 24 + 32, "mllp": 24, "jobs": 24}
     said = (FOLDER / "../run-on-postgresql.md").read_text()
