@@ -199,7 +199,9 @@ def _config_error(error: ValidationError, known: tuple[str, ...]) -> ConfigError
         for fault in error.errors(include_url=False, include_input=False)
     ]
     field = faults[0][0]
-    text = " ".join(f"The setting {key} {_rule(fault)}." for key, fault in faults)
+    text = " ".join(
+        f"The setting {key} {_rule(fault)}.".replace("?.", "?") for key, fault in faults
+    )
     near = difflib.get_close_matches(field, known, n=1) or ["one of " + ", ".join(known)]
     unknown = faults[0][1]["type"] == "extra_forbidden"
     hint = f"Did you mean {near[0]}?" if unknown else f"Correct {field}."
@@ -215,12 +217,23 @@ def _rule(fault: Any) -> str:
         return "is not known to this connector"
     if kind == "value_error":
         return str(fault["ctx"]["error"])
-    limits = {key: item for key, item in fault.get("ctx", {}).items() if isinstance(item, int)}
-    bounds = ", ".join(f"{key} {item}" for key, item in limits.items() if key in _LIMITS)
-    return f"breaks the rule {kind}" + (f" ({bounds})" if bounds else "")
+    told = fault.get("ctx", {})
+    if kind == "literal_error":
+        return f"must be {told['expected']}"
+    for limit, words in _LIMITS.items():
+        if limit in told:
+            return f"must {words} {told[limit]}"
+    return f"breaks the rule {kind}"
 
 
-_LIMITS = {"ge", "gt", "le", "lt", "min_length", "max_length"}
+_LIMITS = {
+    "ge": "be at least",
+    "gt": "be more than",
+    "le": "be at most",
+    "lt": "be less than",
+    "min_length": "have a length of at least",
+    "max_length": "have a length of at most",
+}
 
 
 def at(folder: Path, id: str) -> Registry:

@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
+from connectors.ehr_hl7v2.events import EventRules
 from connectors.ehr_hl7v2.fields import FIELDS, Place, parse_place
 from connectors.ehr_hl7v2.receiving import Receiving
 from connectors.sdk.config import ConnectorConfig, TimeZone
@@ -43,6 +44,12 @@ DEFAULT_VERSIONS = (
 def _codec(value: str) -> str:
     if not is_known_codec(value):
         raise ValueError("must be a character set such as windows-1252")
+    return value
+
+
+def _versions(value: dict[str, str]) -> dict[str, str]:
+    if unknown := sorted(set(value.values()) - set(DEFAULT_VERSIONS)):
+        raise ValueError(f"leads to unknown versions: {', '.join(unknown)}")
     return value
 
 
@@ -109,13 +116,6 @@ class ValueMaps(ConnectorConfig):
     )
 
 
-class EventRules(ConnectorConfig):
-    """Events treated otherwise than usual, written as ``ADT^A60``."""
-
-    ignore: tuple[str, ...] = Field(default=(), description="Accepted and kept, never read")
-    alias: dict[str, str] = Field(default={}, description="Read as another event")
-
-
 class Config(ConnectorConfig):
     """Settings of one connection. Paths and codes are data; there is no code in a dialect."""
 
@@ -125,7 +125,7 @@ class Config(ConnectorConfig):
     charset_fallback: Annotated[str, AfterValidator(_codec)] = Field(
         default="windows-1252", description="Used where MSH-18 is wrong or missing"
     )
-    version_alias: dict[str, str] = Field(
+    version_alias: Annotated[dict[str, str], AfterValidator(_versions)] = Field(
         default={}, description="Versions the sender writes wrongly, to real ones"
     )
     default: dict[Literal["MSH-9", "MSH-11", "MSH-12"], str] = Field(
@@ -161,13 +161,6 @@ class Config(ConnectorConfig):
     values: ValueMaps = ValueMaps()
     events: EventRules = EventRules()
     receiving: Receiving = Receiving()
-
-    @model_validator(mode="after")
-    def _aliases_lead_somewhere(self) -> Config:
-        unknown = sorted(set(self.version_alias.values()) - set(DEFAULT_VERSIONS))
-        if unknown:
-            raise ValueError(f"version_alias leads to unknown versions: {', '.join(unknown)}")
-        return self
 
     def places(self, name: str) -> tuple[str, ...]:
         """Where a field of `fields.FIELDS` stands in this sender's messages."""

@@ -4,7 +4,11 @@ mapping.
 
 from __future__ import annotations
 
-from connectors.ehr_hl7v2.config import Config
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from connectors.sdk.config import ConnectorConfig
 
 EVENTS = frozenset(
     {
@@ -34,11 +38,25 @@ IGNORED = frozenset(
 TYPES = frozenset(event.split("^")[0] for event in EVENTS | IGNORED)
 
 
-def resolve(config: Config, message_type: str) -> str:
-    """The event a message is read as, after the dialect's aliases."""
-    return config.events.alias.get(message_type, message_type)
+def _read(alias: dict[str, str]) -> dict[str, str]:
+    for sent, event in alias.items():
+        if event not in EVENTS | IGNORED:
+            raise ValueError(f"reads {sent} as {event}, which is no event that is read")
+    return alias
 
 
-def is_ignored(config: Config, message_type: str) -> bool:
-    """Whether a message is accepted and kept without being read."""
-    return message_type in IGNORED or message_type in config.events.ignore
+class EventRules(ConnectorConfig):
+    """Events treated otherwise than usual, written as ``ADT^A60``."""
+
+    ignore: tuple[str, ...] = Field(default=(), description="Accepted and kept, never read")
+    alias: Annotated[dict[str, str], AfterValidator(_read)] = Field(
+        default={}, description="Read as another event"
+    )
+
+    def resolve(self, message_type: str) -> str:
+        """The event a message is read as, after the dialect's aliases."""
+        return self.alias.get(message_type, message_type)
+
+    def ignores(self, message_type: str) -> bool:
+        """Whether a message is accepted and kept without being read."""
+        return message_type in self.ignore or self.resolve(message_type) in IGNORED

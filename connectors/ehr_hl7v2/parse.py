@@ -7,7 +7,6 @@ from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo
 
 from connectors.ehr_hl7v2.config import Config
-from connectors.ehr_hl7v2.events import is_ignored, resolve
 from connectors.ehr_hl7v2.fields import FIELDS
 from connectors.ehr_hl7v2.mapping.charges import charges
 from connectors.ehr_hl7v2.mapping.clinical_documents import document
@@ -21,7 +20,7 @@ from connectors.ehr_hl7v2.mapping.patients import merges, patient, reference, un
 from connectors.ehr_hl7v2.mapping.practitioners import practitioners
 from connectors.ehr_hl7v2.mapping.scheduling import appointment
 from connectors.ehr_hl7v2.reading import Reading
-from connectors.ehr_hl7v2.unread import note_truncated, note_unplaced, note_unread
+from connectors.ehr_hl7v2.unread import note_nothing, note_truncated, note_unplaced, note_unread
 from connectors.sdk.base import ParsedDocument, RawDocument
 from connectors.sdk.hl7v2.datetimes import parse_time
 from connectors.sdk.hl7v2.lexer import Message, lex
@@ -43,9 +42,9 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
     caps = config.receiving.limits.caps
     message = lex(document.content, charset_fallback=config.charset_fallback, caps=caps)
     sent = message_type(message) if message.value("MSH-9") else config.meant(9, "")
-    if is_ignored(config, sent):
+    if config.events.ignores(sent):
         return ParsedDocument(ignored="The event is understood and not wanted.")
-    event = resolve(config, sent)
+    event = config.events.resolve(sent)
     mapping = MAPPINGS.get(event)
     if mapping is None:
         raise Rejected(
@@ -65,6 +64,7 @@ def parse(config: Config, document: RawDocument) -> ParsedDocument:
             Record(key, data, occurred_at, issues=issues, sensitivity=label, cleared=cleared)
         )
     note_unplaced(reading, event)
+    note_nothing(reading, event)
     return ParsedDocument(records=tuple(records), issues=own + reading.take_issues())
 
 

@@ -139,6 +139,23 @@ def note_unplaced(reading: Reading, event: str) -> None:
             )
 
 
+_ABOUT = {
+    **dict.fromkeys(("ORM", "OML", "OMG"), ("order_missing", "ORC")),
+    "ORU": ("report_missing", "OBR", "OBX"),
+    "DFT": ("charge_missing", "FT1"),
+    "VXU": ("immunization_missing", "RXA", "ORC"),
+}
+"""What a message is sent for, with an issue's code; the other types cannot be read without it."""
+
+
+def note_nothing(reading: Reading, event: str) -> None:
+    """Say that a message has nothing of what it is sent for."""
+    code, *segments = _ABOUT.get(event.partition("^")[0], ("",))
+    if code and not any(reading.message.all(name) for name in segments):
+        text = f"The message has no {segments[0]}; there is nothing to record."
+        reading.issue(code, segments[0], text)
+
+
 def note_truncated(reading: Reading) -> None:
     """Say once which fields hold a value that the sender cut short: from version 2.7 on, one that
     ends with the truncation character (HL7 v2.7 §2.5.5.2); before that it is text."""

@@ -21,6 +21,7 @@ _ROUTING = {
     "receiving_facilities",
     "certificates",
 }
+_PROCESSING_IDS = {"P", "T", "D"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ def check_routing(connector_id: str, routing: object) -> dict[str, Any]:
     for key in ("peers", "processing_ids", "certificates"):
         if not _is_list_of_text(routing.get(key, [])):
             raise ConfigError(f"{key} must be a list of texts.", field=f"routing.{key}")
+    if wrong := sorted(set(routing.get("processing_ids", ())) - _PROCESSING_IDS):
+        raise ConfigError(
+            f"processing_ids are P, T and D (MSH-11), not {wrong[0]}.",
+            field="routing.processing_ids",
+        )
     facilities = routing.get("receiving_facilities", {})
     if not isinstance(facilities, dict) or not _is_list_of_text(list(facilities.values())):
         raise ConfigError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.ehr_hl7v2.events import EVENTS, TYPES, is_ignored, resolve
+from connectors.ehr_hl7v2.events import EVENTS, TYPES
 from connectors.ehr_hl7v2.receiving import FACILITY
 from connectors.sdk.hl7v2.acknowledging import TABLE_0155, application_code
 from connectors.sdk.hl7v2.faults import Fault, Hl7Error
@@ -181,7 +181,7 @@ def _check_kind(header: Header, connection: Hl7Connection) -> Fault | None:
     config = connection.config
     sent = _type_of(header, connection)
     kind, _, event = sent.partition("^")
-    if resolve(config, sent) not in EVENTS and not is_ignored(config, sent):
+    if config.events.resolve(sent) not in EVENTS and not config.events.ignores(sent):
         if kind not in TYPES:
             return Fault(200, "MSH-9.1", "This message type is not supported.", "AR")
         if event:
@@ -201,7 +201,7 @@ def _type_of(header: Header, connection: Hl7Connection | None) -> str:
 
 def _is_unwanted(header: Header, connection: Hl7Connection | None) -> bool:
     """Ignored by agreement; one that is to be told so after processing is marked by its job."""
-    if connection is None or not is_ignored(connection.config, _type_of(header, connection)):
+    if connection is None or not connection.config.events.ignores(_type_of(header, connection)):
         return False
     return not application_code(*wishes(header), "applied")
 

@@ -12,6 +12,7 @@ from hub import log, metrics
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connection, Routes
 from hub.entrypoints.mllp_tls import canonical_name
+from hub.errors import ConfigError
 from hub.services import outbound
 from hub.services.outbound import DESTINATION
 from hub.storage import connections
@@ -94,7 +95,12 @@ def routes_of(session: ScopedSession) -> Routes:
         )
     forwards = _forwards(session)
     for connection in connections.by_connector(session, "ehr_hl7v2"):
-        config = registry.validate_config("ehr_hl7v2", connection.config)
+        try:
+            config = registry.validate_config("ehr_hl7v2", connection.config)
+        except ConfigError as error:  # stored before a rule was added: only its sender is refused
+            field = error.field
+            _log.error("hl7_connection_unusable", connection_id=connection.id, field=field)
+            continue
         if not isinstance(config, Hl7Config):
             continue
         routing = connection.routing

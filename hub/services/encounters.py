@@ -44,8 +44,8 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     """Create or update a visit; a message without a status (A08) neither closes nor reopens it.
 
     Opening a closed visit again (A13) takes its end and discharge back. A visit first heard of in
-    an update is created and noted as an issue. A move that arrives late changes nothing but the
-    history of stays.
+    an update is created and noted as an issue. What arrives late changes nothing but the
+    history of stays, and the start of a visit that nobody had told yet.
     """
     encounter = content_of(record, Encounter)
     row = sourced.find(
@@ -144,6 +144,9 @@ def _note_late(
 ) -> None:
     late = row.occurred_at is not None and moment < row.occurred_at
     if late and not encounter.movement and encounter.status in {None, "in_progress", "registered"}:
+        if row.starts_at_precision is None and encounter.starts_at is not None:
+            row.starts_at = encounter.starts_at
+            row.starts_at_precision = encounter.starts_at_precision
         encounter_stays.note(session, row, encounter, moment)
 
 

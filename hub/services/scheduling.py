@@ -85,6 +85,7 @@ def _allot(
     for key, old in held.items():
         gone = named[key].change == "delete" if key in named else not edits
         if gone:
+            _withdraw(row, old)
             session.delete(old)
     position = max((one.position for one in held.values()), default=0) if edits else 0
     for key, said in named.items():
@@ -101,3 +102,15 @@ def _allot(
         kept.starts_at, kept.minutes = said.starts_at, said.minutes
         if said.practitioner is not None:
             kept.provider_id = resolve_practitioner(session, context, said.practitioner)
+
+
+def _withdraw(row: AppointmentRow, gone: ResourceRow) -> None:
+    """Where, what and with whom an appointment is, is not what it no longer takes up; a message
+    that names another one has said so by now."""
+    code = gone.code or gone.name
+    if gone.kind == "place" and row.location == code:
+        row.location = ""
+    elif gone.kind == "service" and row.service_code == code:
+        row.service_code = ""
+    elif gone.kind == "person" and gone.provider_id and row.provider_id == gone.provider_id:
+        row.provider_id = None

@@ -16,8 +16,9 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.ehr_hl7v2 import events, parse
-from connectors.ehr_hl7v2.config import Config, EventRules, ValueMaps
+from connectors.ehr_hl7v2.config import Config, ValueMaps
 from connectors.ehr_hl7v2.connector import connector
+from connectors.ehr_hl7v2.events import EventRules
 from connectors.ehr_hl7v2.fields import FIELDS
 from connectors.ehr_hl7v2.simulator import (
     FacilityFeed,
@@ -168,6 +169,7 @@ def test_the_dialect_renames_authorities_codes_and_events() -> None:
         {"field": {"patient.language": ["15.1"]}},
         {"field": {"patient.language": ["PID-15.1 when PID-8"]}},
         {"unread": ["zp"]},
+        {"events": {"alias": {"ADT^Z99": "ADT^Q99"}}},
     ],
 )
 def test_a_dialect_that_cannot_work_is_refused_when_it_is_set(settings: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ SECOND_CHOICES = {  # read where the first choice is missing, or beside another
     "DFT": b"FT1|9||B|20260302||CG\rPR1|9||X\rPRT|9|AD||AP|7^Reed||||||2026|2026\r",
     "SIU": b"AIL|9|A|X||||||5|MIN\rAIP|9|A|7^Reed||||||5|MIN\r",
 }
+CODE = re.compile(r"""(?:\bissue|\bIssue)\(\s*"([a-z][a-z_]+)"|\breason="((?!hl7_)[a-z_]+)\"""")
 ANSWERED = {"MFI-6", "MFE-2", "MFE-5"}  # read when the sender is answered
 
 
@@ -159,3 +161,35 @@ def test_a_role_that_finds_no_place_is_told_unless_it_was_expected(
     assert "PRT" in issues(content)[code].split(",")
     expected = issues(content, Config(unread=("PRT",)))
     assert "PRT" not in expected.get(code, "").split(",")
+
+
+HEADER = b"MSH|^~\\&|EHR|N|HUB|N|20260302||%b|1|P|2.5.1\rPID|1||7^^^HOSP^MR||Harbour^Iris\r"
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "segment"),
+    [
+        (b"ORM^O01", "order_missing", "ORC"),
+        (b"OML^O21", "order_missing", "ORC"),
+        (b"ORU^R01", "report_missing", "OBR"),
+        (b"DFT^P03", "charge_missing", "FT1"),
+        (b"VXU^V04", "immunization_missing", "RXA"),
+    ],
+)
+def test_a_message_without_what_it_is_sent_for_says_so(
+    event: bytes, code: str, segment: str
+) -> None:
+    assert issues(HEADER % event) == {code: segment}
+
+
+def test_every_issue_and_fault_of_the_mapping_is_on_the_connectors_page() -> None:
+    package = Path(unread.__file__).parent
+    page = (package / "README.md").read_text()
+    codes = {
+        code
+        for folder in (package, package.parent / "sdk" / "hl7v2")
+        for source in folder.rglob("*.py")
+        for code in map("".join, CODE.findall(source.read_text()))
+    }
+    assert len(codes) > 40
+    assert sorted(code for code in codes if f"`{code}`" not in page) == []

@@ -210,7 +210,7 @@ def test_right_settings_become_the_connectors_own_model(root: Path) -> None:
         ({"client_secret": "hunter2"}, "client_secret", "must be a reference"),
         ({"base_url": "http://hunter2.example"}, "base_url", "must begin with https"),
         ({"page_size": "hunter2"}, "page_size", "breaks the rule int_parsing"),
-        ({"page_size": 999}, "page_size", "le 500"),
+        ({"page_size": 999}, "page_size", "must be at most 500"),
         ({"page_sise": "hunter2"}, "page_sise", "is not known"),
     ],
 )

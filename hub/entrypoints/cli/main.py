@@ -91,7 +91,7 @@ def main() -> None:
         _tell(getattr(error, "format_message", error.__str__)())
         sys.exit(getattr(error, "exit_code", 2))
     except HubError as error:
-        _tell(str(error))
+        _tell(f"{error} {getattr(error, 'hint', '')}".rstrip())
         sys.exit(1)
     except OperationalError:
         _tell("The database does not answer or is locked; run `mso-hub doctor`.")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.ehr_hl7v2.config import Config, EventRules
+from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.events import EventRules
 from connectors.ehr_hl7v2.receiving import Limits, Receiving
 from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.lexer import lex

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints import hl7_route_table
-from hub.entrypoints.hl7_route_table import TOO_OLD_SECONDS, RouteTable
+from hub.entrypoints.hl7_route_table import TOO_OLD_SECONDS, RouteTable, load_routes
 from hub.entrypoints.hl7_routes import Routes
+from hub.services import connections
+from hub.storage.crypto import Crypto
+from hub.storage.session import Database, ScopedSession
 
 NOBODY: Any = None
 
@@ -70,3 +75,17 @@ def test_a_table_that_cannot_be_read_at_the_start_says_so() -> None:
 
     with pytest.raises(RuntimeError):
         RouteTable(NOBODY, load).start()
+
+
+def test_a_connection_whose_settings_no_longer_hold_takes_no_other_with_it(
+    database: Database, crypto: Crypto, now: datetime
+) -> None:
+    def seed(session: ScopedSession) -> None:
+        for name, config in (("good", {}), ("odd", {"events": {"alias": {"A^1": "A^2"}}})):
+            connections.add(
+                session, crypto, connection_id=name, name=name, connector_id="ehr_hl7v2",
+                config=config, now=now, routing={"sending_application": name.upper()},
+            )  # fmt: skip
+
+    database.transaction(unrestricted_scope("test"), seed)
+    assert [one.connection_id for one in load_routes(database).connections] == ["good"]

@@ -58,6 +58,17 @@ def test_an_admission_that_arrives_late_does_not_reopen(desk: Any) -> None:
     assert desk.one(tables.Encounter).status == "finished"
 
 
+def test_a_start_that_arrives_late_is_kept_where_none_was_told(desk: Any) -> None:
+    desk.put(DISCHARGED, minute=3)
+    late = replace(ADMITTED, starts_at=IN, starts_at_precision="minute")
+    assert desk.put(late, minute=1) == "stale"
+    row = desk.one(tables.Encounter)
+    assert (row.status, row.starts_at, row.starts_at_precision) == ("finished", IN, "minute")
+    other = replace(late, starts_at=OUT)
+    desk.put(other, minute=2)
+    assert desk.one(tables.Encounter).starts_at == IN
+
+
 @pytest.mark.parametrize(
     ("update", "status"),
     [

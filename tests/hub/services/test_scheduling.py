@@ -158,3 +158,20 @@ def test_a_person_among_the_resources_is_a_provider(desk: Any) -> None:
     person = AppointmentResource("person", "D1", "Field, Sam", practitioner=DOCTOR)
     desk.put(replace(BOOKED, resources=(person,)))
     assert desk.one(tables.AppointmentResource).provider_id == desk.one(tables.Provider).id
+
+
+def test_what_the_appointment_no_longer_takes_up_is_not_where_or_with_whom_it_is(desk: Any) -> None:
+    person = AppointmentResource("person", "D1", "Field, Sam", practitioner=DOCTOR)
+    stated = (person, room("Room 1"), AppointmentResource("service", "FU"))
+    desk.put(replace(BOOKED, resources=stated), minute=1)
+    gone = tuple(replace(one, change="delete", practitioner=None) for one in stated)
+    desk.put(Appointment(IRIS, "booked", resources=gone), minute=2)
+    row = desk.one(tables.Appointment)
+    assert (row.location, row.service_code, row.provider_id) == ("", "", None)
+
+
+def test_another_room_takes_the_place_of_the_one_taken_off(desk: Any) -> None:
+    desk.put(replace(BOOKED, resources=(room("Room 1"),)), minute=1)
+    moved = Appointment(IRIS, "booked", location="Room 2", resources=(room("Room 2"),))
+    desk.put(moved, minute=2)
+    assert desk.one(tables.Appointment).location == "Room 2"
