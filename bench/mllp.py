@@ -15,7 +15,8 @@ database.
 
 Group commit gives what the disk's syncs cost, so that the ratios are those of one disk, which is
 told. With --fsync-takes every sync of a file takes so much longer than on this disk, for each of
-the peers and PostgreSQL alike; it needs a C compiler and SQLite or a server of the bench's own.
+the peers and PostgreSQL alike; it needs a C compiler and SQLite or a server of the bench's own. On
+a tmpfs (--directory) a sync then takes that long whatever else the disk has to do.
 """
 
 from __future__ import annotations
