@@ -32,6 +32,8 @@ logger = log.get(__name__)
 _SCOPE = operations_scope("job queue")
 TOGETHER = 32
 """Jobs that are run in one transaction, where their kind allows it."""
+FEW_TOGETHER = 8
+"""Where those who wait for a commit wait behind them."""
 MOST_TOGETHER = 256
 """Jobs of such kinds that are claimed at once."""
 
@@ -64,6 +66,10 @@ class JobHolder(Broker):
         self.stopping = False
         for middleware in (self.outcome, TimeLimit(), ShutdownNotifications()):
             self.add_middleware(middleware)
+
+    @property
+    def most_together(self) -> int:
+        return FEW_TOGETHER if self.context.database.is_waited_for else TOGETHER
 
     def start(self) -> None:
         """Begin to listen, where a transport needs to; `close` ends it."""
@@ -190,7 +196,7 @@ class JobHolder(Broker):
             long_limit=max(1, context.settings.worker_threads // 2) - busy,
             together=self.together_kinds,
             in_lane=self.lane_kinds,
-            together_limit=max(room, min(room * TOGETHER, MOST_TOGETHER)),
+            together_limit=max(room, min(room * self.most_together, MOST_TOGETHER)),
             begin=not self.by_pointer,
         )
 
@@ -211,7 +217,9 @@ def _release(session: ScopedSession, job: ClaimedJob, now: datetime) -> None:
         ended.note_end(session, job.kind, job.args, why=leases.CANCELLED, now=now)
 
 
-def parts_of(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list[ClaimedJob]]:
+def parts_of(
+    jobs: Iterable[ClaimedJob], together: Collection[Job], most: int = TOGETHER
+) -> list[list[ClaimedJob]]:
     """What is run at once: single jobs, and some of one kind and practice that are run together. A
     job stays with the one it follows, and one that was tried before is by itself: it may be what
     ended the process, and must not take the others along again."""
@@ -224,7 +232,7 @@ def parts_of(jobs: Iterable[ClaimedJob], together: Collection[Job]) -> list[list
         key = (job.kind, job.practice_id)
         shares = job.kind in together and job.attempt == 1
         part = open_parts.get(key) if shares else None
-        if part is None or (len(part) >= TOGETHER and not job.follows):
+        if part is None or (len(part) >= most and not job.follows):
             part = []
             parts.append(part)
             if shares:

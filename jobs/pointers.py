@@ -154,7 +154,7 @@ class Dispatcher:
             lambda session: self.broker.claim(session, self.queue_name, room, elsewhere),
             durable=False,
         )
-        parts = parts_of(jobs, self.broker.together_kinds)
+        parts = parts_of(jobs, self.broker.together_kinds, self.broker.most_together)
         self.sent += parts
         for part in parts:
             self.broker.publish(self.broker.message(self.queue_name, part))

@@ -190,7 +190,7 @@ class TableConsumer(Consumer):
     def _hold(self, jobs: list[ClaimedJob], room: int, begun: float) -> bool:
         """Let threads have what was claimed in a turn that was `begun` then. What the turn itself
         took says nothing of the jobs: where the database is slow, few at once would be slower."""
-        parts = parts_of(jobs, self.broker.together_kinds)
+        parts = parts_of(jobs, self.broker.together_kinds, self.broker.most_together)
         self.broker.hold(*jobs)
         if room:
             spent, self._claimed_at = begun - self._claimed_at, time.monotonic()

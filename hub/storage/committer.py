@@ -3,12 +3,11 @@ is submitted."""
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
@@ -20,6 +19,7 @@ from hub.storage.checkpoints import Checkpoints
 from hub.storage.driver_errors import driver_errors
 from hub.storage.scope_settings import begin_for
 from hub.storage.scoped_session import ScopedSession
+from hub.storage.waiting_work import Entry, WaitingWork
 
 if TYPE_CHECKING:
     from hub.storage.session import Database
@@ -29,7 +29,7 @@ Work = Callable[[ScopedSession], T]
 
 logger = log.get(__name__)
 
-BATCH_LIMIT = 256
+_Outcome = tuple[ScopedSession, Any, BaseException | None]
 COLLISIONS = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs of two transactions in each other's way: serialization, deadlock, lock timeout."""
 COLLISION_ATTEMPTS = 3
@@ -51,15 +51,6 @@ class RunFirst(BaseException):
         self._database.transaction(FIRST, self.work)
 
 
-class _Entry(NamedTuple):
-    """Work that waits, and who waits for it."""
-
-    future: Future[Any]
-    scope: Scope
-    work: Work[Any]
-    durable: bool = True
-
-
 class Committer:
     """One thread, one connection: each round runs the waiting work in savepoints and commits
     once. The connection is kept until something goes wrong with it."""
@@ -70,17 +61,27 @@ class Committer:
         self._done = done
         self._syncs = True
         self._checkpoints = Checkpoints()
-        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._waiting = WaitingWork()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def is_submitted_to(self) -> bool:
+        return self._waiting.is_submitted_to
+
     def is_current_thread(self) -> bool:
         return threading.current_thread() is self._thread
 
-    def submit(self, scope: Scope, work: Work[T], *, durable: bool = True) -> Future[T]:
-        """With `durable` False SQLite writes it to the disk with the next work that is to last."""
-        future: Future[T] = Future()
+    def submit(self, scope: Scope, work: Work[T]) -> Future[T]:
+        return self._put(Entry(Future(), scope, work))
+
+    def transaction(self, scope: Scope, work: Work[T], *, durable: bool) -> Future[T]:
+        """`submit` for work that may take long. With `durable` False SQLite writes it to the disk
+        with the next work that is to last."""
+        return self._put(Entry(Future(), scope, work, durable, submitted=False))
+
+    def _put(self, entry: Entry) -> Future[Any]:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the database is closed")
@@ -88,37 +89,25 @@ class Committer:
                 thread = threading.Thread(target=self._run, name="committer", daemon=True)
                 thread.start()
                 self._thread = thread
-            self._queue.put(_Entry(future, scope, work, durable))
-        return future
+            self._waiting.put(entry)
+        return entry.future
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            self._queue.put(None)
+            self._waiting.close()
         if self._thread is not None:
             self._thread.join(timeout=30)
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, stop = [first], False
-            while len(batch) < BATCH_LIMIT and not stop:
-                try:
-                    entry = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if entry is None:
-                    stop = True
-                else:
-                    batch.append(entry)
-            self._commit([entry for entry in batch if entry.future.set_running_or_notify_cancel()])
-            if stop:
-                break
+        while (batch := self._waiting.next_round()) is not None:
+            self._commit(_wanted(batch))
         self._drop_connection()
 
-    def _commit(self, batch: list[_Entry]) -> None:
+    def _commit(self, batch: list[Entry]) -> None:
         """Everybody hears what became of their work, and the thread goes on, whatever happens."""
         try:
-            self._commit_together(batch)
+            self._commit_together(batch, others_join=True)
             self._copy_log()
         except BaseException as error:
             logger.error("commits failed", error_type=type(error).__name__)
@@ -129,14 +118,14 @@ class Committer:
 
     def _copy_log(self) -> None:
         """Between two commits of SQLite; see checkpoints.py."""
-        if self._connection is not None and self._connection.dialect.name == "sqlite":
+        if self._connection is not None and _is_sqlite(self._connection):
             driver: Any = self._connection.connection.driver_connection
             self._checkpoints.after_commit(driver)
 
     def _sync(self, connection: Connection, wanted: bool) -> None:
         """Whether the next commit of SQLite waits for the disk: one that does writes those before
         it as well, since they are in the same file."""
-        if wanted is not self._syncs and connection.dialect.name == "sqlite":
+        if wanted is not self._syncs and _is_sqlite(connection):
             driver: Any = connection.connection.driver_connection
             driver.execute("PRAGMA synchronous=FULL" if wanted else "PRAGMA synchronous=NORMAL")
         self._syncs = wanted
@@ -153,8 +142,11 @@ class Committer:
         except Exception as error:
             logger.warning("connection not closed", error_type=type(error).__name__)
 
-    def _commit_together(self, batch: list[_Entry], attempt: int = 1) -> None:
-        outcomes: list[tuple[ScopedSession, Any, BaseException | None]] = []
+    def _commit_together(
+        self, batch: list[Entry], attempt: int = 1, *, others_join: bool = False
+    ) -> None:
+        """Also whoever joins, and is in `batch` then."""
+        outcomes: list[_Outcome] = []
         if not batch:
             return
         begun = False
@@ -165,16 +157,7 @@ class Committer:
             self._sync(connection, any(entry.durable for entry in batch))
             with connection.begin():
                 begun = True
-                if len(batch) == 1:
-                    begin_for(connection, batch[0].scope)
-                    outcomes.append(_run_alone(connection, batch[0].scope, batch[0].work))
-                else:
-                    told: Scope | None = None
-                    for entry in batch:
-                        if entry.scope is not told:
-                            begin_for(connection, entry.scope)
-                            told = entry.scope
-                        outcomes.append(_run_in_savepoint(connection, entry.scope, entry.work))
+                self._run_all(connection, batch, outcomes, others_join)
                 with committing(), metrics.commit_seconds.time():
                     commit_with(connection, outcomes[0][0].last or ())
             metrics.commit_works.observe(len(batch))
@@ -201,7 +184,26 @@ class Committer:
             else:
                 entry.future.set_exception(failure)
 
-    def _commit_apart(self, batch: list[_Entry], failed: int) -> None:
+    def _run_all(
+        self,
+        connection: Connection,
+        batch: list[Entry],
+        outcomes: list[_Outcome],
+        others_join: bool,
+    ) -> None:
+        """Run a batch, which grows by who joins."""
+        run = _run_alone if len(batch) == 1 else _run_in_savepoint
+        told: Scope | None = None
+        for entry in batch:
+            if entry.scope is not told:
+                begin_for(connection, entry.scope)
+                told = entry.scope
+            outcomes.append(run(connection, entry.scope, entry.work))
+            run = _run_in_savepoint
+            if others_join and len(outcomes) == len(batch) and _is_sqlite(connection):
+                batch += _wanted(self._waiting.joining(batch, durable=self._syncs))
+
+    def _commit_apart(self, batch: list[Entry], failed: int) -> None:
         """After nothing of a batch was kept: commit without the one that spoilt it, or each by
         itself if it was the commit that failed."""
         if failed == len(batch):
@@ -211,10 +213,10 @@ class Committer:
         for part in (batch[:failed], [batch[failed]], batch[failed + 1 :]):
             self._commit_together(part)
 
-    def _commit_after(self, needed: RunFirst, batch: list[_Entry]) -> None:
+    def _commit_after(self, needed: RunFirst, batch: list[Entry]) -> None:
         """Commit what the batch needs, then the batch."""
         first: Future[None] = Future()
-        self._commit_together([_Entry(first, FIRST, needed.work)])
+        self._commit_together([Entry(first, FIRST, needed.work)])
         error = first.exception()
         if error is None:
             self._commit_together(batch)
@@ -259,20 +261,25 @@ def is_too_long(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", "") == "54000"
 
 
-def _run_alone(
-    connection: Connection, scope: Scope, work: Work[Any]
-) -> tuple[ScopedSession, Any, BaseException | None]:
+def _wanted(batch: Sequence[Entry]) -> list[Entry]:
+    """Those that nobody gave up."""
+    return [entry for entry in batch if entry.future.set_running_or_notify_cancel()]
+
+
+def _is_sqlite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+def _run_alone(connection: Connection, scope: Scope, work: Work[Any]) -> _Outcome:
     session = ScopedSession(connection, scope, join_transaction_mode="rollback_only")
-    session.last = [] if connection.dialect.name == "postgresql" else None
+    session.last = None if _is_sqlite(connection) else []
     with session:
         result = work(session)
         session.flush()
     return session, result, None
 
 
-def _run_in_savepoint(
-    connection: Connection, scope: Scope, work: Work[Any]
-) -> tuple[ScopedSession, Any, BaseException | None]:
+def _run_in_savepoint(connection: Connection, scope: Scope, work: Work[Any]) -> _Outcome:
     """Keep what fails from the others. The driver's own savepoint costs a hundredth of the layer's,
     but a flush that fails rolls back the whole transaction: then its error is raised."""
     outer, driver = connection.get_transaction(), connection.connection.driver_connection

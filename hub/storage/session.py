@@ -99,7 +99,7 @@ class Database:
         if self.is_sqlite:
             if self._committer.is_current_thread():
                 raise RuntimeError("a transaction cannot be opened inside another one")
-            return self._committer.submit(scope, work, durable=durable).result()
+            return self._committer.transaction(scope, work, durable=durable).result()
         collisions = 0
         while True:
             try:
@@ -145,6 +145,11 @@ class Database:
         """Write `item` in one transaction of the hub's own with all others that wait for the same
         `write`; the future resolves after the commit."""
         return self._gathering.add(item, write)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether transactions keep those waiting who submit work, and somebody did lately."""
+        return self.is_sqlite and self._committer.is_submitted_to
 
     @property
     def audit_waiting(self) -> int:
