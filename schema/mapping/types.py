@@ -283,9 +283,9 @@ class TypeMaker:
         self.names[name] = strawberry.enum(make(name, values), name=name, description=help or None)
 
     def _order(self, item: Stored) -> None:
-        telling = [order_value(n) for n, order in item.sort_orders.items() if order.identifier]
+        telling = any(order.identifier for order in item.sort_orders.values())
         values = {order_value(name): name for name in item.sort_orders}
-        self.enum(f"{item.name}Order", values, _left_out(telling))
+        self.enum(f"{item.name}Order", values, LEFT_OUT if telling else "")
 
     def _filter(self, item: Stored) -> None:
         if not item.filters:
@@ -298,8 +298,8 @@ class TypeMaker:
             else:
                 annotation = self._operators("ID", kinds)
             fields.append(self.field(name, f"{annotation} | None"))
-        telling = [n for n in item.filters if n in item.fields and item.fields[n].identifier]
-        help = " ".join(filter(None, ("All of these hold.", _left_out(telling))))
+        telling = any(n in item.fields and item.fields[n].identifier for n in item.filters)
+        help = f"All of these hold. {LEFT_OUT}" if telling else "All of these hold."
         self.make(f"{item.name}Filter", fields, is_input=True, help=help)
 
     def _operators(self, scalar: str, kinds: frozenset[str]) -> str:
@@ -321,11 +321,8 @@ def _annotated(column: Column[Any], col: Col) -> str:
     return scalar_of(column, col) + (" | None" if optional else "")
 
 
-def _left_out(names: Sequence[str]) -> str:
-    """What filters and orders by identifiers do to rows that are read without them."""
-    if not names:
-        return ""
-    return f"By {', '.join(names)} rows of practices whose agreement is LIMITED are left out."
+LEFT_OUT = "By an identifier, rows of practices whose agreement is LIMITED are left out."
+"""Of filters and orders; it names none, as the schema of a credential may lack them."""
 
 
 def order_value(name: str) -> str:
