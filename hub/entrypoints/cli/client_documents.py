@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from graphql import OperationType
 
 from hub.auth.credentials import principal_of
 from hub.auth.documents import add_document, client_named, documents_of, remove_document
 from hub.auth.scopes import load_scope, stated_purpose
 from hub.domain.agreements import Purpose, operations_scope
-from hub.entrypoints.cli.common import AsJson, opened, operator, read_text
+from hub.entrypoints.cli.common import AsJson, opened, operator, print_rows, read_text
 from hub.entrypoints.hub import Hub
 from hub.errors import Rejected
 from hub.services.operators import record_change
@@ -24,8 +23,9 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import Client
 from schema.context import Context
 from schema.documents import Invalid
-from schema.execute import Engine
+from schema.execute import Engine, Prepared
 from schema.mapping import limits
+from schema.mutations import may_call
 from schema.root import hub_schema
 from schema.trusted import refuse_scans, sampled, shown_plan
 
@@ -72,10 +72,7 @@ def list_documents(client: Name, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps({"documents": found}, indent=2))
         return
-    table = Table("name", "id", "purpose", "cost")
-    for row in found:
-        table.add_row(row["name"], row["id"], row["purpose"], str(row["cost"]))
-    Console().print(table)
+    print_rows(found, {name: name for name in ("name", "id", "purpose", "cost")})
 
 
 @app.command()
@@ -128,6 +125,7 @@ def _examine(engine: Engine, context: Context, name: str, text: str) -> _Examine
         cost = max((size.cost({}) for size in document.measured.values()), default=0)
         limits.refuse_too_dear(cost)
         for prepared in sampled(engine, context, text):
+            _refuse_mutations(context, prepared)
             plan = shown_plan(context, prepared)
             if plan is not None:
                 refuse_scans(plan)
@@ -138,6 +136,16 @@ def _examine(engine: Engine, context: Context, name: str, text: str) -> _Examine
     except Rejected as error:
         raise Rejected(f"{name}: {error}", reason=error.reason) from None
     return _Examined(name, document.digest, text, cost)
+
+
+def _refuse_mutations(context: Context, prepared: Prepared) -> None:
+    """Raises Rejected for a mutation that the credential was not given the right to."""
+    if prepared.operation.definition.operation is not OperationType.MUTATION:
+        return
+    for nodes in prepared.operation.roots.values():
+        name = nodes[0].name.value
+        if name != "__typename" and not may_call(context.principal, name):
+            raise Rejected(f"The credential may not use {name}.")
 
 
 def _add_all(

@@ -20,6 +20,9 @@ from hub.storage.tables import AuditEvent
 
 PATIENTS = "query Patients($first: Int) { patients(first: $first) { nodes { id familyName } } }"
 
+OPEN = """mutation($input: OpenPurchasingRoundInput!) {
+  __typename openPurchasingRound(input: $input) { __typename } }"""
+
 
 class Command:
     """Runs `mso-hub` on an embedded database with one credential, `board`."""
@@ -84,6 +87,7 @@ def test_a_document_is_added_with_its_digest_cost_and_purpose_and_removed(
         ("{ patients { nodes { nothingLikeIt } } }", "patients.graphql, line 1"),
         ("{ __schema { types { name } } }", "introspection"),
         ("{", "not GraphQL"),
+        (OPEN, "patients.graphql: The credential may not use openPurchasingRound."),
         ("{ patients(first: 100) { nodes { appointments(first: 100) { nodes { id } } } } }", ""),
     ],
 )
@@ -94,6 +98,14 @@ def test_a_document_that_could_not_run_is_not_stored(
     assert isinstance(result.exception, HubError)
     assert words in str(result.exception)
     assert command.json("client", "documents", "list", "board")["documents"] == []
+
+
+def test_a_credential_that_writes_may_run_mutations_and_the_list_shows_whole_ids(
+    command: Command,
+) -> None:
+    command("client", "create", "desk", "--kind", "mso", "--allow", "write")
+    [added] = command.json("client", "documents", "add", "desk", command.file(OPEN))["documents"]
+    assert added["id"] in command("client", "documents", "list", "desk").stdout
 
 
 def test_one_bad_document_keeps_the_others_out(command: Command) -> None:
