@@ -19,8 +19,9 @@ purchasing_round = stored(
     root="purchasingRounds",
     order="-openedAt",
     help="A round of group purchasing. Figures across practices are shown only where at least five "
-    "contribute and none of them makes up more than a quarter, or to the MSO where the agreements "
-    "of all that contribute cover SUPPLY.",
+    "contribute and none of them makes up more than a quarter, not of a later plan if the "
+    "difference tells of too few, or to the MSO where the agreements of all that contribute cover "
+    "SUPPLY.",
     fields={
         "name": col(OPERATIONAL),
         "status": col(OPERATIONAL),
