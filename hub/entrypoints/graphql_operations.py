@@ -59,6 +59,8 @@ from schema.subscriptions import Change
 
 _SCOPE = operations_scope("credentials")
 _ATTEMPTS = 3
+READING_COST = 10
+"""Points taken while a document is read that was not met before; given back if it may run."""
 
 
 class HubParts(Protocol):
@@ -223,7 +225,15 @@ class Operations:
         text = access.text if access.text is not None else question.query or ""
         if access.engine.knows(access.context, text):
             return self._prepared(access, question)
-        return await run_in_threadpool(self._prepared, access, question)
+        return await run_in_threadpool(self._read, access, question)
+
+    def _read(self, access: Access, question: Question) -> Opened:
+        """What a document comes to that was perhaps not met before. To refuse one is work too:
+        whoever has no points left is not read. Blocking. Raises Throttled and as `_prepared`."""
+        reading = self.buckets.reserve(access.context.principal.id, READING_COST)
+        opened = self._prepared(access, question)
+        reading.settle(0)
+        return opened
 
     async def _reserve(self, opened: Opened, cost: int) -> Reservation:
         principal_id = opened.context.principal.id
@@ -238,11 +248,11 @@ class Operations:
 
     def open(self, question: Question, asker: Asker) -> Opened:
         """What will run and under which rights, as they are now. Blocking. Raises Unauthenticated,
-        Invalid, Rejected, CostExceeded, Forbidden or NotFound; refusals are written to the audit
-        trail."""
+        Throttled, Invalid, Rejected, CostExceeded, Forbidden or NotFound; refusals are written to
+        the audit trail."""
         access = self._look_up(question, asker).value
         try:
-            return self._prepared(access, question)
+            return self._read(access, question)
         except Exception as error:
             self._note_refusal(access, question, error)
             raise

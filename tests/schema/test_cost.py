@@ -97,13 +97,29 @@ def test_a_credential_that_used_up_its_cost_is_told_when_to_come_back(small):
     answers = [small.post("/graphql", json={"query": query}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]  # nothing there, given back
     endpoint = small.app.routes[0].endpoint.__self__
-    endpoint.operations.buckets.reserve(principal_of(small), 4_990)
+    endpoint.operations.buckets.reserve(principal_of(small), 4_980)
     refused = small.post("/graphql", json={"query": query})
     assert refused.status_code == 429
     assert 4_000 < int(refused.headers["retry-after"]) <= 5_000
     [error] = refused.json()["errors"]
     assert error["extensions"]["code"] == "RATE_LIMITED"
     assert small.post("/graphql", json={"query": "{ __typename }"}).status_code == 200
+
+
+def test_refused_documents_use_up_the_bucket_and_are_then_not_read(small):
+    def refused(number: int) -> str:
+        answer = small.post("/graphql", json={"query": f"{{ nothing{number} }}"})
+        return str(answer.json()["errors"][0]["extensions"]["code"])
+
+    for _ in range(2):  # kept from the second time on
+        assert small.post("/graphql", json={"query": "{ __typename }"}).status_code == 200
+    buckets = small.app.routes[0].endpoint.__self__.operations.buckets
+    assert buckets.available(principal_of(small)) > 4_990, "given back"
+    assert refused(0) == "BAD_INPUT"
+    assert buckets.available(principal_of(small)) <= 4_990
+    buckets.reserve(principal_of(small), buckets.available(principal_of(small)) - 5)
+    assert refused(1) == "RATE_LIMITED"
+    assert small.post("/graphql", json={"query": "{ __typename }"}).status_code == 200, "known"
 
 
 def principal_of(http: TestClient) -> str:
