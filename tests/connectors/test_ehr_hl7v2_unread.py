@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.ehr_hl7v2 import unread
-from connectors.ehr_hl7v2.config import Config
+from connectors.ehr_hl7v2.config import Config, ValueMaps
 from connectors.ehr_hl7v2.connector import connector
 from connectors.sdk.base import RawDocument
 from connectors.sdk.hl7v2.lexer import Segment
@@ -34,6 +34,9 @@ SECOND_CHOICES = {  # read where the first choice is missing, or beside another
     "SIU": b"AIL|9|A|X||||||5|MIN\rAIP|9|A|7^Reed||||||5|MIN\r",
 }
 CODE = re.compile(r"""(?:\bissue|\bIssue)\(\s*"([a-z][a-z_]+)"|\breason="((?!hl7_)[a-z_]+)\"""")
+OWN_CODES = Config(
+    values=ValueMaps(encounter_class={"QQ": "emergency"}, appointment_status={"QQ": "completed"})
+)
 ANSWERED = {"MFI-6", "MFE-2", "MFE-5"}  # read when the sender is answered
 
 
@@ -193,3 +196,19 @@ def test_every_issue_and_fault_of_the_mapping_is_on_the_connectors_page() -> Non
     }
     assert len(codes) > 40
     assert sorted(code for code in codes if f"`{code}`" not in page) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "path"),
+    [
+        (b"ADT^A01", b"PV1|1|%b|||||||||||||||||V1\r", "PV1-2"),
+        (b"SIU^S14", b"SCH|1|1|||||||||^^^20260302" + b"|" * 14 + b"%b\r", "SCH-25"),
+    ],
+)
+def test_a_code_of_a_visit_or_appointment_in_no_table_is_named(
+    event: bytes, body: bytes, path: str
+) -> None:
+    assert issues(HEADER % event + body % b"QQ") == {"unknown_code": path}
+    assert issues(HEADER % event + body % b"QQ", OWN_CODES) == {}
+    for known in (b"U", b"I") if path == "PV1-2" else (b"Booked", b"Noshow", b""):
+        assert issues(HEADER % event + body % known) == {}

@@ -21,6 +21,7 @@ _CLASS: dict[str, EncounterClass] = {
     "R": "outpatient",
     "E": "emergency",
     "P": "preadmit",
+    **dict.fromkeys(("C", "N", "U"), "other"),
 }
 
 STATUS: dict[str, EncounterStatus] = {
@@ -110,7 +111,11 @@ def _class(reading: Reading, pv1: Segment, event: str) -> EncounterClass | None:
     if not sent:
         return _CLASS_BY_EVENT.get(event) or ("other" if sent == "" else None)
     own: EncounterClass | None = reading.config.values.encounter_class.get(sent)
-    return own or _CLASS.get(sent.upper(), "other")
+    found = own or _CLASS.get(sent.upper())
+    if found is None:
+        place = reading.place("visit.class", pv1)
+        reading.issue("unknown_code", place, "The class is not in table 0004 or the dialect.")
+    return found or "other"
 
 
 def _prior_location(reading: Reading, pv1: Segment) -> str | None:

@@ -28,6 +28,7 @@ _TABLE_0278: dict[str, AppointmentStatus] = {
     "DC": "discontinued",
     "DELETED": "deleted",
     "NOSHOW": "no_show",
+    **dict.fromkeys(("BLOCKED", "BOOKED", "OVERBOOK", "PENDING", "STARTED", "WAITLIST"), "booked"),
 }
 _STARTS = (("AIS", "4"), ("AIL", "6"), ("AIP", "6"), ("AIG", "8"), ("TQ1", "7"), ("SCH", "11.4"))
 
@@ -65,10 +66,14 @@ def appointment(reading: Reading, event: str, patient: PatientReference) -> tupl
 
 
 def _stated(reading: Reading, sch: Segment) -> AppointmentStatus:
-    """SCH-25 (table 0278); what is in neither table nor dialect counts as booked."""
+    """SCH-25 (table 0278); what is in neither table nor dialect counts as booked, and is noted."""
     sent = sch.value("25.1") or ""
     own: AppointmentStatus | None = reading.config.values.appointment_status.get(sent)
-    return own or _TABLE_0278.get(sent.upper(), "booked")
+    found = own or _TABLE_0278.get(sent.upper())
+    if sent and found is None:
+        text = "The status is not in table 0278 or the dialect; the appointment counts as booked."
+        reading.issue("unknown_code", "SCH-25", text)
+    return found or "booked"
 
 
 def _first(reading: Reading, name: str, dropped: frozenset[int]) -> Segment:

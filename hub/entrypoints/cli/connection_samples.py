@@ -19,7 +19,7 @@ from hub.entrypoints.hl7_route_table import load_routes
 from hub.entrypoints.hl7_routes import Hl7Connection
 from hub.entrypoints.onboarding import report
 from hub.entrypoints.onboarding.apart import Conformance
-from hub.entrypoints.onboarding.profile import messages_of, profile, sample_files
+from hub.entrypoints.onboarding.profile import batches_of, profile, sample_files
 from hub.errors import ConfigError, NotFound
 from hub.services import connections
 
@@ -32,9 +32,9 @@ def check_samples(name: str, samples: Path, *, as_json: bool) -> None:
     """Print the report; exit 1 unless every message would be accepted and read."""
     connection = _connection(name)
     files = sample_files(samples)
-    found = profile(messages_of(files), connection)
+    found = profile(batches_of(files), connection)
     found.files = len(files)
-    chosen = list(_chosen(messages_of(files)))
+    chosen = list(_chosen(one for batch in batches_of(files) for one in batch.messages))
     made = report.build(found, _conformance(chosen, connection.config), len(chosen), connection)
     if as_json:
         common.print_json(made)

@@ -15,7 +15,8 @@ from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.parse import parse
 from connectors.sdk.base import RawDocument
 from connectors.sdk.hl7v2.acknowledging import accept_code
-from connectors.sdk.hl7v2.batches import split_messages
+from connectors.sdk.hl7v2.batches import Batch, read_batch, split_blocks
+from connectors.sdk.hl7v2.faults import Fault
 from connectors.sdk.hl7v2.framing import Frame
 from connectors.sdk.hl7v2.lexer import Message, lex
 from hub.entrypoints.hl7_judging import judge
@@ -76,22 +77,24 @@ def sample_files(folder: Path) -> list[Path]:
     return sorted(one for one in found if one.suffix.lower() in SUFFIXES)
 
 
-def messages_of(files: Iterable[Path]) -> Iterator[bytes]:
-    """The messages of files, in order: framed, bare or in batches."""
+def batches_of(files: Iterable[Path]) -> Iterator[Batch]:
+    """The messages of files, in order, as they would come together: framed, bare or in batches."""
     for file in files:
-        yield from split_messages(file.read_bytes())
+        for block in split_blocks(file.read_bytes()):
+            yield read_batch(block, most=None)
 
 
-def profile(contents: Iterable[bytes], connection: Hl7Connection) -> Profile:
+def profile(batches: Iterable[Batch], connection: Hl7Connection) -> Profile:
     """Look at every message as the connection's listener and its dialect would.
 
     A connection without facilities takes every facility: then only their names are told.
     """
     found = Profile()
-    for content in contents:
-        found.messages += 1
-        _look(found, content, connection.config)
-        _judge(found, content, connection)
+    for batch in batches:
+        for content in batch.messages:
+            found.messages += 1
+            _look(found, content, connection.config)
+            _judge(found, content, connection, batch.fault)
     return found
 
 
@@ -156,16 +159,18 @@ def _word(text: str | None, form: re.Pattern[str]) -> str:
     return text if form.fullmatch(text) else NOT_SHOWN
 
 
-def _judge(found: Profile, content: bytes, connection: Hl7Connection) -> None:
+def _judge(
+    found: Profile, content: bytes, connection: Hl7Connection, incomplete: Fault | None
+) -> None:
     facilities: Mapping[str, Facility] = connection.facilities or _Every(connection.config.zone)
     asked = replace(connection, facilities=facilities, peers=ANYWHERE, certificates=frozenset())
     judgement = judge(Frame(content, size=len(content)), Peer("127.0.0.1"), Routes((asked,)))
     found.types[_word(judgement.arrival.message_type, _TYPE)] += 1
     wishes = [judgement.header.first(n) if judgement.header else "" for n in (15, 16)]
-    code = None if judgement.silent else accept_code(wishes[0], wishes[1], judgement.fault)
+    fault = judgement.fault or incomplete
+    code = None if judgement.silent else accept_code(wishes[0], wishes[1], fault)
     found.answers[code or "(none)"] += 1
-    if judgement.fault is not None:
-        fault = judgement.fault
+    if fault is not None:
         found.refusals[code or "(none)", str(fault.code), fault.path, fault.text] += 1
 
 

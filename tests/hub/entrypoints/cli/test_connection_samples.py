@@ -75,6 +75,20 @@ def test_a_report_tells_what_a_feed_holds_and_what_would_be_refused(
     assert {"code": "not_in_table", "path": "PID-8", "messages": 1} in found
 
 
+def test_a_batch_whose_count_does_not_hold_is_told_of_as_it_would_be_refused(
+    desk: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "batches"
+    folder.mkdir()
+    batch = f"BHS|^~\\&\r{message('C1')}{message('C2')}BTS|3\r"
+    (folder / "day.hl7").write_text(batch, newline="")
+    report = checked(desk, "EHR A", folder)
+    assert report["answers"] == {"AE": 2}
+    assert [(r["code"], r["path"], r["messages"]) for r in report["refused"]] == [
+        ("207", "BTS-1", 2)
+    ]
+
+
 def test_a_settings_file_is_enough_and_no_database_is_opened(run: Any, tmp_path: Path) -> None:
     settings = tmp_path / "north.toml"
     settings.write_text(
