@@ -18,6 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hub import log, tracing
+from hub.domain.agreements import operations_scope
 from hub.entrypoints.document_files import document_routes
 from hub.entrypoints.exports import export_routes
 from hub.entrypoints.graphql_request import LARGEST_BODY
@@ -37,12 +38,22 @@ from hub.entrypoints.web import create_app
 from hub.entrypoints.webhooks import webhook_routes
 from hub.errors import BadSetting
 from hub.settings import Settings, opentelemetry
+from hub.storage import health
+from hub.storage.session import Database
 
 if TYPE_CHECKING:
     from jobs.worker import JobWorker
 
 logger = log.get(__name__)
 ROLES = ("web", "mllp", "jobs")
+_SCOPE = operations_scope("service")
+
+
+def _version(database: Database) -> str:
+    """What a report of lost or damaged data has to name."""
+    with database.read(_SCOPE) as session:
+        version = health.facts(session)["version"]
+    return f"{'SQLite' if database.is_sqlite else 'PostgreSQL'} {version}"
 
 
 class Service:
@@ -122,6 +133,7 @@ class Service:
             role=",".join(sorted(self.roles)),
             port=self.http_port if "web" in self.roles else None,
             mllp_port=self.mllp_port if "mllp" in self.roles else None,
+            database=_version(self.hub.database),
         )
 
     def stop(self) -> None:

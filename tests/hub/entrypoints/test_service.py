@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def test_the_ports_that_were_bound_are_told_and_no_others(
         name: bound[name] for name in told
     }
     assert all(bound[name] > 0 for name in told)
+    assert line["database"] == f"SQLite {sqlite3.sqlite_version}"
 
 
 @pytest.mark.parametrize(("roles", "gives_way"), [(["jobs"], True), (["jobs", "mllp"], False)])
