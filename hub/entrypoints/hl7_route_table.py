@@ -68,6 +68,9 @@ class RouteTable:
         """Read the routes once, in this thread."""
         began = self._clock()
         routes = self._load(self._database)
+        for connection_id, setting in routes.unusable.items():
+            if connection_id not in self._routes.unusable:
+                _log.error("hl7_connection_unusable", connection_id=connection_id, field=setting)
         self._routes, self._read_at = routes, began
 
     def _keep_fresh(self) -> None:
@@ -87,6 +90,7 @@ def load_routes(database: Database) -> Routes:
 def routes_of(session: ScopedSession) -> Routes:
     """As `load_routes`, in a session of `SCOPE`."""
     found = []
+    unusable: dict[str, str] = {}
     zones = {practice.id: practice.zone for practice in session.query(Practice)}
     facilities: dict[str, dict[str, Facility]] = {}
     for row in connections.routing(session):
@@ -98,8 +102,7 @@ def routes_of(session: ScopedSession) -> Routes:
         try:
             config = registry.validate_config("ehr_hl7v2", connection.config)
         except ConfigError as error:  # stored before a rule was added: only its sender is refused
-            field = error.field
-            _log.error("hl7_connection_unusable", connection_id=connection.id, field=field)
+            unusable[connection.id] = error.field
             continue
         if not isinstance(config, Hl7Config):
             continue
@@ -116,7 +119,7 @@ def routes_of(session: ScopedSession) -> Routes:
                 forwards=tuple(forwards.get(connection.name, ())),
             )
         )
-    return Routes(tuple(found))
+    return Routes(tuple(found), unusable)
 
 
 def _forwards(session: ScopedSession) -> dict[str, list[Forward]]:

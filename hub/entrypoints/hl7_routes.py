@@ -71,9 +71,11 @@ class Hl7Connection:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Every connection of the listener; built anew when a connection changes."""
+    """Every connection of the listener; built anew when a connection changes. `unusable` are those
+    whose settings no longer hold, with the setting: their senders are not known."""
 
     connections: tuple[Hl7Connection, ...]
+    unusable: Mapping[str, str] = field(default_factory=dict)
     _of_peer: dict[Peer, tuple[Hl7Connection, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -88,4 +88,6 @@ def test_a_connection_whose_settings_no_longer_hold_takes_no_other_with_it(
             )  # fmt: skip
 
     database.transaction(unrestricted_scope("test"), seed)
-    assert [one.connection_id for one in load_routes(database).connections] == ["good"]
+    found = load_routes(database)
+    assert [one.connection_id for one in found.connections] == ["good"]
+    assert found.unusable == {"odd": "events.alias"}
