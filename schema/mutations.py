@@ -17,6 +17,7 @@ from hub.storage.tables import Connection
 from schema import (
     bid_mutations,
     connection_mutations,
+    consents,
     emergencies,
     exporting,
     job_mutations,
@@ -284,6 +285,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     *message_copies.MUTATIONS,
     *emergencies.MUTATIONS,
+    *consents.MUTATIONS,
     *requisition_mutations.MUTATIONS,
     *round_mutations.MUTATIONS,
     *round_terms_mutations.MUTATIONS,

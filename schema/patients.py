@@ -102,6 +102,7 @@ patient = stored(
         "coverages": many("Coverage", "patient_id", order="priority"),
         "eligibilityChecks": many("EligibilityCheck", "patient_id", order="-requestedAt"),
         "charges": many("Charge", "patient_id", order="-serviceDate"),
+        "consents": many("Consent", "patient_id", order="-grantedOn"),
     },
     filters={
         "practice": EQ,

@@ -1,7 +1,8 @@
 """Who asks and what they may read, looked up once and kept for as long as nothing of it changes.
 
-Two things end it: a change of credentials, agreements or stored documents, which counts the policy
-version up and is noticed by the very next read, and the first or last day of an agreement.
+Two things end it: a change of credentials, agreements, consents or stored documents, which counts
+the policy version up and is noticed by the very next read, and the first or last day of an
+agreement or a consent.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -69,3 +70,10 @@ def next_change(terms: Iterable[AgreementTerm], now: datetime) -> datetime | Non
         if day is not None
     ]
     return min((moment for moment in moments if moment > now), default=None)
+
+
+def next_midnight_anywhere(now: datetime) -> datetime:
+    """The next moment at which a day may begin somewhere, as consents do: time zones differ by
+    quarters of an hour."""
+    quarter = timedelta(minutes=15)
+    return now - (now - datetime.min.replace(tzinfo=UTC)) % quarter + quarter

@@ -131,6 +131,8 @@ class Scope:
 
     `rows` holds practices readable in full, `limited` those readable without direct identifiers,
     `sensitive` those of them whose records with a sensitivity label may be read too.
+    With `consents_at` others with a label are readable too, where their patient consents to it for
+    the purpose at that moment.
     In an `emergency` labelled records of its one patient are readable and no others.
     `delegated_approval` lists practices that let the MSO approve their purchase lines.
     `operations` is the hub's own work on its records of operation, `unrestricted` its work across
@@ -147,6 +149,7 @@ class Scope:
     sensitive: Mapping[Domain, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     own_practice_id: str | None = None
     delegated_approval: frozenset[str] = frozenset()
+    consents_at: datetime | None = None
     emergency: Emergency | None = None
     operations: bool = False
     unrestricted: bool = False
@@ -186,13 +189,14 @@ def scope_for(
     A practice's own app reads its practice in full within the credential's domains; an MSO app
     reads what each agreement in force grants for that purpose. A purpose the credential does not
     hold grants nothing. Records with a sensitivity label need the class PHI_SENSITIVE too, and for
-    an MSO app an agreement that names them.
+    an MSO app an agreement that names them or their patient's consent.
     """
     rows: dict[Domain, set[str]] = {domain: set() for domain in Domain}
     limited: dict[Domain, set[str]] = {domain: set() for domain in Domain}
     sensitive: dict[Domain, set[str]] = {domain: set() for domain in Domain}
     may_be_sensitive = DataClass.PHI_SENSITIVE in principal.classes
     delegated: set[str] = set()
+    by_consent = may_be_sensitive and principal.kind is PrincipalKind.MSO_APP
     if purpose in principal.purposes:
         if principal.practice_id is not None:
             for domain in principal.domains:
@@ -224,6 +228,7 @@ def scope_for(
         sensitive=MappingProxyType({d: frozenset(ids) for d, ids in sensitive.items() if ids}),
         own_practice_id=principal.practice_id,
         delegated_approval=frozenset(delegated),
+        consents_at=now if by_consent else None,
     )
 
 

@@ -24,7 +24,7 @@ from hub import metrics
 from hub.auth.buckets import Buckets, Reservation
 from hub.auth.credentials import Asker, SignedIn, authenticate
 from hub.auth.documents import find_document
-from hub.auth.rights import Holding, Known, next_change
+from hub.auth.rights import Holding, Known, next_change, next_midnight_anywhere
 from hub.auth.scopes import stated_purpose, terms_for
 from hub.domain.agreements import (
     Principal,
@@ -304,7 +304,8 @@ class Operations:
         if emergency is not None:
             scope = in_emergency(scope, emergency)
         access = self._access(principal, scope, version, text)
-        moments = [each for each in (next_change(terms, now), ends) if each is not None]
+        midnight = None if scope.consents_at is None else next_midnight_anywhere(now)
+        moments = [each for each in (next_change(terms, now), ends, midnight) if each is not None]
         return Holding(access, now, min(moments, default=None))
 
     def _access(

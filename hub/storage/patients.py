@@ -20,6 +20,7 @@ from hub.storage.tables import (
     Charge,
     ClinicalDocument,
     ClinicalOrder,
+    Consent,
     Coverage,
     Diagnosis,
     EligibilityCheck,
@@ -52,6 +53,7 @@ OF_A_PATIENT: tuple[type[Any], ...] = (
     Charge,
     Coverage,
     EligibilityCheck,
+    Consent,
 )
 """Tables whose rows follow their patient into a merge; identifiers stay and resolve by the link."""
 

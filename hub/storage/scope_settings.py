@@ -22,7 +22,9 @@ from hub.domain.agreements import (
 )
 from hub.storage.tables.row_security import (
     ANY_DOMAIN,
+    CONSENTS_AT,
     OPERATES,
+    PURPOSE,
     SENSITIVE,
     UNRESTRICTED,
     WITH_PRACTICES,
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
 DOMAINS = tuple(Domain)
-_SETTINGS = (UNRESTRICTED, OPERATES, SENSITIVE, ANY_DOMAIN, *map(setting_of, DOMAINS))
+_SETTINGS = (
+    UNRESTRICTED, OPERATES, SENSITIVE, CONSENTS_AT, PURPOSE, ANY_DOMAIN,
+    *map(setting_of, DOMAINS),
+)  # fmt: skip
 _SET = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in _SETTINGS)
 
 
@@ -45,6 +50,8 @@ def settings_of(scope: Scope) -> dict[str, str]:
         "on" if scope.unrestricted else "",
         _operates(scope),
         array(sensitive_keys(scope)),
+        scope.consents_at.isoformat() if scope.consents_at is not None else "",
+        scope.purpose.value,
         array(scope.all_practices() | own),
         *(array(scope.practices(each)) for each in DOMAINS),
     )

@@ -18,6 +18,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from hub.domain.agreements import Domain, Scope
 from hub.errors import Forbidden
 from hub.storage import bulk, envelopes
+from hub.storage.consents import consented
 from hub.storage.flush_order import follow_foreign_keys
 from hub.storage.scope_settings import set_scope
 from hub.storage.tables import Base, Labelled, PracticeOwned, new_id
@@ -130,7 +131,7 @@ def _criteria_of_practices(scope: Scope) -> tuple[Any, ...]:
 
 def _criteria_of_labels(scope: Scope) -> Iterator[Any]:
     """Rows with a sensitivity label, where they may be read."""
-    if not scope.sensitive:
+    if not scope.sensitive and scope.consents_at is None:
         yield _NO_LABELS
         return
     if scope.sensitive is scope.rows and not scope.limited:
@@ -139,14 +140,16 @@ def _criteria_of_labels(scope: Scope) -> Iterator[Any]:
         table: Any = mapper.class_
         if issubclass(table, Labelled) and issubclass(table, PracticeOwned):
             allowed = scope.sensitive_practices(table.domain)
+            if scope.emergency is None and allowed == scope.practices(table.domain):
+                continue
+            opened = table.practice_id.in_(sorted(allowed))
             if scope.emergency is not None:
                 theirs = getattr(table, table.of_patient) == scope.emergency.patient_id
-                opened = and_(table.practice_id.in_(sorted(allowed)), theirs)
-                clause = or_(table.sensitivity == "", opened)
-                yield with_loader_criteria(table, clause, include_aliases=True)
-            elif allowed != scope.practices(table.domain):
-                clause = or_(table.sensitivity == "", table.practice_id.in_(sorted(allowed)))
-                yield with_loader_criteria(table, clause, include_aliases=True)
+                opened = and_(opened, theirs)
+            by_consent = consented(table, table, scope)
+            given = () if by_consent is None else (by_consent,)
+            clause = or_(table.sensitivity == "", opened, *given)
+            yield with_loader_criteria(table, clause, include_aliases=True)
 
 
 def _criteria_by_table(scope: Scope) -> Iterator[Any]:

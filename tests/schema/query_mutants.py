@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from hub.storage import consents
 from hub.storage.reads import (
     binds,
     compile_clauses,
+    compile_consents,
     compile_figures,
     compile_objects,
     compile_pages,
@@ -188,7 +190,7 @@ MUTANTS = [
     Mutant(
         "labelled rows of every practice where one grants them",
         compile_objects,
-        "return [either(plain, opened)]",
+        "return [shown]",
         "return []",
     ),
     Mutant(
@@ -200,7 +202,7 @@ MUTANTS = [
     Mutant(
         "labelled rows, by level",
         select,
-        'return or_(columns[LABEL] == "", opened)',
+        'return or_(columns[LABEL] == "", opened, *given)',
         "return true()",
     ),
     Mutant(
@@ -214,6 +216,60 @@ MUTANTS = [
         select,
         "opened = and_(opened, columns[labelled_patient(source)] == scope.emergency.patient_id)",
         "pass",
+    ),
+    Mutant(
+        "the practice's patients by one consent",
+        compile_consents,
+        'equal(given["patient_id"], columns[sql.labelled_patient(source)]),',
+        "",
+    ),
+    Mutant(
+        "a patient of another practice by one consent",
+        compile_consents,
+        'equal(given["practice_id"], columns["practice_id"]),',
+        "",
+    ),
+    Mutant(
+        "records of every label by one consent",
+        compile_consents,
+        "equal(given[sql.LABEL], columns[sql.LABEL]),",
+        "",
+    ),
+    Mutant(
+        "records by a consent that was revoked",
+        compile_consents,
+        'both(is_null(consent["revoked_at"]), compare(consent["starts_at"], "<=", now))',
+        'compare(consent["starts_at"], "<=", now)',
+    ),
+    Mutant(
+        "records by a consent that begins later",
+        compile_consents,
+        'both(is_null(consent["revoked_at"]), compare(consent["starts_at"], "<=", now))',
+        'is_null(consent["revoked_at"])',
+    ),
+    Mutant(
+        "records by a consent that is over",
+        compile_consents,
+        "return both(begun, both(lasts, for_it))",
+        "return both(begun, for_it)",
+    ),
+    Mutant(
+        "records by a consent for another purpose",
+        compile_consents,
+        "return both(begun, both(lasts, for_it))",
+        "return both(begun, lasts)",
+    ),
+    Mutant(
+        "records by a consent that was revoked, by level",
+        consents,
+        "consent.revoked_at.is_(None),",
+        "",
+    ),
+    Mutant(
+        "records by a consent for another purpose, by level",
+        consents,
+        "or_(consent.purpose.is_(None), consent.purpose == scope.purpose.value),",
+        "",
     ),
     Mutant(
         "an unknown cursor as an empty page",

@@ -34,12 +34,14 @@ from hub.domain.agreements import (
     Scope,
     in_emergency,
     practice_scope,
+    unrestricted_scope,
 )
 from hub.storage.crypto import Crypto
 from hub.storage.reads.parts import Access
 from hub.storage.reads.reading import Reading
 from hub.storage.reads.scoping import split
 from hub.storage.session import Database
+from hub.storage.tables import Consent
 from schema.context import Context
 from schema.execute import Engine
 from schema.root import hub_schema
@@ -89,8 +91,14 @@ def scopes(ids: list[str], patient: str = "") -> dict[str, Scope]:
             replace(app, rows=MappingProxyType({Domain.CLINICAL: frozenset({first})})),
             Emergency(first, patient, "unconscious"),
         ),
+        "the MSO with consents": replace(mso(every, {}), consents_at=NOW),
+        "the MSO with consents and limited rows": replace(
+            mso({Domain.CLINICAL: {first}}, {domain: {second, third} for domain in Domain}),
+            consents_at=NOW,
+        ),
         "the MSO with some labelled rows": replace(
             mso(every, {}),
+            consents_at=NOW,
             sensitive=MappingProxyType(
                 {Domain.CLINICAL: frozenset(ids), Domain.SCHEDULE: frozenset({first, third})}
             ),
@@ -151,10 +159,28 @@ def filled(
     empty()
 
 
+def consent_to_half(database: Database, rows: Rows) -> None:
+    """Consents in force to records with one of the two labels, beside those drawn at random."""
+
+    def work(session: Any) -> None:
+        for number, patient in enumerate(rows["patients"]):
+            session.add(
+                Consent(
+                    practice_id=patient.practice_id, patient_id=patient.id,
+                    sensitivity=["SUD", "HIV"][number % 2], granted_on=NOW.date(), starts_at=NOW,
+                    purpose=[None, "OPERATIONS"][number % 2], reference="r", recorded_at=NOW,
+                    recorded_by="r",
+                )
+            )  # fmt: skip
+
+    database.transaction(unrestricted_scope("test"), work)
+
+
 @pytest.fixture(scope="module")
 def seeded(filled: Database) -> Iterator[Seeded]:
     rows = Filler(dict(hub_schema().declared), practices=3, each=4).fill(filled)
     assert len(rows["practices"]) == 3
+    consent_to_half(filled, rows)
     text = Engine(hub_schema(), introspection=False)
     levels = Engine(hub_schema(), introspection=False, as_text=False)
     with asyncio.Runner() as loop, pytest.MonkeyPatch.context() as patched:

@@ -67,6 +67,14 @@ def appointment(practice: str, row_id: str, about: str, hours: int, **more: Any)
     )
 
 
+def consent(practice: str, about: str, **more: Any) -> Base:
+    facts = {"sensitivity": "SUD", "granted_on": NOON.date(), "starts_at": NOON, **more}
+    return tables.Consent(
+        practice_id=practice, patient_id=about, reference="r", recorded_at=NOON, recorded_by="r",
+        **facts,
+    )  # fmt: skip
+
+
 def round_of(name: str, costs: dict[str, str], **more: Any) -> Iterator[Base]:
     yield tables.PurchasingRound(
         id=name, name=name, status="solved", opened_at=NOON, pooled_cost=Decimal("900.00"), **more
@@ -100,6 +108,18 @@ def content() -> Iterator[Base]:
     yield appointment("a", "x5", "p2", 1, sensitivity="SUD")
     yield patient("b", "q2", "Kim", sensitivity="SUD")
     yield appointment("b", "y4", "q2", 1)
+    for row_id, about, label in (
+        ("x6", "p1", "SUD"), ("x7", "p3", "SUD"), ("x8", "p4", "SUD"), ("x9", "p2", "HIV"),
+    ):  # fmt: skip
+        yield appointment("a", row_id, about, 3, sensitivity=label)
+    yield appointment("b", "y5", "q1", 3, sensitivity="SUD")
+    hour = timedelta(hours=1)
+    yield consent("a", "p2")
+    yield consent("c", "p1")
+    yield consent("a", "p1", revoked_at=NOON)
+    yield consent("a", "p3", starts_at=NOON + hour)
+    yield consent("a", "p4", ends_at=NOON)
+    yield consent("b", "q1", purpose="PURCHASING")
     yield from round_of("even", dict.fromkeys(practices, "10.00"))
     yield from round_of("apart", dict.fromkeys(practices, "10.00"), isolating=True)
     yield from round_of("few", {"a": "10.00", "b": "10.00"})
@@ -136,16 +156,19 @@ SCOPES = {
     "a practice without labelled rows": replace(PRACTICE, sensitive=MappingProxyType({})),
     "a practice in an emergency": in_emergency(PRACTICE, Emergency("a", "p1", "unconscious")),
     "the MSO with a practice's labelled rows": SENSITIVE,
+    "the MSO with consents": replace(MSO, consents_at=NOON),
     "the MSO with limited rows": LIMITED,
     "the MSO with part of the schedule": mso({Domain.CLINICAL: "ab", Domain.SCHEDULE: "b"}),
 }
 LABELLED = (global_id("Appointment", "x5"), "Kim@b")
+NOT_CONSENTED = tuple(global_id("Appointment", x) for x in ("x6", "x7", "x8", "x9", "y5"))
 UNSEEN = {
     "a practice": ("@b", "@c"),
     "a practice without labelled rows": ("@b", "@c", *LABELLED),
     "a practice in an emergency": ("@b", "@c", *LABELLED),
     "the MSO": ("@c", *LABELLED),
     "the MSO with a practice's labelled rows": ("@c", "Kim@b"),
+    "the MSO with consents": ("@c", "Kim@b", *NOT_CONSENTED),
     "the MSO with limited rows": ("@c", "Bea@b", "Abe@b", *LABELLED),
     "the MSO with part of the schedule": ("@c", "room@a", *LABELLED),
 }

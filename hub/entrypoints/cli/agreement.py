@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 import typer
@@ -94,8 +93,8 @@ def add(
         [Domain(str(common.one_of(word, list(Domain), "--domain"))) for word in domain],
         Granularity(str(common.one_of(granularity, list(Granularity), "--granularity"))),
         [Purpose(str(common.one_of(word, list(Purpose), "--purpose"))) for word in purpose or ()],
-        _day(starts_on, "--starts-on"),
-        _day(ends_on, "--ends-on") if ends_on else None,
+        common.day(starts_on, "--starts-on"),
+        common.day(ends_on, "--ends-on") if ends_on else None,
         data_aggregation,
         delegates_purchase_approval,
         sensitive_records,
@@ -132,7 +131,7 @@ def end(
 ) -> None:
     """End terms from a day on; those to begin later never do. Today counts at once. Audited."""
     domains = [Domain(str(common.one_of(word, list(Domain), "--domain"))) for word in domain or ()]
-    day = _day(on, "--on") if on else None
+    day = common.day(on, "--on") if on else None
 
     def work(session: ScopedSession) -> int:
         who, now = common.operator(), hub.now()
@@ -144,10 +143,3 @@ def end(
         common.print_json({"ended": count})
     else:
         typer.echo(f"{count} terms of {practice} end.")
-
-
-def _day(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("must be a date like 2026-12-01.", param_hint=option) from None

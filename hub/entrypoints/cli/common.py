@@ -105,6 +105,14 @@ def moment(text: str | None, now: datetime, option: str) -> datetime | None:
         ) from None
 
 
+def day(text: str, option: str) -> date:
+    """A date; otherwise wrong usage."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("must be a date like 2026-12-01.", param_hint=option) from None
+
+
 def read_text(file: Path) -> str:
     """The text of a file. Raises Rejected if it is no UTF-8."""
     try:

@@ -44,6 +44,7 @@ _COMMANDS = (
     _Command("client", "client"),
     _Command("practice", "practice"),
     _Command("agreement", "agreement"),
+    _Command("consent", "consent"),
     _Command("payer", "trading_partners", "payer"),
     _Command("supplier", "trading_partners", "supplier"),
     _Command("connection", "connection"),

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Column
 
 from hub.domain.agreements import Scope
+from hub.storage.consents import CONSENTS
 from hub.storage.reads import select as sql
 from hub.storage.reads.cursors import Cursors
 from hub.storage.reads.fragments import (
@@ -29,6 +30,7 @@ from hub.storage.tables.row_security import sensitive_keys
 
 Fill = Callable[[Sequence[Any], Sets, Scope], Any]
 """A parameter from the values of a request and its scope."""
+_CONSENT_STARTS = CONSENTS.c.starts_at.type
 COMPARED: dict[str, Operator] = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -104,6 +106,24 @@ class Binds:
             "sensitive",
             lambda _, __, scope: _listed(writer, tuple(sorted(sensitive_keys(scope)))),
         )
+
+    def consents_at(self) -> Sql:
+        """The moment at which consents are asked for, as they hold their own."""
+        convert = _CONSENT_STARTS.dialect_impl(self._writer.dialect).bind_processor(
+            self._writer.dialect
+        )
+        one: Callable[[Any], Any] = convert or (lambda value: value)
+        return self._bind("consents_at", lambda _, __, scope: one(scope.consents_at))
+
+    def consents_at_text(self) -> Sql:
+        """The same as row-level security compares it."""
+        return self._bind(
+            "consents_at_text",
+            lambda _, __, scope: scope.consents_at and scope.consents_at.isoformat(),
+        )
+
+    def purpose(self) -> Sql:
+        return self._bind("purpose", lambda _, __, scope: scope.purpose.value)
 
     def patient(self) -> Sql:
         """The patient of an emergency."""

@@ -14,6 +14,7 @@ from hub.domain.agreements import DataClass
 from hub.storage.reads import select as sql
 from hub.storage.reads.binds import Binds
 from hub.storage.reads.compile_base import Columns, Row, constant_text, key_text
+from hub.storage.reads.compile_consents import consented
 from hub.storage.reads.compile_figures import figures_shown
 from hub.storage.reads.compile_pages import page_text
 from hub.storage.reads.fragments import (
@@ -110,18 +111,27 @@ class Compiler:
         number, emergency = self.shape.sensitive_set(source), self.shape.emergency
         if number == self.shape.readable_set(source.domain) and not emergency:
             return []
-        plain = equal(columns[sql.LABEL], constant(""))
-        if number is None:
-            return [plain]
-        opened = self.binds.member(columns["practice_id"], number)
-        if emergency:
-            theirs = equal(columns[sql.labelled_patient(source)], self.binds.patient())
-            opened = both(opened, theirs)
-        return [either(plain, opened)]
+        shown = equal(columns[sql.LABEL], constant(""))
+        if number is not None:
+            opened = self.binds.member(columns["practice_id"], number)
+            if emergency:
+                theirs = equal(columns[sql.labelled_patient(source)], self.binds.patient())
+                opened = both(opened, theirs)
+            shown = either(shown, opened)
+        if self.shape.consents:
+            by_consent = consented(
+                source,
+                columns,
+                self.binds,
+                f"t{self.count()}",
+                has_row_security=self.writer.has_row_security,
+            )
+            shown = either(shown, by_consent)
+        return [shown]
 
     def needed(self, source: Source, selections: Iterable[Objects]) -> tuple[str, ...]:
         """The columns to select for some selections of the same rows."""
-        labels = self.shape.sensitive_set(source) is not None
+        labels = self.shape.shows_labels(source)
         return sql.needed_columns(source, selections, labels=labels)
 
     # Rows
@@ -247,7 +257,7 @@ class Compiler:
 
     def _tells_labels(self, source: Source) -> bool:
         """True if counted rows say whether they have a sensitivity label."""
-        return self.shape.sensitive_set(source) is not None
+        return self.shape.shows_labels(source)
 
     def _mark_number(self, mark: Mark, row: Row) -> list[Piece]:
         """One number for rows with a sensitivity label, and one for those without."""

@@ -25,7 +25,9 @@ from hub.storage.reads.parts import Access, Bound, ById, Many, Objects, One, Own
 from hub.storage.reads.scoping import DOMAINS
 from hub.storage.tables.row_security import (
     ANY_DOMAIN,
+    CONSENTS_AT,
     OPERATES,
+    PURPOSE,
     SENSITIVE,
     UNRESTRICTED,
     setting_of,
@@ -96,10 +98,14 @@ def _settings(compiler: Compiler) -> Iterator[tuple[str, Sql]]:
         return
     if shape.is_mso and any(each.access in {Access.OPERATED, Access.MSO} for each in sources):
         yield OPERATES, constant("on")
-    if any(each.access in _BY_ANY_DOMAIN for each in sources):
+    consents = any(shape.asks_consents(each) for each in sources)
+    if consents or any(each.access in _BY_ANY_DOMAIN for each in sources):
         yield ANY_DOMAIN, binds.readable_or_own(shape.everywhere)
     if any(shape.sensitive_set(each) is not None for each in sources):
         yield SENSITIVE, binds.sensitive()
+    if consents:
+        yield CONSENTS_AT, binds.consents_at_text()
+        yield PURPOSE, binds.purpose()
     for domain in DOMAINS:
         if any(each.domain is domain for each in sources):
             yield setting_of(domain), binds.readable(shape.readable_set(domain))

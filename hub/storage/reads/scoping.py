@@ -19,7 +19,8 @@ class ScopeShape:
     """What of a scope decides the SQL. Sets of practices go by their number in `Sets`: two domains
     with the same practices share one.
 
-    In an `emergency` rows with a sensitivity label are those of one patient, which is bound.
+    With `consents` rows with a sensitivity label are shown by their patients' consent too; the
+    moment is bound. In an `emergency` they are those of one patient, which is bound.
     `whole` and `readable` (whole or limited rows) are by domain; `limited` and `sensitive` (rows
     with a sensitivity label as well) too, None where no row is; `single` says of each set whether
     it has exactly one practice.
@@ -28,6 +29,7 @@ class ScopeShape:
     unrestricted: bool
     is_mso: bool
     has_own: bool
+    consents: bool
     emergency: bool
     whole: tuple[int, ...]
     readable: tuple[int, ...]
@@ -55,6 +57,14 @@ class ScopeShape:
             return None
         return self.sensitive[_PLACE[source.domain]]
 
+    def shows_labels(self, source: Source) -> bool:
+        """True if some rows of `source` with a sensitivity label may be read."""
+        return self.sensitive_set(source) is not None or self.asks_consents(source)
+
+    def asks_consents(self, source: Source) -> bool:
+        """True if consents decide about rows of `source`."""
+        return self.consents and source.labelled and source.domain is not None
+
     def limited_set(self, source: Source) -> int | None:
         """The practices whose rows of `source` are read without identifiers."""
         return None if source.domain is None else self.limited[_PLACE[source.domain]]
@@ -81,6 +91,7 @@ def split(scope: Scope) -> tuple[ScopeShape, Sets]:
         unrestricted=scope.unrestricted,
         is_mso=scope.is_mso,
         has_own=scope.own_practice_id is not None,
+        consents=scope.consents_at is not None,
         emergency=scope.emergency is not None,
         whole=whole,
         readable=readable,

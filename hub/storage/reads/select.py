@@ -27,6 +27,7 @@ from sqlalchemy import (
 from hub.domain.agreements import Scope
 from hub.domain.small_groups import LARGEST_SHARE, SMALLEST_GROUP
 from hub.errors import NotFound
+from hub.storage.consents import consented
 from hub.storage.reads.groups import shares_of_group
 from hub.storage.reads.parts import (
     INHERITED,
@@ -118,7 +119,7 @@ def shows_labels(source: Source, scope: Scope) -> bool:
     """True if some rows of `source` with a sensitivity label may be read."""
     if not source.labelled or source.domain is None or scope.unrestricted:
         return False
-    return bool(scope.sensitive_practices(source.domain))
+    return scope.consents_at is not None or bool(scope.sensitive_practices(source.domain))
 
 
 def labelled_patient(source: Source) -> str:
@@ -136,7 +137,9 @@ def _label_clause(source: Source, scope: Scope) -> ColumnElement[bool]:
         opened = and_(opened, columns[labelled_patient(source)] == scope.emergency.patient_id)
     elif allowed == scope.practices(source.domain):
         return true()
-    return or_(columns[LABEL] == "", opened)
+    by_consent = consented(cast("type[Labelled]", source.table), columns, scope)
+    given = () if by_consent is None else (by_consent,)
+    return or_(columns[LABEL] == "", opened, *given)
 
 
 def _among(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:

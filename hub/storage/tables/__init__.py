@@ -14,6 +14,7 @@ from hub.storage.tables.clinical import (
     DocumentPart,
     Immunization,
 )
+from hub.storage.tables.consents import Consent
 from hub.storage.tables.eligibility import (
     Coverage,
     EligibilityBenefit,
@@ -139,7 +140,7 @@ __all__ = [
     "AuditHead", "Base", "BenchmarkQuarter", "Bid", "BidInvitation", "CareRole", "Charge", "Client",
     "ClientDocument", "ClinicalDocument", "ClinicalOrder", "Connection", "ConnectionCheck",
     "ConnectionPractice", "ConnectionProbe", "ConnectionSecret", "ConnectionVersion",
-    "ConsoleSession", "CostBucket", "Coverage", "DataIssue", "DataKey", "Diagnosis",
+    "Consent", "ConsoleSession", "CostBucket", "Coverage", "DataIssue", "DataKey", "Diagnosis",
     "DocumentPart", "EligibilityBenefit",
     "EligibilityCheck", "EmergencyAccess", "Employment", "Encounter", "EncounterStay", "Epoch",
     "Event", "EventHead",

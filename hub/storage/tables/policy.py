@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.storage.tables.base import Base
 
 AT_FIRST = ("clients", "service_agreements", "client_documents", "practices")
-_TABLES = (*AT_FIRST, "emergency_accesses")
+_TABLES = (*AT_FIRST, "emergency_accesses", "consents")
 _VERBS = ("INSERT", "UPDATE", "DELETE")
 _COUNT = (
     "INSERT INTO policy_versions (id, version) VALUES (1, 1) "
@@ -24,8 +24,8 @@ _COUNT = (
 
 
 class PolicyVersion(Base):
-    """One row: how often a credential, an agreement, a stored document, an emergency access or the
-    time zone of a practice changed."""
+    """One row: how often a credential, an agreement, a stored document, an emergency access, a
+    consent or the time zone of a practice changed."""
 
     __tablename__ = "policy_versions"
 
@@ -42,7 +42,8 @@ def statements(dialect: str, tables: Sequence[str] = _TABLES) -> Iterator[str]:
         )
     for name, table, change in _triggers(tables):
         if dialect == "postgresql":
-            how = "FOR EACH STATEMENT EXECUTE FUNCTION count_policy_version()"
+            # Not for each statement: many change none of the rows they might.
+            how = "FOR EACH ROW EXECUTE FUNCTION count_policy_version()"
             yield f"CREATE OR REPLACE TRIGGER {name} AFTER {change} ON {table} {how}"
         else:
             how = f"FOR EACH ROW BEGIN {_COUNT} END"

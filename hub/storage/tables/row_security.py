@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, event
 
 from hub.domain.agreements import Domain, Scope
 from hub.storage.tables.base import Base, Labelled, PracticeOwned
+from hub.storage.tables.consents import Consent
 
 UNRESTRICTED = "app.unrestricted"
 """'on' for the hub's own work across practices."""
@@ -26,6 +27,10 @@ operation."""
 SENSITIVE = "app.sensitive"
 """Practices whose records with a sensitivity label are shown, each behind its domain and a colon,
 and in an emergency before a colon and the patient; a list like those of each domain."""
+CONSENTS_AT = "app.consents_at"
+"""The moment at which patients' consents are asked for; empty where none is."""
+PURPOSE = "app.purpose"
+"""For which purpose the transaction reads; what consents are compared with."""
 ANY_DOMAIN = "app.practices"
 """The practices of a scope, whatever the domain; a list like those of each domain."""
 POLICY = "of_the_practice"
@@ -54,6 +59,15 @@ SHARES = {
     "plan_shares": "plan_id",
 }
 """Tables whose rows decide together whether a figure is shown, and by what they belong together."""
+_CONSENTED = "consented"
+"""The function that asks whether a consent shows a row with a label: practice, patient, label."""
+_IN_FORCE = (
+    "revoked_at IS NULL "
+    f"AND starts_at <= (SELECT nullif(current_setting('{CONSENTS_AT}', true), '')::timestamptz) "
+    "AND (ends_at IS NULL OR "
+    f"ends_at > (SELECT nullif(current_setting('{CONSENTS_AT}', true), '')::timestamptz)) "
+    f"AND (purpose IS NULL OR purpose = (SELECT current_setting('{PURPOSE}', true)))"
+)
 _IS_UNRESTRICTED = f"(SELECT current_setting('{UNRESTRICTED}', true)) = 'on'"
 
 
@@ -103,7 +117,11 @@ def _owned(table: type[PracticeOwned]) -> str:
         every = f"'{table.domain}:' || practice_id"
         sensitive = _listed(SENSITIVE, f"({every})")
         one = _listed(SENSITIVE, f"({every} || ':' || {table.of_patient})")
-        listed = f"({listed} AND (sensitivity = '' OR {sensitive} OR {one}))"
+        shown = f"sensitivity = '' OR {sensitive} OR {one}"
+        if cast(object, table) is not Consent:  # it would ask the policy of consents again
+            asked = f"(SELECT current_setting('{CONSENTS_AT}', true)) <> ''"
+            shown += f" OR ({asked} AND {_CONSENTED}(practice_id, {table.of_patient}, sensitivity))"
+        listed = f"({listed} AND ({shown}))"
     return f"{_IS_UNRESTRICTED} OR {listed}"
 
 
@@ -118,10 +136,21 @@ def statements(dialect: str) -> Iterator[str]:
     """What makes policies and functions; may be run again. SQLite has none."""
     if dialect != "postgresql":
         return
+    yield (
+        f"CREATE OR REPLACE FUNCTION {_CONSENTED}(practice text, patient text, label text) "  # noqa: S608
+        "RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN EXISTS ("
+        "SELECT 1 FROM consents WHERE practice_id = practice AND patient_id = patient "
+        f"AND sensitivity = label AND {_IN_FORCE}); END $$"
+    )
     for table, condition in tables().items():
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
         yield f"DROP POLICY IF EXISTS {POLICY} ON {table}"
         yield f"CREATE POLICY {POLICY} ON {table} USING ({condition})"
+    # The function reads those in force, whatever the domain of the row it asks about; none of them
+    # is written by who sees no more of them.
+    shown = f"{_listed(ANY_DOMAIN, 'practice_id')} AND {_IN_FORCE}"
+    yield f"DROP POLICY IF EXISTS {POLICY}_in_force ON consents"
+    yield f"CREATE POLICY {POLICY}_in_force ON consents FOR SELECT USING ({shown})"
     # A trigger writes them with a change of any row, also of one that is nobody's.
     yield f"DROP POLICY IF EXISTS {POLICY}_written ON events"
     yield f"CREATE POLICY {POLICY}_written ON events FOR INSERT WITH CHECK (true)"
@@ -145,11 +174,13 @@ def drop_statements(dialect: str) -> Iterator[str]:
     for table in SHARES:
         yield f"DROP FUNCTION IF EXISTS {group_function(table)}(text)"
     yield f"DROP POLICY IF EXISTS {POLICY}_written ON events"
+    yield f"DROP POLICY IF EXISTS {POLICY}_in_force ON consents"
     for table in tables():
         yield f"DROP POLICY IF EXISTS {POLICY} ON {table}"
         yield (
             f"ALTER TABLE IF EXISTS {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
         )
+    yield f"DROP FUNCTION IF EXISTS {_CONSENTED}(text, text, text)"
 
 
 @event.listens_for(Base.metadata, "after_create")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -45,6 +45,7 @@ from hub.storage.scope_settings import begin_for
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import (
     Base,
+    Consent,
     InboundMessage,
     JobRow,
     Observation,
@@ -268,6 +269,49 @@ def test_in_an_emergency_labelled_rows_of_one_patient_are_shown_and_of_nobody_el
     with filled.read(emergency) as session:  # and the layer of the hub's own
         assert sorted(session.scalars(select(Patient.id))) == ["a", "a2"]
         assert "c3" not in session.scalars(select(Observation.code)).all()
+
+
+def test_a_consent_shows_labelled_rows_of_its_patient_and_is_written_by_nobody_it_shows(filled):
+    def label(session: ScopedSession) -> None:
+        for number in (2, 3, 4):
+            session.add(
+                Patient(practice_id="a", id=f"a{number}", family_name="x", sensitivity="SUD")
+            )
+        session.flush()
+        session.add(consent("a2"))
+        session.add(consent("a3", purpose="PURCHASING"))
+        session.add(consent("a4", revoked_at=NOON))
+
+    filled.transaction(ALL, label)
+    plain = app_scope(PrincipalKind.MSO_APP, clinical="ab", billing="ab")
+    asking = replace(plain, consents_at=NOON)
+    assert seen(filled, plain, Patient) == ["a", "b"]
+    assert seen(filled, asking, Patient) == ["a", "a", "b"]
+    elsewhere = replace(asking, purpose=Purpose.PURCHASING)
+    assert seen(filled, elsewhere, Patient) == ["a", "a", "a", "b"]
+    assert seen(filled, replace(asking, consents_at=NOON - timedelta(1)), Patient) == ["a", "b"]
+    billing = replace(asking, rows=MappingProxyType({Domain.BILLING: frozenset("ab")}))
+    assert seen(filled, billing, Patient) == []
+    assert seen(filled, asking, Consent) == ["a"]
+    assert seen(filled, practice_scope("a"), Consent) == ["a", "a", "a"]
+    with filled.write_engine.connect() as connection:
+        begin_for(connection, asking)
+        longer = update(Consent.__table__).values(purpose=None)
+        assert connection.execute(longer).rowcount == 0
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            connection.execute(insert(Consent.__table__), [_values(consent("a4"))])
+
+
+def consent(patient: str, **more: Any) -> Consent:
+    facts = {"starts_at": NOON, "recorded_at": NOON, "granted_on": NOON.date(), **more}
+    return Consent(
+        practice_id="a", patient_id=patient, sensitivity="SUD", reference="r", recorded_by="r",
+        **facts,
+    )  # fmt: skip
+
+
+def _values(row: Base) -> dict[str, Any]:
+    return {c.key: getattr(row, c.key) for c in type(row).__table__.columns if c.key in vars(row)}
 
 
 def test_rows_with_a_sensitivity_label_are_shown_to_who_is_granted_them_in_their_domain(filled):

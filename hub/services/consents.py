@@ -1,0 +1,213 @@
+"""The register of patients' consents: who lets the MSO see records with which label, and for how
+long (42 CFR 2.31).
+
+What was recorded is never changed: a consent is revoked, once, and another is recorded. Both count
+at the next request, as triggers count the policy's version with them. The practice keeps the signed
+document; the register says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from hub.domain.agreements import Purpose
+from hub.domain.sensitivity import label_of
+from hub.errors import Conflict, NotFound, Rejected
+from hub.storage import audit, patients
+from hub.storage.crypto import Crypto
+from hub.storage.session import ScopedSession
+from hub.storage.tables import Consent, Patient, Practice
+
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who keeps the register: a credential or an operator, and for which purpose."""
+
+    id: str
+    name: str
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a patient agreed to: records with which label, for which purpose (None: every one), from
+    which day (None: that it was granted on) until before which (None: open), and where the signed
+    document is. Days are the practice's."""
+
+    label: str
+    purpose: Purpose | None
+    granted_on: date
+    starts_on: date | None
+    ends_on: date | None
+    reference: str
+
+
+def record(
+    session: ScopedSession,
+    crypto: Crypto,
+    actor: Actor,
+    *,
+    practice_id: str,
+    patient_id: str,
+    terms: Terms,
+    now: datetime,
+    reason: str = "",
+) -> Consent:
+    """Write a consent down; of a patient that was merged, for whoever has the records now. Audited.
+    Raises NotFound, Rejected, or Conflict where one of the days is covered already."""
+    if session.get(Patient, (practice_id, patient_id)) is None:
+        raise NotFound
+    patient = patients.live(session, practice_id, patient_id)
+    session.refresh(patient, with_for_update=True)  # one at a time
+    row = _row(session, patient, terms, now)
+    if any(_overlap(row, other) for other in _of(session, practice_id, patient.id)):
+        raise Conflict("There is a consent for some of these days already; revoke it first.")
+    row.recorded_at, row.recorded_by = now, actor.name
+    session.add(row)
+    session.flush()
+    _audit(session, crypto, actor, row, "consent record", reason, now)
+    return row
+
+
+def revoke(
+    session: ScopedSession,
+    crypto: Crypto,
+    actor: Actor,
+    *,
+    practice_id: str,
+    consent_id: str,
+    reference: str,
+    now: datetime,
+    reason: str = "",
+) -> Consent:
+    """End a consent at once, also one that was to begin later. Audited. Raises NotFound, Rejected,
+    or Conflict if it is over."""
+    row = session.get(Consent, (practice_id, consent_id), with_for_update=True)
+    if row is None:
+        raise NotFound
+    if row.revoked_at is not None or (row.ends_at is not None and row.ends_at <= now):
+        raise Conflict("The consent is over.")
+    row.revocation_reference = _reference(reference, required=False)
+    row.revoked_at, row.revoked_by = now, actor.name
+    session.flush()
+    _audit(session, crypto, actor, row, "consent revoke", reason, now)
+    return row
+
+
+def listed(
+    session: ScopedSession,
+    crypto: Crypto,
+    actor: Actor,
+    *,
+    practice_id: str,
+    patient_id: str | None,
+    now: datetime,
+) -> Sequence[Consent]:
+    """Every consent of a practice or of one of its patients, those that are over too, the latest
+    first. Audited, as it tells of the patients."""
+    query = select(Consent).where(Consent.practice_id == practice_id)
+    if patient_id is not None:
+        query = query.where(Consent.patient_id == patient_id)
+    found = session.scalars(query.order_by(Consent.granted_on.desc(), Consent.id.desc())).all()
+    audit.append(
+        session,
+        now=now,
+        principal_id=actor.id,
+        principal_name=actor.name,
+        purpose=actor.purpose.value,
+        action="read",
+        outcome="success",
+        operation="consent list",
+        entities={"Consent": len(found)},
+        practice_ids={practice_id},
+        subjects=crypto.subjects({(practice_id, row.patient_id) for row in found}),
+    )
+    return found
+
+
+def _row(session: ScopedSession, patient: Patient, terms: Terms, now: datetime) -> Consent:
+    """Raises Rejected for terms that say nothing."""
+    label = label_of(terms.label)
+    if not label:
+        raise Rejected(
+            "Name a sensitivity label that restricts records, such as SUD.", path="sensitivity"
+        )
+    zone = ZoneInfo(session.get_one(Practice, patient.practice_id).zone)
+    starts_on = terms.starts_on or terms.granted_on
+    if terms.granted_on > now.astimezone(zone).date():
+        raise Rejected("A consent was granted today or before.", path="grantedOn")
+    if starts_on < terms.granted_on:
+        raise Rejected("A consent begins on the day it was granted, or later.", path="startsOn")
+    if terms.ends_on is not None and terms.ends_on <= starts_on:
+        raise Rejected("A consent ends after the day it begins.", path="endsOn")
+    return Consent(
+        practice_id=patient.practice_id,
+        patient_id=patient.id,
+        sensitivity=label,
+        purpose=None if terms.purpose is None else terms.purpose.value,
+        granted_on=terms.granted_on,
+        starts_at=datetime.combine(starts_on, time(), zone),
+        ends_at=None if terms.ends_on is None else datetime.combine(terms.ends_on, time(), zone),
+        reference=_reference(terms.reference, required=True),
+    )
+
+
+def _reference(text: str, *, required: bool) -> str:
+    reference = text.strip()
+    if not required <= len(reference) <= LONGEST:
+        raise Rejected(
+            f"A reference has {int(required)} to {LONGEST} characters.", path="reference"
+        )
+    return reference
+
+
+def _of(session: ScopedSession, practice_id: str, patient_id: str) -> Sequence[Consent]:
+    return session.scalars(
+        select(Consent).where(
+            Consent.practice_id == practice_id,
+            Consent.patient_id == patient_id,
+            Consent.revoked_at.is_(None),
+        )
+    ).all()
+
+
+def _overlap(one: Consent, other: Consent) -> bool:
+    """Whether both say the same of some moment."""
+    if one.sensitivity != other.sensitivity:
+        return False
+    if one.purpose and other.purpose and one.purpose != other.purpose:
+        return False
+    before = other.ends_at is None or one.starts_at < other.ends_at
+    return before and (one.ends_at is None or other.starts_at < one.ends_at)
+
+
+def _audit(
+    session: ScopedSession,
+    crypto: Crypto,
+    actor: Actor,
+    row: Consent,
+    operation: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    audit.append(
+        session,
+        now=now,
+        principal_id=actor.id,
+        principal_name=actor.name,
+        purpose=actor.purpose.value,
+        action="write",
+        outcome="success",
+        operation=operation,
+        entities={"Consent": 1},
+        practice_ids={row.practice_id},
+        subjects=crypto.subjects([(row.practice_id, row.patient_id)]),
+        reason=reason,
+    )
