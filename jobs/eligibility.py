@@ -5,9 +5,11 @@ from __future__ import annotations
 from connectors.sdk.base import EligibilityAnswer, EligibilityClient
 from connectors.sdk.ctx import Ctx
 from hub.domain.agreements import practice_scope, unrestricted_scope
+from hub.domain.eligibility_rejects import Lane, retry_after
 from hub.errors import HubError, NotSupported, Transient, VendorDown
 from hub.services import eligibility
 from hub.services.eligibility import Inquiry
+from hub.storage.session import ScopedSession
 from jobs.calling import calling, stored_connection
 from jobs.context import RunningJob
 
@@ -26,7 +28,7 @@ def nightly(job: RunningJob) -> None:
 
 def check(job: RunningJob) -> None:
     """Ask the payer about one check and store the answer. A payer that is down is asked again
-    later."""
+    later, as often and as late as it lets itself be asked."""
     context = job.context
     practice_id, check_id = str(job.args["practice_id"]), str(job.args["check_id"])
     scope = practice_scope(practice_id)
@@ -53,20 +55,22 @@ def check(job: RunningJob) -> None:
         if inquiry is None:
             return
         answer = _ask(job, connector, ctx, inquiry)
-    if any(r.klass == "payer_down" for r in answer.result.rejects):
-        job.transaction(
-            scope,
-            lambda session: eligibility.record(
-                session, context.crypto, inquiry, answer.result, answer.raw, now=context.now()
-            ),
-        )
-        raise Transient("The payer says it cannot answer now.")
-    job.finish(
-        scope,
-        lambda session: eligibility.record(
-            session, context.crypto, inquiry, answer.result, answer.raw, now=context.now()
-        ),
-    )
+    lane: Lane = "batch" if job.args.get("planned", True) else "desk"
+    wait = retry_after(answer.result.rejects, lane, job.claimed.attempt)
+    if job.claimed.attempt >= job.claimed.max_attempts:
+        wait = None
+
+    def record(session: ScopedSession) -> None:
+        eligibility.record(
+            session, context.crypto, inquiry, answer.result, answer.raw,
+            asks_again=wait is not None, now=context.now(),
+        )  # fmt: skip
+
+    if wait is None:
+        job.finish(scope, record)
+        return
+    job.transaction(scope, record)
+    raise Transient("The payer says it cannot answer now.", retry_after=wait.total_seconds())
 
 
 def _ask(

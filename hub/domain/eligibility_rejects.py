@@ -7,7 +7,6 @@ CORE 259, which asks for one message per condition naming the data element.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -35,23 +34,17 @@ _EXPECTED: dict[str, set[str]] = {
 # AAA04: what the payer says about asking again, as the least wait. The others carry no time.
 _WAITS = {"W": timedelta(days=30), "X": timedelta(days=10)}
 _NO_RETRY = {"S", "Y"}  # passed on, do not resubmit; the payer will answer by itself
+_FOLLOW_UP = {
+    "S": " Do not ask again: the payer passed the question on.",
+    "W": " Do not ask again within 30 days.",
+    "X": " Do not ask again within 10 days.",
+    "Y": " Do not ask again: the payer will answer by itself.",
+}
+"""What a person is told of AAA04 beside the remedy; the others let them ask once it is corrected."""
 _DELAYS: dict[Lane, tuple[timedelta, ...]] = {
     "desk": (timedelta(seconds=20), timedelta(seconds=25), timedelta(seconds=40)),
     "batch": tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 240, 480)),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """When to ask again without a person, counted from the answer before; none if `delays` is
-    empty.
-
-    `change` names what must differ: empty for the same request, ``npi`` for another provider,
-    ``service_type_30`` for the general service type.
-    """
-
-    delays: tuple[timedelta, ...] = ()
-    change: str = ""
 
 
 def reject(loop: str, code: str, action: str, codes: Collection[str] = ()) -> Reject:
@@ -63,10 +56,11 @@ def reject(loop: str, code: str, action: str, codes: Collection[str] = ()) -> Re
     row = CODES.get(code)
     if row is None:
         text = "The payer refused with a code outside the standard; ask the payer."
-        return Reject(loop, code, action, "unknown", text)
+        return Reject(loop, code, action, "unknown", text + _FOLLOW_UP.get(action, ""))
+    text, klass = _text(row, loop), row.klass
     if code == "79" and "42" in codes:
-        return Reject(loop, code, action, "payer_down", CODES["42"].meaning)
-    return Reject(loop, code, action, row.klass, _text(row, loop))
+        text, klass = CODES["42"].meaning, "payer_down"
+    return Reject(loop, code, action, klass, text + _FOLLOW_UP.get(action, ""))
 
 
 def is_expected(code: str, loop: str) -> bool:
@@ -74,23 +68,21 @@ def is_expected(code: str, loop: str) -> bool:
     return code in _EXPECTED.get(loop[-1:], set())
 
 
-def retry_policy(rejects: Sequence[Reject], lane: Lane) -> RetryPolicy:
-    """What to repeat by itself: payer trouble always, routing 79 and service rejects once.
+def retry_after(rejects: Sequence[Reject], lane: Lane, tries: int) -> timedelta | None:
+    """How long to wait until the same question is asked again without a person, after so many
+    tries; None: not at all.
 
-    Desk: three tries within 90 seconds. Batch: six over 16 hours. AAA04 W and X set the least wait.
+    Only a payer in trouble is asked again: at the desk three times within 90 seconds, in a batch
+    six times over 16 hours, once where AAA04 tells how long to wait, and never where it tells not
+    to. The service type asked about is the general one already.
     """
-    if not rejects or any(item.action in _NO_RETRY for item in rejects):
-        return RetryPolicy()
-    klasses = {item.klass for item in rejects}
+    if {item.klass for item in rejects} != {"payer_down"}:
+        return None
+    if any(item.action in _NO_RETRY for item in rejects):
+        return None
     waits = [_WAITS[item.action] for item in rejects if item.action in _WAITS]
-    if klasses == {"payer_down"}:
-        return RetryPolicy((max(waits),) if waits else _DELAYS[lane])
-    once = (max(waits),) if waits else _DELAYS[lane][:1]
-    if klasses == {"service"}:
-        return RetryPolicy(once, "service_type_30")
-    if {item.code for item in rejects} == {"79"}:
-        return RetryPolicy(once, "npi")
-    return RetryPolicy()
+    delays = (max(waits),) if waits else _DELAYS[lane]
+    return delays[tries - 1] if tries <= len(delays) else None
 
 
 def _text(row: RejectCode, loop: str) -> str:

@@ -23,7 +23,6 @@ from hub.domain.supply import (
 
 FactKind = Literal[
     "sent",
-    "transport_acked",
     "acknowledged",
     "shipped",
     "received",
@@ -66,11 +65,6 @@ class Fact:
 def facts_sent(order: OrderToPlace, stated_at: datetime) -> tuple[Fact, ...]:
     """We handed the order over."""
     return (Fact("sent", order.number, WHOLE_ORDER, stated_at),)
-
-
-def facts_transport_acked(order: OrderToPlace, stated_at: datetime) -> tuple[Fact, ...]:
-    """The vendor holds the order: a 2xx with a receipt or an accepting 997."""
-    return (Fact("transport_acked", order.number, WHOLE_ORDER, stated_at),)
 
 
 def facts_acknowledged(document: OrderAcknowledged, stated_at: datetime) -> tuple[Fact, ...]:

@@ -18,7 +18,6 @@ from hub.domain.supply_match import Difference, match_invoices
 Status = Literal[
     "requested",
     "sent",
-    "transport_acked",
     "on_hold",
     "backordered",
     "rejected",
@@ -103,9 +102,8 @@ def _line(number: int, ordered: int, price: Decimal, facts: tuple[Fact, ...]) ->
         status = _moved(due, shipped, received + credited, invoiced) or _answered(
             entries, acked, cancelled, ordered, price
         )
-    if not entries and status == "requested":
-        kinds = {fact.kind for fact in facts}
-        status = next((kind for kind in _TRANSPORT if kind in kinds), status)
+    if not entries and status == "requested" and any(fact.kind == "sent" for fact in facts):
+        status = "sent"
     return LineLedger(
         number=number,
         ordered=ordered,
@@ -121,7 +119,6 @@ def _line(number: int, ordered: int, price: Decimal, facts: tuple[Fact, ...]) ->
     )
 
 
-_TRANSPORT: tuple[Literal["transport_acked", "sent"], ...] = ("transport_acked", "sent")
 _COUNTED_AS: Mapping[str, str] = {
     "accepted": "accepted",
     "changed": "accepted",
@@ -189,7 +186,7 @@ def _answered(
 _IF_SAID: tuple[Literal["on_hold", "substituted"], ...] = ("on_hold", "substituted")
 _DEAD = {"rejected", "cancelled"}
 _MOVING: tuple[Status, ...] = ("partially_shipped", "shipped", "received", "invoiced", "closed")
-_WAITING: tuple[Status, ...] = ("requested", "sent", "transport_acked", "on_hold")
+_WAITING: tuple[Status, ...] = ("requested", "sent", "on_hold")
 
 
 def order_status(lines: Iterable[Status]) -> Status:

@@ -119,7 +119,7 @@ def _add_job(
     queue.add(
         session,
         Job.CHECK_ELIGIBILITY,
-        {"practice_id": check.practice_id, "check_id": check.id},
+        {"practice_id": check.practice_id, "check_id": check.id, "planned": planned},
         now=now,
         practice_id=check.practice_id,
         priority=100 if planned else 10,
@@ -216,17 +216,17 @@ def record(
     result: EligibilityResult,
     raw: bytes,
     *,
+    asks_again: bool = False,
     now: datetime,
 ) -> None:
-    """Store the payer's answer with its benefits; a later answer replaces an earlier one."""
+    """Store the payer's answer with its benefits; a later answer replaces an earlier one. With
+    `asks_again` the check waits for the next."""
     check = eligibility.find_check(session, inquiry.practice_id, inquiry.check_id)
     if check is None:
         raise NotFound
     blocking = result.rejects[0] if result.rejects else None
-    payer_down = blocking is not None and blocking.klass == "payer_down"
-    check.status = "waiting_payer" if payer_down else "done"
-    if result.outcome == "rejected" and not payer_down:
-        check.status = "rejected"
+    answered = "rejected" if result.outcome == "rejected" else "done"
+    check.status = "waiting_payer" if asks_again else answered
     check.outcome = result.outcome
     check.reject_code = blocking.code if blocking else ""
     check.reject_class = blocking.klass if blocking else ""

@@ -11,7 +11,10 @@ from sqlalchemy import select
 
 from connectors.payer_x12.connector import PayerX12
 from connectors.payer_x12.simulator import PAYER_DOWN
+from connectors.sdk.base import EligibilityAnswer
 from hub.domain.agreements import practice_scope, unrestricted_scope
+from hub.domain.eligibility import EligibilityResult
+from hub.domain.eligibility_rejects import reject
 from hub.domain.jobs import Job
 from hub.errors import NotFound, VendorDown
 from hub.services import eligibility
@@ -175,3 +178,56 @@ def test_a_changed_member_id_is_a_new_question(filled: Any) -> None:
     new = [row for row in filled.all(EligibilityCheck) if row.coverage_id == check.coverage_id]
     assert len(filled.all(EligibilityCheck)) > before
     assert "inactive" in {row.outcome for row in new}
+
+
+def asked_of(filled: Any, monkeypatch: pytest.MonkeyPatch, action: str) -> EligibilityCheck:
+    """A check after a night whose payer answered AAA 42, and what it says about asking again."""
+
+    def answer(_: Any, ctx: Any, query: Any) -> EligibilityAnswer:
+        refused = reject("2100A", "42", action)
+        result = EligibilityResult("rejected", query.trace, query.trace_company, rejects=(refused,))
+        return EligibilityAnswer(result, b"ISA")
+
+    monkeypatch.setattr(PayerX12, "inquire", answer)
+    night(filled)
+    return one_of(filled, None)
+
+
+def one_of(filled: Any, check_id: str | None) -> EligibilityCheck:
+    return next(row for row in filled.all(EligibilityCheck) if check_id in (None, row.id))
+
+
+def test_a_payer_that_will_answer_by_itself_is_not_asked_again(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = asked_of(filled, monkeypatch, "Y")
+    filled.clock.forward(days=40)
+    filled.drain()
+    check = one_of(filled, check.id)
+    assert (check.status, check.attempts, check.reject_class) == ("rejected", 1, "payer_down")
+    assert "Do not ask again" in check.message
+
+
+def test_a_payer_that_wants_ten_days_is_asked_after_them_and_once(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = asked_of(filled, monkeypatch, "X")
+    seen = []
+    for days in (9, 2, 40):
+        filled.clock.forward(days=days)
+        filled.drain()
+        row = one_of(filled, check.id)
+        seen.append((row.status, row.attempts))
+    assert seen == [("waiting_payer", 1), ("rejected", 2), ("rejected", 2)]
+
+
+def test_a_payer_in_trouble_is_asked_for_a_night_and_then_a_person(
+    filled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = asked_of(filled, monkeypatch, "R")
+    assert check.status == "waiting_payer"
+    for _ in range(24):
+        filled.clock.forward(hours=1, minutes=5)
+        filled.drain()
+    row = one_of(filled, check.id)
+    assert (row.status, row.attempts) == ("rejected", 7)

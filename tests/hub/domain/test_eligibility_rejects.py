@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from hub.domain.eligibility_codes import CODES, WHO_ACTS
-from hub.domain.eligibility_rejects import is_expected, reject, retry_policy
+from hub.domain.eligibility_rejects import Lane, is_expected, reject, retry_after
 
 
 def test_all_fifty_five_codes_have_a_class_a_meaning_and_a_remedy() -> None:
@@ -42,14 +42,14 @@ def test_the_text_names_the_loop_and_element_to_fix(
 def test_a_code_outside_the_standard_is_kept_and_never_retried() -> None:
     found = reject("2100C", "Q9", "R")
     assert (found.code, found.klass) == ("Q9", "unknown")
-    assert retry_policy([found], "desk").delays == ()
+    assert retry_after([found], "desk", 1) is None
 
 
 def test_seventy_nine_beside_forty_two_is_the_payers_trouble() -> None:
     codes = ("42", "79")
     both = [reject("2000A", code, "R", codes) for code in codes]
     assert {item.klass for item in both} == {"payer_down"}
-    assert retry_policy(both, "desk").delays
+    assert retry_after(both, "desk", 1) is not None
 
 
 @pytest.mark.parametrize(
@@ -69,38 +69,46 @@ def test_codes_are_expected_in_their_loops(code: str, loop: str, expected: bool)
     assert is_expected(code, loop) is expected
 
 
+def delays(code: str, action: str, lane: Lane) -> list[timedelta]:
+    """Each wait until nobody is asked any more."""
+    found: list[timedelta] = []
+    while (wait := retry_after([reject("2100A", code, action)], lane, len(found) + 1)) is not None:
+        found.append(wait)
+    return found
+
+
 def test_the_desk_asks_a_payer_in_trouble_again_within_ninety_seconds() -> None:
-    policy = retry_policy([reject("2100A", "42", "R")], "desk")
-    assert 1 <= len(policy.delays) <= 3
-    assert sum(policy.delays, timedelta()) <= timedelta(seconds=90)
-    assert policy.change == ""
+    assert 1 <= len(delays("42", "R", "desk")) <= 3
+    assert sum(delays("42", "R", "desk"), timedelta()) <= timedelta(seconds=90)
 
 
 def test_a_batch_spreads_its_tries_over_eight_to_twenty_four_hours() -> None:
-    policy = retry_policy([reject("2100A", "80", "R")], "batch")
-    assert timedelta(hours=8) <= sum(policy.delays, timedelta()) <= timedelta(hours=24)
+    waited = sum(delays("80", "R", "batch"), timedelta())
+    assert timedelta(hours=8) <= waited <= timedelta(hours=24)
+
+
+@pytest.mark.parametrize("code", ["72", "62", "43", "79", "55", "Q9"])
+@pytest.mark.parametrize("action", ["C", "N", "R", "P"])
+def test_what_a_person_has_to_correct_is_not_asked_again(code: str, action: str) -> None:
+    assert delays(code, action, "desk") == delays(code, action, "batch") == []
+    assert (
+        retry_after([reject("2100A", "42", "R"), reject("2100C", code, action)], "desk", 1) is None
+    )
 
 
 @pytest.mark.parametrize(
-    ("code", "action", "tries", "change"),
+    ("action", "waits", "told"),
     [
-        ("72", "C", 0, ""),
-        ("62", "C", 0, ""),
-        ("43", "C", 0, ""),
-        ("79", "C", 1, "npi"),
-        ("55", "C", 1, "service_type_30"),
-        ("42", "Y", 0, ""),
-        ("42", "S", 0, ""),
+        ("S", [], "passed the question on"),
+        ("Y", [], "will answer by itself"),
+        ("X", [timedelta(days=10)], "10 days"),
+        ("W", [timedelta(days=30)], "30 days"),
     ],
 )
-def test_other_classes_are_not_repeated_but_for_one_probe(
-    code: str, action: str, tries: int, change: str
+def test_what_the_payer_says_about_asking_again_is_done_and_told(
+    action: str, waits: list[timedelta], told: str
 ) -> None:
-    policy = retry_policy([reject("2100C", code, action)], "desk")
-    assert (len(policy.delays), policy.change) == (tries, change)
-
-
-def test_the_payers_waiting_time_is_respected() -> None:
-    assert retry_policy([reject("2100A", "42", "X")], "desk").delays == (timedelta(days=10),)
-    assert retry_policy([reject("2100A", "42", "W")], "batch").delays == (timedelta(days=30),)
-    assert retry_policy([], "desk").delays == ()
+    assert delays("42", action, "desk") == delays("42", action, "batch") == waits
+    for code in ("42", "72", "Q9"):
+        assert told in reject("2100A", code, action).text
+    assert retry_after([], "desk", 1) is None

@@ -25,7 +25,6 @@ from hub.domain.supply_facts import (
     facts_cancelled,
     facts_received,
     facts_sent,
-    facts_transport_acked,
     merge,
 )
 from hub.domain.supply_ledger import OrderLedger, Status, derive, order_status
@@ -82,12 +81,11 @@ def status_of(facts: list[Fact], packs: int = 10) -> Status:
     return derive(order(packs), facts).lines[0].status
 
 
-def test_without_facts_an_order_is_requested_then_sent_then_acknowledged_in_transport() -> None:
+def test_without_facts_an_order_is_requested_then_sent() -> None:
     placed = order(10)
     sent = list(facts_sent(placed, T0))
     assert derive(placed, []).status == "requested"
     assert derive(placed, sent).status == "sent"
-    assert derive(placed, [*facts_transport_acked(placed, T0), *sent]).status == "transport_acked"
 
 
 @pytest.mark.parametrize(
