@@ -40,7 +40,7 @@ _FOLLOW_UP = {
     "X": " Do not ask again within 10 days.",
     "Y": " Do not ask again: the payer will answer by itself.",
 }
-"""What a person is told of AAA04 beside the remedy; the others let them ask once it is corrected."""
+"""What a person is told of AAA04 beside the remedy; the others let them ask once they did that."""
 _DELAYS: dict[Lane, tuple[timedelta, ...]] = {
     "desk": (timedelta(seconds=20), timedelta(seconds=25), timedelta(seconds=40)),
     "batch": tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120, 240, 480)),

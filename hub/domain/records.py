@@ -33,7 +33,8 @@ class Record:
     time; `occurred_at` is when the source says it became true (aware, None if unknown);
     `source_version` orders updates where the source numbers them. `sensitivity` is its label
     (`hub.domain.sensitivity`): None if the source says nothing, empty if it takes one back.
-    `cleared` names the fields of `data` that are None since the source cleared them, where None
+    `cleared` names the fields of `data` (one of a list by its number, as in
+    ``identifiers[1].expires_on``) that are None since the source cleared them, where None
     alone means that it did not say.
     """
 

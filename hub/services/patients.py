@@ -83,7 +83,9 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
     _know(context, row)
     _learn(session, row, patient.identifiers, holders)
     if outcome is not Outcome.STALE:
-        store.date_identifiers(session, context.practice, row.id, patient.identifiers)
+        store.date_identifiers(
+            session, context.practice, row.id, patient.identifiers, record.cleared
+        )
     return outcome
 
 

@@ -44,7 +44,8 @@ def apply_entry(session: ScopedSession, context: ApplyContext, record: Record) -
             raise Rejected("The practitioner could not be stored.", reason="practitioner")
     if who.name is not None:
         row.family_name, row.given_name = who.name.family, who.name.given
-    row.npi = who.npi or row.npi
+    if who.npi or "practitioner.npi" in record.cleared:
+        row.npi = who.npi
     copy_stated(row, entry, COPIED, record.cleared)
     if entry.specialties is not None:
         row.specialties = list(entry.specialties)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -72,6 +72,7 @@ CHUNK = 500
 _ENDED = "ended_coverages"
 """Under which a merge keeps the ids of coverages that it ended."""
 _NEW = "new patients"
+_DATES = ("effective_on", "expires_on")
 
 
 def find_holders(
@@ -166,11 +167,19 @@ def add_identifiers(
 
 
 def date_identifiers(
-    session: ScopedSession, practice_id: str, patient_id: str, identifiers: Iterable[Identifier]
+    session: ScopedSession,
+    practice_id: str,
+    patient_id: str,
+    identifiers: Iterable[Identifier],
+    cleared: Container[str] = (),
 ) -> None:
-    """Write when identifiers of a patient hold, for those that say it; others keep what they
-    have."""
-    dated = {one: one for one in identifiers if one.effective_on or one.expires_on}
+    """Write when identifiers of a patient hold, for those that say it; others keep what they have,
+    but for what the source `cleared`, as in ``identifiers[1].expires_on``."""
+    dated = {}
+    for number, one in enumerate(identifiers, start=1):
+        gone = {name for name in _DATES if f"identifiers[{number}].{name}" in cleared}
+        if gone or one.effective_on or one.expires_on:
+            dated[one] = one, gone
     if not dated:
         return
     session.flush()
@@ -182,8 +191,10 @@ def date_identifiers(
     for row in session.scalars(held):
         said = dated.get(Identifier(row.authority, row.type, row.value))
         if said is not None:
-            row.effective_on = said.effective_on or row.effective_on
-            row.expires_on = said.expires_on or row.expires_on
+            stated, gone = said
+            for name in _DATES:
+                if getattr(stated, name) or name in gone:
+                    setattr(row, name, getattr(stated, name))
 
 
 def last_merge(session: ScopedSession, practice_id: str, prior_id: str) -> PatientMerge | None:

@@ -137,3 +137,21 @@ def test_a_visit_in_the_same_message_has_what_is_its_own() -> None:
     records = connector.parse(Config(zone="UTC"), RawDocument(content)).records
     cleared = {type(one.data): one.cleared for one in records}
     assert (cleared[Patient], cleared[Encounter]) == (("birth_date",), ("ends_at",))
+
+
+def test_cleared_dates_of_identifiers_are_named_by_their_number() -> None:
+    pid = 'PID|1|5^^^H^PI|7^^^H^MR^^20260101^20270101~8^^^H^PI^^""~9^^^G^MR^^20260101^""'
+    content = "\r".join([HEADER.format("ADT^A31"), "EVN|A31", pid]).encode()
+    (record,) = connector.parse(Config(zone="UTC"), RawDocument(content)).records
+    assert isinstance(record.data, Patient)
+    assert [one.value for one in record.data.identifiers] == ["7", "8", "9", "5"]
+    assert record.cleared == ("identifiers[2].effective_on", "identifiers[3].expires_on")
+
+
+def test_a_null_in_pra_6_takes_the_npi_back_and_another_number_does_not() -> None:
+    def cleared(pra: str) -> tuple[str, ...]:
+        segments = ["MFI|PRA||UPD", "MFE|MUP|||D1", "STF|D1", f"PRA|D1|||||{pra}"]
+        return parsed("practitioner", segments).records[0].cleared
+
+    assert cleared('""') == ("practitioner.npi",)
+    assert cleared("") == cleared("1^NPI") == cleared("1^DEA") == ()

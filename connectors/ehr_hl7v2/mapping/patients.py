@@ -25,11 +25,17 @@ from hub.errors import Rejected
 
 _SEX: dict[str, Sex] = {"F": "female", "M": "male", "O": "other", "A": "other", "N": "other"}
 _SEX |= {"U": "unknown", "": "unknown"}
+_Identifiers = dict[Identifier, tuple[str, ...]]
+"""Identifiers in their order, each with the names of its dates that are null."""
 
 
 def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identifier, ...]:
     """Every repetition of a CX field that has a value; the value is kept as sent."""
-    found: list[Identifier] = []
+    return tuple(_identifiers(reading, segment, field))
+
+
+def _identifiers(reading: Reading, segment: Segment, field: int) -> _Identifiers:
+    found: _Identifiers = {}
     for repetition in range(1, segment.repetitions(field) + 1):
         at = f"{field}[{repetition}]"
         value = segment.value(f"{at}.1")
@@ -50,20 +56,25 @@ def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identif
             reading.date(segment, f"{at}.7"),
             reading.date(segment, f"{at}.8"),
         )
-        if identifier not in found:
-            found.append(identifier)
-    return tuple(found)
+        dates = {"effective_on": "7", "expires_on": "8"}
+        nulls = tuple(name for name, part in dates.items() if segment.value(f"{at}.{part}") == "")
+        found.setdefault(identifier, nulls)
+    return found
 
 
 def stated_identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
+    """Those of the patient, as PID names them."""
+    return tuple(_stated_identifiers(reading, pid))
+
+
+def _stated_identifiers(reading: Reading, pid: Segment) -> _Identifiers:
     """PID-3, else PID-2; before version 2.7 also what PID-2 and PID-4 name with an authority, since
     without one a number could be another patient's."""
-    found = identifiers(reading, pid, 3) or identifiers(reading, pid, 2)
+    found = _identifiers(reading, pid, 3) or _identifiers(reading, pid, 2)
     if (reading.message.value("MSH-12") or "") < "2.7":
         for field in (2, 4):
             if pid.raw(f"{field}[1].4"):
-                more = identifiers(reading, pid, field)
-                found += tuple(one for one in more if one not in found)
+                found = {**found, **_identifiers(reading, pid, field), **found}
     return found
 
 
@@ -81,7 +92,11 @@ def identifier_key(found: tuple[Identifier, ...]) -> str:
 
 def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
     """The patient of a PID segment and the key under which the source knows it."""
-    found = stated_identifiers(reading, pid)
+    stated = _stated_identifiers(reading, pid)
+    for number, nulls in enumerate(stated.values(), start=1):
+        for name in nulls:
+            reading.clear(f"identifiers[{number}].{name}")
+    found = tuple(stated)
     key = identifier_key(found)
     phone, email = telecom(pid, 13)
     born, born_stated = _birth(reading, pid)

@@ -102,7 +102,7 @@ def _entry(reading: Reading, group: _Group, key: str, action: str) -> Practition
     stated_email = reading.text("practitioner.email", *at)
     return PractitionerEntry(
         practitioner=Practitioner(
-            key, person_name(*reading.part("practitioner.name", *at)), _npi(stf, pra)
+            key, person_name(*reading.part("practitioner.name", *at)), _npi(reading, stf, pra)
         ),
         status=status,
         role=reading.text("practitioner.role", *at),
@@ -123,13 +123,15 @@ def _stated(reading: Reading, at: tuple[Segment, ...]) -> ProviderStatus | None:
     return _ACTIVE.get((sent or "").upper())
 
 
-def _npi(stf: Segment, pra: Segment) -> str:
-    """PRA-6 (PLN) or STF-2 (CX) of type NPI."""
+def _npi(reading: Reading, stf: Segment, pra: Segment) -> str:
+    """PRA-6 (PLN) or STF-2 (CX) of type NPI. A null in PRA-6 takes every number back."""
     for segment, field, type_at in ((pra, 6, 2), (stf, 2, 5)):
         for number in range(1, segment.repetitions(field) + 1):
             at = f"{field}[{number}]"
             if segment.value(f"{at}.{type_at}") in _NPI_NAMES:
                 return segment.value(f"{at}.1") or ""
+    if pra.value("6") == "":
+        reading.clear("practitioner.npi")
     return ""
 
 

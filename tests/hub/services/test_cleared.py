@@ -220,3 +220,37 @@ def test_an_appointment_full_of_nulls_keeps_its_start(desk: Any) -> None:
     row = desk.one(tables.Appointment)
     assert (row.starts_at, row.minutes, row.provider_id) == (before.starts_at, None, None)
     assert (row.note, row.reason) == ("", "")
+
+
+def test_dates_of_an_identifier_go_when_they_are_cleared_and_by_nothing_older(desk: Any) -> None:
+    other = Identifier("CLINIC", "PI", "9", date(2026, 1, 1), date(2027, 1, 1))
+    held = Patient((*MRN, other))
+    silent = Patient((*MRN, Identifier("CLINIC", "PI", "9")))
+
+    def dates() -> Any:
+        row = next(row for row in desk.rows(tables.PatientIdentifier) if row.value == "9")
+        return row.effective_on, row.expires_on
+
+    def put(data: Patient, minute: int, *cleared: str) -> None:
+        desk.put(data, minute=minute, cleared=cleared)
+
+    put(held, 2)
+    put(silent, 3)
+    put(silent, 1, "identifiers[2].expires_on")
+    put(silent, 4, "identifiers[1].expires_on")
+    assert dates() == (date(2026, 1, 1), date(2027, 1, 1))
+    put(silent, 5, "identifiers[2].expires_on")
+    assert dates() == (date(2026, 1, 1), None)
+    put(silent, 6, "identifiers[2].effective_on")
+    assert dates() == (None, None)
+
+
+def test_the_npi_of_a_practitioner_goes_when_it_is_cleared(desk: Any) -> None:
+    def npi() -> str:
+        return str(next(row for row in desk.rows(tables.Provider)).npi)
+
+    desk.put(PractitionerEntry(replace(REYES, npi="1234567893"), "active"), "D1", minute=2)
+    desk.put(PractitionerEntry(REYES, "active"), "D1", minute=3)
+    assert npi() == "1234567893"
+    desk.put(PractitionerEntry(REYES), "D1", minute=4, cleared=("practitioner.npi",))
+    assert npi() == ""
