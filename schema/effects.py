@@ -82,11 +82,14 @@ class _Effect:
         self._context = run.context
         self._given = given
         self._now = run.context.now()
+        self._prepared: Any = None
+        self._failure: Expected | None = None
 
     def done(self) -> Payload:
         """Run the use case, once per key, and keep it."""
         if self.key is not None and not 1 <= len(self.key) <= LONGEST_KEY:
             raise Rejected(f"A key has 1 to {LONGEST_KEY} characters.", path="idempotencyKey")
+        self._prepare()
         for attempt in range(2):
             try:
                 return self._context.database.transaction(self._context.scope, self._once)
@@ -101,6 +104,7 @@ class _Effect:
         check_rights(self._context, self.mutation)
         if not self.mutation.dry_run:
             raise Rejected("There is no dry run of this.", path="validateOnly")
+        self._prepare()
 
         def work(session: ScopedSession) -> None:
             payload = self._perform(session)
@@ -121,9 +125,23 @@ class _Effect:
             pass
         raise Conflict("Something else changed it meanwhile; read it again.")
 
+    def _prepare(self) -> None:
+        """What fails here fails the effect, but not a key whose outcome is kept."""
+        if self.mutation.prepare is None:
+            return
+        check_rights(self._context, self.mutation)
+        try:
+            self._prepared = self.mutation.prepare(self._context, self._given)
+        except (Rejected, Conflict, NotFound) as error:
+            self._failure = error
+
     def _perform(self, session: ScopedSession) -> Payload:
         check_rights(self._context, self.mutation)
-        call = Call(session, self._context, self._run.schema, self._given, self._now)
+        if self._failure is not None:
+            raise self._failure
+        call = Call(
+            session, self._context, self._run.schema, self._given, self._now, self._prepared
+        )
         return self.mutation.run(call)
 
     def _once(self, session: ScopedSession) -> Payload:

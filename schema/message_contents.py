@@ -48,8 +48,9 @@ def _content(
     context, stated = info.context, stated_reason(reason)
     _check_rights(context)
     inbox_id = row_id(message_id, "InboundMessage")
-    opened = context.database.transaction(
-        context.scope, lambda session: _opened(session, context, inbox_id, stated)
+    [opened] = look(context, [inbox_id])
+    context.database.transaction(
+        context.scope, lambda session: _open(session, context, opened, stated)
     )
     found = opened.found
     return MessageContent(
@@ -81,28 +82,42 @@ def _check_rights(context: Context) -> DescribeMessage:
     return context.describe_message
 
 
-def readable(session: ScopedSession, context: Context, inbox_id: str) -> Opened:
-    """A message that the credential may read whole. Raises Forbidden, NotFound, and Rejected for
-    one that is not of HL7 v2."""
+def look(context: Context, inbox_ids: Sequence[str]) -> list[Opened]:
+    """Messages taken apart outside of any transaction that writes, as that takes its time; what
+    comes of them waits for `require_readable`. Raises Forbidden, NotFound, and Rejected for one
+    that is not of HL7 v2."""
     describe = _check_rights(context)
-    message = inbox.get(session, inbox_id)
+    found = []
+    with context.read() as session:
+        for inbox_id in inbox_ids:
+            message = inbox.get(session, inbox_id)
+            if message is None or not may_read_of(context.scope, message.practice_id):
+                raise NotFound
+            if message.kind != READ_HERE:
+                raise Rejected("Only HL7 v2 messages are shown.", path="messageId")
+            its = message.connection_id
+            found.append((message, session.get(Connection, its) if its else None))
+    opened = []
+    for message, connection in found:
+        raw = inbox.raw(message, context.crypto)
+        opened.append(Opened(message, raw, describe(raw, connection, message.headers)))
+    return opened
+
+
+def require_readable(session: ScopedSession, context: Context, opened: Opened) -> None:
+    """Raises NotFound unless the credential may read the whole message, as things are now."""
+    message = inbox.get(session, opened.message.id)
     if message is None or not may_read_of(context.scope, message.practice_id):
         raise NotFound
-    if message.kind != READ_HERE:
-        raise Rejected("Only HL7 v2 messages are shown.", path="messageId")
-    connection = session.get(Connection, message.connection_id) if message.connection_id else None
-    raw = inbox.raw(message, context.crypto)
-    found = describe(raw, connection, message.headers)
-    if not _may_read_labelled(context.scope, message) and _is_labelled(session, message, found):
+    may_read_labelled = _may_read_labelled(context.scope, message)
+    if not may_read_labelled and _is_labelled(session, message, opened.found):
         raise NotFound
-    return Opened(message, raw, found)
 
 
-def _opened(session: ScopedSession, context: Context, inbox_id: str, reason: str) -> Opened:
-    """A message to be shown, and an audit event of who reads it and why."""
-    opened = readable(session, context, inbox_id)
+def _open(session: ScopedSession, context: Context, opened: Opened, reason: str) -> None:
+    """An audit event of who reads a message and why."""
+    require_readable(session, context, opened)
     note_opened(session, context, "messageContent", [opened.message], reason)
-    return opened
 
 
 def note_opened(

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
+from typing import Any
 
 from hub.errors import Rejected
 from hub.services import copies
+from hub.services.arrivals import Arrival
 from hub.services.operators import stated_reason
 from hub.storage.reads.write import global_id
+from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
-from schema.message_contents import may_read_of, note_opened, readable
+from schema.message_contents import Opened, look, may_read_of, note_opened, require_readable
 
 MOST_MESSAGES = 100
 """Each is read before it is sent on: whoever sends it must be allowed to read it."""
 
 
-def _edit(call: Call) -> Payload:
-    given, copied = call.input, call.context.copy_message
-    reason = stated_reason(given["reason"])
+def _edited(context: Context, given: Mapping[str, Any]) -> tuple[Opened, Arrival]:
+    """The message and its copy, as the settings of now judge it."""
+    stated_reason(given["reason"])
+    copied = context.copy_message
     if copied is None:
         raise Rejected("This installation copies messages at the command line only.")
-    destination = given.get("destinationId")
-    inbox_id = row_id(given["messageId"], "InboundMessage")
-    source = readable(call.session, call.context, inbox_id).message
-    judged = copied(call.session, source, _bytes(given["content"]))
+    [source] = look(context, [row_id(given["messageId"], "InboundMessage")])
+    with context.read() as session:
+        return source, copied(session, source.message, _bytes(given["content"]))
+
+
+def _edit(call: Call) -> Payload:
+    given, reason = call.input, stated_reason(call.input["reason"])
+    opened, judged = call.prepared
+    require_readable(call.session, call.context, opened)
+    source, destination = opened.message, given.get("destinationId")
     if judged.fault is None and not may_read_of(call.context.scope, judged.practice_id):
         raise Rejected("The copy names a practice it may not be given to.", path="content")
     copy = copies.add(
@@ -46,15 +57,21 @@ def _bytes(text: str) -> bytes:
         raise Rejected("The content is bytes in base64.", path="content") from None
 
 
+def _forwarded(context: Context, given: Mapping[str, Any]) -> list[Opened]:
+    stated_reason(given["reason"])
+    ids = [row_id(item, "InboundMessage") for item in given["messageIds"]]
+    if not 1 <= len(ids) <= MOST_MESSAGES:
+        raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
+    return look(context, list(dict.fromkeys(ids)))
+
+
 def _forward(call: Call) -> Payload:
     given = call.input
     reason = stated_reason(given["reason"])
     ids = [row_id(item, "InboundMessage") for item in given["messageIds"]]
-    if not 1 <= len(ids) <= MOST_MESSAGES:
-        raise Rejected(f"Name 1 to {MOST_MESSAGES} messages.", path="messageIds")
-    messages = [
-        readable(call.session, call.context, inbox_id).message for inbox_id in dict.fromkeys(ids)
-    ]
+    for opened in call.prepared:
+        require_readable(call.session, call.context, opened)
+    messages = [opened.message for opened in call.prepared]
     queued = copies.forward(
         call.session,
         call.context.crypto,
@@ -72,6 +89,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"messageId": "ID", "content": "str", "destinationId": "ID | None", "reason": "str"},
         {"message": "InboundMessage"},
         _edit,
+        prepare=_edited,
         mso_only=True,
         reason="reason",
         help="Store an edited copy of a message of HL7 v2 under a control id of its own; the "
@@ -85,6 +103,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"messageIds": "list[ID]", "destinationId": "ID", "reason": "str"},
         {"outboundMessageIds": "list[ID]"},
         _forward,
+        prepare=_forwarded,
         mso_only=True,
         reason="reason",
         help="Queue stored messages of HL7 v2, at most 100, for one destination, byte for byte, in "

@@ -50,13 +50,14 @@ class Schema(Protocol):
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a mutation inside its transaction; `input` as coerced, enums by their words,
-    without the key. `schema` is the whole hub's."""
+    without the key. `schema` is the whole hub's, `prepared` what the mutation prepared."""
 
     session: ScopedSession
     context: Context
     schema: Schema
     input: Mapping[str, Any]
     now: datetime
+    prepared: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class Mutation:
     the operator's reason, which the audit trail keeps. `sealed`: the payload holds a secret shown
     once, so that it is stored encrypted under its idempotency key. `right` is what the credential
     must have been given. `dry_run` False: `validateOnly` is refused, as its answer would tell what
-    is hidden and leave nothing in the audit trail."""
+    is hidden and leave nothing in the audit trail. `prepare` does before the transaction what takes
+    its time and writes nothing; the use case asks again whatever decides rights."""
 
     name: str
     inputs: Mapping[str, str]
@@ -77,6 +79,7 @@ class Mutation:
     reason: str = ""
     sealed: bool = False
     dry_run: bool = True
+    prepare: Callable[[Context, Mapping[str, Any]], Any] | None = None
     help: str = ""
 
     @property

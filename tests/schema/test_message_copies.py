@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from hub.domain.agreements import Domain, unrestricted_scope
+from hub.entrypoints import hl7_described, hl7_judging_again
 from hub.services import connections
 from hub.services.intake import Arrival, Intake
 from hub.storage import inbox, tables
-from hub.storage.reads.write import global_id
+from hub.storage.reads.write import global_id, read_global_id
 
 ALL = unrestricted_scope("test")
 RAW = (Path(__file__).parents[2] / "fixtures" / "ehr_hl7v2" / "adt_a04.hl7").read_bytes()
@@ -192,3 +193,55 @@ def test_a_message_goes_to_destinations_only(world, stored, ehr):
     }
     [error] = world.mso().data(FORWARD, input=given)["forwardMessages"]["errors"]
     assert error["code"] == "BAD_INPUT"
+
+
+def test_no_message_is_taken_apart_while_others_wait_to_write(
+    world: Any, practice: str, stored: str, lab: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has one writer: a long message would hold up everybody else's."""
+    writing, parsed = [False], []
+    database = type(world.database)
+    transaction = database.transaction
+
+    def watched(self: Any, scope: Any, work: Any, *args: Any, **more: Any) -> Any:
+        def noted(session: Any) -> Any:
+            writing[0] = True
+            try:
+                return work(session)
+            finally:
+                writing[0] = False
+
+        return transaction(self, scope, noted, *args, **more)
+
+    def counted(parse: Any) -> Any:
+        def read(*args: Any) -> Any:
+            parsed.append(writing[0])
+            return parse(*args)
+
+        return read
+
+    monkeypatch.setattr(database, "transaction", watched)
+    for module, name in ((hl7_described, "describe"), (hl7_judging_again, "judge")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
+    mso = world.mso()
+    content = 'query($id: ID!) { messageContent(messageId: $id, reason: "check") { text } }'
+    assert mso.data(content, id=stored)["messageContent"]["text"]
+    assert mso.data(EDIT, input=edited(stored, RAW))["editMessage"]["message"]
+    given = {"messageIds": [stored], "destinationId": lab, "reason": "again"}
+    assert mso.data(FORWARD, input=given)["forwardMessages"]["outboundMessageIds"]
+    assert parsed == [False] * 4
+
+
+def test_a_kept_outcome_is_told_again_though_its_original_may_not_be_read_any_more(
+    world: Any, practice: str, stored: str
+) -> None:
+    mso, given = world.mso(), edited(stored, RAW, idempotencyKey="k")
+    first = mso.data(EDIT, input=given)["editMessage"]["message"]["id"]
+
+    def end(session: Any) -> None:
+        session.get(tables.InboundMessage, read_global_id(stored)[1]).kind = "webhook"
+
+    world.database.transaction(ALL, end)
+    assert mso.data(EDIT, input=given)["editMessage"]["message"]["id"] == first
+    other = mso.data(EDIT, input={**given, "idempotencyKey": "l"})["editMessage"]
+    assert other["errors"][0]["code"] == "BAD_INPUT"
