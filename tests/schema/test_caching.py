@@ -28,7 +28,7 @@ NEVER = {
     "pay": "{ workers { nodes { id } } }",
     "the hub's own records": "{ jobs { nodes { kind } } }",
     "introspection": "{ __schema { queryType { name } } }",
-    "nothing stored": "{ connectors { id } }",
+    "nothing stored": "{ connectors { nodes { id } } }",
 }
 
 

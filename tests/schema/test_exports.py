@@ -270,7 +270,7 @@ def test_rights_lost_while_it_runs_end_the_export_and_its_file(world, office, tm
         "{ patients { edges { node { id } } } }",
         "{ patients { nodes { id } } practices { nodes { id } } }",
         '{ node(id: "x") { id } }',
-        "{ connectors { id } }",
+        "{ connectors { nodes { id } } }",
         "mutation { __typename }",
         "{ patients { nodes { nothing } } }",
         "not graphql",

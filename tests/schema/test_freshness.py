@@ -199,7 +199,7 @@ def test_only_sources_of_what_was_read_are_listed(world, practice):
     both = "{ practices { nodes { patients { nodes { sex } } } } offers { totalCount } }"
     assert set(fresh(mso, both)) == {gid(ehr), gid(supply)}
     assert fresh(mso, "{ practices { nodes { name } } }") == {}
-    assert fresh(mso, "{ connectors { id } }") == {}
+    assert fresh(mso, "{ connectors { nodes { id } } }") == {}
 
 
 def test_only_sources_that_serve_practices_in_scope_are_listed(world, practice):

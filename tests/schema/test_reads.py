@@ -216,10 +216,11 @@ def test_nodes_come_in_the_order_asked_for_with_null_for_what_is_not_there(world
 def test_introspection_and_plain_roots_mix_with_stored_ones(world):
     app = world.app(world.practice("North"))
     data = app.data(
-        '{ practices { nodes { name } } __type(name: "Patient") { name } connectors { id } }'
+        '{ practices { nodes { name } } __type(name: "Patient") { name } '
+        "connectors { nodes { id } } }"
     )
     assert data == {
         "practices": {"nodes": [{"name": "North"}]},
         "__type": {"name": "Patient"},
-        "connectors": [{"id": "supply_rest"}],
+        "connectors": {"nodes": [{"id": "supply_rest"}]},
     }

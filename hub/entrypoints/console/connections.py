@@ -26,11 +26,11 @@ CONNECTION = """id name connectorId status statusReason paused retryAt createdAt
     totalCount nodes { queuedAt } }
   sent: outboundMessages(first: 1, where: {state: {eq: ACCEPTED}}) { nodes { answeredAt } }"""
 _LIST = f"""query console_connections($first: Int!, $after: String) {{
-  connectors {{ id capabilities }}
+  connectors(first: 100) {{ nodes {{ id capabilities }} }}
   connections(first: $first, after: $after) {{
     totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ {CONNECTION} }} }} }}"""
 _ONE = f"""query console_connection($id: ID!, $since: DateTime!) {{
-  connectors {{ id capabilities }}
+  connectors(first: 100) {{ nodes {{ id capabilities }} }}
   node(id: $id) {{ ... on Connection {{ {CONNECTION}
     day: inboundMessages(first: 1, where: {{receivedAt: {{gte: $since}}}}) {{
       aggregates(groupBy: [STATE]) {{ count keys {{ state }} }} }}
@@ -95,7 +95,7 @@ def shown_connection(
 
 def capabilities_of(found: Json) -> dict[str, Sequence[str]]:
     """What each connector can do."""
-    return {one["id"]: one["capabilities"] for one in found.get("connectors", ())}
+    return {one["id"]: one["capabilities"] for one in found.get("connectors", {}).get("nodes", ())}
 
 
 def by_state(groups: Iterable[Json]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from hub.entrypoints.console.views import view
 MOST_CONNECTIONS = 50
 MOST_ISSUES = 10
 _OVERVIEW = f"""query console_overview($since: DateTime!) {{
-  connectors {{ id capabilities }}
+  connectors(first: 100) {{ nodes {{ id capabilities }} }}
   connections(first: {MOST_CONNECTIONS}) {{ totalCount nodes {{ {CONNECTION} }} }}
   day: inboundMessages(first: 1, where: {{receivedAt: {{gte: $since}}}}) {{
     totalCount aggregates(groupBy: [STATE]) {{ count keys {{ state }} }} }}
