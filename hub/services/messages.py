@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, select
 from hub.errors import NotFound
 from hub.services import intake
 from hub.services.operators import Operator, record, stated_reason
-from hub.storage import inbox
+from hub.storage import inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
@@ -132,19 +132,18 @@ def _conditions(
 
 
 def show(session: ScopedSession, inbox_id: str) -> Shown:
-    """One message with everything but its content; NotFound for an unknown id."""
+    """One message with everything but its content; NotFound for an unknown id. Of the jobs that
+    read it again those that are not over or failed."""
     row = session.execute(_joined().where(InboundMessage.id == inbox_id)).first()
     if row is None:
         raise NotFound(f"There is no message {inbox_id}; `mso-hub message list` shows the ids.")
     issues = session.scalars(
         select(DataIssue).where(DataIssue.inbox_id == inbox_id).order_by(DataIssue.recorded_at)
     ).all()
-    jobs = session.scalars(
-        select(JobRow)
-        .where(JobRow.unique_key.in_((f"inbox:{inbox_id}", f"judge:{inbox_id}")))
-        .order_by(JobRow.id)
-    ).all()
-    return Shown(_listed(*row), issues, jobs)
+    listed = _listed(*row)
+    keys = [f"inbox:{inbox_id}", f"judge:{inbox_id}"]
+    jobs = queue.of_keys(session, keys, added_at=listed.message.received_at)
+    return Shown(listed, issues, jobs)
 
 
 def read_raw(

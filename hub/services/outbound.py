@@ -204,10 +204,8 @@ def show(session: ScopedSession, outbound_id: str) -> tuple[Listed, Sequence[Job
     row = session.execute(_joined().where(OutboundMessage.id == outbound_id)).first()
     if row is None:
         raise _unknown(outbound_id)
-    jobs = session.scalars(
-        select(JobRow).where(JobRow.unique_key == f"outbox:{outbound_id}").order_by(JobRow.id)
-    ).all()
-    return Listed(*row), jobs
+    listed = Listed(*row)
+    return listed, _jobs_of(session, listed.message)
 
 
 def read_raw(
@@ -249,12 +247,7 @@ def resend(session: ScopedSession, outbound_ids: Sequence[str], *, now: datetime
         message = session.get(OutboundMessage, outbound_id, with_for_update=True)
         if message is None:
             raise _unknown(outbound_id)
-        job = session.scalar(
-            select(JobRow)
-            .where(JobRow.unique_key == f"outbox:{outbound_id}")
-            .order_by(JobRow.id.desc())
-            .limit(1)
-        )
+        job = next(reversed(_jobs_of(session, message)), None)
         if job is None and message.state == "parked":  # it found the queue full, and was not tried
             outbox.add_jobs(session, [message], now=now)
         elif job is None or not queue.retry_dead(session, job.id, now=now):
@@ -262,6 +255,11 @@ def resend(session: ScopedSession, outbound_ids: Sequence[str], *, now: datetime
         message.state = "queued"
     session.flush()
     return len(outbound_ids)
+
+
+def _jobs_of(session: ScopedSession, message: OutboundMessage) -> list[JobRow]:
+    """The jobs that send a message; one that was sent again as said in `queue.of_keys`."""
+    return queue.of_keys(session, [f"outbox:{message.id}"], added_at=message.queued_at)
 
 
 def _unknown(outbound_id: str) -> NotFound:

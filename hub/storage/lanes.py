@@ -27,6 +27,7 @@ READY = text("jobs.state = 'ready'")
 RUNNING = text("jobs.state = 'running'")
 LIVE = text("jobs.state IN ('ready', 'running')")
 FINISHED = text("jobs.state IN ('done', 'cancelled')")
+DEAD = text("jobs.state = 'dead'")
 """Conditions in the words of the partial indexes: SQLite uses such an index for no others."""
 
 

@@ -28,7 +28,7 @@ from hub.domain.jobs import Job, JobState
 from hub.storage import bulk, one_row, policy
 from hub.storage import lanes as lane_rows
 from hub.storage.envelopes import Envelope
-from hub.storage.lanes import JOBS, LIVE, READY
+from hub.storage.lanes import DEAD, FINISHED, JOBS, LIVE, READY
 from hub.storage.session import ScopedSession
 from hub.storage.tables import JobRow
 
@@ -200,6 +200,19 @@ def cancel(session: ScopedSession, job_id: int, *, now: datetime) -> bool:
     elif state == JobState.RUNNING:
         session.execute(mine.values(cancel_at=now))
     return state in {JobState.READY, JobState.RUNNING}
+
+
+def of_keys(session: ScopedSession, keys: Sequence[str], *, added_at: datetime) -> list[JobRow]:
+    """The jobs of some unique keys in the order they were added, the first of them at `added_at`:
+    those that wait, run or are dead, and of those that are over the ones added then. An index by
+    key holds live jobs alone, since each more would be written with every job that ends."""
+    mine = select(JobRow).where(JobRow.unique_key.in_(keys))
+    found = [
+        *session.scalars(mine.where(LIVE)),
+        *session.scalars(mine.where(DEAD, JobRow.created_at >= added_at)),
+        *session.scalars(mine.where(FINISHED, JobRow.created_at == added_at)),
+    ]
+    return sorted(found, key=lambda job: job.id)
 
 
 def ask_to_stop(

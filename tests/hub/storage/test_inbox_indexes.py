@@ -1,9 +1,10 @@
-"""By which index messages and events are found where there are 100,000 of them."""
+"""By which index messages, their jobs and events are found where there are 100,000 of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import create_engine, event
 from hub.domain.agreements import unrestricted_scope
 from hub.services import connections, issues, messages
 from hub.services.messages import Wanted
-from hub.storage import events, freshness, inbox, measures, retention
+from hub.storage import events, freshness, inbox, measures, queue, retention
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
 
@@ -34,14 +35,21 @@ MESSAGES = """INSERT INTO inbox (id, kind, source, control_id, message_type, bod
     '', CASE WHEN i < {last} - 20 THEN 'processed' ELSE 'received' END, '', '', '', 0, 0, {moment},
     'key' || (i - i / 20000 * 20000) FROM n"""
 
+JOBS = """INSERT INTO jobs (kind, queue, priority, run_at, state, attempt, max_attempts, unique_key,
+    args, envelope, error_code, error_text, created_at)
+    {numbers} SELECT 'k', 'q', 100, {moment}, CASE WHEN i >= {last} - 20 THEN 'ready'
+    WHEN i / 1000 * 1000 = i THEN 'dead' ELSE 'done' END, 1, 12, 'inbox:id' || i, '{{}}', '', '',
+    '', {moment} FROM n"""
+
 
 @pytest.fixture
 def full(database: Database, request: pytest.FixtureRequest) -> Iterator[Database]:
     """Messages of 20,000 patients, the last twenty unread, with an event each."""
     dialect = database.write_engine.dialect.name
     numbers = NUMBERS[dialect].format(last=COUNT - 1)
-    statement = MESSAGES.format(numbers=numbers, moment=MOMENT[dialect], last=COUNT - 1)
-    database.transaction(SCOPE, lambda session: session.connection().exec_driver_sql(statement))
+    for text in (MESSAGES, JOBS):
+        statement = text.format(numbers=numbers, moment=MOMENT[dialect], last=COUNT - 1)
+        database.transaction(SCOPE, partial(_run, statement))
     while database.transaction(SCOPE, events.number) < COUNT:
         pass
     if dialect == "sqlite":
@@ -51,10 +59,14 @@ def full(database: Database, request: pytest.FixtureRequest) -> Iterator[Databas
         request.getfixturevalue("postgresql_with_tables"), isolation_level="AUTOCOMMIT"
     )
     with owner.connect() as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE inbox, events")
+        connection.exec_driver_sql("VACUUM ANALYZE inbox, events, jobs")
         yield database
-        connection.exec_driver_sql("TRUNCATE inbox, events, event_heads CASCADE")
+        connection.exec_driver_sql("TRUNCATE inbox, events, event_heads, jobs CASCADE")
     owner.dispose()
+
+
+def _run(statement: str, session: ScopedSession) -> None:
+    session.connection().exec_driver_sql(statement)
 
 
 def scans(database: Database, read: Callable[[ScopedSession], Any]) -> list[str]:
@@ -89,8 +101,8 @@ def scans(database: Database, read: Callable[[ScopedSession], Any]) -> list[str]
 
 def _looks_at_all(step: str) -> bool:
     if step.startswith("SCAN"):
-        return step.split()[1] in ("inbox", "events") and "INDEX" not in step
-    return "Seq Scan on inbox" in step or "Seq Scan on events" in step
+        return step.split()[1] in ("inbox", "events", "jobs") and "INDEX" not in step
+    return any(f"Seq Scan on {table}" in step for table in ("inbox", "events", "jobs"))
 
 
 def test_messages_and_events_are_found_by_an_index(
@@ -114,6 +126,8 @@ def test_messages_and_events_are_found_by_an_index(
             inbox.get(s, message),
             timedelta(seconds=5),  # type: ignore[arg-type]
         ),
+        "with its jobs": lambda s: messages.show(s, message),
+        "jobs of one that is sent": lambda s: queue.of_keys(s, ["outbox:1"], added_at=now),
         "faults": lambda s: issues.counts(s, since=now + timedelta(hours=26)),
         "to expire": lambda s: retention.expire_received(
             s, "processed", before=now - timedelta(minutes=50), after=None
@@ -134,3 +148,10 @@ def test_what_waits_to_be_read_is_found_by_its_patient_too(full: Database, crypt
         (f"id{last - before}", "processed" if before else "received")
         for before in range(0, COUNT, 20_000)
     ]
+
+
+def test_a_message_is_shown_with_the_job_that_read_it_failed_or_will(full: Database) -> None:
+    for number, state in ((50_001, "done"), (51_000, "dead"), (COUNT - 1, "ready")):
+        with full.read(SCOPE) as session:
+            [job] = messages.show(session, f"id{number}").jobs
+        assert (job.unique_key, job.state) == (f"inbox:id{number}", state)
