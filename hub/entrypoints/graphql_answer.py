@@ -48,7 +48,8 @@ class Answer:
         elif media_type == JSON and shown not in _ALWAYS_SHOWN:
             shown = 200
         headers = {"Cache-Control": "no-store", **self.headers}
-        return Response(self.body, shown, headers, media_type if self.body else None)
+        body = self.body
+        return Response(body, shown, headers, media_type if body else None)
 
     def _draft_status(self) -> int:
         if self.unprocessable:
