@@ -173,9 +173,15 @@ def _wait(fragment: Fragment, connection: Hl7Connection | None) -> timedelta:
 
 
 def _identity(content: bytes, header: Header, connection: Hl7Connection | None) -> bytes:
-    """What tells repetitions where the sender writes a new MSH-7 each time; else empty."""
+    """What tells repetitions where that is not the content: one that lacks its last CR is the same
+    message, and so is one with another MSH-7 where the sender writes a new one each time."""
+    if not content.endswith(b"\r"):
+        content = content.rstrip(b"\r\n") + b"\r"
+        same = content
+    else:
+        same = b""
     if connection is None or not connection.config.receiving.ignore_message_time:
-        return b""
+        return same
     fields = content.split(header.separator, 7)
     return header.separator.join([*fields[:6], b"", *fields[7:]])
 

@@ -207,6 +207,13 @@ def test_what_is_not_stored_is_to_be_sent_again(door: Door) -> None:
     assert door.post(message(accept="NE")).status_code == 503
 
 
+def test_a_repetition_may_lack_its_last_cr(door: Door) -> None:
+    first = door.post(message())
+    again = door.post(message().rstrip(b"\r"))
+    assert (again.status_code, again.content) == (200, first.content)
+    assert len(door.stored()) == 1
+
+
 class NoDatabase:
     def read(self, *_: object) -> Any:
         raise OSError("the database is away")
