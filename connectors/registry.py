@@ -162,7 +162,8 @@ class Registry:
         if id in self._entries:
             return self._entries[id]
         near = difflib.get_close_matches(id, self._entries, n=3) or sorted(self._entries)
-        raise NotFound(f'There is no connector "{id}". Near names: {", ".join(near) or "none"}.')
+        text = f'There is no connector "{id}". Near names: {", ".join(near) or "none"}.'
+        raise NotFound(text, sought=id)
 
 
 def _import(entry: _Entry) -> Connector:

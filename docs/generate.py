@@ -64,7 +64,8 @@ WHAT_TO_DO = {
     "goes on by itself.",
     "IGNORED": "Nothing: it was understood and is not wanted.",
     "INTERNAL": "Quote the `errorId` to the hub's operator, who finds it in the log.",
-    "NOT_FOUND": "Check the id. Missing, foreign and not granted give the same answer on purpose.",
+    "NOT_FOUND": "Check the id; a mutation names the input field that holds it. Missing, foreign "
+    "and not granted give the same answer on purpose.",
     "RATE_LIMITED": "Wait as long as `Retry-After` says, then send the same request again.",
     "TOO_SLOW": "Ask for less: smaller pages, fewer nested lists, a filter on an indexed field.",
     "UNAUTHENTICATED": "Send `Authorization: Bearer <key>` with a key that is not revoked.",

@@ -65,15 +65,23 @@ class BadEnvelope(HubError):
 
 
 class NotFound(HubError):
-    """Missing, foreign or not granted: one answer for all three."""
+    """Missing, foreign or not granted: one answer for all three.
+
+    `sought` is the id that was looked up, so that whoever gave several can be told where it stands
+    among theirs; it is not part of the message.
+    """
 
     code = "NOT_FOUND"
     http_status = 404
 
     def __init__(
-        self, message: str = "There is no such object, or this credential may not see it."
+        self,
+        message: str = "There is no such object, or this credential may not see it.",
+        *,
+        sought: str = "",
     ) -> None:
         super().__init__(message)
+        self.sought = sought
 
 
 class Conflict(HubError):

@@ -25,7 +25,7 @@ def practice_of(call: Call) -> str:
     if practice_id is None:
         raise Rejected("An MSO app names the practice.", path="practiceId")
     if practice_id not in scope.rows.get(Domain.SUPPLY, frozenset()):
-        raise NotFound
+        raise NotFound(sought=practice_id)
     return practice_id
 
 
@@ -33,7 +33,7 @@ def round_of(call: Call) -> str:
     """The id of the round a mutation names. Raises NotFound."""
     round_id = row_id(call.input["roundId"], "PurchasingRound")
     if call.session.get(PurchasingRound, round_id) is None:
-        raise NotFound
+        raise NotFound(sought=round_id)
     return round_id
 
 

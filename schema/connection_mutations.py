@@ -54,11 +54,10 @@ def _add(call: Call) -> Payload:
 def _change(call: Call) -> Payload:
     given, prepare = call.input, _prepare(call)
     reason = stated_reason(given["reason"])
-    row = call.session.get(
-        Connection, row_id(given["connectionId"], "Connection"), with_for_update=True
-    )
+    connection_id = row_id(given["connectionId"], "Connection")
+    row = call.session.get(Connection, connection_id, with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=connection_id)
     secrets_given = _secrets(given)
     prepared = prepare(
         row.connector_id,

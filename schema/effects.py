@@ -25,7 +25,7 @@ from schema.context import Context
 from schema.mapping.mutate import Call, Mutation, Payload
 from schema.mapping.operation import Operation
 from schema.mapping.plan import Planner
-from schema.mapping.values import words
+from schema.mapping.values import place_of, words
 from schema.mutations import check_rights
 from schema.root import HubSchema
 
@@ -69,7 +69,7 @@ def mutate(run: Run, nodes: Sequence[FieldNode]) -> Json:
             return effect.tried(plan)
         payload = effect.done()
     except (Rejected, Conflict, NotFound) as error:
-        return plan.errors(error)
+        return plan.errors(error, given)
     return plan.payload(payload)
 
 
@@ -183,6 +183,14 @@ class _Effect:
         return row
 
 
+def _field(error: Expected, given: Json) -> str | None:
+    """The input field an expected failure is about; where something was not found, the one that
+    holds its id."""
+    if isinstance(error, NotFound):
+        return place_of(error.sought, given)
+    return (error.path or None) if isinstance(error, Rejected) else None
+
+
 def sealed(crypto: Crypto, row: MutationOutcome, payload: Payload) -> Payload:
     """A payload that holds a secret shown once, as it is stored: encrypted, bound to its key."""
     return {
@@ -239,10 +247,10 @@ class _PayloadPlan:
             written |= read(parts)
         return {key: written[key] for key in self._selected}
 
-    def errors(self, error: Expected) -> Json:
+    def errors(self, error: Expected, given: Json) -> Json:
         facts = {
             "code": error.code,
-            "field": error.path if isinstance(error, Rejected) and error.path else None,
+            "field": _field(error, given),
             "message": str(error),
         }
         return self._write("UserErrors", self._nodes, facts)

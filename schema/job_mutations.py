@@ -30,7 +30,7 @@ def _job(call: Call) -> JobRow:
     known = len(job_id) <= JOB_DIGITS and job_id.isdecimal()
     row = call.session.get(JobRow, int(job_id)) if known else None
     if row is None:
-        raise NotFound
+        raise NotFound(sought=job_id)
     return row
 
 

@@ -92,7 +92,7 @@ def look(context: Context, inbox_ids: Sequence[str]) -> list[Opened]:
         for inbox_id in inbox_ids:
             message = inbox.get(session, inbox_id)
             if message is None or not may_read_of(context.scope, message.practice_id):
-                raise NotFound
+                raise NotFound(sought=inbox_id)
             if message.kind != READ_HERE:
                 raise Rejected("Only HL7 v2 messages are shown.", path="messageId")
             its = message.connection_id
@@ -108,10 +108,10 @@ def require_readable(session: ScopedSession, context: Context, opened: Opened) -
     """Raises NotFound unless the credential may read the whole message, as things are now."""
     message = inbox.get(session, opened.message.id)
     if message is None or not may_read_of(context.scope, message.practice_id):
-        raise NotFound
+        raise NotFound(sought=opened.message.id)
     may_read_labelled = _may_read_labelled(context.scope, message)
     if not may_read_labelled and _is_labelled(session, message, opened.found):
-        raise NotFound
+        raise NotFound(sought=opened.message.id)
 
 
 def _open(session: ScopedSession, context: Context, opened: Opened, reason: str) -> None:

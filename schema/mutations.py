@@ -94,7 +94,7 @@ def _connection(call: Call) -> str:
     connection = call.session.get(Connection, connection_id)
     scope = call.context.scope
     if connection is None or not (scope.is_mso or connection.practice_id == scope.own_practice_id):
-        raise NotFound
+        raise NotFound(sought=connection_id)
     return connection_id
 
 

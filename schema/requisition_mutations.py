@@ -91,7 +91,7 @@ def _decide(call: Call) -> Payload:
     entry_id = row_id(call.input["entryId"], "RequisitionEntry")
     practice_id = practice_of(call)
     if call.session.get(RequisitionEntry, (practice_id, entry_id)) is None:
-        raise NotFound
+        raise NotFound(sought=entry_id)
     normalise.decide_match(
         call.session,
         practice_id=practice_id,

@@ -25,7 +25,7 @@ def request(
     an id; NotFound for an appointment this scope may not read."""
     row = session.scalar(select(AppointmentRow).where(AppointmentRow.id == appointment_id))
     if row is None:
-        raise NotFound
+        raise NotFound(sought=appointment_id)
     connection = outbound.destination(session, destination)
     return _add(session, row, connection.id, is_new=is_new, now=now)
 

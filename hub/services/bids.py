@@ -51,8 +51,9 @@ def invite(
         raise Rejected("Name the suppliers to invite, each once.", path="supplierIds")
     if deadline <= now:
         raise Rejected("The deadline must be later than now.", path="deadline")
-    if any(session.get(Supplier, supplier_id) is None for supplier_id in supplier_ids):
-        raise NotFound
+    for supplier_id in supplier_ids:
+        if session.get(Supplier, supplier_id) is None:
+            raise NotFound(sought=supplier_id)
     bid_round = store.last_bid_round(session, round_id) + 1
     why = f"Round {bid_round} of bids, {suppliers(len(supplier_ids))}."
     take(session, row, Step.INVITE_BIDS, by=by, why=why, now=now)
@@ -231,7 +232,7 @@ def require_bidding(session: ScopedSession, invitation_id: str) -> BidInvitation
     """The invitation if a bid may still come; NotFound or Conflict otherwise."""
     invitation = store.locked_invitation(session, invitation_id)
     if invitation is None:
-        raise NotFound
+        raise NotFound(sought=invitation_id)
     if invitation.state not in {"invited", "bid"}:
         raise Conflict("The bids of this invitation are opened.")
     return invitation

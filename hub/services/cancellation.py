@@ -42,7 +42,7 @@ def cancel_order(
         select(PurchaseOrder).where(PurchaseOrder.id == order_id).with_for_update()
     ).first()
     if order is None:
-        raise NotFound
+        raise NotFound(sought=order_id)
     _require_decision(session, order)
     if order.status == "cancelled":
         return order.practice_id, Cancellation.CANCELLED

@@ -37,7 +37,7 @@ def request_check(session: ScopedSession, *, connection_id: str, now: datetime) 
     """Add the job that checks a connection; a second request joins the first."""
     connection = session.get(Connection, connection_id)
     if connection is None:
-        raise NotFound
+        raise NotFound(sought=connection_id)
     return queue.add(
         session,
         Job.CHECK_CONNECTION,

@@ -135,9 +135,8 @@ def named(session: ScopedSession, name: str) -> Connection:
             select(Connection).where((Connection.name == name) | Connection.id.in_(ids))
         )
     if row is None:
-        raise NotFound(
-            f'There is no connection "{name}"; `mso-hub connection list` shows the names.'
-        )
+        text = f'There is no connection "{name}"; `mso-hub connection list` shows the names.'
+        raise NotFound(text, sought=name)
     return row
 
 

@@ -63,7 +63,7 @@ def record(
     """Write a consent down; of a patient that was merged, for whoever has the records now. Audited.
     Raises NotFound, Rejected, or Conflict where one of the days is covered already."""
     if session.get(Patient, (practice_id, patient_id)) is None:
-        raise NotFound
+        raise NotFound(sought=patient_id)
     patient = patients.live(session, practice_id, patient_id)
     session.refresh(patient, with_for_update=True)  # one at a time
     row = _row(session, patient, terms, now)
@@ -91,7 +91,7 @@ def revoke(
     or Conflict if it is over."""
     row = session.get(Consent, (practice_id, consent_id), with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=consent_id)
     if row.revoked_at is not None or (row.ends_at is not None and row.ends_at <= now):
         raise Conflict("The consent is over.")
     row.revocation_reference = _reference(reference, required=False)

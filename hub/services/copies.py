@@ -25,7 +25,8 @@ def original(session: ScopedSession, inbox_id: str) -> InboundMessage:
     """The message of HL7 v2 of this id; NotFound, or Rejected for one of another kind."""
     row = session.get(InboundMessage, inbox_id)
     if row is None:
-        raise NotFound(f"There is no message {inbox_id}; `mso-hub message list` shows the ids.")
+        text = f"There is no message {inbox_id}; `mso-hub message list` shows the ids."
+        raise NotFound(text, sought=inbox_id)
     if row.kind != "hl7v2":
         raise Rejected("Only messages of HL7 v2 are sent on or copied.", path="id")
     return row

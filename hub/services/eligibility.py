@@ -66,7 +66,7 @@ def request_check(
     """
     visit = eligibility.visit(session, appointment_id)
     if visit is None:
-        raise NotFound
+        raise NotFound(sought=appointment_id)
     if visit.payer.connection_id is None:
         raise Conflict("The payer has no route; enter one in the payer directory.")
     check_id, _ = _queue_check(session, crypto, visit, now)

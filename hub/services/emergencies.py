@@ -43,7 +43,7 @@ def patient_named(session: ScopedSession, practice_id: str, named: str) -> str:
         .limit(2)
     ).all()
     if len(holders) != 1:
-        raise NotFound
+        raise NotFound(sought=named)
     return patients.live(session, practice_id, holders[0]).id
 
 
@@ -112,7 +112,7 @@ def stop(
     with session.reading_as(practice_scope(practice_id)) as of_the_hub:
         found = under_way(of_the_hub, principal, access_id, now)
     if found is None:
-        raise NotFound
+        raise NotFound(sought=access_id)
     emergency, _ = found
     session.work_for(in_emergency(session.scope, emergency))
     row = session.get_one(EmergencyAccess, (emergency.practice_id, access_id), with_for_update=True)
@@ -134,7 +134,7 @@ def review(
     Raises NotFound, Conflict or Rejected."""
     row = session.get(EmergencyAccess, (practice_id, access_id), with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=access_id)
     if row.client_id == principal.id:
         raise Rejected("Somebody else reviews an emergency access.", path="emergencyAccessId")
     if not is_over(row, now):

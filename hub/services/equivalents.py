@@ -29,7 +29,7 @@ def approve_equivalent(
     """
     item, other = session.get(Item, item_id), session.get(Item, equivalent_id)
     if item is None or other is None:
-        raise NotFound
+        raise NotFound(sought=item_id if item is None else equivalent_id)
     if item_id == equivalent_id:
         raise Rejected("An item is no equivalent of itself.", path="equivalentId")
     if item.base_unit != other.base_unit:
@@ -63,7 +63,7 @@ def withdraw_equivalent(
     withdrawn before."""
     row = session.get(ApprovedEquivalent, (practice_id, approval_id), with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=approval_id)
     if row.withdrawn_at is not None:
         raise Conflict("The equivalent was withdrawn already.")
     row.withdrawn_by, row.withdrawn_at = by, now

@@ -44,7 +44,7 @@ def add_agreement(
     later already.
     """
     if session.get(Supplier, supplier_id) is None:
-        raise NotFound
+        raise NotFound(sought=supplier_id)
     check_terms(terms)
     if terms.maximum_amount is not None:
         money(terms.maximum_amount, "maximumAmount")
@@ -82,7 +82,7 @@ def record_payment(
 ) -> str:
     """Keep money a supplier paid. Rejected for a fee without an agreement in force that day."""
     if session.get(Supplier, supplier_id) is None:
-        raise NotFound
+        raise NotFound(sought=supplier_id)
     if kind not in KINDS or money(amount, "amount") <= 0:
         raise Rejected("A payment is a fee or a rebate above 0.", path="amount")
     if not 1 <= len(reference.strip()) <= LONGEST_REFERENCE:

@@ -193,7 +193,8 @@ def replay(
     }
     missing = [inbox_id for inbox_id in inbox_ids if inbox_id not in known]
     if missing:
-        raise NotFound(f"There is no message {missing[0]}; nothing was replayed.")
+        text = f"There is no message {missing[0]}; nothing was replayed."
+        raise NotFound(text, sought=missing[0])
     count = intake.replay(session, inbox_ids=inbox_ids, now=now)
     record(
         session,

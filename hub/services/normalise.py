@@ -222,8 +222,10 @@ def decide_match(
     requisitions, and the entry's requisition is read again. NotFound for an unknown entry or
     item, Conflict for an entry that waits for no match."""
     entry = session.get(RequisitionEntry, (practice_id, entry_id))
-    if entry is None or session.get(Item, item_id) is None:
-        raise NotFound
+    if entry is None:
+        raise NotFound(sought=entry_id)
+    if session.get(Item, item_id) is None:
+        raise NotFound(sought=item_id)
     if entry.state != "needs_match":
         raise Conflict("The line waits for no match.")
     said = said_of(entry).key
@@ -254,7 +256,7 @@ def set_pack(
     """
     item = session.get(Item, item_id)
     if item is None:
-        raise NotFound
+        raise NotFound(sought=item_id)
     unit, of_unit = unit_code(unit), unit_code(of_unit)
     if quantity < 1 or unit in {of_unit, "", item.base_unit} or not of_unit:
         raise Rejected(

@@ -22,7 +22,7 @@ def request(
     NotFound for an order this scope may not read."""
     row = session.scalar(select(OrderRow).where(OrderRow.id == order_id))
     if row is None:
-        raise NotFound
+        raise NotFound(sought=order_id)
     connection = outbound.destination(session, destination)
     return outbound.ask_to_write(
         session,

@@ -263,7 +263,8 @@ def _jobs_of(session: ScopedSession, message: OutboundMessage) -> list[JobRow]:
 
 
 def _unknown(outbound_id: str) -> NotFound:
-    return NotFound(f"There is no message {outbound_id}; `mso-hub outbound list` shows the ids.")
+    text = f"There is no message {outbound_id}; `mso-hub outbound list` shows the ids."
+    return NotFound(text, sought=outbound_id)
 
 
 def _joined() -> Select[OutboundMessage, str]:

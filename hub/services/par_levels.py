@@ -13,6 +13,7 @@ from hub.domain import par_levels
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services.requisitions import replace_lines, requisition_of, round_taking_demand
 from hub.services.rounds import terms_of
+from hub.services.supply import items_named
 from hub.storage import purchasing
 from hub.storage import requisitions as store
 from hub.storage.session import ScopedSession
@@ -74,8 +75,7 @@ def record_usage(
 def _check_items(session: ScopedSession, ids: Sequence[str]) -> None:
     if len(set(ids)) != len(ids):
         raise Rejected("Each item stands once.", path="itemId")
-    if len(purchasing.items(session, ids)) != len(ids):
-        raise NotFound
+    items_named(session, ids)
 
 
 def suggest(
@@ -163,7 +163,7 @@ def submit_draft(
     """The practice has reviewed a suggestion: it becomes demand of the round; the round's id."""
     row = session.get(Requisition, (practice_id, requisition_id))
     if row is None:
-        raise NotFound
+        raise NotFound(sought=requisition_id)
     round_taking_demand(session, row.round_id, now)
     if row.status != "draft":
         raise Conflict(f"The requisition is {row.status}.")

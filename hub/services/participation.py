@@ -66,9 +66,9 @@ def exclude(
         raise Rejected("Name an item, a supplier, or both.", path="itemId")
     _open(session, round_id)
     if item_id is not None and session.get(Item, item_id) is None:
-        raise NotFound
+        raise NotFound(sought=item_id)
     if supplier_id is not None and session.get(Supplier, supplier_id) is None:
-        raise NotFound
+        raise NotFound(sought=supplier_id)
     for row in store.exclusions(session, round_id):
         key = (row.practice_id, row.item_id, row.supplier_id)
         if key == (practice_id, item_id, supplier_id):
@@ -95,7 +95,7 @@ def include_again(
     _open(session, round_id)
     row = session.get(PurchasingExclusion, (practice_id, exclusion_id))
     if row is None or row.round_id != round_id:
-        raise NotFound
+        raise NotFound(sought=exclusion_id)
     session.execute(
         delete(PurchasingExclusion).where(
             PurchasingExclusion.practice_id == practice_id, PurchasingExclusion.id == exclusion_id

@@ -25,7 +25,8 @@ def named(session: ScopedSession, practice: str) -> Practice:
         select(Practice).where(or_(Practice.id == practice, Practice.name == practice))
     ).all()
     if len(found) != 1:
-        raise NotFound(f'"{practice}" is neither the id nor the unique name of a practice.')
+        text = f'"{practice}" is neither the id nor the unique name of a practice.'
+        raise NotFound(text, sought=practice)
     return found[0]
 
 

@@ -60,7 +60,7 @@ def record_credit(
 def _sent_order(session: ScopedSession, practice_id: str, order_id: str) -> PurchaseOrder:
     order = store.locked_order(session, practice_id, order_id)
     if order is None:
-        raise NotFound
+        raise NotFound(sought=order_id)
     if order.send_state not in {"sent", "sending"}:
         raise Conflict("The order was never sent.")
     return order

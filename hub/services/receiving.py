@@ -134,7 +134,7 @@ def decide_match(
     the MSO's where that is delegated. Conflict for an invoice without findings."""
     row = session.get(MatchRow, (practice_id, match_id), with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=match_id)
     require_decision(session, practice_id)
     if row.state not in {"exception", "settled"}:
         raise Conflict("The invoice has no findings to decide on.")
@@ -159,7 +159,7 @@ def set_tolerance(
     what is no tolerance."""
     row = session.get(Supplier, supplier_id)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=supplier_id)
     if not 0 <= price_percent <= 100 or not 0 <= total <= 10_000:
         raise Rejected("A tolerance is 0 to 100 percent of the price and 0 to 10000 of the total.")
     row.match_price_percent, row.match_total = price_percent, money(total, "total")

@@ -270,7 +270,7 @@ def _shortfall(
 ) -> Shortfall:
     row = session.get(Shortfall, (practice_id, shortfall_id), with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=shortfall_id)
     if row.state != state:
         raise Conflict(f"The shortfall is {row.state}, not {state}.")
     return row

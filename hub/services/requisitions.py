@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import delete
 
-from hub.errors import Conflict, NotFound, Rejected
+from hub.errors import Conflict, Rejected
 from hub.services.rounds import locked_round, terms_of
+from hub.services.supply import items_named
 from hub.storage import purchasing
 from hub.storage.requisitions import drop_entries, entries
 from hub.storage.session import ScopedSession
@@ -44,9 +45,7 @@ def submit_requisition(
             reason="lines",
             path="lines",
         )
-    items = purchasing.items(session, list(wanted))
-    if len(items) != len(wanted):
-        raise NotFound
+    items = items_named(session, list(wanted))
     if not all(terms_of(round_).buys(item.category) for item in items):
         raise Rejected(
             f"This round buys only: {', '.join(round_.categories)}.", reason="lines", path="lines"

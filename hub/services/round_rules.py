@@ -41,8 +41,8 @@ def set_rules(
     check_rules(rules)
     names = {supplier.id: supplier.name for supplier in purchasing.suppliers(session)}
     named = {each.supplier for each in rules.commitments} | set(rules.without_suppliers)
-    if named - names.keys():
-        raise NotFound
+    for unknown in sorted(named - names.keys()):
+        raise NotFound(sought=unknown)
     if allocation_rule is not None and allocation_rule != row.allocation_rule:
         _share_otherwise(session, row, allocation_rule)
     row.rules = rules_to_json(rules)

@@ -64,7 +64,7 @@ def locked_round(session: ScopedSession, round_id: str) -> PurchasingRound:
     """The round, its row locked until the transaction ends; NotFound if there is none."""
     row = purchasing.get_round(session, round_id, locked=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=round_id)
     return row
 
 

@@ -51,7 +51,7 @@ def add_scenario(
     """
     row = purchasing.get_round(session, round_id)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=round_id)
     if row.status not in WITH_DEMAND:
         raise Conflict("A scenario needs the locked demand of a round.")
     freeze_if_needed(session, row, now)
@@ -157,7 +157,7 @@ def ask_to_stop(session: ScopedSession, *, scenario_id: str, now: datetime) -> i
     Conflict unless it waits for its solve."""
     row = session.get(PurchasingScenario, scenario_id, with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=scenario_id)
     if row.state != "waiting":
         raise Conflict(f"The scenario is {row.state}; there is nothing to stop.")
     job_id, runs = queue.ask_to_stop(session, solve_key(scenario_id), now=now)

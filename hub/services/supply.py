@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+
+from sqlalchemy import select
 
 from hub.domain.gs1 import gtin14
 from hub.domain.records import Record
@@ -73,6 +76,15 @@ def apply_terms(session: ScopedSession, context: ApplyContext, record: Record) -
     return Outcome.CHANGED if changed else Outcome.UNCHANGED
 
 
+def items_named(session: ScopedSession, ids: Sequence[str]) -> Sequence[ItemRow]:
+    """The items of these ids. Raises NotFound for the first that is none."""
+    found = {row.id: row for row in session.scalars(select(ItemRow).where(ItemRow.id.in_(ids)))}
+    for item_id in ids:
+        if item_id not in found:
+            raise NotFound(sought=item_id)
+    return list(found.values())
+
+
 def set_related_party(
     session: ScopedSession, *, supplier_id: str, related_party: bool, now: datetime
 ) -> None:
@@ -80,7 +92,7 @@ def set_related_party(
     show the difference. NotFound."""
     row = session.get(Supplier, supplier_id, with_for_update=True)
     if row is None:
-        raise NotFound
+        raise NotFound(sought=supplier_id)
     row.related_party = related_party
     session.flush()
     note_terms(session, row, now)

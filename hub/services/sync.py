@@ -32,7 +32,7 @@ def request_sync(
     `sources` are the ids of the connectors that have streams; raises Conflict for another."""
     connection = session.get(Connection, connection_id)
     if connection is None:
-        raise NotFound
+        raise NotFound(sought=connection_id)
     if connection.connector_id not in sources:
         raise Conflict(f"{connection.connector_id} has nothing to read: what it brings is sent.")
     return queue.add(

@@ -91,7 +91,7 @@ def row_id(global_id: str, type_name: str) -> str:
     """The row id in a global id. Raises NotFound if it is malformed or of another type."""
     found = read_global_id(global_id)
     if found is None or found[0] != type_name:
-        raise NotFound
+        raise NotFound(sought=global_id)
     return found[1]
 
 

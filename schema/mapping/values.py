@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hub.errors import Rejected
@@ -45,6 +45,24 @@ def row_id(type_name: str, text: str) -> str:
 def id_of(text: str) -> str:
     found = read_global_id(text)
     return found[1] if found is not None else ""
+
+
+def place_of(sought: str, given: Any) -> str | None:
+    """Where an input holds an id, of a row or as it was sent: as `lines[0].itemId`; None if
+    nowhere."""
+    places = (place for place, text in _texts(given) if sought in (text, id_of(text)))
+    return next(places, None) if sought else None
+
+
+def _texts(given: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(given, str):
+        yield place, given
+    elif isinstance(given, Mapping):
+        for name, value in given.items():
+            yield from _texts(value, f"{place}.{name}" if place else name)
+    elif isinstance(given, list):
+        for at, value in enumerate(given):
+            yield from _texts(value, f"{place}[{at}]")
 
 
 def plain(value: Any) -> Any:

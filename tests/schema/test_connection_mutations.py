@@ -90,7 +90,7 @@ def test_the_same_key_gives_the_same_address_and_stores_it_encrypted(world):
 @pytest.mark.parametrize(
     ("change", "code", "field"),
     [
-        ({"connectorId": "nobody"}, "NOT_FOUND", None),
+        ({"connectorId": "nobody"}, "NOT_FOUND", "connectorId"),
         ({"config": {"base_url": "no address", "api_key": "x"}}, "BAD_INPUT", "config"),
         ({"config": {**SETTINGS, "unknown": 1}}, "BAD_INPUT", "config.unknown"),
         ({"config": {**SETTINGS, "api_key": "file:/etc/hostname"}}, "BAD_INPUT", "config"),
@@ -98,7 +98,11 @@ def test_the_same_key_gives_the_same_address_and_stores_it_encrypted(world):
         ({"config": ["list"]}, "BAD_INPUT", "config"),
         ({"routing": {"sending_application": "A"}}, "BAD_INPUT", "routing"),
         ({"name": " "}, "BAD_INPUT", "name"),
-        ({"practices": [{"code": "A", "practiceId": "nonsense"}]}, "NOT_FOUND", None),
+        (
+            {"practices": [{"code": "A", "practiceId": "nonsense"}]},
+            "NOT_FOUND",
+            "practices[0].practiceId",
+        ),
     ],
 )
 def test_settings_a_connector_does_not_take_are_named_and_nothing_is_kept(

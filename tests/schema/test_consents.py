@@ -262,10 +262,10 @@ def test_only_the_practice_keeps_its_register(world: Any, ward: Ward, mso: Any) 
         assert api.code(record, i=ward.given(sensitivity="HIV")) == "FORBIDDEN"
         assert api.code(revoke, i={"consentId": consent}) == "FORBIDDEN"
     other = Ward(world, "Other")
-    missing = [{"code": "NOT_FOUND", "field": None}]
+    missing = [{"code": "NOT_FOUND", "field": "patientId"}]
     assert other.record(patientId=ward.patient)["errors"] == missing
     assert other.record(patientId=global_id("Patient", tables.new_id()))["errors"] == missing
-    assert other.revoke(consent)["errors"] == missing
+    assert other.revoke(consent)["errors"] == [{"code": "NOT_FOUND", "field": "consentId"}]
     assert other.officer.data(REGISTER)["consents"]["totalCount"] == 0
     assert len(ward.rows()) == 1
 

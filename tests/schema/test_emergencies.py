@@ -134,7 +134,7 @@ def test_nothing_is_opened_outside_of_the_practice(world: Any, ward: Ward) -> No
     other = Ward(world, "Other")
     missing = global_id("Patient", tables.new_id())
     for patient in (other.patient, missing, "nobody"):
-        assert ward.start(patient=patient)["errors"] == [{"code": "NOT_FOUND", "field": None}]
+        assert ward.start(patient=patient)["errors"] == [{"code": "NOT_FOUND", "field": "patient"}]
     world.agreement(ward.practice, Domain.CLINICAL)
     for api in (world.mso(), ward.officer):
         assert api.code(START, input=ward.given()) == "FORBIDDEN"

@@ -164,10 +164,11 @@ def test_who_may_not_read_a_message_neither_copies_nor_sends_it(world, practice,
     mso = world.mso()
     [error] = mso.data(EDIT, input=edited(hidden, RAW))["editMessage"]["errors"]
     assert error["code"] == "NOT_FOUND"
-    for ids in ([hidden], [stored, hidden]):
+    absent = global_id("InboundMessage", tables.new_id())
+    for ids in ([hidden], [stored, hidden], [absent], [stored, absent]):
         given = {"messageIds": ids, "destinationId": lab, "reason": "r"}
         [error] = mso.data(FORWARD, input=given)["forwardMessages"]["errors"]
-        assert error["code"] == "NOT_FOUND"
+        assert error == {"code": "NOT_FOUND", "field": f"messageIds[{len(ids) - 1}]"}
     given = {"messageIds": [stored], "destinationId": lab, "reason": "r"}
     for app in (world.app(practice), world.mso("reader", write=False)):
         assert app.code(FORWARD, input=given) == "FORBIDDEN"

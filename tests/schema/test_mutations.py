@@ -146,7 +146,7 @@ def test_a_practice_states_its_own_demand_and_cannot_name_another(world):
         refused = app.data(SUBMIT, input={**given, "practiceId": named})["submitRequisition"]
         assert refused == {
             "__typename": "UserErrors",
-            "errors": [{"code": "NOT_FOUND", "field": None}],
+            "errors": [{"code": "NOT_FOUND", "field": "practiceId"}],
         }
 
 
