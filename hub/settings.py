@@ -125,8 +125,14 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=65535,
-        description="loopback port for the metrics of a process without the role web; of `serve"
+        description="port for the metrics of a process without the role web; of `serve"
         " --processes`, the first of so many ports",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="address HUB_METRICS_PORT listens on; beyond this machine /metrics wants the"
+        " token",
     )
     audit_anchors: Path | None = Field(
         None,
@@ -273,6 +279,11 @@ def refuse_unsafe(settings: Settings) -> None:
         raise BadSetting("HUB_MLLP_TLS_CERTIFICATE and HUB_MLLP_TLS_KEY are set together or not.")
     if settings.mllp_tls_client_ca is not None and settings.mllp_tls_certificate is None:
         raise BadSetting("HUB_MLLP_TLS_CLIENT_CA needs HUB_MLLP_TLS_CERTIFICATE beside it.")
+    if not is_loopback(settings.metrics_host) and settings.metrics_token is None:
+        raise BadSetting(
+            "HUB_METRICS_HOST listens beyond this machine; set HUB_METRICS_TOKEN, or "
+            "HUB_METRICS_HOST to 127.0.0.1."
+        )
     if settings.migration_database_url.startswith("sqlite") or (
         settings.migration_database_url and not settings.database_url.startswith("postgresql")
     ):

@@ -54,7 +54,7 @@ def test_every_secret_used_is_declared_and_every_one_declared_is_used() -> None:
     services, _, rest = COMPOSE.partition("\nsecrets:\n")
     declared = set(re.findall(r"^  (\w+): \{file: \./secrets/\1\}$", rest, re.MULTILINE))
     lists = re.findall(r"secrets: \[([^]]+)\]", services)
-    used = {name for names in lists for name in names.split(", ")}
+    used = {name for names in lists for name in re.split(r",\s+", names)}
     used |= set(re.findall(r"source: (\w+)", services))
     assert used == declared
     assert set(re.findall(r"/run/secrets/(\w+)", services)) <= declared

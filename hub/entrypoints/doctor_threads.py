@@ -52,8 +52,12 @@ def _told(settings: Settings) -> dict[str, int] | None:
 
 
 def _addresses(settings: Settings) -> list[str]:
-    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
-    found = [f"http://{host}:{settings.http_port}/metrics"] if settings.http_port else []
-    if settings.metrics_port is not None:
-        found.append(f"http://127.0.0.1:{settings.metrics_port}/metrics")
-    return found
+    found = [
+        (settings.http_host, settings.http_port),
+        (settings.metrics_host, settings.metrics_port),
+    ]
+    return [f"http://{_in_url(host)}:{port}/metrics" for host, port in found if port]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

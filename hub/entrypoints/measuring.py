@@ -2,20 +2,23 @@
 
 In production the route of the HTTP server wants HUB_METRICS_TOKEN, because a proxy in front makes
 every visitor look like this machine; in the demo it answers this machine only. A process without
-that server, or that shares its port, answers on HUB_METRICS_PORT, on loopback.
+that server, or that shares its port, answers on HUB_METRICS_PORT: on loopback, or with the token on
+HUB_METRICS_HOST.
 """
 
 from __future__ import annotations
 
 import hmac
+import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
-from wsgiref.simple_server import WSGIServer
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import start_http_server
+from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -27,6 +30,9 @@ from hub.metrics import REGISTRY
 from hub.settings import is_loopback
 from hub.storage import measures
 from hub.storage.session import ScopedSession
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 _SCOPE = operations_scope("metrics")
 
@@ -112,21 +118,60 @@ def metrics_endpoint(hub: HubParts) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _admitted(hub: HubParts, request: Request) -> bool:
-    token = hub.settings.metrics_token
-    if token is not None:
-        expected = f"Bearer {token.get_secret_value()}".encode()
-        return hmac.compare_digest(request.headers.get("authorization", "").encode(), expected)
+    if hub.settings.metrics_token is not None:
+        return _has_token(hub, request.headers.get("authorization", ""))
     if hub.settings.profile == "production" or request.client is None:
         return False
     return is_loopback(request.client.host)
 
 
-def serve_metrics(hub: HubParts, port: int) -> tuple[WSGIServer, threading.Thread]:
-    """Answer on a port of loopback, for a process without the HTTP server."""
+def _has_token(hub: HubParts, authorization: str) -> bool:
+    token = hub.settings.metrics_token
+    if token is None:
+        return False
+    expected = f"Bearer {token.get_secret_value()}".encode()
+    return hmac.compare_digest(authorization.encode(), expected)
+
+
+def serve_metrics(hub: HubParts, host: str, port: int) -> WSGIServer:
+    """Answer `/metrics` and `/livez` on a port of its own, for a process without the HTTP server;
+    where others than this machine reach it, `/metrics` with the token only. Raises OSError."""
     both = CollectorRegistry()
     both.register(REGISTRY)
     both.register(Waiting(hub))
-    return start_http_server(port, addr="127.0.0.1", registry=both)
+    exposed = make_wsgi_app(both)
+    on_loopback = is_loopback(host)
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/livez":
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [b'{"status":"ok"}']
+        if path == "/metrics" and (on_loopback or _has_token(hub, _authorization(environ))):
+            found: Iterable[bytes] = exposed(environ, start_response)
+            return found
+        start_response("404 Not Found", [])
+        return []
+
+    server = make_server(host, port, answer, _server(host), _Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def _authorization(environ: WSGIEnvironment) -> str:
+    return str(environ.get("HTTP_AUTHORIZATION", ""))
+
+
+def _server(host: str) -> type[WSGIServer]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return type("MetricsServer", (ThreadingWSGIServer,), {"address_family": family})
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 10  # seconds a visitor has to ask
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the hub's own log has no requests for metrics."""
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

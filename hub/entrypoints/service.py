@@ -112,7 +112,8 @@ class Service:
                 self._web.start()
                 self.http_port = self._web.port
             if settings.metrics_port is not None and not self._tells_metrics_by_http():
-                self._metrics, _ = serve_metrics(self.hub, settings.metrics_port)
+                host, port = settings.metrics_host, settings.metrics_port
+                self._metrics = serve_metrics(self.hub, host, port)
             if "mllp" in self.roles:
                 self._mllp = self._listener()
                 self._mllp.start()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from hub.entrypoints.hub import open_hub
 from hub.errors import BadSetting
@@ -55,6 +56,7 @@ def test_an_unusable_setting_is_named_in_one_sentence(name: str, values: dict[st
         ("HUB_HTTP_HOST", {"public_url": "", "http_host": "0.0.0.0"}),
         ("HUB_HTTP_HOST", {"public_url": "http://127.0.0.1", "http_host": "::"}),
         ("HUB_MLLP_HOST", {"mllp_host": "0.0.0.0"}),
+        ("HUB_METRICS_HOST", {"metrics_host": "0.0.0.0"}),
         ("HUB_MLLP_TLS_CERTIFICATE", {"mllp_tls_certificate": Path("c.pem")}),
         ("HUB_MLLP_TLS_CLIENT_CA", {"mllp_tls_client_ca": Path("ca.pem")}),
     ],
@@ -74,6 +76,7 @@ def test_production_refuses_an_unsafe_setting_by_name(name: str, values: dict[st
         {"http_host": "0.0.0.0"},
         {"http_host": "::1", "public_url": ""},
         {"mllp_host": "0.0.0.0", **MLLP_TLS},
+        {"metrics_host": "0.0.0.0", "metrics_token": SecretStr("let-me-in-please-now")},
     ],
 )
 def test_production_takes_what_is_safe(values: dict[str, Any]) -> None:

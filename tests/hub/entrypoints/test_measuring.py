@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,7 +22,7 @@ from starlette.testclient import TestClient
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job, JobState
 from hub.entrypoints.hub import Hub
-from hub.entrypoints.measuring import exposition, metrics_endpoint
+from hub.entrypoints.measuring import exposition, metrics_endpoint, serve_metrics
 from hub.services.intake import Arrival, Intake
 from hub.settings import Settings
 from hub.storage import queue
@@ -160,3 +164,43 @@ def test_the_demo_answers_this_machine(database: Database, crypto: Crypto, tmp_p
     )
 
     assert TestClient(app, client=("127.0.0.1", 1)).get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "authorization", "status"),
+    [
+        ("127.0.0.1", "/metrics", "", 200),
+        ("127.0.0.1", "/anything", "", 404),
+        ("0.0.0.0", "/livez", "", 200),
+        ("0.0.0.0", "/metrics", "", 404),
+        ("0.0.0.0", "/metrics", "Bearer wrong", 404),
+        ("0.0.0.0", "/metrics", "Bearer let-me-in-please-now", 200),
+    ],
+)
+def test_a_port_of_its_own_wants_the_token_where_others_reach_it(
+    database: Database,
+    crypto: Crypto,
+    tmp_path: Path,
+    host: str,
+    path: str,
+    authorization: str,
+    status: int,
+) -> None:
+    found = hub(database, crypto, tmp_path, NOON, metrics_token=SecretStr("let-me-in-please-now"))
+    with closing_server(serve_metrics(found, host, 0)) as port:
+        asked = HTTPConnection("127.0.0.1", port, timeout=10)
+        asked.request("GET", path, headers={"Authorization": authorization})
+        answer = asked.getresponse()
+        told = answer.read()
+
+    assert answer.status == status
+    assert (b"hub_jobs_dead" in told) == (status == 200 and path == "/metrics")
+
+
+@contextmanager
+def closing_server(server: WSGIServer) -> Iterator[int]:
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
