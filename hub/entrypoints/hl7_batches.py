@@ -65,7 +65,7 @@ def answer_without_messages(batch: Batch, fault: Fault | None, now: datetime) ->
 def _within(batch: Batch, name: str, judgement: Judgement) -> Judgement:
     arrival = judgement.arrival
     arrival = replace(arrival, headers={**arrival.headers, "batch": name})
-    if batch.fault is None or judgement.fault is not None:
+    if batch.fault is None or judgement.faults:
         return replace(judgement, arrival=arrival)
     arrival = replace(
         arrival,
@@ -76,4 +76,4 @@ def _within(batch: Batch, name: str, judgement: Judgement) -> Judgement:
         patients=(),
         destinations=(),
     )
-    return replace(judgement, arrival=arrival, fault=batch.fault)
+    return replace(judgement, arrival=arrival, faults=(batch.fault,))

@@ -43,16 +43,21 @@ class Judgement:
 
     arrival: Arrival
     header: Header | None
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
+    """What keeps the message out; the first decides how it is kept and answered."""
     silent: bool = False
     """An acknowledgement or the remains of an aborted frame: kept, never answered."""
     connection: Hl7Connection | None = None
     """Whose agreements hold; None for a sender that is not known."""
 
     @property
+    def fault(self) -> Fault | None:
+        return self.faults[0] if self.faults else None
+
+    @property
     def waits_for_processing(self) -> bool:
         """Its sender asked for one answer, and agreed to get it when the message is applied."""
-        if self.connection is None or self.fault is not None or self.arrival.state != "received":
+        if self.connection is None or self.faults or self.arrival.state != "received":
             return False
         later = self.connection.config.receiving.ack_after == "applied"
         return later and accept_code(*wishes(self.header), None) == "AA"
@@ -60,7 +65,7 @@ class Judgement:
     @property
     def sequence_number(self) -> int | None:
         """MSH-13, where the sender numbers its messages and this one may come in."""
-        if self.connection is None or self.header is None or self.fault or self.silent:
+        if self.connection is None or self.header is None or self.faults or self.silent:
             return None
         text = self.header.first(13)
         numbers = self.connection.config.receiving.sequence_numbers
@@ -84,12 +89,16 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
     outline = outline_of(header, peer, routes, content)
     connection, is_ack = outline.connection, outline.is_ack
     fragment = fragment_of(content, header)
-    fault = _frame_fault(frame) if frame.fault else None
-    if fault is None and not is_ack:
-        fault = _check(content, header, outline) or _check_fragment(fragment, connection)
+    faults: tuple[Fault, ...] = ()
+    if framed := _frame_fault(frame):
+        faults = (framed,)
+    elif not is_ack:
+        faults = _check(content, header, outline) + _check_fragment(fragment, connection)
+    fault = faults[0] if faults else None
     state = _state(fault, outline)
     # Who a message speaks of is kept of refused ones too, but for those too large to look into.
-    keys = _keys(content, header, outline) if fault is None or fault is outline.fault else ()
+    small = faults[:1] == outline.faults[:1]
+    keys = _keys(content, header, outline) if small else ()
     receiving = connection.config.receiving if connection else None
     practice_id = outline.facility.practice_id if outline.facility else None
     arrival = Arrival(
@@ -113,9 +122,9 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
         identity=_identity(content, header, connection),
         accepts_reuse=receiving is not None and receiving.reused_control_id == "accept",
         wait=_wait(fragment, connection) if state == "received" else _NOW,
-        denied=fault.text if fault is not None and fault.text in _DENIED else "",
+        denied=next((one.text for one in faults if one.text in _DENIED), ""),
     )
-    return Judgement(arrival, header, fault, silent=is_ack, connection=connection)
+    return Judgement(arrival, header, faults, silent=is_ack, connection=connection)
 
 
 def _control_id(header: Header) -> str:
@@ -142,27 +151,30 @@ def _headless(frame: Frame, peer: Peer) -> Judgement:
         state="quarantined",
         fault=issue_of(_frame_fault(frame) or fault),
     )
-    return Judgement(arrival, None, fault, silent=frame.fault == "cut_off")
+    return Judgement(arrival, None, (fault,), silent=frame.fault == "cut_off")
 
 
 def _frame_fault(frame: Frame) -> Fault | None:
     return {"": None, "cut_off": _CUT_OFF, "too_large": _GIANT}[frame.fault]
 
 
-def _check(content: bytes, header: Header, outline: Outline) -> Fault | None:
-    """The table of faults behind a readable MSH; the first that applies."""
+def _check(content: bytes, header: Header, outline: Outline) -> tuple[Fault, ...]:
+    """The table of faults behind a readable MSH: all that the header has, else what is too much in
+    the content."""
     if b"\0" in content:
-        return UNREADABLE
-    if outline.fault is not None or outline.connection is None or header.delimiters is None:
-        return outline.fault
-    return exceeded(content, header.delimiters, outline.connection.config.receiving.limits.caps)
+        return (UNREADABLE,)
+    if outline.faults or outline.connection is None or header.delimiters is None:
+        return outline.faults
+    caps = outline.connection.config.receiving.limits.caps
+    over = exceeded(content, header.delimiters, caps)
+    return (over,) if over else ()
 
 
-def _check_fragment(fragment: Fragment, connection: Hl7Connection | None) -> Fault | None:
+def _check_fragment(fragment: Fragment, connection: Hl7Connection | None) -> tuple[Fault, ...]:
     if not fragment or connection is None or connection.config.receiving.continuation_seconds:
-        return None
+        return ()
     path = "MSH-14" if fragment.continues else "DSC-1"
-    return Fault(207, path, "Messages in several parts are not taken here.", "AR")
+    return (Fault(207, path, "Messages in several parts are not taken here.", "AR"),)
 
 
 def _wait(fragment: Fragment, connection: Hl7Connection | None) -> timedelta:

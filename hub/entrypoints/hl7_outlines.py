@@ -7,9 +7,10 @@ next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.events import EVENTS, TYPES
 from connectors.ehr_hl7v2.receiving import FACILITY
 from connectors.sdk.hl7v2.acknowledging import TABLE_0155, application_code
@@ -34,13 +35,13 @@ _LONGEST_KEPT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What is known from MSH. `fault` is the first that applies; `headers` are what is stored of
-    MSH but for its control id; `is_ack`: an acknowledgement; `unread`: understood, and not to be
-    read."""
+    """What is known from MSH. `faults` are those that apply, the first decides; `headers` are what
+    is stored of MSH but for its control id; `is_ack`: an acknowledgement; `unread`: understood, and
+    not to be read."""
 
     connection: Hl7Connection | None
     facility: Facility | None
-    fault: Fault | None
+    faults: tuple[Fault, ...]
     is_ack: bool
     unread: bool
     source: str
@@ -90,13 +91,15 @@ def _outline(header: Header, peer: Peer, routes: Routes, content: bytes | None =
         facility = connection.facilities.get(header.sending_facility)
     is_ack = header.type == "ACK" or header.type == "MCF"
     rules = () if is_ack else _rules(header, connection)
-    fault = None if is_ack else unread or _check(header, connection, facility)
-    if fault is None and any(rule.full == "refuse" for rule in rules):
-        fault = _FULL
+    faults: tuple[Fault, ...] = ()
+    if not is_ack:
+        faults = (unread,) if unread else tuple(_check(header, connection, facility))
+    if not faults and any(rule.full == "refuse" for rule in rules):
+        faults = (_FULL,)
     return Outline(
         connection=connection,
         facility=facility,
-        fault=fault,
+        faults=faults,
         is_ack=is_ack,
         unread=is_ack or _opens_link(header, connection) or _is_unwanted(header, connection),
         source=source_of(header, connection, peer),
@@ -139,32 +142,35 @@ def _rules(header: Header, connection: Hl7Connection | None) -> tuple[Forward, .
 
 def _check(
     header: Header, connection: Hl7Connection | None, facility: Facility | None
-) -> Fault | None:
-    """The table of faults behind a readable MSH; the first that applies."""
+) -> Iterator[Fault]:
+    """The table of faults behind a readable MSH: all that apply, in its order."""
     if header.delimiters is None:
-        return UNREADABLE
+        yield UNREADABLE
+        return
     opens_link = _opens_link(header, connection)
     for number in (9, 10, 11, 12):
-        meant = connection.config.meant(number, "") if connection else ""
-        if not header.raw(number) and not meant and not (opens_link and number == 9):
-            return Fault(
-                101,
-                f"MSH-{number}",
-                f"MSH-{number} is required; send the message again with it.",
-                "AE",
-            )
+        if _is_missing(header, connection, number) and not (opens_link and number == 9):
+            text = f"MSH-{number} is required; send the message again with it."
+            yield Fault(101, f"MSH-{number}", text, "AE")
     if len(header.control_id) > LONGEST_CONTROL_ID:
         text = f"MSH-10 has at most {LONGEST_CONTROL_ID} characters."
-        return Fault(102, "MSH-10", text, "AE")
-    if connection is None:
-        return Fault(207, "MSH-3", UNKNOWN_SENDER, "AR")
+        yield Fault(102, "MSH-10", text, "AE")
+    if connection is None:  # who is not known here does not hear what is taken here
+        yield Fault(207, "MSH-3", UNKNOWN_SENDER, "AR")
+        return
     if facility is None:
         place = connection.config.receiving.facility[0].partition(".")[0]
-        return Fault(207, place, WRONG_PRACTICE, "AR")
-    expected = facility.receiving_facility
-    if expected is not None and header.receiving_facility != expected:
-        return Fault(207, "MSH-6", WRONG_PRACTICE, "AR")
-    return None if opens_link else _check_kind(header, connection)
+        yield Fault(207, place, WRONG_PRACTICE, "AR")
+    elif facility.receiving_facility not in {None, header.receiving_facility}:
+        yield Fault(207, "MSH-6", WRONG_PRACTICE, "AR")
+    if not opens_link:
+        yield from _check_kind(header, connection)
+
+
+def _is_missing(header: Header, connection: Hl7Connection | None, number: int) -> bool:
+    """Whether MSH-n is empty and nothing is agreed to stand for it."""
+    meant = connection.config.meant(number, "") if connection else ""
+    return not header.raw(number) and not meant
 
 
 UNREADABLE = Fault(102, "MSH-2", "The delimiters cannot be used, or there is a NUL byte.", "AE")
@@ -177,20 +183,26 @@ def _opens_link(header: Header, connection: Hl7Connection | None) -> bool:
     return numbers and header.first(13) == "0"
 
 
-def _check_kind(header: Header, connection: Hl7Connection) -> Fault | None:
+def _check_kind(header: Header, connection: Hl7Connection) -> Iterator[Fault]:
+    """Faults of what MSH-9, 11 and 12 say; one that is missing is a fault of its own."""
     config = connection.config
     sent = _type_of(header, connection)
     kind, _, event = sent.partition("^")
-    if config.events.resolve(sent) not in EVENTS and not config.events.ignores(sent):
+    if not _is_missing(header, connection, 9) and not _is_taken(sent, config):
         if kind not in TYPES:
-            return Fault(200, "MSH-9.1", "This message type is not supported.", "AR")
-        if event:
-            return Fault(201, "MSH-9.2", "This event is not supported.", "AR")
-    if config.meant(11, header.processing_id) not in connection.processing_ids:
-        return Fault(202, "MSH-11", "Messages of this processing id are not taken here.", "AR")
-    if config.version(config.meant(12, header.version)) is None:
-        return Fault(203, "MSH-12", "This version is not supported.", "AR")
-    return None
+            yield Fault(200, "MSH-9.1", "This message type is not supported.", "AR")
+        elif event:
+            yield Fault(201, "MSH-9.2", "This event is not supported.", "AR")
+    processing_id = config.meant(11, header.processing_id)
+    if not _is_missing(header, connection, 11) and processing_id not in connection.processing_ids:
+        yield Fault(202, "MSH-11", "Messages of this processing id are not taken here.", "AR")
+    version = config.version(config.meant(12, header.version))
+    if not _is_missing(header, connection, 12) and version is None:
+        yield Fault(203, "MSH-12", "This version is not supported.", "AR")
+
+
+def _is_taken(message_type: str, config: Config) -> bool:
+    return config.events.resolve(message_type) in EVENTS or config.events.ignores(message_type)
 
 
 def _type_of(header: Header, connection: Hl7Connection | None) -> str:

@@ -213,13 +213,13 @@ class Receiver:
         if judgement.waits_for_processing:
             return arrival
         now = self._now()
-        arrival.answer = _acknowledge(judgement, judgement.fault, now)
+        arrival.answer = _acknowledge(judgement, judgement.faults, now)
         number = judgement.sequence_number
         if number is None:
             return arrival
 
         def answered(fits: bool, expected: int) -> bytes:
-            return _acknowledge(judgement, None if fits else _OUT_OF_ORDER, now, str(expected))
+            return _acknowledge(judgement, () if fits else (_OUT_OF_ORDER,), now, str(expected))
 
         arrival.numbered = Numbered(number, answered)
         return arrival
@@ -240,7 +240,7 @@ class Receiver:
     def _reply_now(self, judgement: Judgement, stored: Stored, close: bool = False) -> Reply:
         answer = stored.answer
         if stored.conflict and not judgement.silent:
-            answer = _acknowledge(judgement, _REUSED, self._now())
+            answer = _acknowledge(judgement, (_REUSED,), self._now())
         source = "" if judgement.silent else judgement.arrival.source
         return Reply(
             answer,
@@ -263,7 +263,7 @@ class Receiver:
             _log.error("hl7_outcome_unreadable", error_type=type(error).__name__, inbox_id=inbox_id)
             processed = None
         if processed is None:
-            return _acknowledge(judgement, _LATE, self._now())
+            return _acknowledge(judgement, (_LATE,), self._now())
         code = accept_code(*wishes(judgement.header), processed.fault)
         content = judgement.arrival.content
         return acknowledge(content, processed, code) if code else b""
@@ -302,7 +302,7 @@ class Receiver:
         """
         connection_id = judgement.arrival.connection_id
         _log.error("hl7_not_stored", error_type=type(error).__name__, connection_id=connection_id)
-        answer = _acknowledge(judgement, _STORAGE, self._now())
+        answer = _acknowledge(judgement, (_STORAGE,), self._now())
         told = bool(answer) or judgement.silent or judgement.wants_commit_block
         return Reply(
             answer,
@@ -315,19 +315,18 @@ class Receiver:
 
 def acknowledge_at_the_door(judgement: Judgement, now: datetime) -> bytes:
     """What the sender of a message judged so is answered once it is stored."""
-    return _acknowledge(judgement, judgement.fault, now)
+    return _acknowledge(judgement, judgement.faults, now)
 
 
 def _acknowledge(
-    judgement: Judgement, fault: Fault | None, now: datetime, expected: str = ""
+    judgement: Judgement, faults: Sequence[Fault], now: datetime, expected: str = ""
 ) -> bytes:
     """The acknowledgement, or nothing where the sender's MSH-15 and MSH-16 ask for none."""
     if judgement.silent:
         return b""
-    code = accept_code(*wishes(judgement.header), fault)
+    code = accept_code(*wishes(judgement.header), faults[0] if faults else None)
     if code is None:
         return b""
-    faults = [fault] if fault else []
     control_id = new_control_id()
     return build_ack(
         judgement.header, code, faults, now=now, control_id=control_id, expected=expected

@@ -64,7 +64,7 @@ def build_ack(
             ack += f + text
         if expected:
             ack += f + expected.encode()
-        ack = b"\r".join([ack, *(_err(one, version, d.encoding_characters, f) for one in faults)])
+        ack = b"\r".join([ack, *_errs(faults, version, d.encoding_characters, f)])
     return ack + b"\r"
 
 
@@ -177,15 +177,26 @@ def _message_type(header: Header, component: bytes, kind: bytes) -> bytes:
     return component.join([kind, parts[1], _STRUCTURES[kind]][: min(len(parts), 3)])
 
 
-def _err(fault: Fault, version: str, encoding: str, f: bytes) -> bytes:
+def _errs(faults: Sequence[Fault], version: str, encoding: str, f: bytes) -> list[bytes]:
+    """An ERR for each fault; before 2.5 there is one at most, whose ERR-1 repeats."""
+    if not faults or version_number(version) >= (2, 5):
+        return [_err(one, encoding, f) for one in faults]
     c, s = encoding[0].encode(), (encoding[3:4] or "&").encode()
-    code, name = str(fault.code).encode(), _plain(TABLE_0357.get(fault.code, ""), encoding)
-    place = _place(fault.path)
-    if version_number(version) < (2, 5):
-        return b"ERR" + f + c.join([*place[:3], s.join([code, name, b"HL70357"])])
-    where = c.join(place).rstrip(c)
+    found = [c.join([*_place(o.path)[:3], s.join(_code(o, encoding))]) for o in faults]
+    return [b"ERR" + f + encoding[1].encode().join(found)]
+
+
+def _err(fault: Fault, encoding: str, f: bytes) -> bytes:
+    c = encoding[0].encode()
+    where = c.join(_place(fault.path)).rstrip(c)
     text = _plain(fault.text, encoding + f.decode())
-    return f.join([b"ERR", b"", where, c.join([code, name, b"HL70357"]), b"E", b"", b"", b"", text])
+    code = c.join(_code(fault, encoding))
+    return f.join([b"ERR", b"", where, code, b"E", b"", b"", b"", text])
+
+
+def _code(fault: Fault, encoding: str) -> list[bytes]:
+    name = _plain(TABLE_0357.get(fault.code, ""), encoding)
+    return [str(fault.code).encode(), name, b"HL70357"]
 
 
 def _place(path: str) -> list[bytes]:

@@ -353,3 +353,35 @@ def test_what_a_sender_means_by_an_empty_header_field_is_agreed() -> None:
     without = judge(frame(f10=""), Peer(PEER), routes)
     assert without.fault is not None
     assert without.fault.path == "MSH-10"
+
+
+def errors(reply: Reply) -> list[tuple[int, int]]:
+    found = lex(reply.ack).all("ERR")
+    return [(int(one.value("3.1") or 0), int(one.value("2.3") or 0)) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "expected"),
+    [
+        ({"f9": "", "f10": "", "f11": ""}, "AE", [(101, 9), (101, 10), (101, 11)]),
+        ({"f9": "ADT^A61", "f11": "T", "f12": "3"}, "AR", [(201, 9), (202, 11), (203, 12)]),
+        ({"f10": "", "f6": "HUBSOUTH", "f11": "T"}, "AE", [(101, 10), (207, 6), (202, 11)]),
+        ({"f3": "NOBODY", "f4": "EAST", "f11": "T"}, "AR", [(207, 3)]),
+    ],
+)
+def test_each_fault_of_a_header_has_its_error_and_the_first_decides(
+    fields: dict[str, str], code: str, expected: list[tuple[int, int]]
+) -> None:
+    intake = FakeIntake()
+    (reply,) = receive(intake, frame(**fields))
+    assert lex(reply.ack).value("MSA-1") == code
+    assert errors(reply) == expected
+    (arrival,) = intake.arrivals
+    assert arrival.fault is not None
+    assert arrival.fault.code == f"hl7_{expected[0][0]}"
+
+
+def test_a_sender_who_claims_to_be_another_is_audited_whatever_else_is_wrong() -> None:
+    intake = FakeIntake()
+    receive(intake, frame(f10="", f4="EAST"))
+    assert intake.arrivals[0].denied == "The sender may not send for this facility."

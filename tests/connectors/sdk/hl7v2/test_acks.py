@@ -152,3 +152,13 @@ def test_an_answer_is_read_back_with_the_bytes_of_its_control_id() -> None:
 
 def test_a_time_is_written_with_its_offset() -> None:
     assert timestamp(datetime(2026, 3, 2, 1, 2, 3, 999, tzinfo=UTC)) == "20260302010203+0000"
+
+
+def test_before_2_5_the_faults_are_repetitions_of_one_error_location() -> None:
+    header = read_header(b"MSH|^~\\&|A|B|C|D|20260302||ADT^A04||P|2.3.1\r")
+    faults = [Fault(101, "MSH-10", "required"), Fault(202, "MSH-11", "not taken")]
+    answer = build_ack(header, "AE", faults, now=NOW, control_id="1")
+    (error,) = lex(answer).all("ERR")
+    assert error.raw("1") == (
+        "MSH^1^10^101&Required field missing&HL70357~MSH^1^11^202&Unsupported processing id&HL70357"
+    )
