@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 
@@ -12,7 +13,7 @@ from connectors.sdk.hl7v2.delimiters import Delimiters
 from connectors.sdk.hl7v2.lexer import Message, Segment
 from hub.domain.decimals import is_storable
 from hub.domain.records import Issue
-from hub.domain.sensitivity import RESTRICTED, label_of
+from hub.domain.sensitivity import RESTRICTED, label_for_all, label_of
 from hub.domain.times import TimePrecision
 
 _USUAL = Delimiters()
@@ -181,18 +182,16 @@ class Reading:
     def take_label(self) -> str | None:
         """The label of the record that came, of its own or of all the message's records."""
         own, self._label = self._label, None
-        return own or self._label_of_message(own)
+        stated = [label for label in (own, *self._labels_of_message()) if label is not None]
+        return label_for_all(stated) if stated else None
 
-    def _label_of_message(self, own: str | None) -> str | None:
+    def _labels_of_message(self) -> Iterator[str | None]:
         """ARV (HL7 v2.8.2 §3.4.21): any segment may restrict; the dialect may name other places."""
         if self.config.places("record.sensitivity") != FIELDS["record.sensitivity"]:
-            stated = self.label("record.sensitivity")
-            return own if stated is None else stated
-        found = own
+            yield self.label("record.sensitivity")
+            return
         for arv in self.message.all("ARV"):
-            stated = "" if arv.value("2.1") == "D" else self.label("record.sensitivity", arv)
-            found = stated if stated is not None and not found else found
-        return found
+            yield "" if arv.value("2.1") == "D" else self.label("record.sensitivity", arv)
 
     def place(self, name: str, *at: Segment) -> str:
         """Where a field stands, as issues name it."""

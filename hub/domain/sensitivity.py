@@ -7,10 +7,11 @@ it is, is for whoever may read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 RESTRICTED = "R"
-"""A record somebody restricted without saying why, or in words the hub does not know."""
+"""A record somebody restricted without saying why, in words the hub does not know, or for more than
+one reason. It names no kind of records, so nobody consents to it."""
 
 LABELS: Mapping[str, str] = {
     # HL7 v3 ActCode, information sensitivity policies.
@@ -30,3 +31,10 @@ LABELS: Mapping[str, str] = {
 def label_of(code: str) -> str | None:
     """The label a code means, empty if it means none; None for a code that is not known."""
     return LABELS.get(code.strip().upper())
+
+
+def label_for_all(labels: Iterable[str]) -> str:
+    """One label that stands for several, empty ones aside. Of two kinds it names neither: whoever
+    may see records of one kind is not shown what tells of the other as well."""
+    found = {label for label in labels if label}
+    return found.pop() if len(found) == 1 else RESTRICTED if found else ""

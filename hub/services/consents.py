@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from hub.domain.agreements import Purpose
-from hub.domain.sensitivity import label_of
+from hub.domain.sensitivity import RESTRICTED, label_of
 from hub.errors import Conflict, NotFound, Rejected
 from hub.storage import audit, patients
 from hub.storage.crypto import Crypto
@@ -135,9 +135,9 @@ def listed(
 def _row(session: ScopedSession, patient: Patient, terms: Terms, now: datetime) -> Consent:
     """Raises Rejected for terms that say nothing."""
     label = label_of(terms.label)
-    if not label:
+    if not label or label == RESTRICTED:
         raise Rejected(
-            "Name a sensitivity label that restricts records, such as SUD.", path="sensitivity"
+            "Name a sensitivity label that says which records, such as SUD.", path="sensitivity"
         )
     zone = ZoneInfo(session.get_one(Practice, patient.practice_id).zone)
     starts_on = terms.starts_on or terms.granted_on

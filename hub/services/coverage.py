@@ -70,7 +70,7 @@ def apply_coverage_list(session: ScopedSession, context: ApplyContext, record: R
         stamp(row, context, record, content)
     owned = {
         "practice_id": context.practice,
-        "sensitivity": label_below(context, record, [patient_id]) or "",
+        "sensitivity": label_below(context, record, [patient_id]),
     }
     session.add_new(CoverageRow, [owned | values for values in new])
     for row in left:

@@ -20,6 +20,7 @@ from hub.domain.eligibility_rules import (
     month_refresh_due,
 )
 from hub.domain.jobs import Job
+from hub.domain.sensitivity import label_for_all
 from hub.errors import Conflict, NotFound
 from hub.storage import eligibility, queue
 from hub.storage.crypto import Crypto
@@ -103,9 +104,8 @@ def _queue_check(
     )
     check.appointment_id = visit.appointment.id
     check.status, check.requested_at = "queued", now
-    check.sensitivity = (
-        visit.patient.sensitivity or visit.appointment.sensitivity or visit.coverage.sensitivity
-    )
+    above = (visit.patient, visit.appointment, visit.coverage)
+    check.sensitivity = label_for_all(each.sensitivity for each in above)
     session.add(check)
     session.flush()
     _add_job(session, check, now, planned=planned)

@@ -25,6 +25,7 @@ from hub.domain.patients_matching import (
     usable,
 )
 from hub.domain.records import Record
+from hub.domain.sensitivity import label_for_all
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services.providers import assign_practitioner
 from hub.services.records import (
@@ -78,7 +79,7 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
         assign_practitioner(session, context, record, row, primary_provider="primary_provider_id")
         before = row.sensitivity
         stamp(row, context, record, content)
-        if row.sensitivity and not before:
+        if row.sensitivity and row.sensitivity != before:
             labels.spread(session, row)
     _know(context, row)
     _learn(session, row, patient.identifiers, holders)
@@ -178,7 +179,7 @@ def _merge(
     survivor_row = store.get(session, practice, survivor_chain[-1])
     _learn(session, row, prior, holders)
     store.link(session, row, survivor_row, inbox_id=context.inbox_id, merged_at=merged_at)
-    survivor_row.sensitivity = survivor_row.sensitivity or row.sensitivity
+    survivor_row.sensitivity = label_for_all((survivor_row.sensitivity, row.sensitivity))
     if survivor_row.sensitivity:
         labels.spread(session, survivor_row)
     return Outcome.CHANGED

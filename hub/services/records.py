@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from hub.domain.content import content_hash
 from hub.domain.records import Issue, Record
+from hub.domain.sensitivity import label_for_all
 from hub.errors import Rejected
 from hub.storage.crypto import Crypto
 from hub.storage.tables import Labelled, Sourced
@@ -115,22 +116,21 @@ def _labels_anew(row: Dated, record: Record) -> bool:
 
 
 def label(row: Labelled, context: ApplyContext, record: Record) -> None:
-    """Give a written row the label its source states, or that of whom or what it belongs to. A
-    source that says nothing leaves the label there is."""
-    stated = label_below(context, record, (getattr(row, name, None) for name in _ABOVE))
-    if stated is not None:
-        row.sensitivity = stated
+    """Give a written row the label for what its source states and for whom and what it belongs to.
+    A source that says nothing leaves the label there is."""
+    above = [getattr(row, name, None) for name in _ABOVE]
+    row.sensitivity = label_below(context, record, above, row.sensitivity or "")
 
 
 _ABOVE = ("patient_id", "encounter_id", "order_id")
 
 
-def label_below(context: ApplyContext, record: Record, above: Iterable[str | None]) -> str | None:
-    """The label a source states, or that of one of `above`; None if neither says anything."""
-    stated = record.sensitivity
-    if not stated and context.labels:
-        stated = next((context.labels[each] for each in above if each in context.labels), stated)
-    return stated
+def label_below(
+    context: ApplyContext, record: Record, above: Iterable[str | None], held: str = ""
+) -> str:
+    """The label for what a source states (`held` where it says nothing) and for each of `above`."""
+    stated = held if record.sensitivity is None else record.sensitivity
+    return label_for_all([stated, *(context.labels.get(each or "", "") for each in above)])
 
 
 def stamp(row: Sourced, context: ApplyContext, record: Record, content: str) -> None:

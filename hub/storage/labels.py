@@ -1,8 +1,9 @@
 """A sensitivity label and the rows below the one that got it.
 
 What belongs to a labelled patient, visit, order, appointment or charge is labelled with it, as it
-would tell of it. It keeps the label when the one above loses its own, until its source takes it
-back: a record that was labelled for a reason of its own looks no different.
+would tell of it; what has another label by then has the one that stands for both, or a consent to
+one would show the other. It keeps the label when the one above loses its own, until its source
+takes it back: a record that was labelled for a reason of its own looks no different.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, case, select, update
 
+from hub.domain.sensitivity import RESTRICTED
 from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Appointment,
     Base,
     Charge,
     ClinicalOrder,
+    Consent,
     Encounter,
     Labelled,
     Patient,
@@ -37,7 +40,7 @@ _POINTERS: dict[type[Any], str] = {
 def spread(
     session: ScopedSession, row: Patient | Encounter | ClinicalOrder | Appointment | Charge
 ) -> None:
-    """Label what belongs to a labelled row and has no label yet."""
+    """Label what belongs to a labelled row."""
     session.flush()
     pointer = _POINTERS[type(row)]
     _label(session, row, pointer, lambda column: column == row.id)
@@ -53,13 +56,17 @@ def _label(session: ScopedSession, row: Any, pointer: str, belongs: Any) -> None
         table: Any = mapper.class_
         if not issubclass(table, Labelled) or not issubclass(table, PracticeOwned):
             continue
-        if pointer not in mapper.columns:
+        if pointer not in mapper.columns or table is Consent:  # whose label is what it is about
             continue
         mine: ColumnElement[bool] = belongs(getattr(table, pointer))
         session.execute(
             update(table)
-            .where(table.practice_id == row.practice_id, mine, table.sensitivity == "")
-            .values(sensitivity=row.sensitivity)
+            .where(
+                table.practice_id == row.practice_id,
+                mine,
+                table.sensitivity.not_in((row.sensitivity, RESTRICTED)),
+            )
+            .values(sensitivity=case((table.sensitivity == "", row.sensitivity), else_=RESTRICTED))
         )
 
 

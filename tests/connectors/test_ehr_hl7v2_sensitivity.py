@@ -48,7 +48,7 @@ def test_a_message_that_says_nothing_labels_nothing() -> None:
         ((b"ARV|1|A|DRG",), "SUD"),
         ((b"ARV|1|A|NO",), ""),
         ((b"ARV|1|A|NO", b"ARV|2|A|HIV"), "HIV"),
-        ((b"ARV|1|A|PSY", b"ARV|2|A|HIV"), "PSY"),
+        ((b"ARV|1|A|PSY", b"ARV|2|A|HIV"), "R"),
         ((b"ARV|1|D|DRG",), ""),
     ],
 )
@@ -56,6 +56,11 @@ def test_arv_labels_all_records_but_the_patients_own(arvs: tuple[bytes, ...], la
     found = labels(with_arv(*arvs))
     assert (found.pop("Patient"), set(found.values())) == (None, {label})
     assert restricts(Config(), lex(with_arv(*arvs))) is (label != "" or b"|D|" in arvs[0])
+
+
+def test_an_order_s_confidentiality_and_the_message_s_other_one_count_both() -> None:
+    found = labels(with_arv(b"ARV|1|A|DRG", raw=order_of(b"HIV")))
+    assert found["ObservationReport"] == "R"
 
 
 def test_an_order_s_confidentiality_labels_its_report_alone() -> None:

@@ -85,3 +85,52 @@ def test_a_merge_with_a_labelled_patient_labels_the_survivor_and_their_rows(desk
     put(desk, PatientMerge(Patient(IDS), prior), "m", 3)
     assert {row.sensitivity for row in desk.rows(tables.Patient)} == {"SUD"}
     assert label(desk, tables.Observation) == "SUD"
+
+
+def test_a_record_with_two_reasons_has_the_label_of_neither(desk: Any) -> None:
+    put(desk, VISIT, "V1", 1, "SUD")
+    put(desk, replace(ORDER, visit_number="V1"), "placer|P1", 2, "HIV")
+    put(desk, report(placer_number="P1"), "R1", 3, "HIV")
+    assert label(desk, tables.ClinicalOrder) == label(desk, tables.Observation) == "R"
+
+
+def test_what_had_a_label_before_it_belonged_to_another_has_that_of_neither(desk: Any) -> None:
+    put(desk, replace(VISIT, diagnoses=(Diagnosis(code="B20"),)), "V1", 1, "HIV")
+    put(desk, report(), "R1", 2, "HIV")
+    put(desk, Appointment(WHO, "booked", starts_at=WHEN), "A1", 3, "SUD")
+    put(desk, Patient(IDS), "7", 4, "SUD")
+    touched = (tables.Encounter, tables.Diagnosis, tables.Observation)
+    assert [label(desk, table) for table in touched] == ["R"] * 3
+    assert label(desk, tables.Appointment) == label(desk, tables.PatientIdentifier) == "SUD"
+    put(desk, replace(VISIT, location="Ward"), "V1", 5)
+    assert label(desk, tables.Encounter) == "R"
+
+
+def test_a_patient_whose_label_changes_hides_what_had_the_former_one(desk: Any) -> None:
+    put(desk, Patient(IDS), "7", 1, "SUD")
+    put(desk, report(), "R1", 2)
+    put(desk, Patient(IDS), "7", 3, "HIV")
+    assert label(desk, tables.Patient) == "HIV"
+    assert label(desk, tables.Observation) == "R"
+
+
+def test_a_merge_of_two_labels_has_that_of_neither(desk: Any) -> None:
+    prior = (Identifier("HOSP", "MR", "8"),)
+    put(desk, Patient(IDS), "7", 1, "HIV")
+    put(desk, report(), "R1", 2)
+    put(desk, Patient(prior), "8", 3, "SUD")
+    put(desk, PatientMerge(Patient(IDS), prior), "m", 4)
+    assert label(desk, tables.Observation) == "R"
+    assert {row.sensitivity for row in desk.rows(tables.Patient)} == {"R", "SUD"}
+
+
+def test_a_consent_keeps_its_label_when_its_patient_gets_another(desk: Any) -> None:
+    put(desk, Patient(IDS), "7", 1)
+    patient = desk.one(tables.Patient).id
+    consent = tables.Consent(
+        practice_id="north", patient_id=patient, sensitivity="HIV", granted_on=WHEN.date(),
+        starts_at=WHEN, reference="r", recorded_at=WHEN, recorded_by="r",
+    )  # fmt: skip
+    desk.database.transaction(ALL, lambda s: s.add(consent))
+    put(desk, Patient(IDS), "7", 2, "SUD")
+    assert label(desk, tables.Consent) == "HIV"
