@@ -144,7 +144,18 @@ def authenticate(session: ScopedSession, asker: Asker) -> Principal:
     return _by_key(session, asker)
 
 
-def _by_key(session: ScopedSession, header: str | None) -> Principal:
+def digest_of(header: str) -> str | None:
+    """The digest by which the key in a header is stored; None if it has not the form of one."""
+    parts = _parts(header)
+    return None if parts is None else _digest("_".join(parts))
+
+
+def digests_in_use(session: ScopedSession) -> frozenset[str]:
+    """Those of every key that holds."""
+    return frozenset(session.scalars(select(Client.key_digest).where(Client.revoked_at.is_(None))))
+
+
+def _parts(header: str | None) -> tuple[str, str, str] | None:
     scheme, _, key = (header or "").partition(" ")
     key = key.strip()
     parts = key.split("_", 2)
@@ -155,8 +166,15 @@ def _by_key(session: ScopedSession, header: str | None) -> Principal:
         or len(parts) != 3
         or parts[0] != "hub"
     ):
+        return None
+    return parts[0], parts[1], parts[2]
+
+
+def _by_key(session: ScopedSession, header: str | None) -> Principal:
+    parts = _parts(header)
+    if parts is None:
         raise Unauthenticated(_REFUSED)
-    digest = _digest(key)
+    digest = _digest("_".join(parts))
     for client in session.scalars(select(Client).where(Client.key_prefix == parts[1])):
         if hmac.compare_digest(client.key_digest, digest) and client.revoked_at is None:
             return principal_of(client)

@@ -17,6 +17,10 @@ from starlette.types import Scope as AsgiScope
 
 from hub import log
 from hub.domain.agreements import operations_scope
+from hub.entrypoints.graphql_answer import failed
+from hub.entrypoints.graphql_request import JSON
+from hub.entrypoints.key_limit import KeyLimit, address_of
+from hub.errors import Throttled
 from hub.storage import audit
 from hub.storage.session import Database, ScopedSession
 
@@ -25,6 +29,8 @@ MINUTE = 60.0
 MOST_ADDRESSES = 100
 OTHERS = "further addresses"
 UNAUTHENTICATED, WEBSOCKET_FORBIDDEN = 401, 4403
+REFUSALS = "hub.refusals"
+"""Where the scope has them for credentials that come with a message or a form."""
 _SCOPE = operations_scope("refused credentials")
 
 
@@ -32,6 +38,7 @@ class Refusals:
     """The refusals of one process."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._limit = KeyLimit(database, now)
         self._database = database
         self._now = now
         self._more: Counter[str] = Counter()
@@ -50,8 +57,23 @@ class Refusals:
 
     def note_of(self, scope: AsgiScope) -> None:
         """One more refusal of the address a request or WebSocket came from."""
-        client = scope.get("client")
-        self.note(client[0] if client else "an unknown address")
+        self.note(address_of(scope))
+        self._limit.note(address_of(scope))
+
+    async def check(self, scope: AsgiScope, authorization: str | None = None) -> None:
+        """Raises Throttled for an unknown key from an address with too many refusals, and counts
+        it. It is that of the request unless it came otherwise."""
+        address = address_of(scope)
+        if not self._limit.is_reached(address):
+            return
+        if authorization is None:
+            sent = [value for name, value in scope["headers"] if name == b"authorization"]
+            authorization = sent[0].decode("latin-1") if sent else ""
+        try:
+            await self._limit.check(address, authorization)
+        except Throttled:
+            self.note(address)
+            raise
 
     def flush(self) -> None:
         """Write what was only counted, and begin anew."""
@@ -87,7 +109,8 @@ def _written(done: Future[None]) -> None:
 
 
 class RefusedCredentials:
-    """Tells `Refusals` of every answer that refuses a credential."""
+    """Tells `Refusals` of every answer that refuses a credential, and asks it first, as one answer
+    in the form of GraphQL can be shown by every client."""
 
     def __init__(self, app: ASGIApp, refusals: Refusals) -> None:
         self._app = app
@@ -99,6 +122,13 @@ class RefusedCredentials:
                 self._refusals.note_of(scope)
             await send(message)
 
+        try:
+            if scope["type"] == "http":
+                await self._refusals.check(scope)
+        except Throttled as error:
+            await failed(error).response(JSON)(scope, receive, send)
+            return
+        scope[REFUSALS] = self._refusals
         await self._app(scope, receive, watched)
 
 

@@ -21,6 +21,7 @@ from hub.entrypoints.graphql_answer import failed
 from hub.entrypoints.graphql_operations import Operations
 from hub.entrypoints.graphql_request import HttpRefusal, Question, question_of
 from hub.entrypoints.graphql_time import in_time
+from hub.entrypoints.refusals import REFUSALS
 from hub.entrypoints.subscriptions import Subscriptions
 from hub.errors import Rejected, Throttled, Unauthenticated
 
@@ -143,7 +144,10 @@ class _Conversation:
         stated = payload if isinstance(payload, dict) else {}
         header = stated.get("authorization", stated.get("Authorization"))
         self._authorization = header if isinstance(header, str) else ""
+        scope = self._websocket.scope
         try:
+            if REFUSALS in scope:
+                await scope[REFUSALS].check(scope, self._authorization)
             asking = await run_in_threadpool(self._operations.principal, self._authorization)
             self._held.enter_context(self._subscriptions.open.held(asking.id))
         except Unauthenticated:

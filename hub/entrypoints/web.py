@@ -29,11 +29,12 @@ from hub.domain.agreements import operations_scope
 from hub.entrypoints.console.routes import ConsoleHeaders, console_routes
 from hub.entrypoints.graphiql import page
 from hub.entrypoints.graphql import GraphQLEndpoint
-from hub.entrypoints.graphql_answer import OURS
+from hub.entrypoints.graphql_answer import OURS, failed
 from hub.entrypoints.graphql_operations import HubParts
+from hub.entrypoints.graphql_request import JSON
 from hub.entrypoints.measuring import metrics_endpoint
 from hub.entrypoints.refusals import UNAUTHENTICATED, Refusals, RefusedCredentials
-from hub.errors import HubError
+from hub.errors import HubError, Throttled
 from hub.settings import Settings
 from hub.storage.session import Database
 from schema.context import ConnectorEntry
@@ -135,6 +136,10 @@ class _Application(Starlette):
         known = host in self._hosts or "*" in self._hosts
         if not known or (colon and not (port.isascii() and port.isdigit())):
             return None
+        try:
+            await self._refusals.check(scope)
+        except Throttled as error:
+            return failed(error).response(JSON)
         return await self._endpoint.plain(scope["method"], headers, receive)
 
 

@@ -10,8 +10,6 @@ one takes the cookie from nobody.
 from __future__ import annotations
 
 import secrets
-from collections import deque
-from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -27,15 +25,15 @@ from hub.entrypoints.console import forms
 from hub.entrypoints.console.rendering import page, see_other
 from hub.entrypoints.graphql_operations import HubParts
 from hub.entrypoints.http_protocol import NOBODY_WAITS
-from hub.errors import Forbidden, HubError, Rejected, Unauthenticated
+from hub.entrypoints.key_limit import MINUTE, Attempts
+from hub.entrypoints.refusals import REFUSALS
+from hub.errors import Forbidden, HubError, Rejected, Throttled, Unauthenticated
 from hub.settings import Settings
 from hub.storage import audit
 from hub.storage.session import ScopedSession
 
 HOME, SIGN_IN = "/console", "/console/sign-in"
 MOST_REFUSED = 10
-MINUTE = timedelta(minutes=1)
-MOST_KEPT = 1_000
 _SCOPE = operations_scope("console sessions")
 _TOO_MANY = "Too many attempts with this credential from this address; wait a minute."
 _NOT_HERE = (
@@ -67,31 +65,13 @@ class Cookie:
         )
 
 
-class Attempts:
-    """Refused attempts to sign in, by address and credential, in this process. By address alone
-    anybody could keep out all who share theirs, behind a proxy everybody."""
-
-    def __init__(self) -> None:
-        self._refused: dict[tuple[str, str], deque[datetime]] = {}
-
-    def are_too_many(self, who: tuple[str, str], now: datetime) -> bool:
-        refused = self._refused.get(who, deque())
-        while refused and now - refused[0] >= MINUTE:
-            refused.popleft()
-        return len(refused) >= MOST_REFUSED
-
-    def note(self, who: tuple[str, str], now: datetime) -> None:
-        if who not in self._refused and len(self._refused) >= MOST_KEPT:
-            self._refused.pop(next(iter(self._refused)))
-        self._refused.setdefault(who, deque(maxlen=MOST_REFUSED)).append(now)
-
-
 class Door:
     """Lets people in and out, and tells who is in."""
 
     def __init__(self, hub: HubParts) -> None:
         self._hub = hub
-        self._attempts = Attempts()
+        # By address alone anybody could keep out all who share theirs, behind a proxy everybody.
+        self._attempts = Attempts(MOST_REFUSED)
         self.cookie = Cookie(hub.settings, "hub-console")
         self._of_form = Cookie(hub.settings, "hub-console-form")
 
@@ -115,14 +95,17 @@ class Door:
             return self._form(request, str(error), error.http_status)
         key, now = fields.get("key", "").strip(), self._hub.now()
         who = _address(request), shown_part(key)
-        if self._attempts.are_too_many(who, now):
-            response = self._form(request, _TOO_MANY, 429)
-            response.headers["Retry-After"] = str(int(MINUTE.total_seconds()))
-            return response
         try:
+            if self._attempts.are_too_many(who, now):
+                raise Throttled(_TOO_MANY, retry_after=MINUTE.total_seconds())
+            await request.scope[REFUSALS].check(request.scope, f"Bearer {key}")
             secret = await run_in_threadpool(
                 self._begin, key, fields.get("purpose") or None, self.cookie.read(request)
             )
+        except Throttled as error:
+            response = self._form(request, str(error), error.http_status)
+            response.headers["Retry-After"] = str(int(error.retry_after))
+            return response
         except (Unauthenticated, Forbidden) as error:
             self._attempts.note(who, now)
             return self._form(request, str(error), error.http_status)

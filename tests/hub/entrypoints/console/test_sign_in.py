@@ -12,6 +12,7 @@ from sqlalchemy import select
 from hub.auth.credentials import revoke_client
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints.console.sign_in import MOST_REFUSED
+from hub.entrypoints.key_limit import MOST_REFUSED_KEYS
 from hub.storage.tables import ConsoleSession
 from tests.hub.entrypoints.console.conftest import TOKEN
 
@@ -67,6 +68,16 @@ def test_attempts_from_one_address_are_limited_for_a_minute(hub: Any) -> None:
     assert hub.person(address="10.0.0.8").sign_in(hub.keys["desk"]).status_code == 303
     assert hub.person().sign_in(hub.keys["other"]).status_code == 303
     hub.moment[0] += timedelta(minutes=1)
+    assert person.sign_in(hub.keys["desk"]).status_code == 303
+
+
+def test_guesses_at_ever_other_credentials_are_limited_by_address(hub: Any) -> None:
+    hub.credential("desk")
+    person = hub.person()
+    for number in range(MOST_REFUSED_KEYS):
+        assert person.sign_in(f"hub_{number:08x}_guess").status_code == 401
+    refused = person.sign_in("hub_ffffffff_guess")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
     assert person.sign_in(hub.keys["desk"]).status_code == 303
 
 
