@@ -166,6 +166,7 @@ def _merge(
     _report_conflict(session, context, found, path="MRG-1")
     decision = decide_merge(survivor_chain, prior_chain)
     if decision == "already_merged":
+        _report_same(context, survivor_chain[0], found[0])
         return Outcome.UNCHANGED
     if decision != "link":
         raise Rejected(
@@ -183,6 +184,16 @@ def _merge(
     if survivor_row.sensitivity:
         labels.spread(session, survivor_row)
     return Outcome.CHANGED
+
+
+def _report_same(context: ApplyContext, survivor_id: str, prior_id: str) -> None:
+    """Two identifiers of one patient, unlike a link there is already, leave nothing to merge."""
+    if survivor_id == prior_id:
+        context.report(
+            "merge_same_patient",
+            "MRG-1",
+            "The prior identifier is of the survivor already; nothing was merged.",
+        )
 
 
 def _refuse_undone(

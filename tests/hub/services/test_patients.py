@@ -256,6 +256,27 @@ def test_an_unknown_prior_becomes_another_identifier_of_the_survivor(desk: Any) 
     assert len(desk.rows(tables.Patient)) == 1
 
 
+@pytest.mark.parametrize(
+    "into_itself",
+    [merge("1", "2"), merge("2", "1"), PatientMerge(person("1", "2"), (mrn("2"),))],
+)
+def test_a_merge_of_a_patient_into_itself_does_nothing_and_is_told(
+    desk: Any, into_itself: PatientMerge
+) -> None:
+    desk.put(person("1", "2"))
+    desk.put(into_itself, minute=1)
+    assert desk.codes == ["merge_same_patient"]
+    assert desk.one(tables.Patient).status == "active"
+
+
+def test_a_merge_told_again_is_no_merge_into_itself(desk: Any) -> None:
+    desk.put(person("1"))
+    desk.put(person("2"))
+    desk.put(merge("1", "2"), minute=1)
+    assert desk.put(merge("1", "2"), minute=1) == "unchanged"
+    assert desk.codes == []
+
+
 def test_an_unknown_survivor_is_created(desk: Any) -> None:
     desk.put(person("2"))
     assert desk.put(merge("1", "2")) == "created"
