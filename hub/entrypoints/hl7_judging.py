@@ -24,6 +24,7 @@ from hub.entrypoints.hl7_outlines import (
     WRONG_PRACTICE,
     Outline,
     outline_of,
+    sequence_number,
     wishes,
 )
 from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
@@ -67,9 +68,7 @@ class Judgement:
         """MSH-13, where the sender numbers its messages and this one may come in."""
         if self.connection is None or self.header is None or self.faults or self.silent:
             return None
-        text = self.header.first(13)
-        numbers = self.connection.config.receiving.sequence_numbers
-        return int(text) if numbers and text.isascii() and text.isdigit() else None
+        return sequence_number(self.header, self.connection)
 
     @property
     def wants_commit_block(self) -> bool:

@@ -23,6 +23,8 @@ LONGEST_CONTROL_ID = 199
 """Characters of MSH-10 (HL7 v2.7 §2.14.9.10); a longer one would not fit into an index."""
 LONGEST_NAME = 227
 """Characters of MSH-3 and MSH-4 (HL7 v2.5.1 §2.15.9, HD) that tell senders apart."""
+_NUMBER_DIGITS = 15
+"""Of MSH-13 (HL7 v2.5.1 §2.15.9, NM)."""
 _KEPT = tuple((f"msh-{number}", number) for number in (3, 4, 6, 11, 12, 15, 16, 18))
 _FULL = Fault(
     207, "", "A system this message goes on to takes no more at present; send it again later.", "AE"
@@ -165,6 +167,9 @@ def _check(
         yield Fault(207, "MSH-6", WRONG_PRACTICE, "AR")
     if not opens_link:
         yield from _check_kind(header, connection)
+    if _is_numbered(header, connection) and sequence_number(header, connection) is None:
+        text = f"MSH-13 is a number of at most {_NUMBER_DIGITS} digits."
+        yield Fault(102, "MSH-13", text, "AE")
 
 
 def _is_missing(header: Header, connection: Hl7Connection | None, number: int) -> bool:
@@ -181,6 +186,19 @@ def _opens_link(header: Header, connection: Hl7Connection | None) -> bool:
     and event unused (HL7 v2.5.1 §2.10.1)."""
     numbers = connection is not None and connection.config.receiving.sequence_numbers
     return numbers and header.first(13) == "0"
+
+
+def _is_numbered(header: Header, connection: Hl7Connection | None) -> bool:
+    """Whether MSH-13 says anything, of a sender that numbers its messages."""
+    numbers = connection is not None and connection.config.receiving.sequence_numbers
+    return numbers and header.raw(13) not in {b"", b'""'}
+
+
+def sequence_number(header: Header, connection: Hl7Connection | None) -> int | None:
+    """MSH-13 of a sender that numbers its messages; None where there is none."""
+    text = header.first(13) if _is_numbered(header, connection) else ""
+    sound = text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS
+    return int(text) if sound else None
 
 
 def _check_kind(header: Header, connection: Hl7Connection) -> Iterator[Fault]:

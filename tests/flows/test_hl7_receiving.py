@@ -532,6 +532,9 @@ def test_numbered_messages_are_taken_in_their_order_only(desk: Callable[..., Des
     assert said("OLD", "3") == ("AE", "10")
     assert said("FREE", "") == ("AA", None)
     assert said("BAD", "10", f9="XXX^Q01") == ("AR", None)
+    assert said("NULL", '""') == ("AA", None)
+    for place, number in enumerate(("10x", "ten", "-1", "1.0", "1" * 16, "9" * 5000)):
+        assert said(f"ODD{place}", number) == ("AE", None)
     assert said("C10", "10") == ("AA", "11")
     at.service.stop()
     at.service.start()
@@ -540,7 +543,10 @@ def test_numbered_messages_are_taken_in_their_order_only(desk: Callable[..., Des
     assert said("C11", "11") == ("AA", "12")
     kept = {row.control_id: row.fault_path for row in at.rows(InboundMessage, state="refused")}
     assert kept == {"OLD": "MSH-13", "BAD": "MSH-9.1", "C12": "MSH-13"}
-    assert len(at.rows(JobRow)) == 6
+    odd = at.rows(InboundMessage, state="quarantined")
+    assert {(row.fault_code, row.fault_path) for row in odd} == {("hl7_102", "MSH-13")}
+    assert len(odd) == 6
+    assert len(at.rows(JobRow)) == 7
 
 
 def test_a_second_number_of_one_batch_follows_the_first(desk: Callable[..., Desk]) -> None:
