@@ -13,7 +13,6 @@ from hub.services import accesses
 from hub.storage import audit
 from hub.storage.reads.write import global_id
 from hub.storage.session import ScopedSession
-from hub.storage.tables import AuditEvent
 from schema.common import DateTime
 from schema.context import Context
 from schema.mapping.mutate import row_id
@@ -61,7 +60,7 @@ def _found(
     session: ScopedSession, context: Context, wanted: accesses.Wanted, first: int
 ) -> list[PatientAccess]:
     try:
-        events = accesses.find(session, context.crypto, wanted, limit=first)
+        events = accesses.told(session, context.crypto, wanted, limit=first)
     except NotFound:
         raise NotFound from None  # in the one text for what is missing and what is foreign
     entities = {"AuditEvent": len(events)}
@@ -70,7 +69,8 @@ def _found(
     return [_shown(event) for event in events]
 
 
-def _shown(event: AuditEvent) -> PatientAccess:
+def _shown(told: accesses.Told) -> PatientAccess:
+    event = told.event
     return PatientAccess(
         event_id=strawberry.ID(global_id("AuditEvent", event.id)),
         recorded_at=event.recorded_at,  # type: ignore[arg-type]
@@ -80,8 +80,8 @@ def _shown(event: AuditEvent) -> PatientAccess:
         action=event.action,
         outcome=event.outcome,
         operation=event.operation,
-        reason=event.reason,
-        entities=event.entities,  # type: ignore[arg-type]
+        reason=told.reason,
+        entities=told.entities,  # type: ignore[arg-type]
     )
 
 
@@ -90,5 +90,6 @@ class Query:
     patient_accesses: list[PatientAccess] = strawberry.field(
         resolver=_accesses,
         description="Who read or changed what the hub holds of a patient or of records merged into "
-        "theirs, newest first. Asking is audited.",
+        "theirs, newest first. Of accesses to labelled records only who may read those of the "
+        "practice is told. Asking is audited.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +13,13 @@ from hub.services.operators import Operator, record
 from hub.storage import audit_subjects
 from hub.storage.crypto import Crypto, SubjectNames
 from hub.storage.session import ScopedSession
-from hub.storage.tables import AuditEvent, Client, Patient
+from hub.storage.tables import AuditEvent, Client, Consent, EmergencyAccess, Patient
 
 MOST = 10_000
+_LABELLED = frozenset({Consent.__name__, EmergencyAccess.__name__})
+"""Types whose every row has a label."""
+_MARK = ".sensitive"
+"""Behind the name of a type: how many of its rows had a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,40 @@ def find(
         found = found.where(AuditEvent.recorded_at < wanted.until)
     newest = found.order_by(AuditEvent.recorded_at.desc(), AuditEvent.id.desc())
     return session.scalars(newest.limit(min(limit, MOST))).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as somebody may know of it."""
+
+    event: AuditEvent
+    entities: Mapping[str, int]
+    reason: str
+
+
+def told(session: ScopedSession, crypto: Crypto, wanted: Wanted, *, limit: int) -> Sequence[Told]:
+    """`find` for the session's scope: who is not shown labelled records of the patient's practice
+    is told of no access to them either, since it would say that there are some."""
+    practice = select(Patient.practice_id).where(Patient.id == wanted.patient)
+    if session.scalar(practice) in session.scope.sensitive_practices(Patient.domain):
+        found = find(session, crypto, wanted, limit=limit)
+        return [Told(event, event.entities, event.reason) for event in found]
+    known = map(_without_labels, find(session, crypto, wanted, limit=MOST))
+    return [each for each in known if each is not None][:limit]
+
+
+def _without_labels(event: AuditEvent) -> Told | None:
+    """None if there is nothing else in it. The reason of one that had some may be an emergency."""
+    labelled = {name for name in event.entities if name in _LABELLED or name.endswith(_MARK)}
+    if not labelled:
+        return Told(event, event.entities, event.reason)
+    left = {
+        name: count - event.entities.get(name + _MARK, 0)
+        for name, count in event.entities.items()
+        if name not in labelled
+    }
+    entities = {name: count for name, count in left.items() if count > 0}
+    return Told(event, entities, "") if entities else None
 
 
 def patients_of(

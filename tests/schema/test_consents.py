@@ -286,6 +286,29 @@ def test_record_and_revocation_are_told_of_the_patient(ward: Ward) -> None:
     assert sorted(acts) == ["consent record", "consent revoke"]
 
 
+def test_who_may_not_read_labelled_records_is_not_told_of_accesses_to_them(
+    ward: Ward, mso: Any
+) -> None:
+    one = """query($id: ID!) { node(id: $id) { ... on Patient { familyName
+      observations { nodes { code } } } } }"""
+    told = """query($id: ID!, $first: Int! = 100) { patientAccesses(patientId: $id, first: $first) {
+      principalName operation entities } }"""
+    plain = ward.world.app(ward.practice, "plain")
+    plain.data(one, id=ward.patient)
+    mso.data(one, id=ward.patient)
+    consent = ward.recorded()
+    ward.officer.data(one, id=ward.patient)
+    ward.revoke(consent)
+    of_officer = ward.officer.data(told, id=ward.patient)["patientAccesses"]
+    assert {"consent record", "consent revoke"} < {each["operation"] for each in of_officer}
+    assert any("Observation.sensitive" in each["entities"] for each in of_officer)
+    for api in (plain, mso):
+        seen = api.data(told, id=ward.patient)["patientAccesses"]
+        assert sorted(each["principalName"] for each in seen) == ["mso", "officer", "plain"]
+        assert all(each["entities"] == {"Patient": 1, "Observation": 1} for each in seen)
+        assert api.data(told, id=ward.patient, first=1)["patientAccesses"] == seen[:1]
+
+
 def test_an_export_reads_by_the_consents_of_its_moment(
     world: Any, ward: Ward, mso: Any, tmp_path: Any
 ) -> None:
