@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from connectors import registry
 from connectors.ehr_hl7v2.config import Config as Hl7Config
@@ -14,6 +14,7 @@ from hub.entrypoints.hl7_routes import LOOPBACK, Facility, Forward, Hl7Connectio
 from hub.entrypoints.mllp_tls import canonical_name
 from hub.errors import ConfigError
 from hub.services import outbound
+from hub.services.connections import note_settings
 from hub.services.outbound import DESTINATION
 from hub.storage import connections
 from hub.storage.session import Database, ScopedSession
@@ -40,6 +41,7 @@ class RouteTable:
         self._clock = clock
         self._routes = Routes(())
         self._read_at = float("-inf")
+        self._shown: dict[str, str] | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -68,10 +70,27 @@ class RouteTable:
         """Read the routes once, in this thread."""
         began = self._clock()
         routes = self._load(self._database)
-        for connection_id, setting in routes.unusable.items():
+        for connection_id, error in routes.unusable.items():
             if connection_id not in self._routes.unusable:
-                _log.error("hl7_connection_unusable", connection_id=connection_id, field=setting)
+                _log.error(
+                    "hl7_connection_unusable", connection_id=connection_id, field=error.field
+                )
         self._routes, self._read_at = routes, began
+        self._show(routes.unusable)
+
+    def _show(self, unusable: Mapping[str, ConfigError]) -> None:
+        """Note on the connections, once, whose settings no longer hold, and whose hold again."""
+        found = {connection_id: str(error) for connection_id, error in unusable.items()}
+        if found == self._shown:
+            return
+        try:
+            self._database.transaction(
+                SCOPE, lambda session: note_settings(session, "ehr_hl7v2", unusable)
+            )
+        except Exception as error:  # the routes hold all the same; the next reading tries again
+            _log.error("hl7_connections_not_noted", error_type=type(error).__name__)
+        else:
+            self._shown = found
 
     def _keep_fresh(self) -> None:
         while not self._ended.wait(ROUTES_SECONDS):
@@ -90,7 +109,7 @@ def load_routes(database: Database) -> Routes:
 def routes_of(session: ScopedSession) -> Routes:
     """As `load_routes`, in a session of `SCOPE`."""
     found = []
-    unusable: dict[str, str] = {}
+    unusable: dict[str, ConfigError] = {}
     zones = {practice.id: practice.zone for practice in session.query(Practice)}
     facilities: dict[str, dict[str, Facility]] = {}
     for row in connections.routing(session):
@@ -102,7 +121,7 @@ def routes_of(session: ScopedSession) -> Routes:
         try:
             config = registry.validate_config("ehr_hl7v2", connection.config)
         except ConfigError as error:  # stored before a rule was added: only its sender is refused
-            unusable[connection.id] = error.field
+            unusable[connection.id] = error
             continue
         if not isinstance(config, Hl7Config):
             continue

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.receiving import Limits
+from hub.errors import ConfigError
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 _PEERS_KEPT = 4096
@@ -72,10 +73,10 @@ class Hl7Connection:
 @dataclass(frozen=True, slots=True)
 class Routes:
     """Every connection of the listener; built anew when a connection changes. `unusable` are those
-    whose settings no longer hold, with the setting: their senders are not known."""
+    whose settings no longer hold, with what is wrong: their senders are not known."""
 
     connections: tuple[Hl7Connection, ...]
-    unusable: Mapping[str, str] = field(default_factory=dict)
+    unusable: Mapping[str, ConfigError] = field(default_factory=dict)
     _of_peer: dict[Peer, tuple[Hl7Connection, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -172,6 +172,18 @@ def note_failure(session: ScopedSession, connection_id: str, error: VendorRefuse
     row.status_reason = str(error)
 
 
+def note_settings(
+    session: ScopedSession, connector_id: str, wrong: Mapping[str, ConfigError]
+) -> None:
+    """Show on the connections of a connector whose stored settings no longer hold: `wrong` says
+    what of which. Those that hold again are well."""
+    for row in connections.by_connector(session, connector_id):
+        if row.id in wrong:
+            note_failure(session, row.id, wrong[row.id])
+        elif row.status == "invalid_config":
+            note_success(session, row.id)
+
+
 def note_unreachable(
     session: ScopedSession, connection_id: str, reason: str, *, retry_at: datetime
 ) -> None:

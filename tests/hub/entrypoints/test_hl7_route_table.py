@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from connectors import registry
 from hub.domain.agreements import unrestricted_scope
 from hub.entrypoints import hl7_route_table
 from hub.entrypoints.hl7_route_table import TOO_OLD_SECONDS, RouteTable, load_routes
 from hub.entrypoints.hl7_routes import Routes
+from hub.errors import ConfigError
 from hub.services import connections
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
@@ -90,4 +93,32 @@ def test_a_connection_whose_settings_no_longer_hold_takes_no_other_with_it(
     database.transaction(unrestricted_scope("test"), seed)
     found = load_routes(database)
     assert [one.connection_id for one in found.connections] == ["good"]
-    assert found.unusable == {"odd": "events.alias"}
+    assert found.unusable["odd"].field == "events.alias"
+    assert [*found.unusable] == ["odd"]
+
+
+def test_settings_that_no_longer_hold_are_shown_on_their_connection_until_they_do(
+    database: Database, crypto: Crypto, now: datetime
+) -> None:
+    def given(config: dict[str, Any]) -> Callable[[ScopedSession], object]:
+        return lambda session: connections.add(
+            session, crypto, connection_id="odd", name="odd", connector_id="ehr_hl7v2",
+            config=config, now=now, routing={"sending_application": "ODD"},
+        )  # fmt: skip
+
+    def shown() -> tuple[str, str]:
+        with database.read(scope) as session:
+            row = connections.named(session, "odd")
+            return row.status, row.status_reason
+
+    scope = unrestricted_scope("test")
+    database.transaction(scope, given({"events": {"alias": {"A^1": "A^2"}}}))
+    assert shown() == ("ok", "")
+    table = RouteTable(database)
+    table.refresh()
+    with pytest.raises(ConfigError) as wrong:
+        registry.validate_config("ehr_hl7v2", {"events": {"alias": {"A^1": "A^2"}}})
+    assert shown() == ("invalid_config", str(wrong.value))
+    database.transaction(scope, given({}))
+    RouteTable(database).refresh()  # as after a restart
+    assert shown() == ("ok", "")

@@ -15,9 +15,11 @@ import pytest
 from connectors.payroll_rest import simulator as payroll
 from connectors.sdk.simulator import Fault, FaultPlan, SimulatorServer
 from hub.domain.agreements import unrestricted_scope
+from hub.entrypoints.hl7_route_table import RouteTable
 from hub.errors import ConfigError
 from hub.services.connections import SecretStore
 from hub.storage import connections
+from hub.storage.session import ScopedSession
 from hub.storage.tables import Connection, ConnectionPractice, ConnectionSecret, JobRow
 
 SCOPE = unrestricted_scope("test")
@@ -173,6 +175,18 @@ def test_connections_are_listed_with_what_waits(desk: Any) -> None:
     assert (row["name"], row["state"], row["waiting"]) == ("EHR A", "ok", 1)
     assert row["waiting_since"] is not None
     assert "EHR A" in desk.run("connection", "list").out
+
+
+def test_settings_that_no_longer_hold_are_listed_with_what_is_wrong(desk: Any) -> None:
+    def outdate(session: ScopedSession) -> None:
+        connections.get(session, "ehr").config = {"zone": "Nowhere/Atall"}
+
+    desk.work(outdate)
+    RouteTable(desk.hub.database).refresh()
+    (row,) = desk.run("connection", "list", "--json").json["connections"]
+    assert row["state"] == "invalid_config"
+    assert "zone" in row["status_reason"]
+    assert row["status_reason"] in desk.run("connection", "list").out
 
 
 def test_pausing_and_resuming_is_shown_and_audited(desk: Any) -> None:
