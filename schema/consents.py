@@ -113,6 +113,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         {"consentId": "ID", "reference": "str | None"},
         {"consent": "Consent"},
         _revoke,
-        help="End a consent at once. It stays in the register.",
+        help="End a consent at once, and others that say the same, as a merge may leave them. They "
+        "stay in the register.",
     ),
 )

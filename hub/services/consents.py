@@ -87,17 +87,21 @@ def revoke(
     now: datetime,
     reason: str = "",
 ) -> Consent:
-    """End a consent at once, also one that was to begin later. Audited. Raises NotFound, Rejected,
-    or Conflict if it is over."""
+    """End a consent at once, also one that was to begin later, and those that say the same of some
+    moment, as a merge may leave two: either would go on to show the records. Audited. Raises
+    NotFound, Rejected, or Conflict if it is over."""
     row = session.get(Consent, (practice_id, consent_id), with_for_update=True)
     if row is None:
         raise NotFound(sought=consent_id)
     if row.revoked_at is not None or (row.ends_at is not None and row.ends_at <= now):
         raise Conflict("The consent is over.")
-    row.revocation_reference = _reference(reference, required=False)
-    row.revoked_at, row.revoked_by = now, actor.name
+    stated = _reference(reference, required=False)
+    for each in _of(session, practice_id, row.patient_id):
+        if _overlap(row, each):
+            each.revocation_reference = stated
+            each.revoked_at, each.revoked_by = now, actor.name
+            _audit(session, crypto, actor, each, "consent revoke", reason, now)
     session.flush()
-    _audit(session, crypto, actor, row, "consent revoke", reason, now)
     return row
 
 

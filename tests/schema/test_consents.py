@@ -20,6 +20,7 @@ from hub.domain.agreements import (
     Purpose,
     unrestricted_scope,
 )
+from hub.storage import patients as store
 from hub.storage import tables
 from hub.storage.reads.write import global_id
 from tests.schema.test_exports import Office, start
@@ -307,6 +308,26 @@ def test_who_may_not_read_labelled_records_is_not_told_of_accesses_to_them(
         assert sorted(each["principalName"] for each in seen) == ["mso", "officer", "plain"]
         assert all(each["entities"] == {"Patient": 1, "Observation": 1} for each in seen)
         assert api.data(told, id=ward.patient, first=1)["patientAccesses"] == seen[:1]
+
+
+def test_a_revocation_ends_what_a_merge_left_beside_it_too(ward: Ward, mso: Any) -> None:
+    consent = ward.recorded()
+    ward.recorded(patientId=global_id("Patient", ward.patients[1]), purpose="OPERATIONS")
+    kept = ward.recorded(sensitivity="HIV")
+
+    def merge(session: Any) -> None:
+        survivor, prior = (
+            session.get_one(tables.Patient, (ward.practice, each)) for each in ward.patients
+        )
+        store.link(session, prior, survivor, inbox_id=None, merged_at=ward.world.now)
+
+    ward.world.database.transaction(ALL, merge)
+    everything = {"drug0", "drug1", "viral0", "viral1"}
+    assert codes(mso) == PLAIN | everything
+    ward.revoke(consent)
+    assert codes(mso) == {*PLAIN, "viral0", "viral1"}
+    ward.revoke(kept)
+    assert codes(mso) == PLAIN
 
 
 def test_an_export_reads_by_the_consents_of_its_moment(
