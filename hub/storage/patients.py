@@ -71,6 +71,8 @@ DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
 CHUNK = 500
 _ENDED = "ended_coverages"
 """Under which a merge keeps the ids of coverages that it ended."""
+_UNDONE = "a merge was undone"
+"""Who revoked consents that may be of either patient."""
 _NEW = "new patients"
 _DATES = ("effective_on", "expires_on")
 
@@ -237,7 +239,8 @@ def link(
 
 
 def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> None:
-    """Undo a merge: the rows it moved go back, wherever later merges took them."""
+    """Undo a merge: the rows it moved go back, wherever later merges took them. Consents recorded
+    since are revoked, as nobody can tell which of the two patients consented."""
     practice_id = merge.practice_id
     holder = merge_chain(session, practice_id, merge.prior_id)[-1]
     prior = get(session, practice_id, merge.prior_id)
@@ -245,6 +248,16 @@ def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> Non
     prior.merged_into_id = None
     merge.undone_at = now
     _move(session, practice_id, holder, merge.prior_id, merge.moved)
+    session.execute(
+        update(Consent)
+        .where(
+            Consent.practice_id == practice_id,
+            Consent.patient_id == holder,
+            Consent.recorded_at >= merge.merged_at,
+            Consent.revoked_at.is_(None),
+        )
+        .values(revoked_at=now, revoked_by=_UNDONE)
+    )
     for coverage in _coverages(session, practice_id, merge.moved.get(_ENDED, ())):
         coverage.status = "active"
 

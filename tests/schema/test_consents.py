@@ -20,6 +20,7 @@ from hub.domain.agreements import (
     Purpose,
     unrestricted_scope,
 )
+from hub.services.patients import undo_merge
 from hub.storage import patients as store
 from hub.storage import tables
 from hub.storage.reads.write import global_id
@@ -310,24 +311,41 @@ def test_who_may_not_read_labelled_records_is_not_told_of_accesses_to_them(
         assert api.data(told, id=ward.patient, first=1)["patientAccesses"] == seen[:1]
 
 
+def merge(ward: Ward, minutes: int = 0) -> None:
+    def work(session: Any) -> None:
+        survivor, prior = (
+            session.get_one(tables.Patient, (ward.practice, each)) for each in ward.patients
+        )
+        merged_at = ward.world.now + timedelta(minutes=minutes)
+        store.link(session, prior, survivor, inbox_id=None, merged_at=merged_at)
+
+    ward.world.database.transaction(ALL, work)
+
+
 def test_a_revocation_ends_what_a_merge_left_beside_it_too(ward: Ward, mso: Any) -> None:
     consent = ward.recorded()
     ward.recorded(patientId=global_id("Patient", ward.patients[1]), purpose="OPERATIONS")
     kept = ward.recorded(sensitivity="HIV")
-
-    def merge(session: Any) -> None:
-        survivor, prior = (
-            session.get_one(tables.Patient, (ward.practice, each)) for each in ward.patients
-        )
-        store.link(session, prior, survivor, inbox_id=None, merged_at=ward.world.now)
-
-    ward.world.database.transaction(ALL, merge)
-    everything = {"drug0", "drug1", "viral0", "viral1"}
-    assert codes(mso) == PLAIN | everything
+    merge(ward)
+    assert codes(mso) == {*PLAIN, "drug0", "drug1", "viral0", "viral1"}
     ward.revoke(consent)
     assert codes(mso) == {*PLAIN, "viral0", "viral1"}
     ward.revoke(kept)
     assert codes(mso) == PLAIN
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(0, set()), (1, {"viral0"})])
+def test_a_consent_to_a_merged_patient_s_records_shows_nobody_else_s_when_they_are_parted(
+    ward: Ward, mso: Any, minutes: int, left: set[str]
+) -> None:
+    ward.recorded(sensitivity="HIV")
+    merge(ward, minutes)
+    if not minutes:
+        ward.recorded(patientId=global_id("Patient", ward.patients[1]))
+    ward.world.database.transaction(
+        ALL, lambda s: undo_merge(s, ward.practice, ward.patients[1], now=ward.world.now)
+    )
+    assert codes(mso) == PLAIN | left
 
 
 def test_an_export_reads_by_the_consents_of_its_moment(
