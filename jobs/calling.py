@@ -68,12 +68,10 @@ def calling(
     """
     context = job.context
     require_running(context, connection)
-    with (
-        _measured(connection.connector_id),
-        opened(context, connection, seconds, lambda: job.cancel_asked) as (connector, ctx),
-    ):
+    with _measured(connection.connector_id):
         try:
-            yield connector, ctx
+            with opened(context, connection, seconds, lambda: job.cancel_asked) as opening:
+                yield opening
         except (DataError, NotSupported):
             raise
         except VendorRefused as error:

@@ -9,6 +9,7 @@ from sqlalchemy import delete
 
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
+from hub.storage.session import ScopedSession
 from hub.storage.tables import (
     Connection,
     ConnectionPractice,
@@ -124,6 +125,20 @@ def test_refused_credentials_stop_the_connection_until_a_person_acts(office: Any
     (row,) = [c for c in office.all(Connection) if c.connector_id == "payroll_rest"]
     assert row.status == "needs_reauth"
     assert row.status_reason
+
+
+def test_stored_settings_that_no_longer_hold_are_shown_on_the_connection(office: Any) -> None:
+    (payroll,) = [c for c in office.all(Connection) if c.connector_id == "payroll_rest"]
+
+    def outdate(session: ScopedSession) -> None:
+        row = session.get_one(Connection, payroll.id)
+        row.config = {**row.config, "no_such_setting": 1}
+
+    office.hub.database.transaction(unrestricted_scope("test"), outdate)
+    assert sync(office).state == "dead"
+    (row,) = [c for c in office.all(Connection) if c.id == payroll.id]
+    assert row.status == "invalid_config"
+    assert "no_such_setting" in row.status_reason
 
 
 def test_a_rate_limit_parks_the_job_without_costing_an_attempt(office: Any) -> None:
