@@ -39,7 +39,6 @@ DRIVERS = {
     "hub/storage/backup.py": "takes SQLite's online backup, which no session offers",
     "hub/storage/checkpoints.py": "copies SQLite's log between commits, on the connection they use",
     "hub/storage/exchange.py": "sends statements that somebody vouches for to PostgreSQL",
-    "hub/storage/one_row.py": "inserts a row through libpq, by a statement made of its table",
     "hub/storage/audit_writer.py": "appends to the audit trail, by statements of its own",
     "hub/storage/reads/driver.py": "runs compiled parts on connections that only read",
     "hub/storage/reads/wire.py": "encodes the parameters of compiled parts",

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from psycopg import AsyncConnection, OperationalError
 from sqlalchemy import bindparam, column, insert, select, true, update, values
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -22,7 +24,6 @@ from hub.errors import HubError
 from hub.storage.audit_chain import NO_EVENTS, PARTITION, Event, Head, chained
 from hub.storage.audit_trails import Trail
 from hub.storage.exchange import Exchange
-from hub.storage.one_row import as_text
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.tables import AuditEvent, AuditHead
 
@@ -105,23 +106,23 @@ class PostgresqlTrail(Trail):
     async def _move(self, wire: Exchange, events: Sequence[Event], head: Head) -> bool:
         """Append events after `head`; False, and nothing is done, if that is the head no more."""
         rows, left = chained(events, head)
-        texts = [as_text(row[column]) for row in rows for column in _COLUMNS]
+        texts = [_text(row[column]) for row in rows for column in _COLUMNS]
         self._left = left
-        moved = [as_text(value) for value in (left.digest, left.sequence, PARTITION, head.digest)]
+        moved = [_text(value) for value in (left.digest, left.sequence, PARTITION, head.digest)]
         result = await wire.answer(_appending(len(rows)), [*moved, *texts])
         return result.command_tuples == len(rows)
 
     @staticmethod
     async def _is_written(wire: Exchange, head: Head) -> bool:
-        result = await wire.answer(_DIGEST_AT, [as_text(head.sequence)])
+        result = await wire.answer(_DIGEST_AT, [_text(head.sequence)])
         return result.ntuples == 1 and result.get_value(0, 0) == head.digest.encode()
 
     @staticmethod
     async def _locked_head(wire: Exchange) -> Head:
-        result = await wire.answer(_LOCK_HEAD, [as_text(PARTITION)])
+        result = await wire.answer(_LOCK_HEAD, [_text(PARTITION)])
         if result.ntuples == 0:  # perhaps another process begins the chain at this moment
-            await wire.answer(_BEGIN_CHAIN, [as_text(PARTITION), *map(as_text, NO_EVENTS)])
-            result = await wire.answer(_LOCK_HEAD, [as_text(PARTITION)])
+            await wire.answer(_BEGIN_CHAIN, [_text(PARTITION), *map(_text, NO_EVENTS)])
+            result = await wire.answer(_LOCK_HEAD, [_text(PARTITION)])
         digest, count = (result.get_value(0, place) or b"" for place in range(2))
         return Head(digest.decode(), int(count))
 
@@ -136,6 +137,18 @@ class PostgresqlTrail(Trail):
             )
             self._wire = Exchange(connection)
         return self._wire
+
+
+def _text(value: object) -> bytes:
+    """A value as PostgreSQL reads it."""
+    if isinstance(value, str):
+        text = value.encode()
+        if b"\x00" in text:
+            raise ValueError("PostgreSQL stores no U+0000")
+        return text
+    if isinstance(value, datetime):
+        return value.isoformat().encode()
+    return orjson.dumps(value)
 
 
 @cache

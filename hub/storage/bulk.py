@@ -49,8 +49,27 @@ def insert_rows(
         run(session, statement, _as_json(_binary(table, columns), rows, same))
         return
     for part in _parts(rows):
-        values = flat(table, columns, connection.dialect, part)
+        values = _flat(table, columns, connection.dialect, part)
         run(session, _values(table, columns, len(part), conflict), values)
+
+
+def insert_one(session: ScopedSession, table: Table, row: Row, *, conflict: str = "") -> Any:
+    """Insert a row and return its id, or None where `conflict` kept it out."""
+    connection, columns = session.connection(), tuple(row)
+    dialect = connection.dialect
+    statement = _inserting_one(table, columns, dialect.name, conflict)
+    if dialect.name == "postgresql":
+        values = [orjson.dumps(v).decode() if isinstance(v, dict) else v for v in row.values()]
+    else:
+        values = _flat(table, columns, dialect, [row])
+    found = run(session, statement, values).fetchone()
+    return None if found is None else found[0]
+
+
+@cache
+def _inserting_one(table: Table, columns: tuple[str, ...], dialect: str, conflict: str) -> str:
+    signs = ", ".join([parameter(dialect)] * len(columns))
+    return f"{into(table, columns)} VALUES ({signs}) {conflict} RETURNING id"
 
 
 def parameter(dialect: str) -> str:
@@ -155,7 +174,7 @@ def _values(table: Table, columns: tuple[str, ...], count: int, conflict: str) -
     return f"{into(table, columns)} VALUES {', '.join([row] * count)} {conflict}"
 
 
-def flat(table: Table, columns: tuple[str, ...], dialect: Any, rows: Sequence[Row]) -> list[Any]:
+def _flat(table: Table, columns: tuple[str, ...], dialect: Any, rows: Sequence[Row]) -> list[Any]:
     """The values of rows one after another, as the driver takes them."""
     values_of, width = itemgetter(*columns), len(columns)
     values = [value for row in rows for value in values_of(row)]

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from hub import tracing
 from hub.domain.agreements import PrincipalKind
 from hub.domain.jobs import Job, JobState
-from hub.storage import bulk, one_row, policy
+from hub.storage import bulk, policy
 from hub.storage import lanes as lane_rows
 from hub.storage.envelopes import Envelope
 from hub.storage.lanes import DEAD, FINISHED, JOBS, LIVE, READY
@@ -101,7 +101,7 @@ def add(
     lane_rows.touch(session, dict.fromkeys(job.lanes, job.run_at or now), queue=job.queue)
     (values,) = _values(session, [job], now)
     while True:  # the job in the way may end between the two statements
-        found = one_row.insert(session, JOBS, values, conflict=_ONE_OF_A_KEY)
+        found = bulk.insert_one(session, JOBS, values, conflict=_ONE_OF_A_KEY)
         if found is None:
             found = session.connection().execute(_LIVE_TWIN, values).scalar()
         if found is not None:
