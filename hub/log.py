@@ -66,6 +66,7 @@ ALLOWED_KEYS = frozenset(
         "version",
         "error_type",
         "signal",
+        "database",
     ]
 )
 

@@ -72,9 +72,7 @@ class RouteTable:
         routes = self._load(self._database)
         for connection_id, error in routes.unusable.items():
             if connection_id not in self._routes.unusable:
-                _log.error(
-                    "hl7_connection_unusable", connection_id=connection_id, field=error.field
-                )
+                _log.error("hl7_connection_unusable", connection_id=connection_id, path=error.field)
         self._routes, self._read_at = routes, began
         self._show(routes.unusable)
 

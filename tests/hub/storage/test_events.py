@@ -188,5 +188,5 @@ def test_migrations_make_the_triggers_that_tests_have(database_url):
         Base.metadata.create_all(connection)
         assert set(connection.execute(text(query)).scalars()) == migrated
     engine.dispose()
-    of_events, of_policies = 11, 13
+    of_events, of_policies = 11, 16
     assert len(migrated) == of_events + 3 * len(COUNTED) + of_policies

@@ -57,6 +57,18 @@ def test_a_job_is_claimed_once_and_done_once(database: Database, now: datetime) 
         finish(database, job, now)
 
 
+def test_jobs_are_added_after_transactions_that_failed(database: Database, now: datetime) -> None:
+    def fail(session: ScopedSession) -> None:
+        queue.add(session, Job.PRUNE, {"n": 0}, now=now)
+        raise LeaseLost("test")
+
+    for _ in range(12):  # longer than a driver waits before it prepares a statement
+        add(database, now)
+        with pytest.raises(LeaseLost):
+            database.transaction(SCOPE, fail)
+    assert len(claim(database, now, limit=50)) == 12
+
+
 def test_a_worker_that_lost_its_lease_changes_nothing(database: Database, now: datetime) -> None:
     job_id = add(database, now)
     (frozen,) = claim(database, now)
