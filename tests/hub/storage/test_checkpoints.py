@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,12 @@ def test_the_log_is_copied_once_there_is_enough_and_those_who_waited_were_told(
     database = opened(tmp_path)
     seen: list[tuple[str, bool]] = []
     futures: list[Any] = []
+    lock = threading.Lock()
+
+    def submit(work: Any) -> None:
+        with lock:
+            futures.append(database.submit(SCOPE, work))
+        futures[-1].result()
 
     def write(first: int, count: int) -> None:
         rows = [{"key": f"k{n}", "queue": "q"} for n in range(first, first + count)]
@@ -38,16 +45,16 @@ def test_the_log_is_copied_once_there_is_enough_and_those_who_waited_were_told(
         def work(session: ScopedSession) -> None:
             session.connection().execute(insert(Lane.__table__), rows)  # type: ignore[arg-type]
 
-        futures.append(database.submit(SCOPE, work))
-        futures[-1].result()
+        submit(work)
 
     def note(statement: str) -> None:
-        seen.append((statement, futures[-1].done()))
+        with lock:
+            committed = max(1, [each for each, _ in seen].count("COMMIT"))
+            seen.append((statement, futures[committed - 1].done()))
 
     writer = database.submit(SCOPE, lambda s: s.connection().connection.driver_connection).result()
     assert writer is not None
-    futures.append(database.submit(SCOPE, lambda _: writer.set_trace_callback(note)))
-    futures[-1].result()
+    submit(lambda _: writer.set_trace_callback(note))
     write(0, CHANGED_ROWS - 1)
     write(CHANGED_ROWS, 1)
     write(CHANGED_ROWS + 1, 1)
