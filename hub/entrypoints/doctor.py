@@ -29,7 +29,7 @@ from hub import settings as hub_settings
 from hub.domain.agreements import operations_scope
 from hub.entrypoints.doctor_destinations import troubles
 from hub.entrypoints.doctor_keys import lost_key
-from hub.entrypoints.doctor_threads import live_threads
+from hub.entrypoints.doctor_threads import host_in_url, live_threads
 from hub.errors import BadSetting, HubError
 from hub.settings import Settings
 from hub.storage import health, roles
@@ -244,9 +244,8 @@ def ports(settings: Settings, *, answers: bool = False) -> Iterator[Finding]:
 
 def hub_answers(settings: Settings) -> bool:
     """Whether something that speaks like a hub answers at the HTTP address."""
-    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    url = f"http://{host_in_url(settings.http_host)}:{settings.http_port}/livez"
     try:
-        url = f"http://{host}:{settings.http_port}/livez"
         with httpx2.Client(timeout=2.0, trust_env=False) as client:
             return bool(client.get(url).json() == {"status": "ok"})
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):

@@ -56,8 +56,9 @@ def _addresses(settings: Settings) -> list[str]:
         (settings.http_host, settings.http_port),
         (settings.metrics_host, settings.metrics_port),
     ]
-    return [f"http://{_in_url(host)}:{port}/metrics" for host, port in found if port]
+    return [f"http://{host_in_url(host)}:{port}/metrics" for host, port in found if port]
 
 
-def _in_url(host: str) -> str:
+def host_in_url(host: str) -> str:
+    """An address as a URL has it: of IPv6 in brackets (RFC 3986 §3.2.2)."""
     return f"[{host}]" if ":" in host else host
