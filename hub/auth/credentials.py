@@ -146,8 +146,8 @@ def authenticate(session: ScopedSession, asker: Asker) -> Principal:
 
 def digest_of(header: str) -> str | None:
     """The digest by which the key in a header is stored; None if it has not the form of one."""
-    parts = _parts(header)
-    return None if parts is None else _digest("_".join(parts))
+    found = _key_in(header)
+    return None if found is None else found[1]
 
 
 def digests_in_use(session: ScopedSession) -> frozenset[str]:
@@ -155,7 +155,8 @@ def digests_in_use(session: ScopedSession) -> frozenset[str]:
     return frozenset(session.scalars(select(Client.key_digest).where(Client.revoked_at.is_(None))))
 
 
-def _parts(header: str | None) -> tuple[str, str, str] | None:
+def _key_in(header: str | None) -> tuple[str, str] | None:
+    """The prefix and the digest of the key in a header; None if it has not the form of one."""
     scheme, _, key = (header or "").partition(" ")
     key = key.strip()
     parts = key.split("_", 2)
@@ -167,15 +168,15 @@ def _parts(header: str | None) -> tuple[str, str, str] | None:
         or parts[0] != "hub"
     ):
         return None
-    return parts[0], parts[1], parts[2]
+    return parts[1], _digest(key)
 
 
 def _by_key(session: ScopedSession, header: str | None) -> Principal:
-    parts = _parts(header)
-    if parts is None:
+    found = _key_in(header)
+    if found is None:
         raise Unauthenticated(_REFUSED)
-    digest = _digest("_".join(parts))
-    for client in session.scalars(select(Client).where(Client.key_prefix == parts[1])):
+    prefix, digest = found
+    for client in session.scalars(select(Client).where(Client.key_prefix == prefix)):
         if hmac.compare_digest(client.key_digest, digest) and client.revoked_at is None:
             return principal_of(client)
     raise Unauthenticated(_REFUSED)
