@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -72,7 +73,7 @@ def record(
     row.recorded_at, row.recorded_by = now, actor.name
     session.add(row)
     session.flush()
-    _audit(session, crypto, actor, row, "consent record", reason, now)
+    _audit(session, crypto, actor, practice_id, [row], "consent record", now, reason=reason)
     return row
 
 
@@ -100,7 +101,9 @@ def revoke(
         if _overlap(row, each):
             each.revocation_reference = stated
             each.revoked_at, each.revoked_by = now, actor.name
-            _audit(session, crypto, actor, each, "consent revoke", reason, now)
+            _audit(
+                session, crypto, actor, practice_id, [each], "consent revoke", now, reason=reason
+            )
     session.flush()
     return row
 
@@ -120,19 +123,7 @@ def listed(
     if patient_id is not None:
         query = query.where(Consent.patient_id == patient_id)
     found = session.scalars(query.order_by(Consent.granted_on.desc(), Consent.id.desc())).all()
-    audit.append(
-        session,
-        now=now,
-        principal_id=actor.id,
-        principal_name=actor.name,
-        purpose=actor.purpose.value,
-        action="read",
-        outcome="success",
-        operation="consent list",
-        entities={"Consent": len(found)},
-        practice_ids={practice_id},
-        subjects=crypto.subjects({(practice_id, row.patient_id) for row in found}),
-    )
+    _audit(session, crypto, actor, practice_id, found, "consent list", now, action="read")
     return found
 
 
@@ -196,10 +187,13 @@ def _audit(
     session: ScopedSession,
     crypto: Crypto,
     actor: Actor,
-    row: Consent,
+    practice_id: str,
+    rows: Sequence[Consent],
     operation: str,
-    reason: str,
     now: datetime,
+    *,
+    action: Literal["read", "write"] = "write",
+    reason: str = "",
 ) -> None:
     audit.append(
         session,
@@ -207,11 +201,11 @@ def _audit(
         principal_id=actor.id,
         principal_name=actor.name,
         purpose=actor.purpose.value,
-        action="write",
+        action=action,
         outcome="success",
         operation=operation,
-        entities={"Consent": 1},
-        practice_ids={row.practice_id},
-        subjects=crypto.subjects([(row.practice_id, row.patient_id)]),
+        entities={"Consent": len(rows)},
+        practice_ids={practice_id},
+        subjects=crypto.subjects({(practice_id, row.patient_id) for row in rows}),
         reason=reason,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 
@@ -10,9 +11,11 @@ import typer
 from hub.domain.agreements import Purpose
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Reason
+from hub.entrypoints.hub import Hub
 from hub.services import consents, practices
 from hub.storage.reads.write import read_global_id
 from hub.storage.session import ScopedSession
+from hub.storage.tables import Consent
 
 app = typer.Typer(
     no_args_is_help=True, help="Patients' consents to what the MSO sees of labelled records."
@@ -86,18 +89,15 @@ def record(
         reference=reference,
     )
 
-    def work(session: ScopedSession) -> dict[str, Any]:
-        row = consents.record(
+    def work(hub: Hub, session: ScopedSession) -> Consent:
+        return consents.record(
             session, hub.crypto, _actor(),
             practice_id=practices.named(session, practice).id,
             patient_id=_id(patient, "Patient"),
             terms=terms, now=hub.now(), reason=reason,
         )  # fmt: skip
-        return common.fields_of(row, *_FIELDS)
 
-    with common.opened() as hub:
-        shown = hub.database.transaction(SCOPE, work)
-    _print(shown, "Recorded", as_json)
+    _change(work, "Recorded", as_json)
 
 
 @app.command()
@@ -110,21 +110,21 @@ def revoke(
 ) -> None:
     """End a consent at once; it stays in the register. Audited."""
 
-    def work(session: ScopedSession) -> dict[str, Any]:
-        row = consents.revoke(
+    def work(hub: Hub, session: ScopedSession) -> Consent:
+        return consents.revoke(
             session, hub.crypto, _actor(),
             practice_id=practices.named(session, practice).id,
             consent_id=_id(consent, "Consent"),
             reference=reference, now=hub.now(), reason=reason,
         )  # fmt: skip
-        return common.fields_of(row, *_FIELDS)
 
+    _change(work, "Revoked", as_json)
+
+
+def _change(work: Callable[[Hub, ScopedSession], Consent], done: str, as_json: bool) -> None:
     with common.opened() as hub:
-        shown = hub.database.transaction(SCOPE, work)
-    _print(shown, "Revoked", as_json)
-
-
-def _print(shown: dict[str, Any], done: str, as_json: bool) -> None:
+        row = hub.database.transaction(SCOPE, lambda session: work(hub, session))
+        shown = common.fields_of(row, *_FIELDS)
     if as_json:
         common.print_json({"consent": shown})
     else:
