@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import traceback
+import uuid
 from collections.abc import MutableMapping
 from importlib import import_module
 from types import ModuleType
@@ -96,6 +97,21 @@ def place(error: BaseException) -> str:
     """Where an exception was raised; its text may quote what was being worked on."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
+
+
+def unexpected(logger: Any, error: BaseException, *, url_path: str = "") -> str:
+    """Log that a request failed for a reason nobody expected, without values; the id under which it
+    is found, for whoever asked. `url_path` is the route's, where one is known."""
+    error_id = uuid.uuid4().hex
+    logger.error(
+        "request failed",
+        error_id=error_id,
+        code="INTERNAL",
+        error_type=type(error).__name__,
+        path=place(error),
+        url_path=url_path,
+    )
+    return error_id
 
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:

@@ -93,14 +93,10 @@ def kept_under(tag: str) -> dict[str, str]:
 
 def failed(error: Exception, cost: Reservation | None = None) -> Answer:
     """A failure as a GraphQL body; anything that is no expected failure is masked."""
-    error_id = uuid.uuid4().hex
     known = isinstance(error, HubError) and error.code != "INTERNAL"
     code = error.code if isinstance(error, HubError) and known else "INTERNAL"
     status = error.http_status if isinstance(error, HubError) else 500
-    if not known:
-        logger.error(
-            "request failed", error_id=error_id, code=code, error_type=type(error).__name__
-        )
+    error_id = uuid.uuid4().hex if known else log.unexpected(logger, error)
     listed: list[dict[str, Any]] = [{"message": str(error) if known else OURS}]
     if isinstance(error, Invalid):
         listed = [dict(item) for item in error.errors]

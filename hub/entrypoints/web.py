@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -167,14 +166,9 @@ def hosts_of(settings: Settings) -> list[str]:
 
 async def _failed(request: Request, error: Exception) -> Response:
     """What no route expected: told by an id alone, and logged under it without values."""
-    error_id, route = uuid.uuid4().hex, request.scope.get("route")
-    logger.error(
-        "request failed",
-        error_id=error_id,
-        error_type=type(error).__name__,
-        path=log.place(error),
-        url_path=route.path if isinstance(route, Route) else "",
-    )
+    route = request.scope.get("route")
+    url_path = route.path if isinstance(route, Route) else ""
+    error_id = log.unexpected(logger, error, url_path=url_path)
     body = {"code": HubError.code, "message": OURS, "errorId": error_id}
     return JSONResponse(body, HubError.http_status, {"Cache-Control": "no-store"})
 

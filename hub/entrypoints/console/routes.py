@@ -3,7 +3,6 @@ pages, and what goes wrong told in a sentence."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
@@ -120,14 +119,7 @@ class _Console:
         except HubError as error:
             return _told(desk, str(error), status_of(error), getattr(error, "error_id", ""))
         except Exception as error:
-            error_id = uuid.uuid4().hex
-            logger.error(
-                "request failed",
-                error_id=error_id,
-                error_type=type(error).__name__,
-                path=log.place(error),
-            )
-            return _told(desk, OURS, 500, error_id)
+            return _told(desk, OURS, 500, log.unexpected(logger, error))
 
     async def _desk(self, request: Request) -> Desk:
         secret = self.door.cookie.read(request)
