@@ -237,6 +237,8 @@ def checks_page() -> str:
         "http": "whoever calls over HTTP",
         "reader": "whoever reads data",
         "source": "sources",
+        "webhook": "whoever is sent webhooks",
+        "orders": "whoever places orders",
     }
     rows = [
         (f"`{check.name}`", for_whom[check.scope], check.proves, check.mend) for check in CHECKS

@@ -58,8 +58,12 @@ def read_offers(payload: Mapping[str, Any]) -> Answer:
     """One page of the stream ``offers``; a discontinued offer is a delete."""
     rows = payload.get("data")
     token = payload.get("next_page_token")
-    if not isinstance(rows, list) or not (token is None or isinstance(token, str)):
+    if not isinstance(rows, list):
         raise ContractDrift("The page has no list of offers.", reason="shape", path="$.data")
+    if not (token is None or isinstance(token, str)):
+        raise ContractDrift(
+            "The page's token is no text.", reason="shape", path="$.next_page_token"
+        )
     answer = read_rows(rows, OfferRow, _offer, token)
     gone = [row.get("id") for row in rows if isinstance(row, dict) and _is_gone(row)]
     records = tuple(

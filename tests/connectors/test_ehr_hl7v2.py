@@ -415,3 +415,20 @@ def test_a_note_of_a_report_has_no_place_and_is_told_of() -> None:
     codes = [issue.code for record in parsed.records for issue in record.issues]
     assert codes.count("note_unplaced") == 1
     assert [record.data for record in parsed.records] == [r.data for r in read(content).records]
+
+
+@pytest.mark.parametrize(
+    ("case", "sent", "instead", "path", "status"),
+    [
+        ("mfn_m02", "|A|", "|SABBATICAL|", "STF-7", None),
+        ("vxu_v04", "|CP|A", "|CP|MOVE", "RXA-21", "completed"),
+    ],
+)
+def test_a_code_in_no_table_that_could_end_a_record_is_an_issue_and_ends_nothing(
+    case: str, sent: str, instead: str, path: str, status: str | None
+) -> None:
+    content = raw(case).replace(sent.encode(), instead.encode(), 1)
+    assert content != raw(case)
+    record = read(content).records[0]
+    assert ("unknown_code", path) in {(issue.code, issue.path) for issue in record.issues}
+    assert getattr(record.data, "status", None) in {status, "active"}

@@ -22,6 +22,8 @@ _STATUS: dict[str, ImmunizationStatus] = {
     "RE": "refused",
     "NA": "not_administered",
 }
+_KEEPING = frozenset({"A", "U", "X"})
+"""The actions of table 0323 that delete nothing."""
 _NOTHING_GIVEN = "998"
 """CVX code of no vaccine administered."""
 _NO_NUMBER = frozenset({"9999"})
@@ -104,8 +106,13 @@ def _key(reading: Reading, orc: Segment, otherwise: str) -> str:
 
 def _status(reading: Reading, rxa: Segment, code: str) -> ImmunizationStatus:
     """RXA-21 D deletes; else RXA-20; nothing said means it was given."""
-    if (rxa.value("21") or "").upper() == "D":
+    action = (rxa.value("21") or "").upper()
+    if action == "D":
         return "deleted"
+    if action and action not in _KEEPING:
+        reading.issue(
+            "unknown_code", "RXA-21", "The action code is not in table 0323; read as an update."
+        )
     sent = (rxa.value("20") or "").upper()
     if not sent:
         return "not_administered" if code == _NOTHING_GIVEN else "completed"

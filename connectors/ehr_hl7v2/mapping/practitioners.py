@@ -120,7 +120,14 @@ def _stated(reading: Reading, at: tuple[Segment, ...]) -> ProviderStatus | None:
     sent = segment.value(path)
     if sent == "":
         reading.note_null("practitioner.active", segment, path)
-    return _ACTIVE.get((sent or "").upper())
+    status = _ACTIVE.get((sent or "").upper())
+    if sent and status is None:
+        reading.issue(
+            "unknown_code",
+            f"{segment.id}-{path}",
+            "Whether the practitioner is active is not in table 0183; the entry's action decides.",
+        )
+    return status
 
 
 def _npi(reading: Reading, stf: Segment, pra: Segment) -> str:

@@ -82,6 +82,21 @@ def check_bad_auth(subject: Subject) -> Iterator[str]:
 
 
 @check(
+    "http",
+    "Credentials without a right that is needed are found by a check, which never raises and says"
+    " what to do.",
+    "Let check(ctx) ask for what the streams or calls need, inside run_probes.",
+)
+def check_missing_scope(subject: Subject) -> Iterator[str]:
+    yield from _failure(_report(subject.call(wire.status(403)), subject), "where all is forbidden")
+    usual = subject.call()
+    _report(usual, subject)
+    for place in range(2, len(usual.wire.requests) + 1):
+        report = _report(subject.call(wire.status(403), place), subject)
+        yield from _failure(report, f"where the requests from number {place} on are forbidden")
+
+
+@check(
     "caller",
     "A vendor that cannot be reached or is in trouble is told by a check, which never raises.",
     "Put every question of check(ctx) into run_probes.",
@@ -198,6 +213,7 @@ CHECKS = (
     no_secret_in_repr_logs_errors,
     check_good,
     check_bad_auth,
+    check_missing_scope,
     check_unreachable,
     check_is_read_only,
     egress_allow_list,

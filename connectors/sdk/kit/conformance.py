@@ -11,12 +11,15 @@ from pathlib import Path
 from connectors.registry import Registry
 from connectors.sdk.kit import (
     caller_checks,
+    cursor_checks,
     fault_checks,
+    payload_checks,
+    personal_checks,
     record_checks,
     source_checks,
     static_checks,
 )
-from connectors.sdk.kit.model import Check, Result
+from connectors.sdk.kit.model import Check, DoesNotApply, Result
 from connectors.sdk.kit.subject import Subject
 from hub.errors import ConfigError, HubError
 
@@ -25,7 +28,10 @@ CHECKS: tuple[Check, ...] = (
     *caller_checks.CHECKS,
     *fault_checks.CHECKS,
     *source_checks.CHECKS,
+    *cursor_checks.CHECKS,
     *record_checks.CHECKS,
+    *payload_checks.CHECKS,
+    *personal_checks.CHECKS,
 )
 MOST_FINDINGS = 5
 """Of one check; what follows usually repeats them."""
@@ -67,7 +73,10 @@ def _result(subject: Subject, check: Check, today: date) -> Result:
     if exemption is not None and exemption.until >= today:
         what = f"{exemption.reason} (until {exemption.until})"
         return Result(check.name, "exempt", check.proves, (what,))
-    found = tuple(islice(_findings(subject, check), MOST_FINDINGS))
+    try:
+        found = tuple(islice(_findings(subject, check), MOST_FINDINGS))
+    except DoesNotApply as error:
+        return Result(check.name, "not applicable", check.proves, (str(error),))
     if exemption is not None and found:
         found = (f"its exemption ended on {exemption.until}", *found)
     return Result(check.name, "failed" if found else "passed", check.proves, found, check.mend)
@@ -77,6 +86,8 @@ def _findings(subject: Subject, check: Check) -> Iterator[str]:
     """What a check finds; a connector that breaks under it has failed it."""
     try:
         yield from check.run(subject)
+    except DoesNotApply:
+        raise
     except HubError as error:
         yield f"it could not be run: {error}"
     except Exception as error:  # whatever a stranger's connector raises is a finding

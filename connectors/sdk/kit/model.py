@@ -8,11 +8,15 @@ from typing import Literal
 
 from connectors.sdk.kit.subject import Subject
 
-Scope = Literal["every", "caller", "http", "reader", "source"]
+Scope = Literal["every", "caller", "http", "reader", "source", "webhook", "orders"]
 """Whom a check is for: every connector, one that calls somebody, one that does so over HTTP, one
-that reads data, one that is pulled."""
+that reads data, one that is pulled, one whose vendor calls us, one that places orders."""
 
 Outcome = Literal["passed", "failed", "exempt", "not applicable"]
+
+
+class DoesNotApply(Exception):
+    """Raised by a check that finds nothing here which it could judge; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one check; `what` are its findings, or the reason of an exemption."""
+    """What came of one check; `what` are its findings, or the reason why it was not asked."""
 
     check: str
     outcome: Outcome

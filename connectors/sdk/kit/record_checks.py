@@ -27,7 +27,7 @@ def record_matches_model(subject: Subject) -> Iterator[str]:
         expected = declared.get(where.removeprefix("stream "))
         if expected is not None and not isinstance(record.data, expected):
             yield f"{where}: {type(record.data).__name__} instead of {expected.__name__}"
-        for path, value, hint in _values(record.data):
+        for path, value, hint in values_of(record.data):
             # float and time have checks of their own, which say more
             if not _fits(value, hint) and not isinstance(value, float | datetime):
                 yield f"{where}: {path} is {type(value).__name__}, not {_name(hint)}"
@@ -82,7 +82,7 @@ def _is_source(subject: Subject) -> bool:
 )
 def money_decimal_exact(subject: Subject) -> Iterator[str]:
     for where, record in subject.records:
-        for path, value, _ in _values(record.data):
+        for path, value, _ in values_of(record.data):
             if isinstance(value, float):
                 yield f"{where}: {path} is a float"
             elif isinstance(value, Decimal) and not value.is_finite():
@@ -98,15 +98,15 @@ def dates_vs_datetimes_tz(subject: Subject) -> Iterator[str]:
     for where, record in subject.records:
         if record.occurred_at is not None and record.occurred_at.utcoffset() is None:
             yield f"{where}: occurred_at has no zone"
-        for path, value, hint in _values(record.data):
+        for path, value, hint in values_of(record.data):
             if isinstance(value, datetime):
                 if value.utcoffset() is None:
                     yield f"{where}: {path} is a time without a zone"
-                if datetime not in _choices(hint):
+                if datetime not in choices(hint):
                     yield f"{where}: {path} is a time, not {_name(hint)}"
 
 
-def _values(data: object, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def values_of(data: object, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Every field of a record and of the records in it, with the type declared."""
     if not is_dataclass(data) or isinstance(data, type):
         return
@@ -116,7 +116,7 @@ def _values(data: object, path: str = "") -> Iterator[tuple[str, Any, Any]]:
         yield where, value, hints[one.name]
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
-            yield from _values(part, f"{where}.")
+            yield from values_of(part, f"{where}.")
 
 
 @cache
@@ -124,7 +124,7 @@ def _hints(record: type) -> dict[str, Any]:
     return get_type_hints(record)
 
 
-def _choices(hint: Any) -> tuple[Any, ...]:
+def choices(hint: Any) -> tuple[Any, ...]:
     """The alternatives of a declared type."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 

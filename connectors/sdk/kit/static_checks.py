@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.sdk.kit.model import check
+from connectors.sdk.kit.settings_schema import SCHEMA_FILE, breaking, read_committed
 from connectors.sdk.kit.subject import Subject, beside
 from connectors.sdk.signatures import scheme_from_manifest
 from hub.errors import ConfigError
@@ -94,6 +95,43 @@ def _banned(node: ast.AST) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
         return "opens a file"
     return ""
+
+
+@check(
+    "every",
+    "A connector whose code is broken is still listed with its reason, and takes no other along:"
+    " its package runs nothing when it is found.",
+    "Leave a docstring in __init__.py, and import where something is used.",
+)
+def list_without_import(subject: Subject) -> Iterator[str]:
+    file = subject.folder / "__init__.py"
+    if not file.is_file():
+        yield "there is no __init__.py, so that it is no package"
+        return
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if not is_text and not is_future:
+            yield f"__init__.py, line {node.lineno}: runs code when the package is found"
+
+
+@check(
+    "every",
+    "A release takes the settings that are stored, or says by config_version that it does not.",
+    "Run `mso-hub connector schema ID --write`, which says whether config_version must be raised.",
+)
+def config_schema_committed(subject: Subject) -> Iterator[str]:
+    stored = read_committed(subject.folder)
+    if stored is None:
+        yield f"there is no {SCHEMA_FILE} to compare the settings with"
+        return
+    version, schema = stored
+    if version != subject.manifest.config_version:
+        yield f"{SCHEMA_FILE} is that of config_version {version}"
+    elif schema != subject.registry.config_schema(subject.id):
+        breaks = breaking(schema, subject.registry.config_schema(subject.id))
+        yield f"{SCHEMA_FILE} is not what Config says now"
+        yield from (f"settings that are stored may no longer hold: {what}" for what in breaks)
 
 
 @check(
@@ -205,6 +243,8 @@ def streams_static(subject: Subject) -> Iterator[str]:
 CHECKS = (
     manifest_valid,
     import_is_pure,
+    list_without_import,
+    config_schema_committed,
     config_rejects_unknown_keys,
     secret_fields_marked,
     readme_headings_complete,

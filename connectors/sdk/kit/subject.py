@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 
@@ -36,12 +36,15 @@ from hub.domain.records import Cursor, Page, Record
 from hub.domain.supply import OrderLine, OrderToPlace, ShipTo
 from hub.errors import ConfigError, HubError
 
+if TYPE_CHECKING:
+    from connectors.sdk.kit.payloads import Payload
+
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
 SETTINGS = "settings.toml"
 _OVER_HTTP = {"source", "eligibility", "order_placer"}
 _CALLS = {*_OVER_HTTP, "message_sender"}
 _READS = {"source", "eligibility", "document_parser"}
-_TYPES = {
+TYPES = {
     ".json": "application/json", ".edi": "application/edi-x12", ".hl7": "application/hl7-v2",
     ".xml": "application/xml",
 }  # fmt: skip
@@ -81,6 +84,7 @@ class Subject:
     registry: Registry
     id: str
     fixtures: Path | None = None
+    payloads: list[Payload] | None = None
     _whole: dict[str, list[Page]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,6 +98,8 @@ class Subject:
             *(["http"] if capabilities & _OVER_HTTP else []),
             *(["reader"] if capabilities & _READS else []),
             *(["source"] if "source" in capabilities else []),
+            *(["webhook"] if self.manifest.webhook is not None else []),
+            *(["orders"] if "order_placer" in capabilities else []),
         }
 
     @cached_property
@@ -217,18 +223,23 @@ class Subject:
     def read_case(self, file: Path) -> Sequence[Record] | None:
         """The records of a fixture: of a document, or of a page of the stream that its
         ``.meta.toml`` names. None for one of what is refused, or not read at all."""
-        meta = beside(file, ".meta.toml")
-        stated = tomllib.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
-        if "source" in self.scopes and "stream" in stated:
-            return self._page(stated["stream"], file.read_bytes())
+        stream = self.stream_of(file)
+        if stream is not None:
+            return self._page(stream, file.read_bytes())
         if not isinstance(self.connector, DocumentParser):
             return None
-        document = RawDocument(file.read_bytes(), _TYPES.get(file.suffix, ""))
+        document = RawDocument(file.read_bytes(), TYPES.get(file.suffix, ""))
         try:
             call = self.call(settings=self.case_settings)
             return self.connector.parse(call.ctx.config, document).records
         except HubError:
             return None
+
+    def stream_of(self, file: Path) -> str | None:
+        """The stream of which a fixture is a page, as its ``.meta.toml`` says."""
+        meta = beside(file, ".meta.toml")
+        stated = tomllib.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
+        return stated.get("stream") if "source" in self.scopes else None
 
     def _page(self, stream: str, content: bytes) -> Sequence[Record]:
         """What is read where the vendor's first page of a stream is `content`: the request for it
@@ -237,6 +248,10 @@ class Subject:
         next(iter(self.source.read(usual.ctx, stream, None, Window(NOW))))
         call = self.call(changed(lambda _: content), len(usual.wire.requests))
         return next(iter(self.source.read(call.ctx, stream, None, Window(NOW)))).records
+
+    def first_page(self, stream: str) -> Callable[[Ctx], Page]:
+        """A call that reads the first page of a stream."""
+        return lambda ctx: next(iter(self.source.read(ctx, stream, None, Window(NOW))))
 
     @cached_property
     def case_settings(self) -> dict[str, Any]:

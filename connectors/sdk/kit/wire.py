@@ -18,7 +18,8 @@ class Endless(BaseException):
 
 
 class Wire(httpx2.BaseTransport):
-    """Plays `fault` on the requests from number `since` on; `hit` counts those."""
+    """Plays `fault` on the requests from number `since` on; `hit` counts those,
+    `answers` are the bodies that came."""
 
     def __init__(
         self, vendor: httpx2.BaseTransport, fault: Fault | None = None, since: int = 1
@@ -27,6 +28,7 @@ class Wire(httpx2.BaseTransport):
         self._fault = fault
         self._since = since
         self.requests: list[httpx2.Request] = []
+        self.answers: list[bytes] = []
         self.hit = 0
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -34,9 +36,12 @@ class Wire(httpx2.BaseTransport):
         if len(self.requests) > MOST_REQUESTS:
             raise Endless
         if self._fault is None or len(self.requests) < self._since:
-            return self._vendor.handle_request(request)
-        self.hit += 1
-        return self._fault(request, lambda: self._vendor.handle_request(request))
+            response = self._vendor.handle_request(request)
+        else:
+            self.hit += 1
+            response = self._fault(request, lambda: self._vendor.handle_request(request))
+        self.answers.append(response.read())
+        return response
 
 
 def status(code: int, content: bytes = b"", **headers: str) -> Fault:

@@ -7,6 +7,7 @@ the way in that was chosen; `string.Template` fills in the rest.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import re
 import sys
@@ -14,8 +15,9 @@ from collections.abc import Collection, Iterator, Mapping
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from connectors.sdk.kit.settings_schema import write_committed
 from hub.errors import ConfigError, Conflict
 
 Kind = Literal["payroll", "supply"]
@@ -87,7 +89,23 @@ def write_connector(id: str, *, kind: Kind, auth: Auth, into: Path, package: str
     for file, text in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return list(files)
+    return [*files, write_committed(folder, 1, _schema(into, package))]
+
+
+def _schema(into: Path, package: str) -> dict[str, Any]:
+    """The settings of a package just written, which is forgotten again: it may be changed yet."""
+    path, bytecode = list(sys.path), sys.dont_write_bytecode
+    sys.path.insert(0, str((into.parent if "." in package else into).resolve()))
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        config = importlib.import_module(f"{package}.config").Config
+        found: dict[str, Any] = config.model_json_schema()
+        return found
+    finally:
+        sys.path[:], sys.dont_write_bytecode = path, bytecode
+        for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
+            del sys.modules[name]
 
 
 def _fixtures(into: Path, package: str) -> Path:

@@ -17,8 +17,10 @@ from rich.table import Table
 
 from connectors import registry
 from connectors.sdk.base import Source
+from connectors.sdk.kit.settings_schema import write_committed
 from connectors.sdk.kit.vendor import vendor_server
 from hub.entrypoints.cli import connector_build, connector_try
+from hub.entrypoints.cli.connector_found import From, found_in
 from hub.errors import ConfigError, HubError
 
 app = typer.Typer(no_args_is_help=True, help="The connectors of this installation.")
@@ -70,10 +72,23 @@ def _plain(manifest: registry.Manifest) -> dict[str, Any]:
 
 
 @app.command()
-def schema(id: Id) -> None:
+def schema(
+    id: Id,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Keep it beside the connector; refused where stored settings may break."
+        ),
+    ] = False,
+    folder: From = None,
+) -> None:
     """Print the JSON Schema of a connector's settings."""
     with _plain_errors():
-        typer.echo(json.dumps(registry.config_schema(id), indent=2))
+        found = found_in(folder, id)
+        model = found.config_schema(id)
+        if write:
+            write_committed(found.folder(id), found.get(id).config_version, model)
+        typer.echo(json.dumps(model, indent=2))
 
 
 @app.command()

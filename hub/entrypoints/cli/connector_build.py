@@ -11,12 +11,12 @@ from typing import Annotated, get_args
 import typer
 
 import connectors
-from connectors import registry
 from connectors.sdk.kit.conformance import conformance
 from connectors.sdk.kit.model import Outcome, Result
 from connectors.sdk.scaffold.writing import Auth, Kind, write_connector
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import AsJson
+from hub.entrypoints.cli.connector_found import From, found_in
 from hub.errors import ConfigError
 
 _COLOURS: dict[Outcome, str] = {"passed": "green", "failed": "red", "exempt": "yellow"}
@@ -52,17 +52,12 @@ def new(
 
 def conform(
     id: Annotated[str, typer.Argument(help="The connector's id, as `list` shows it.")],
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", exists=True, file_okay=False, help="Where its package is, if not installed."
-        ),
-    ] = None,
+    folder: From = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the conformance checks, offline, against the connector's own simulator; exit 1 if one
     fails."""
-    found = registry.installed() if folder is None else registry.at(folder, id)
+    found = found_in(folder, id)
     results = []
     for result in conformance(found, id, today=datetime.now(UTC).date()):
         results.append(result)

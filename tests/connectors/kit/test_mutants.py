@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors import registry
 from connectors.sdk.kit.conformance import CHECKS, conformance
 from connectors.sdk.kit.model import Result
+from connectors.sdk.kit.settings_schema import SCHEMA_FILE, breaking, write_committed
 from connectors.sdk.scaffold.writing import write_connector
 from hub.errors import ConfigError
 
@@ -40,6 +44,13 @@ ON_LIMIT = """from hub.errors import RateLimited
         except RateLimited as error:
             {react}"""
 
+FORGIVING = """class RunRow(Row):
+    @field_validator("company", "period", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> str:
+        return str(value)
+"""
+
 # check: the changes of the sound connector (file, what stands there, what comes in its place)
 MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "manifest_valid": (("connector.toml", 'version = "0.1.0"', 'version = "first"'),),
@@ -48,6 +59,16 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("config.py", "(ConnectorConfig):\n", '(ConnectorConfig, extra="ignore"):\n'),
     ),
     "secret_fields_marked": (("config.py", "api_key: Secret", "api_key: str"),),
+    "list_without_import": (
+        (
+            "__init__.py",
+            "payroll_runs over REST.\"\"\"",
+            'payroll_runs over REST."""\n\nimport {package}.config  # noqa: F401',
+        ),
+    ),
+    "config_schema_committed": (
+        ("config.py", "ge=1, le=200", "ge=1, le=100"),
+    ),
     "readme_headings_complete": (("README.md", "## Known gaps", "## Gaps"),),
     "fixture_provenance": (("../fixtures/{id}/page.json", "10432.18", "10432.19"),),
     "streams_static": (
@@ -64,11 +85,20 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
             f'ctx.http.request("GET", {ADDRESS}, accept_statuses=(401,))',
         ),
     ),
+    "check_missing_scope": (
+        (
+            "connector.py",
+            "parse_page(client.page(first))",
+            f'ctx.http.request("GET", {ADDRESS}, headers={{"authorization": "Bearer " +'
+            " ctx.secrets.get(ctx.config.api_key)}, accept_statuses=(403,))",
+        ),
+    ),
     "check_unreachable": (
         (
             "connector.py",
             f"return {PROBES}",
-            f'ctx.http.request("GET", {ADDRESS}, accept_statuses=(401,))\n        return {PROBES}',
+            f'ctx.http.request("GET", {ADDRESS}, accept_statuses=(401, 403))\n'
+            f"        return {PROBES}",
         ),
     ),
     "check_is_read_only": (
@@ -163,8 +193,38 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
             "connector.py",
             PAGES,
             WITH_CURSOR.format(
-                change='values |= {"watermark": window.until.isoformat()} if page.complete else {}'
+                change='bound = window.until.isoformat()\n'
+                '            values |= {"watermark": min(values["watermark"], bound)}'
+                ' if "watermark" in values else {}'
             ),
+        ),
+    ),
+    "boundary_ties_not_lost": (
+        ("streams.py", "lookback=timedelta(minutes=2),", ""),
+        ("client.py", "_stamp(ask.since)", "_stamp(ask.since + timedelta(seconds=1))"),
+        ("client.py", "import datetime\n", "import datetime, timedelta\n"),
+    ),
+    "late_arrival_within_lookback": (
+        ("connector.py", "ctx, STREAM, (", "ctx, replace(STREAM, lookback=timedelta(0)), ("),
+        ("connector.py", "from collections.abc", "from dataclasses import replace\n"
+         "from datetime import timedelta\nfrom collections.abc"),
+    ),
+    "deadline_checkpoints": (
+        ("connector.py", PAGES, f"import dataclasses\n"
+         "        ctx = dataclasses.replace(ctx, cancelled=lambda: False)\n"
+         f"        {PAGES}"),
+    ),
+    "delete_guard_and_complete_flag": (
+        (
+            "connector.py",
+            FETCH,
+            "from hub.errors import Permanent\n"
+            "            try:\n"
+            f"                {FETCH}\n"
+            "            except Permanent:\n"
+            "                if ask.token is None:\n"
+            "                    raise\n"
+            "                return Answer(())",
         ),
     ),
     "kill_at_every_page_resumes": (
@@ -176,6 +236,36 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
             ),
         ),
     ),
+    "unknown_enum_survives": (
+        ("parse.py", 'state: Text = ""', "state: Literal['DRAFT', 'PAID', 'VOIDED']"),
+        ("parse.py", "import Any, Final", "import Any, Final, Literal"),
+    ),
+    "extra_fields_ignored": (
+        ("parse.py", "class RunRow(Row):", 'class RunRow(Row, extra="forbid"):'),
+    ),
+    "missing_optional_fields": (
+        (
+            "parse.py",
+            READ_ROWS,
+            'assert all(row["version"] for row in rows if row.get("id"))\n'
+            f"    {READ_ROWS}",
+        ),
+    ),
+    "bad_row_is_rejected_alone": (
+        (
+            "parse.py",
+            READ_ROWS,
+            f"answer = {READ_ROWS.removeprefix('return ')}\n"
+            '    if any(not {"id", "company"} & set(row) for row in rows):\n'
+            '        raise ContractDrift("A row has no id.", reason="row", path="$.data.id")\n'
+            "    return answer",
+        ),
+    ),
+    "drift_names_the_path": (
+        ("parse.py", "class RunRow(Row):", FORGIVING),
+        ("parse.py", "import Field\n", "import Field, field_validator\n"),
+    ),
+    "pii_fields_declared": (("streams.py", '"email", "npi", ', '"npi", '),),
     "record_matches_model": (("parse.py", 'kind="regular"', 'kind="ordinary"'),),
     "money_decimal_exact": (("parse.py", "gross=row.gross", "gross=float(row.gross)"),),
     "dates_vs_datetimes_tz": (
@@ -186,6 +276,11 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ),
     ),
 }  # fmt: skip
+
+
+# the connector whose copy is changed, where a new one has nothing to change
+STALE = {"config_schema_committed"}
+COPIES = {"pii_fields_declared": "payroll_rest"}
 
 
 @pytest.fixture
@@ -200,21 +295,44 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def results(
-    place: Path, *changes: tuple[str, str, str], expected: bool = False
+    place: Path,
+    *changes: tuple[str, str, str],
+    expected: bool = False,
+    stale: bool = False,
+    of: str = "",
 ) -> dict[str, Result]:
-    """What the kit says of a sound connector with these changes; its fixture is `expected` to read
-    as the sound one does, or nothing is said of it."""
+    """What the kit says of a sound connector with these changes: of a new one, or of a copy of the
+    connector `of`. Its fixture is `expected` to read as the sound one does, or nothing is said of
+    it. The committed schema of its settings is `stale`, or that of the change."""
     id = f"mutant_{abs(hash(changes))}"
-    write_connector(id, kind="payroll", auth="api_key", into=place, package=id)
+    if of:
+        copied(of, id, place)
+    else:
+        write_connector(id, kind="payroll", auth="api_key", into=place, package=id)
     host = id.replace("_", "-") + ".example"
-    if not expected:
+    if not expected and not of:
         (place / "fixtures" / id / "page.expected.json").unlink()
     for name, old, new in changes:
         file = place / id / name.format(id=id)
         text = file.read_text()
         assert text.count(old) == 1, f"{name} no longer holds {old}"
-        file.write_text(text.replace(old, new.replace("{{host}}", host)))
-    return {r.check: r for r in conformance(registry.at(place, id), id, today=TODAY)}
+        file.write_text(text.replace(old, new.replace("{{host}}", host).replace("{package}", id)))
+    found = registry.at(place, id)
+    if not stale and any(name == "config.py" for name, _, _ in changes):
+        (place / id / SCHEMA_FILE).unlink()
+        write_committed(place / id, 1, found.config_schema(id))
+    return {r.check: r for r in conformance(found, id, today=TODAY)}
+
+
+def copied(of: str, id: str, place: Path) -> None:
+    """A connector of ours as a package of its own, with its fixtures."""
+    folder = registry.folder(of)
+    shutil.copytree(folder, place / id, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(folder.parents[1] / "fixtures" / of, place / "fixtures" / id)
+    for file in (place / id).rglob("*.*"):
+        if file.suffix in {".py", ".toml"}:
+            text = file.read_text().replace(f"connectors.{of}", id)
+            file.write_text(text.replace(f'id = "{of}"', f'id = "{id}"'))
 
 
 def failed(found: dict[str, Result]) -> set[str]:
@@ -223,7 +341,7 @@ def failed(found: dict[str, Result]) -> set[str]:
 
 @pytest.mark.parametrize("check", MUTANTS)
 def test_each_check_finds_its_mutant_and_no_other_does(place: Path, check: str) -> None:
-    found = results(place, *MUTANTS[check])
+    found = results(place, *MUTANTS[check], of=COPIES.get(check, ""), stale=check in STALE)
 
     assert failed(found) == {check}, {name: found[name].what for name in failed(found)}
     assert all(found[check].what)
@@ -248,6 +366,37 @@ def test_a_fixture_is_read_as_a_page_of_the_vendor_and_compared(
     found = results(place, ("parse.py", old, new), expected=True)
 
     assert found["record_matches_model"].what == (f"fixture page.json: {finding}",)
+
+
+SETTINGS = {
+    "properties": {"host": {"type": "string", "title": "Host"}, "port": {"type": "integer"}},
+    "required": ["host"],
+    "$defs": {"Tls": {"properties": {"name": {"$ref": "#/$defs/Name"}}}, "Name": {"enum": ["a"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("properties", "host", "title"), "Its name", []),
+        (("properties", "more"), {"type": "string"}, []),
+        (("properties",), {"host": {"type": "string"}}, ["port is gone"]),
+        (("required",), ["host", "port"], ["port is required"]),
+        (("properties", "port", "maximum"), 65535, ["port takes other values"]),
+        (("$defs", "Tls", "properties"), {}, ["Tls.name is gone"]),
+        (("$defs", "Name", "enum"), ["b"], ["Name takes other values"]),
+    ],
+)
+def test_a_change_of_the_settings_is_told_where_it_may_break_stored_ones(
+    path: tuple[str, ...], value: object, told: list[str]
+) -> None:
+    new = copy.deepcopy(SETTINGS)
+    place: Any = new
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+
+    assert list(breaking(SETTINGS, new)) == told
 
 
 def test_every_check_has_a_mutant() -> None:
