@@ -39,6 +39,7 @@ from hub.services import (
     coverage,
     encounters,
     immunizations,
+    merges,
     observations,
     orders,
     patient_details,
@@ -61,8 +62,8 @@ Handler = Callable[[ScopedSession, ApplyContext, Record], Outcome]
 HANDLERS: Mapping[type, Handler] = {
     Patient: patients.apply_patient,
     PatientDetails: patient_details.apply_details,
-    PatientMerge: patients.apply_merge,
-    PatientUnmerge: patients.apply_unmerge,
+    PatientMerge: merges.apply_merge,
+    PatientUnmerge: merges.apply_unmerge,
     CoverageList: coverage.apply_coverage_list,
     Appointment: scheduling.apply_appointment,
     Practitioner: providers.apply_practitioner,

@@ -1,4 +1,4 @@
-"""Patients: who a message means, what it says of them, and merges (HL7 v2.5.1 §3.3, A40).
+"""Patients: who a message means and what it says of them.
 
 Everything happens within the practice of the context: equal identifiers of two practices are two
 people.
@@ -7,26 +7,20 @@ people.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import datetime
 
 from hub.domain.patients import (
     Identifier,
     Patient,
-    PatientMerge,
     PatientReference,
-    PatientUnmerge,
 )
 from hub.domain.patients_matching import (
     Holder,
-    decide_merge,
     matches,
     same_identifier,
     usable,
 )
 from hub.domain.records import Record
-from hub.domain.sensitivity import label_for_all
-from hub.errors import Conflict, NotFound, Rejected
+from hub.errors import Rejected
 from hub.services.providers import assign_practitioner
 from hub.services.records import (
     ApplyContext,
@@ -37,7 +31,6 @@ from hub.services.records import (
     judge,
     refuse_delete,
     stamp,
-    strongest,
 )
 from hub.storage import labels
 from hub.storage import patients as store
@@ -82,7 +75,7 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
         if row.sensitivity and row.sensitivity != before:
             labels.spread(session, row)
     _know(context, row)
-    _learn(session, row, patient.identifiers, holders)
+    learn(session, row, patient.identifiers, holders)
     if outcome is not Outcome.STALE:
         store.date_identifiers(
             session, context.practice, row.id, patient.identifiers, record.cleared
@@ -108,7 +101,7 @@ def resolve(session: ScopedSession, context: ApplyContext, reference: PatientRef
         )
         _fill(row, known)
     _know(context, row)
-    _learn(session, row, reference.identifiers, holders)
+    learn(session, row, reference.identifiers, holders)
     return row.id
 
 
@@ -120,147 +113,6 @@ def note_other_patient(context: ApplyContext, stored_id: str, stated_id: str) ->
             "PID-3",
             "The record now names another patient than before; review both.",
         )
-
-
-def apply_merge(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
-    """Link the prior patient to the survivor, once; Rejected where a person must decide.
-
-    An unknown survivor is created; an unknown prior becomes another identifier of the survivor.
-    """
-    merge = content_of(record, PatientMerge)
-    refuse_delete(record)
-    prior = usable(merge.prior)
-    survivor = tuple(
-        identifier
-        for identifier in usable(merge.survivor.identifiers)
-        if not any(same_identifier(identifier, other) for other in prior)
-    )
-    if not prior or not survivor:
-        raise Rejected(
-            "A merge needs an identifier of the survivor and another one of the prior patient.",
-            reason="merge_without_identifiers",
-            path="MRG-1",
-        )
-    described = replace(record, data=replace(merge.survivor, identifiers=survivor))
-    outcome = apply_patient(session, context, described)
-    return strongest((outcome, _merge(session, context, record, survivor, prior)))
-
-
-def _merge(
-    session: ScopedSession,
-    context: ApplyContext,
-    record: Record,
-    survivor: Sequence[Identifier],
-    prior: Sequence[Identifier],
-) -> Outcome:
-    practice = context.practice
-    session.flush()
-    holders = store.find_holders(session, practice, [*survivor, *prior])
-    survivor_chain = store.merge_chain(session, practice, matches(survivor, holders)[0])
-    found = matches(prior, holders)
-    if not found:
-        kept = store.get(session, practice, survivor_chain[-1])
-        store.add_identifiers(session, practice, kept.id, prior, label=kept.sensitivity)
-        return Outcome.CHANGED
-    prior_chain = store.merge_chain(session, practice, found[0])
-    _report_conflict(session, context, found, path="MRG-1")
-    decision = decide_merge(survivor_chain, prior_chain)
-    if decision == "already_merged":
-        _report_same(context, survivor_chain[0], found[0])
-        return Outcome.UNCHANGED
-    if decision != "link":
-        raise Rejected(
-            "The merge contradicts an earlier one; undo that one first if this one is right.",
-            reason=f"merge_{decision}",
-            path="MRG-1",
-        )
-    merged_at = record.occurred_at or context.received_at
-    _refuse_undone(session, context, found[0], survivor_chain[-1], merged_at)
-    row = store.get(session, practice, found[0])
-    survivor_row = store.get(session, practice, survivor_chain[-1])
-    _learn(session, row, prior, holders)
-    store.link(session, row, survivor_row, inbox_id=context.inbox_id, merged_at=merged_at)
-    survivor_row.sensitivity = label_for_all((survivor_row.sensitivity, row.sensitivity))
-    if survivor_row.sensitivity:
-        labels.spread(session, survivor_row)
-    return Outcome.CHANGED
-
-
-def _report_same(context: ApplyContext, survivor_id: str, prior_id: str) -> None:
-    """Two identifiers of one patient, unlike a link there is already, leave nothing to merge."""
-    if survivor_id == prior_id:
-        context.report(
-            "merge_same_patient",
-            "MRG-1",
-            "The prior identifier is of the survivor already; nothing was merged.",
-        )
-
-
-def _refuse_undone(
-    session: ScopedSession,
-    context: ApplyContext,
-    prior_id: str,
-    survivor_id: str,
-    merged_at: datetime,
-) -> None:
-    """A replay must not repeat what a person has undone; a later merge may."""
-    last = store.last_merge(session, context.practice, prior_id)
-    if last is None or last.undone_at is None or last.survivor_id != survivor_id:
-        return
-    if merged_at <= last.merged_at or (context.inbox_id and context.inbox_id == last.inbox_id):
-        raise Rejected(
-            "The merge was undone by a person and is not repeated.",
-            reason="merge_undone",
-            path="MRG-1",
-        )
-
-
-def undo_merge(session: ScopedSession, practice_id: str, prior_id: str, *, now: datetime) -> None:
-    """Separate a prior patient again; the rows the merge moved go back, later ones stay.
-
-    `now` is aware. Raises NotFound if the patient was never merged, Conflict if not merged now.
-    """
-    merge = store.last_merge(session, practice_id, prior_id)
-    if merge is None:
-        raise NotFound
-    if merge.undone_at is not None:
-        raise Conflict("The merge is undone already.")
-    store.unlink(session, merge, now=now)
-
-
-def apply_unmerge(session: ScopedSession, context: ApplyContext, record: Record) -> Outcome:
-    """Undo the merge in force between two patients; one that came after the message stays.
-
-    Identifiers that a merge gave to a patient, for want of another, cannot be told apart again: a
-    person must decide.
-    """
-    refuse_delete(record)
-    stated = content_of(record, PatientUnmerge)
-    practice = context.practice
-    holders = store.find_holders(session, practice, [*usable(stated.first), *usable(stated.second)])
-    first, second = (matches(usable(ids), holders) for ids in (stated.first, stated.second))
-    if not first or not second:
-        raise Rejected(
-            "One of the two patients is not known.", reason="unknown_patient", path="PID-3"
-        )
-    if first[0] == second[0]:
-        raise Rejected(
-            "Both identifiers were stated for one patient; review it, they were not parted.",
-            reason="unmerge_same_patient",
-            path="PID-3",
-        )
-    for prior, survivor in ((first[0], second[0]), (second[0], first[0])):
-        if survivor not in store.merge_chain(session, practice, prior):
-            continue
-        merge = store.last_merge(session, practice, prior)
-        if merge is None or merge.undone_at is not None:
-            continue
-        stated_at = record.occurred_at or context.received_at
-        if stated_at < merge.merged_at:
-            return Outcome.STALE
-        store.unlink(session, merge, now=stated_at)
-        return Outcome.CHANGED
-    return Outcome.UNCHANGED
 
 
 def _find(
@@ -279,11 +131,11 @@ def _find(
     found = matches(stated, holders)
     if not found:
         return None, holders
-    _report_conflict(session, context, found, path="PID-3")
+    report_conflict(session, context, found, path="PID-3")
     return store.live(session, practice, found[0]), holders
 
 
-def _report_conflict(
+def report_conflict(
     session: ScopedSession, context: ApplyContext, found: Sequence[str], *, path: str
 ) -> None:
     if len(found) < 2:
@@ -309,7 +161,7 @@ def _create(session: ScopedSession, context: ApplyContext) -> PatientRow:
     return row
 
 
-def _learn(
+def learn(
     session: ScopedSession,
     row: PatientRow,
     identifiers: Iterable[Identifier],

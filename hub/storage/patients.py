@@ -1,78 +1,17 @@
-"""Queries on patients, their identifiers and merges; all within one practice."""
+"""Queries on patients and their identifiers; all within one practice."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from itertools import islice
-from typing import Any
+from collections.abc import Container, Iterable
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from hub.domain.patients import Identifier
 from hub.domain.patients_matching import Holder
 from hub.storage import known
 from hub.storage.session import ScopedSession
-from hub.storage.tables import (
-    Allergy,
-    Appointment,
-    CareRole,
-    Charge,
-    ClinicalDocument,
-    ClinicalOrder,
-    Consent,
-    Coverage,
-    Diagnosis,
-    EligibilityCheck,
-    EmergencyAccess,
-    Encounter,
-    Guarantor,
-    Immunization,
-    Observation,
-    Patient,
-    PatientAddress,
-    PatientContact,
-    PatientIdentifier,
-    PatientMerge,
-    PatientName,
-    PatientTelecom,
-    Procedure,
-)
+from hub.storage.tables import Patient, PatientIdentifier
 
-OF_A_PATIENT: tuple[type[Any], ...] = (
-    Appointment,
-    Encounter,
-    Observation,
-    ClinicalOrder,
-    ClinicalDocument,
-    Immunization,
-    Allergy,
-    Diagnosis,
-    Procedure,
-    Guarantor,
-    Charge,
-    Coverage,
-    EligibilityCheck,
-    Consent,
-)
-"""Tables whose rows follow their patient into a merge; identifiers stay and resolve by the link."""
-
-DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
-    PatientIdentifier,
-    PatientName,
-    PatientAddress,
-    PatientTelecom,
-    PatientContact,
-    CareRole,
-    EmergencyAccess,
-)
-"""Tables whose rows stay with the patient they were stated for."""
-
-CHUNK = 500
-_ENDED = "ended_coverages"
-"""Under which a merge keeps the ids of coverages that it ended."""
-_UNDONE = "a merge was undone"
-"""Who revoked consents that may be of either patient."""
 _NEW = "new patients"
 _DATES = ("effective_on", "expires_on")
 
@@ -116,6 +55,11 @@ def add(session: ScopedSession, patient: Patient) -> None:
 def is_new(session: ScopedSession, practice_id: str, patient_id: str) -> bool:
     """Added in this transaction, and no merge gave rows to it."""
     return (practice_id, patient_id) in session.info.get(_NEW, ())
+
+
+def is_given_rows(session: ScopedSession, practice_id: str, patient_id: str) -> None:
+    """From now on a patient added in this transaction has rows of others."""
+    session.info.get(_NEW, {}).pop((practice_id, patient_id), None)
 
 
 def live(session: ScopedSession, practice_id: str, patient_id: str) -> Patient:
@@ -197,124 +141,3 @@ def date_identifiers(
             for name in _DATES:
                 if getattr(stated, name) or name in gone:
                     setattr(row, name, getattr(stated, name))
-
-
-def last_merge(session: ScopedSession, practice_id: str, prior_id: str) -> PatientMerge | None:
-    """The merge of a prior patient that is in force, else the latest one that was undone."""
-    return session.scalars(
-        select(PatientMerge)
-        .where(PatientMerge.practice_id == practice_id, PatientMerge.prior_id == prior_id)
-        .order_by(
-            PatientMerge.undone_at.is_not(None), PatientMerge.merged_at.desc(), PatientMerge.id
-        )
-        .limit(1)
-    ).first()
-
-
-def link(
-    session: ScopedSession,
-    prior: Patient,
-    survivor: Patient,
-    *,
-    inbox_id: str | None,
-    merged_at: datetime,
-) -> None:
-    """Merge `prior` into `survivor`: its rows move, its identifiers resolve by the link. Of a
-    coverage that both have the survivor's stays active."""
-    prior.status = "merged"
-    prior.merged_into_id = survivor.id
-    moved = _move(session, prior.practice_id, prior.id, survivor.id)
-    if ended := _end_doubled(session, survivor, moved.get(Coverage.__tablename__, ())):
-        moved[_ENDED] = ended
-    session.add(
-        PatientMerge(
-            practice_id=prior.practice_id,
-            survivor_id=survivor.id,
-            prior_id=prior.id,
-            inbox_id=inbox_id,
-            merged_at=merged_at,
-            moved=moved,
-        )
-    )
-
-
-def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> None:
-    """Undo a merge: the rows it moved go back, wherever later merges took them. Consents recorded
-    since are revoked, as nobody can tell which of the two patients consented."""
-    practice_id = merge.practice_id
-    holder = merge_chain(session, practice_id, merge.prior_id)[-1]
-    prior = get(session, practice_id, merge.prior_id)
-    prior.status = "active"
-    prior.merged_into_id = None
-    merge.undone_at = now
-    _move(session, practice_id, holder, merge.prior_id, merge.moved)
-    session.execute(
-        update(Consent)
-        .where(
-            Consent.practice_id == practice_id,
-            Consent.patient_id == holder,
-            Consent.recorded_at >= merge.merged_at,
-            Consent.revoked_at.is_(None),
-        )
-        .values(revoked_at=now, revoked_by=_UNDONE)
-    )
-    for coverage in _coverages(session, practice_id, merge.moved.get(_ENDED, ())):
-        coverage.status = "active"
-
-
-def _end_doubled(session: ScopedSession, survivor: Patient, ids: Sequence[str]) -> list[str]:
-    """Of coverages that just moved to the survivor, end those of a payer and member id that it has
-    an active one of; returns their ids."""
-    if not ids:
-        return []
-    mine = Coverage.practice_id == survivor.practice_id, Coverage.patient_id == survivor.id
-    own = select(Coverage.payer_code, Coverage.member_id).where(
-        *mine, Coverage.status == "active", Coverage.id.not_in(ids)
-    )
-    held = {(payer_code, member_id) for payer_code, member_id in session.execute(own)}
-    ended = []
-    for coverage in _coverages(session, survivor.practice_id, ids):
-        if coverage.status == "active" and (coverage.payer_code, coverage.member_id) in held:
-            coverage.status = "inactive"
-            ended.append(coverage.id)
-    return ended
-
-
-def _coverages(session: ScopedSession, practice_id: str, ids: Sequence[str]) -> Sequence[Coverage]:
-    if not ids:
-        return ()
-    wanted = select(Coverage).where(Coverage.practice_id == practice_id, Coverage.id.in_(ids))
-    return session.scalars(wanted.order_by(Coverage.id)).all()
-
-
-def _move(
-    session: ScopedSession,
-    practice_id: str,
-    from_id: str,
-    to_id: str,
-    only: Mapping[str, Sequence[str]] | None = None,
-) -> dict[str, list[str]]:
-    """Give rows of one patient to another (`only`: those ids by table); returns what was moved."""
-    session.info.get(_NEW, {}).pop((practice_id, to_id), None)
-    moved = {}
-    for table in OF_A_PATIENT:
-        held = select(table.id).where(table.practice_id == practice_id, table.patient_id == from_id)
-        ids = list(session.scalars(held.order_by(table.id)))
-        if only is not None:
-            wanted = set(only.get(table.__tablename__, ()))
-            ids = [row_id for row_id in ids if row_id in wanted]
-        for part in _chunks(ids):
-            session.execute(
-                update(table)
-                .where(table.practice_id == practice_id, table.id.in_(part))
-                .values(patient_id=to_id)
-            )
-        if ids:
-            moved[table.__tablename__] = ids
-    return moved
-
-
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(ids)
-    while part := list(islice(rest, CHUNK)):
-        yield part

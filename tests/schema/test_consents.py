@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,10 +18,12 @@ from hub.domain.agreements import (
     DataClass,
     Domain,
     Purpose,
+    practice_scope,
     unrestricted_scope,
 )
-from hub.services.patients import undo_merge
-from hub.storage import patients as store
+from hub.domain.patients import Identifier, Patient, PatientMerge, PatientUnmerge
+from hub.domain.records import Record
+from hub.services.apply import ApplyContext, apply
 from hub.storage import tables
 from hub.storage.reads.write import global_id
 from tests.schema.test_exports import Office, start
@@ -311,22 +313,46 @@ def test_who_may_not_read_labelled_records_is_not_told_of_accesses_to_them(
         assert api.data(told, id=ward.patient, first=1)["patientAccesses"] == seen[:1]
 
 
-def merge(ward: Ward, minutes: int = 0) -> None:
-    def work(session: Any) -> None:
-        survivor, prior = (
-            session.get_one(tables.Patient, (ward.practice, each)) for each in ward.patients
-        )
-        merged_at = ward.world.now + timedelta(minutes=minutes)
-        store.link(session, prior, survivor, inbox_id=None, merged_at=merged_at)
+NUMBERS = Identifier("HOSP", "MR", "1"), Identifier("HOSP", "MR", "2")
+MERGE = PatientMerge(Patient(NUMBERS[:1]), NUMBERS[1:])
+UNMERGE = PatientUnmerge(NUMBERS[:1], NUMBERS[1:])
 
-    ward.world.database.transaction(ALL, work)
+
+class Sender:
+    """Tells the hub of both patients by numbers that they have there."""
+
+    def __init__(self, ward: Ward) -> None:
+        self.ward, self.connection = ward, tables.new_id()
+        ward.world.add(
+            tables.Connection(
+                id=self.connection, name="ehr", connector_id="ehr_hl7v2", config={},
+                created_at=ward.world.now,
+            )
+        )  # fmt: skip
+        for patient, number in zip(ward.patients, NUMBERS, strict=True):
+            ward.world.add(
+                tables.PatientIdentifier(
+                    practice_id=ward.practice, patient_id=patient,
+                    authority=number.authority, type=number.type, value=number.value,
+                )
+            )  # fmt: skip
+
+    def tell(self, data: object, minutes: int = 0) -> None:
+        """As a message that came now and that says when it happened."""
+        world, practice = self.ward.world, self.ward.practice
+        context = ApplyContext(practice, self.connection, None, None, world.now, UTC, world.crypto)
+        record = Record("K", data, world.now + timedelta(minutes=minutes))
+        outcome = world.database.transaction(
+            practice_scope(practice), lambda session: apply(session, context, record)
+        )
+        assert outcome == "changed", context.issues
 
 
 def test_a_revocation_ends_what_a_merge_left_beside_it_too(ward: Ward, mso: Any) -> None:
     consent = ward.recorded()
     ward.recorded(patientId=global_id("Patient", ward.patients[1]), purpose="OPERATIONS")
     kept = ward.recorded(sensitivity="HIV")
-    merge(ward)
+    Sender(ward).tell(MERGE)
     assert codes(mso) == {*PLAIN, "drug0", "drug1", "viral0", "viral1"}
     ward.revoke(consent)
     assert codes(mso) == {*PLAIN, "viral0", "viral1"}
@@ -338,13 +364,12 @@ def test_a_revocation_ends_what_a_merge_left_beside_it_too(ward: Ward, mso: Any)
 def test_a_consent_to_a_merged_patient_s_records_shows_nobody_else_s_when_they_are_parted(
     ward: Ward, mso: Any, minutes: int, left: set[str]
 ) -> None:
+    sender = Sender(ward)
     ward.recorded(sensitivity="HIV")
-    merge(ward, minutes)
+    sender.tell(MERGE, minutes)
     if not minutes:
         ward.recorded(patientId=global_id("Patient", ward.patients[1]))
-    ward.world.database.transaction(
-        ALL, lambda s: undo_merge(s, ward.practice, ward.patients[1], now=ward.world.now)
-    )
+    sender.tell(UNMERGE, 2)
     assert codes(mso) == PLAIN | left
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,22 +9,17 @@ from typing import Any
 import pytest
 
 from hub.domain.agreements import practice_scope
-from hub.domain.claims import Charge
 from hub.domain.patients import (
     Address,
     Identifier,
     Patient,
-    PatientMerge,
     PatientReference,
-    PatientUnmerge,
     PersonName,
 )
 from hub.domain.scheduling import Appointment
-from hub.errors import Conflict, NotFound
-from hub.services import patients
 from hub.storage import patients as store
 from hub.storage import tables
-from hub.storage.tables import Base, DataIssue, PatientIdentifier
+from hub.storage.tables import DataIssue, PatientIdentifier
 
 NOW = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 NAME = PersonName("Harbour", "Iris", "Ada")
@@ -37,10 +31,6 @@ def mrn(value: str, kind: str = "MR", authority: str = "HOSP") -> Identifier:
 
 def person(*values: str, **fields: Any) -> Patient:
     return Patient(tuple(mrn(value) for value in values), **fields)
-
-
-def merge(survivor: str, prior: str) -> PatientMerge:
-    return PatientMerge(person(survivor), (mrn(prior),))
 
 
 def visit(value: str) -> Appointment:
@@ -120,15 +110,6 @@ def test_equal_record_numbers_of_two_practices_are_two_people(
     assert len(desk.rows(tables.Patient)) == 2
 
 
-def test_a_merge_in_one_practice_leaves_the_other_alone(desk: Any) -> None:
-    for practice in ("north", "south"):
-        for value in ("1", "2"):
-            desk.put(person(value), practice=practice)
-    desk.put(merge("1", "2"), practice="north")
-    assert live(desk, "2", "north") == live(desk, "1", "north")
-    assert live(desk, "2", "south") != live(desk, "1", "south")
-
-
 @pytest.mark.parametrize(
     "identifier",
     [mrn("900-00-0001", "SS"), mrn("900-00-0001", "MR", "USSSA"), mrn("1", "AN"), mrn("", "MR")],
@@ -177,219 +158,7 @@ def test_a_deletion_of_a_patient_is_refused(desk: Any) -> None:
     assert desk.one(tables.Patient).status == "active"
 
 
-def test_a_merge_moves_the_rows_and_later_messages_reach_the_survivor(desk: Any) -> None:
-    desk.put(person("1", name=NAME))
-    desk.put(visit("2"), "A-2")
-    assert desk.put(merge("1", "2"), minute=5) == "changed"
-    prior = desk.one(tables.Patient, status="merged")
-    survivor = desk.one(tables.Patient, status="active")
-    assert prior.merged_into_id == survivor.id
-    assert desk.one(tables.Appointment).patient_id == survivor.id
-    desk.put(visit("2"), "A-3")
-    desk.put(person("2", phone="555-0100"), minute=6)
-    assert {row.patient_id for row in desk.rows(tables.Appointment)} == {survivor.id}
-    assert desk.one(tables.Patient, status="active").phone == "555-0100"
-
-
-def test_a_merge_twice_is_a_merge_once(desk: Any) -> None:
-    desk.put(person("1"))
-    desk.put(person("2"))
-    assert desk.put(merge("1", "2"), minute=1) == "changed"
-    assert desk.put(merge("1", "2"), minute=1) == "unchanged"
-    assert len(desk.rows(tables.PatientMerge)) == 1
-
-
-def test_merges_chain(desk: Any) -> None:
-    for value in "123":
-        desk.put(person(value))
-        desk.put(visit(value), f"A-{value}")
-    desk.put(merge("2", "1"), minute=1)
-    desk.put(merge("3", "2"), minute=2)
-    assert live(desk, "1") == live(desk, "2") == live(desk, "3")
-    assert {row.patient_id for row in desk.rows(tables.Appointment)} == {live(desk, "3")}
-
-
-def test_a_merge_into_a_merged_patient_reaches_its_survivor(desk: Any) -> None:
-    for value in "123":
-        desk.put(person(value))
-    desk.put(merge("2", "1"), minute=1)
-    assert desk.put(merge("1", "3"), minute=2) == "changed"
-    assert live(desk, "3") == live(desk, "2")
-
-
-@pytest.mark.parametrize(
-    ("merges", "reason"),
-    [
-        ([("2", "1"), ("1", "2")], "merge_opposite"),
-        ([("2", "1"), ("3", "2"), ("1", "3")], "merge_opposite"),
-        ([("2", "1"), ("3", "1")], "merge_merged_elsewhere"),
-    ],
-)
-def test_a_merge_against_an_earlier_one_is_refused(
-    desk: Any, merges: Sequence[tuple[str, str]], reason: str
-) -> None:
-    for value in "123":
-        desk.put(person(value))
-    *before, last = merges
-    for survivor, prior in before:
-        assert desk.put(merge(survivor, prior)) == "changed"
-    links = {row.id: row.merged_into_id for row in desk.rows(tables.Patient)}
-    assert desk.put(merge(*last)) == "rejected"
-    assert desk.codes == [reason]
-    assert {row.id: row.merged_into_id for row in desk.rows(tables.Patient)} == links
-
-
-def test_a_refused_merge_changes_nothing_of_the_survivor(desk: Any) -> None:
-    desk.put(person("1"))
-    desk.put(person("2", phone="555-0100"))
-    desk.put(merge("2", "1"), minute=1)
-    opposite = PatientMerge(person("1", phone="555-0199"), (mrn("2"),))
-    assert desk.put(opposite, minute=2) == "rejected"
-    assert desk.one(tables.Patient, status="active").phone == "555-0100"
-
-
-def test_an_unknown_prior_becomes_another_identifier_of_the_survivor(desk: Any) -> None:
-    desk.put(person("1"))
-    assert desk.put(merge("1", "2"), minute=1) == "changed"
-    assert desk.put(merge("1", "2"), minute=1) == "unchanged"
-    assert live(desk, "2") == live(desk, "1")
-    assert len(desk.rows(tables.Patient)) == 1
-
-
-@pytest.mark.parametrize(
-    "into_itself",
-    [merge("1", "2"), merge("2", "1"), PatientMerge(person("1", "2"), (mrn("2"),))],
-)
-def test_a_merge_of_a_patient_into_itself_does_nothing_and_is_told(
-    desk: Any, into_itself: PatientMerge
-) -> None:
-    desk.put(person("1", "2"))
-    desk.put(into_itself, minute=1)
-    assert desk.codes == ["merge_same_patient"]
-    assert desk.one(tables.Patient).status == "active"
-
-
-def test_a_merge_told_again_is_no_merge_into_itself(desk: Any) -> None:
-    desk.put(person("1"))
-    desk.put(person("2"))
-    desk.put(merge("1", "2"), minute=1)
-    assert desk.put(merge("1", "2"), minute=1) == "unchanged"
-    assert desk.codes == []
-
-
-def test_an_unknown_survivor_is_created(desk: Any) -> None:
-    desk.put(person("2"))
-    assert desk.put(merge("1", "2")) == "created"
-    assert live(desk, "2") == live(desk, "1")
-    assert len(desk.rows(tables.Patient)) == 2
-
-
-def test_two_unknown_patients_merge_into_one_new(desk: Any) -> None:
-    assert desk.put(merge("1", "2")) == "created"
-    assert live(desk, "2") == live(desk, "1")
-    assert len(desk.rows(tables.Patient)) == 1
-
-
-def test_a_survivor_that_lists_the_prior_number_too_is_no_conflict(desk: Any) -> None:
-    desk.put(person("1"))
-    desk.put(person("2"))
-    assert desk.put(PatientMerge(person("2", "1"), (mrn("2"),))) == "changed"
-    assert desk.codes == []
-    assert live(desk, "2") == live(desk, "1")
-
-
-@pytest.mark.parametrize("prior", [(), (mrn("900-00-0001", "SS"),), (mrn("1"),)])
-def test_a_merge_that_names_one_side_only_is_refused(
-    desk: Any, prior: tuple[Identifier, ...]
-) -> None:
-    desk.put(person("1"))
-    assert desk.put(PatientMerge(person("1"), prior)) == "rejected"
-    assert desk.codes == ["merge_without_identifiers"]
-
-
-def test_an_undone_merge_gives_back_what_it_moved_even_after_a_further_merge(desk: Any) -> None:
-    charge = Charge(PatientReference((mrn("2"),)), "charge", date(2026, 3, 2), "99213")
-    for value in "123":
-        desk.put(person(value))
-        desk.put(visit(value), f"A-{value}")
-    desk.put(charge, "F-2")
-    desk.put(merge("2", "1"), minute=1)
-    desk.put(merge("3", "2"), minute=2)
-    first = desk.one(tables.PatientMerge, survivor_id=_id(desk, "2"))
-    desk.work(lambda s: patients.undo_merge(s, "north", first.prior_id, now=NOW))
-    held = {row.external_id: row.patient_id for row in desk.rows(tables.Appointment)}
-    three = _id(desk, "3")
-    assert held == {"A-1": _id(desk, "1"), "A-2": three, "A-3": three}
-    assert desk.one(tables.Charge).patient_id == three
-    assert desk.one(tables.Patient, id=_id(desk, "1")).status == "active"
-
-
-def test_a_replay_does_not_repeat_an_undone_merge_and_a_later_one_does(desk: Any) -> None:
-    desk.put(person("1"))
-    desk.put(person("2"))
-    desk.put(merge("1", "2"), minute=1)
-    prior = _id(desk, "2")
-    desk.work(lambda s: patients.undo_merge(s, "north", prior, now=NOW))
-    assert desk.put(merge("1", "2"), minute=1) == "rejected"
-    assert desk.codes == ["merge_undone"]
-    assert desk.put(merge("1", "2"), minute=9) == "changed"
-    desk.work(lambda s: patients.undo_merge(s, "north", prior, now=NOW))
-    assert live(desk, "2") == prior
-
-
-def test_only_a_merge_in_force_can_be_undone(desk: Any) -> None:
-    desk.put(person("1"))
-    desk.put(person("2"))
-    with pytest.raises(NotFound):
-        desk.work(lambda s: patients.undo_merge(s, "north", _id(desk, "2"), now=NOW))
-    desk.put(merge("1", "2"))
-    desk.work(lambda s: patients.undo_merge(s, "north", _id(desk, "2"), now=NOW))
-    with pytest.raises(Conflict):
-        desk.work(lambda s: patients.undo_merge(s, "north", _id(desk, "2"), now=NOW))
-
-
-def unmerge(first: str, second: str) -> PatientUnmerge:
-    return PatientUnmerge((mrn(first),), (mrn(second),))
-
-
-@pytest.mark.parametrize("order", [("1", "2"), ("2", "1")])
-def test_an_unlink_message_undoes_the_merge_whichever_survived(
-    desk: Any, order: tuple[str, str]
-) -> None:
-    desk.put(person("1"))
-    desk.put(person("2"))
-    desk.put(merge("1", "2"), minute=3)
-    assert desk.put(unmerge(*order), minute=5) == "changed"
-    assert live(desk, "2") == _id(desk, "2") != _id(desk, "1")
-    assert desk.put(unmerge(*order), minute=5) == "unchanged"
-    assert desk.put(merge("1", "2"), minute=3) == "rejected"
-
-
-def test_an_unlink_older_than_the_merge_is_stale(desk: Any) -> None:
-    desk.put(person("1"))
-    desk.put(person("2"))
-    desk.put(merge("1", "2"), minute=7)
-    assert desk.put(unmerge("1", "2"), minute=5) == "stale"
-
-
-def test_an_unlink_of_what_cannot_be_told_apart_waits_for_a_person(desk: Any) -> None:
-    desk.put(person("1"))
-    assert desk.put(unmerge("1", "2")) == "rejected"
-    assert desk.codes == ["unknown_patient"]
-    desk.put(merge("1", "2"))
-    assert desk.put(unmerge("1", "2")) == "rejected"
-    assert desk.codes == ["unmerge_same_patient"]
-
-
-def test_every_table_of_patient_rows_follows_a_merge() -> None:
-    with_patient = {
-        mapper.class_ for mapper in Base.registry.mappers if "patient_id" in mapper.columns
-    }
-    assert with_patient == {*store.OF_A_PATIENT, *store.DESCRIBE_A_PATIENT}
-    assert not set(store.OF_A_PATIENT) & set(store.DESCRIBE_A_PATIENT)
-
-
-def _id(desk: Any, value: str) -> str:
+def held_by(desk: Any, value: str) -> str:
     """The patient an identifier was stated for, merged or not."""
     return str(desk.one(PatientIdentifier, value=value).patient_id)
 
