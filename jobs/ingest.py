@@ -209,6 +209,7 @@ def context_of(job: RunningJob, message: InboundMessage, zone: ZoneInfo) -> Appl
         received_at=message.received_at,
         zone=zone,
         crypto=job.context.crypto,
+        applied_at=job.context.now(),
     )
 
 

@@ -102,7 +102,15 @@ def _parse(
         parsed = parse_with(job, connection, message)
     except HubError:
         return None
-    return None if parsed.ignored or parsed.replies else _Read(job, message, parsed)
+    if parsed.ignored or parsed.replies or any(_audits(record.data) for record in parsed.records):
+        return None
+    return _Read(job, message, parsed)
+
+
+def _audits(data: object) -> bool:
+    """Whether applying it may hold the head of the audit trail, which nobody does while others'
+    records are applied."""
+    return isinstance(data, PatientUnmerge)
 
 
 def _without(read: Sequence[_Read], refused: RunningJob) -> list[_Read]:

@@ -36,6 +36,9 @@ class Actor:
     purpose: Purpose
 
 
+_HUB = Actor("", "the hub", Purpose.OPERATIONS)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a patient agreed to: records with which label, for which purpose (None: every one), from
@@ -106,6 +109,25 @@ def revoke(
             )
     session.flush()
     return row
+
+
+def revoke_since(
+    session: ScopedSession,
+    crypto: Crypto,
+    *,
+    practice_id: str,
+    patient_id: str,
+    since: datetime,
+    now: datetime,
+    reason: str,
+) -> None:
+    """The hub itself ends the consents recorded of a patient since a moment. Audited."""
+    found = [row for row in _of(session, practice_id, patient_id) if row.recorded_at >= since]
+    for row in found:
+        row.revoked_at, row.revoked_by = now, reason
+    session.flush()
+    if found:
+        _audit(session, crypto, _HUB, practice_id, found, "consent revoke", now, reason=reason)
 
 
 def listed(

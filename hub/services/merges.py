@@ -11,6 +11,7 @@ from hub.domain.patients_matching import decide_merge, matches, same_identifier,
 from hub.domain.records import Record
 from hub.domain.sensitivity import label_for_all
 from hub.errors import Rejected
+from hub.services import consents
 from hub.services.patients import apply_patient, learn, report_conflict
 from hub.services.records import ApplyContext, Outcome, content_of, refuse_delete, strongest
 from hub.storage import labels, patients
@@ -70,7 +71,8 @@ def _merge(
             reason=f"merge_{decision}",
             path="MRG-1",
         )
-    merged_at = record.occurred_at or context.received_at
+    # Not later than we were told: by a clock that is ahead, what comes now would be before it.
+    merged_at = min(record.occurred_at or context.received_at, context.received_at)
     _refuse_undone(session, context, found[0], survivor_chain[-1], merged_at)
     row = patients.get(session, practice, found[0])
     survivor_row = patients.get(session, practice, survivor_chain[-1])
@@ -143,6 +145,25 @@ def apply_unmerge(session: ScopedSession, context: ApplyContext, record: Record)
         stated_at = record.occurred_at or context.received_at
         if stated_at < merge.merged_at:
             return Outcome.STALE
-        store.unlink(session, merge, now=stated_at)
+        holder = store.unlink(session, merge, now=stated_at)
+        _revoke_since(session, context, holder, merge.merged_at)
         return Outcome.CHANGED
     return Outcome.UNCHANGED
+
+
+def _revoke_since(
+    session: ScopedSession, context: ApplyContext, patient_id: str, since: datetime
+) -> None:
+    """Revoke the consents recorded since a merge that is undone, as nobody can tell which of the
+    two patients consented."""
+    if context.crypto is None:
+        raise TypeError("the audit trail names patients by a key")
+    consents.revoke_since(
+        session,
+        context.crypto,
+        practice_id=context.practice,
+        patient_id=patient_id,
+        since=since,
+        now=context.applied_at or context.received_at,
+        reason="a merge was undone",
+    )

@@ -46,8 +46,9 @@ class Outcome(StrEnum):
 class ApplyContext:
     """Where a record came from. `practice_id` is None for the MSO's catalogue and orders.
 
-    `received_at` is aware; `zone` is the practice's; `crypto` encrypts embedded files. `issues`
-    collects what `apply` found and has stored already, for counting.
+    `received_at` is aware; `zone` is the practice's; `crypto` encrypts embedded files and names
+    patients in the audit trail, whose events are of the time `applied_at` (None: when it came).
+    `issues` collects what `apply` found and has stored already, for counting.
     """
 
     practice_id: str | None
@@ -57,6 +58,7 @@ class ApplyContext:
     received_at: datetime
     zone: tzinfo
     crypto: Crypto | None = None
+    applied_at: datetime | None = None
     issues: list[Issue] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     """Sensitivity labels of rows that others belong to (patients, visits, orders), by their ids."""

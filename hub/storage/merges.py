@@ -70,8 +70,6 @@ DESCRIBE_A_PATIENT: tuple[type[Any], ...] = (
 CHUNK = 500
 _ENDED = "ended_coverages"
 """Under which a merge keeps the ids of coverages that it ended."""
-_UNDONE = "a merge was undone"
-"""Who revoked consents that may be of either patient."""
 
 
 def last(session: ScopedSession, practice_id: str, prior_id: str) -> PatientMerge | None:
@@ -113,9 +111,9 @@ def link(
     )
 
 
-def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> None:
-    """Undo a merge: the rows it moved go back, wherever later merges took them. Consents recorded
-    since are revoked, as nobody can tell which of the two patients consented."""
+def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> str:
+    """Undo a merge: the rows it moved go back, wherever later merges took them; returns whom they
+    come from."""
     practice_id = merge.practice_id
     holder = merge_chain(session, practice_id, merge.prior_id)[-1]
     prior = get(session, practice_id, merge.prior_id)
@@ -123,18 +121,26 @@ def unlink(session: ScopedSession, merge: PatientMerge, *, now: datetime) -> Non
     prior.merged_into_id = None
     merge.undone_at = now
     _move(session, practice_id, holder, merge.prior_id, merge.moved)
-    session.execute(
-        update(Consent)
-        .where(
-            Consent.practice_id == practice_id,
-            Consent.patient_id == holder,
-            Consent.recorded_at >= merge.merged_at,
-            Consent.revoked_at.is_(None),
-        )
-        .values(revoked_at=now, revoked_by=_UNDONE)
-    )
     for coverage in _coverages(session, practice_id, merge.moved.get(_ENDED, ())):
         coverage.status = "active"
+    return holder
+
+
+def labels_of_prior(session: ScopedSession, survivor: Patient) -> Sequence[str]:
+    """The sensitivity labels of patients that are merged into another."""
+    prior = (PatientMerge.practice_id == Patient.practice_id) & (
+        PatientMerge.prior_id == Patient.id
+    )
+    found = (
+        select(Patient.sensitivity)
+        .join(PatientMerge, prior)
+        .where(
+            PatientMerge.practice_id == survivor.practice_id,
+            PatientMerge.survivor_id == survivor.id,
+            PatientMerge.undone_at.is_(None),
+        )
+    )
+    return session.scalars(found).all()
 
 
 def _end_doubled(session: ScopedSession, survivor: Patient, ids: Sequence[str]) -> list[str]:

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from hub.domain.agreements import unrestricted_scope
+from hub.domain.agreements import Purpose, unrestricted_scope
 from hub.domain.jobs import Job
-from hub.services import intake
+from hub.services import consents, intake
 from hub.storage import claiming
 from hub.storage.tables import (
     Appointment,
+    AuditEvent,
     CareRole,
     Charge,
+    Consent,
     Coverage,
     DataIssue,
     Diagnosis,
@@ -270,3 +272,49 @@ def test_lists_of_a_visit_read_ahead_change_as_those_asked_for(office: Any) -> N
     assert expected[0][0] == "ICU/1"
     assert expected[1][1] == [("CP", "9"), ("RP", "6")]
     assert [of_visit(patient) for patient in range(4)] == [expected[0], *[expected[1]] * 3]
+
+
+def test_an_unlink_message_is_read_by_itself_and_tells_the_trail_what_it_revokes(
+    office: Any,
+) -> None:
+    good = first(office, "A04")
+
+    def sent(number: int, event: bytes, *more: bytes) -> bytes:
+        content = with_field(good, b"MSH", 8, b"ADT^%b" % event)
+        content = with_field(content, b"MSH", 9, b"%b%04d" % (event, number))
+        content = with_field(content, b"PID", 3, b"T%04d^^^FAC^MR" % number)
+        lines = content.strip(b"\r").split(b"\r")
+        kept = lines if event == b"A04" else [one for one in lines if one[:3] in _HEAD]
+        return b"\r".join([*kept, *more]) + b"\r"
+
+    for number in (1, 2, 3):
+        office.receive(sent(number, b"A04"))
+    office.receive(sent(1, b"A40", b"MRG|T0002^^^FAC^MR"))
+    drain_together(office)
+    [patient] = [row for row in office.all(Patient) if row.status == "merged"]
+    actor = consents.Actor("os:x", "x", Purpose.OPERATIONS)
+    terms = consents.Terms("SUD", None, office.clock().date(), None, None, "cabinet 4")
+    office.hub.database.transaction(
+        ALL,
+        lambda s: consents.record(
+            s, office.hub.crypto, actor, practice_id=patient.practice_id, patient_id=patient.id,
+            terms=terms, now=office.clock(),
+        ),
+    )  # fmt: skip
+    office.clock.forward(seconds=60)
+    for number in (3, 4):
+        office.receive(sent(number, b"A04"))
+    office.receive(sent(1, b"A37", b"PID|||T0002^^^FAC^MR"))
+    assert 1 in drain_together(office)
+    [consent] = office.all(Consent)
+    assert consent.revoked_by == "a merge was undone"
+    [event] = [row for row in office.all(AuditEvent) if row.operation == "consent revoke"]
+    assert (event.principal_name, event.entities, event.action) == (
+        "the hub", {"Consent": 1}, "write",
+    )  # fmt: skip
+    assert event.recorded_at == consent.revoked_at
+    [subject] = office.hub.crypto.subjects([(consent.practice_id, consent.patient_id)])
+    assert subject in str(event.subjects)
+
+
+_HEAD = (b"MSH", b"EVN", b"PID")

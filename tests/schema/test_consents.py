@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import aliased
 
 from hub.auth.credentials import principal_of
@@ -41,7 +41,7 @@ SEEN = """{ observations { totalCount nodes { id } edges { cursor } aggregates {
 REGISTER = """{ consents(orderBy: GRANTED_ON) { totalCount nodes {
   sensitivity reference revokedAt } } }"""
 UNDER = "{ patients { nodes { consents { nodes { sensitivity } } } } }"
-ACCESSES = "query($id: ID!) { patientAccesses(patientId: $id) { operation action } }"
+ACCESSES = "query($id: ID!) { patientAccesses(patientId: $id) { principalName operation action } }"
 CODES = "{ observations(orderBy: OBSERVED_AT) { nodes { code } } }"
 
 
@@ -80,6 +80,12 @@ class Ward:
     def revoke(self, consent: str, **more: Any) -> Any:
         given = {"consentId": consent, **more}
         return self.officer.data(REVOKE, input=given)["revokeConsent"]
+
+    def grow_older(self) -> None:
+        """What was recorded so far was an hour ago."""
+        recorded_at = self.world.now - timedelta(hours=1)
+        older = update(tables.Consent).values(recorded_at=recorded_at)
+        self.world.database.transaction(ALL, lambda s: s.execute(older))
 
     def rows(self) -> list[Any]:
         return list(self.world.read(lambda s: s.scalars(select(tables.Consent)).all()))
@@ -360,17 +366,43 @@ def test_a_revocation_ends_what_a_merge_left_beside_it_too(ward: Ward, mso: Any)
     assert codes(mso) == PLAIN
 
 
-@pytest.mark.parametrize(("minutes", "left"), [(0, set()), (1, {"viral0"})])
+@pytest.mark.parametrize("before", [True, False])
 def test_a_consent_to_a_merged_patient_s_records_shows_nobody_else_s_when_they_are_parted(
-    ward: Ward, mso: Any, minutes: int, left: set[str]
+    ward: Ward, mso: Any, before: bool
 ) -> None:
     sender = Sender(ward)
     ward.recorded(sensitivity="HIV")
-    sender.tell(MERGE, minutes)
-    if not minutes:
+    if before:
+        ward.grow_older()
+    sender.tell(MERGE)
+    if not before:
         ward.recorded(patientId=global_id("Patient", ward.patients[1]))
     sender.tell(UNMERGE, 2)
-    assert codes(mso) == PLAIN | left
+    assert codes(mso) == PLAIN | ({"viral0"} if before else set())
+
+
+def test_what_parting_two_patients_revokes_is_told_of_them(ward: Ward) -> None:
+    sender = Sender(ward)
+    ward.recorded(sensitivity="HIV")
+    ward.grow_older()
+    sender.tell(MERGE)
+    ward.recorded()
+    sender.tell(UNMERGE, 1)
+    told = ward.officer.data(ACCESSES, id=ward.patient)["patientAccesses"]
+    assert [one["principalName"] for one in told if one["operation"] == "consent revoke"] == [
+        "the hub"
+    ]
+    assert {row.revoked_by for row in ward.rows()} == {"", "a merge was undone"}
+
+
+def test_a_merge_told_by_a_clock_that_is_ahead_is_not_later_than_the_consents_after_it(
+    ward: Ward, mso: Any
+) -> None:
+    sender = Sender(ward)
+    sender.tell(MERGE, minutes=60)
+    ward.recorded(sensitivity="HIV")
+    sender.tell(UNMERGE, minutes=70)
+    assert codes(mso) == PLAIN
 
 
 def test_an_export_reads_by_the_consents_of_its_moment(

@@ -25,6 +25,7 @@ from hub.domain.purchasing.solve import solve
 from hub.domain.records import Issue, Record
 from hub.services import approvals, plans, problems, requisitions, rounds
 from hub.services.apply import ApplyContext, Outcome, apply
+from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import (
     Connection,
@@ -40,6 +41,7 @@ from hub.storage.tables import (
 T = TypeVar("T")
 T0 = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ALL = unrestricted_scope("test")
+CRYPTO = Crypto(bytes(32))
 
 
 def at(minutes: int) -> datetime:
@@ -70,7 +72,7 @@ class Desk:
         cleared: tuple[str, ...] = (),
     ) -> Outcome:
         """Apply one record stated at `minute` (None: the source does not say when)."""
-        context = ApplyContext(practice, connection, None, None, at(600), UTC)
+        context = ApplyContext(practice, connection, None, None, at(600), UTC, CRYPTO)
         moment = None if minute is None else at(minute)
         record = Record(key, data, moment, op=op, issues=tuple(issues), cleared=cleared)
         scope = practice_scope(practice) if practice and not unrestricted else ALL
