@@ -20,6 +20,7 @@ from hub.domain.patients_matching import (
     usable,
 )
 from hub.domain.records import Record
+from hub.domain.sensitivity import label_for_all
 from hub.errors import Rejected
 from hub.services.providers import assign_practitioner
 from hub.services.records import (
@@ -32,7 +33,7 @@ from hub.services.records import (
     refuse_delete,
     stamp,
 )
-from hub.storage import labels
+from hub.storage import labels, merges
 from hub.storage import patients as store
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Patient as PatientRow
@@ -72,6 +73,10 @@ def apply_patient(session: ScopedSession, context: ApplyContext, record: Record)
         assign_practitioner(session, context, record, row, primary_provider="primary_provider_id")
         before = row.sensitivity
         stamp(row, context, record, content)
+        if before and row.sensitivity != before:  # its own again, but there may be others' in it
+            row.sensitivity = label_for_all(
+                (row.sensitivity, *merges.labels_of_prior(session, row))
+            )
         if row.sensitivity and row.sensitivity != before:
             labels.spread(session, row)
     _know(context, row)

@@ -9,12 +9,12 @@ from typing import Any
 from hub.domain.clinical_orders import ClinicalOrder
 from hub.domain.encounters import Diagnosis, Encounter
 from hub.domain.observations import Observation, ObservationReport
-from hub.domain.patients import Identifier, Patient, PatientMerge, PatientReference
+from hub.domain.patients import Identifier, Patient, PatientMerge, PatientReference, PatientUnmerge
 from hub.domain.records import Record
 from hub.domain.scheduling import Appointment
 from hub.services.apply import ApplyContext, apply
 from hub.storage import tables
-from tests.hub.services.conftest import ALL, at
+from tests.hub.services.conftest import ALL, CRYPTO, at
 
 WHEN = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
 IDS = (Identifier("HOSP", "MR", "7"),)
@@ -29,7 +29,7 @@ def report(**fields: Any) -> ObservationReport:
 
 
 def put(desk: Any, data: object, key: str, minute: int, label: str | None = None) -> str:
-    context = ApplyContext("north", "ehr", None, None, at(600), UTC)
+    context = ApplyContext("north", "ehr", None, None, at(600), UTC, CRYPTO)
     record = Record(key, data, at(minute), sensitivity=label)
     return str(desk.database.transaction(ALL, lambda s: apply(s, context, record)))
 
@@ -122,6 +122,30 @@ def test_a_merge_of_two_labels_has_that_of_neither(desk: Any) -> None:
     put(desk, PatientMerge(Patient(IDS), prior), "m", 4)
     assert label(desk, tables.Observation) == "R"
     assert {row.sensitivity for row in desk.rows(tables.Patient)} == {"R", "SUD"}
+
+
+def test_a_survivor_stays_hidden_for_both_reasons_until_they_are_parted(desk: Any) -> None:
+    prior = (Identifier("HOSP", "MR", "8"),)
+    put(desk, Patient(IDS), "7", 1, "HIV")
+    put(desk, Patient(prior), "8", 2, "SUD")
+    put(desk, PatientMerge(Patient(IDS), prior), "m", 3)
+
+    def survivor() -> str:
+        [row] = [each for each in desk.rows(tables.Patient) if each.id == kept]
+        return str(row.sensitivity)
+
+    [kept] = [each.id for each in desk.rows(tables.Patient) if each.status == "active"]
+    put(desk, Patient(IDS, phone="555-0100"), "7", 4, "HIV")
+    assert survivor() == "R"
+    put(desk, report(), "R1", 5)
+    assert label(desk, tables.Observation) == "R"
+    put(desk, Patient(IDS), "7", 6, "")
+    assert survivor() == "SUD"
+    put(desk, Patient(IDS), "7", 7, "HIV")
+    assert survivor() == "R"
+    put(desk, PatientUnmerge(IDS, prior), "u", 8)
+    put(desk, Patient(IDS, phone="555-0199"), "7", 9, "HIV")
+    assert survivor() == "HIV"
 
 
 def test_a_consent_keeps_its_label_when_its_patient_gets_another(desk: Any) -> None:
