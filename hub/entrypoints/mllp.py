@@ -19,7 +19,7 @@ from hub import metrics
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Peer
 from hub.entrypoints.mllp_connection import MllpConnection
-from hub.entrypoints.mllp_doors import Closures, Door, accept_from, bind
+from hub.entrypoints.mllp_doors import Accepting, Closures, Door, bind
 from hub.entrypoints.mllp_limits import MllpLimits, Room
 from hub.entrypoints.mllp_replies import Replies
 
@@ -77,8 +77,7 @@ class MllpServer:
         self._host, self._share_port = host, share_port
         self._limits = limits
         self._door = Door(tls, proxies, self.closures, limits.handshake)
-        self._listeners: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._accepting: list[Accepting] = []
         self._replying: asyncio.Task[None] | None = None
         self._connections: set[_Connection] = set()
         self._places: dict[str, _Places] = {}
@@ -87,11 +86,9 @@ class MllpServer:
 
     async def start(self) -> None:
         """Bind and accept; raises OSError if the address is taken."""
-        self._listeners = await bind(self._host, self.port, share=self._share_port)
-        self.port = self._listeners[0].getsockname()[1]
-        self._accepting = [
-            asyncio.create_task(accept_from(listener, self._accept)) for listener in self._listeners
-        ]
+        listeners = await bind(self._host, self.port, share=self._share_port)
+        self.port = listeners[0].getsockname()[1]
+        self._accepting = [Accepting(listener, self._accept) for listener in listeners]
         if self._replies is not None:
             self._replying = asyncio.create_task(self._replies.run())
 
@@ -99,10 +96,7 @@ class MllpServer:
         """Accept no more, answer what is in flight (at most `grace` seconds), close the rest."""
         self._stopping = True
         for accepting in self._accepting:
-            accepting.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
-        for listener in self._listeners:
-            listener.close()
+            await accepting.stop()
         if self._replies is not None and self._replying is not None:
             self._replies.stop()
             await asyncio.wait([self._replying], timeout=grace)

@@ -10,7 +10,8 @@ import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from hub import log, metrics
 from hub.entrypoints.hl7_routes import Peer, is_within
@@ -19,6 +20,7 @@ from hub.entrypoints.proxy_protocol import NoProxyHeader, read_origin
 
 _BACKLOG = 512
 _REMARK_SECONDS = 60.0
+_PAUSE_SECONDS = 0.1
 
 _log = log.get("mllp")
 
@@ -69,22 +71,52 @@ async def bind(host: str, port: int, *, share: bool = False) -> list[socket.sock
     return sockets
 
 
-async def accept_from(
-    listener: socket.socket, serve: Callable[[socket.socket, str], Awaitable[None]]
-) -> None:
-    """Hand every new connection and its address to a task of `serve`, until cancelled."""
-    loop = asyncio.get_running_loop()
-    tasks: set[asyncio.Future[None]] = set()
-    while True:
+class Accepting:
+    """Hands every new connection of a listening socket and its address to a task of `serve`, until
+    stopped; then the socket is closed.
+
+    By a reader and not by `loop.sock_accept`: cancelled in the turn in which it succeeds, that one
+    loses a connection which nobody closes then.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        serve: Callable[[socket.socket, str], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
+        self._serve = serve
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._listen()
+
+    async def stop(self) -> None:
+        """Take no more; tasks of those taken have begun when it returns."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        await asyncio.sleep(0)
+
+    def _listen(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
         try:
-            connection, address = await loop.sock_accept(listener)
+            connection, address = self._listener.accept()
+        except (BlockingIOError, InterruptedError):
+            return  # another process that listens here took it
         except OSError as error:  # out of descriptors, or the peer is gone again
             _log.error("mllp_accept_failed", error_type=type(error).__name__)
-            await asyncio.sleep(0.1)
-            continue
-        task = asyncio.ensure_future(serve(connection, str(address[0])))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+            self._loop.remove_reader(self._listener)
+            self._pause = self._loop.call_later(_PAUSE_SECONDS, self._listen)
+            return
+        connection.setblocking(False)
+        task = self._loop.create_task(self._serve(connection, str(address[0])))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class Door:

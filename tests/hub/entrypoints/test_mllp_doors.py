@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import hashlib
 import socket
 import ssl
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from connectors.sdk.hl7v2.framing import wrap
+from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Peer, Routes
+from hub.entrypoints.mllp import MllpServer
 from hub.entrypoints.mllp_tls import TlsFiles, canonical_name, names_of
 from hub.errors import BadSetting
 from tests.polling import wait_until
@@ -176,6 +182,39 @@ def test_files_that_are_no_certificates_stop_the_start(tmp_path: Path) -> None:
     bad.write_text("nothing")
     with pytest.raises(BadSetting, match="HUB_MLLP_TLS_CERTIFICATE"):
         TlsFiles(bad, bad, None)
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_who_comes_while_the_listener_stops_is_closed_by_it(
+    authority: Make, connection: Make, memory: Make, now: Any, turns: int
+) -> None:
+    """In whatever turn of the loop: before it is accepted, when it is, in its handshake."""
+    own = authority("own")
+    pair = own.issue("listener")
+    table = Routes((connection(),))
+
+    async def come_and_stop() -> list[bytes]:
+        receiver = Receiver(memory(), lambda: table, lambda: now)
+        server = MllpServer(receiver, port=0, tls=TlsFiles(pair, pair, own.path))
+        await server.start()
+        with socket.create_connection(("127.0.0.1", server.port), 5) as early:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.stop()
+            return [await asyncio.to_thread(_rest, early)]
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert uvloop.run(come_and_stop()) == [b""]
+        gc.collect()
+    assert [str(one.message) for one in caught] == []
+
+
+def _rest(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(1)
+    except ConnectionResetError:
+        return b""
 
 
 def test_a_source_outside_every_network_is_closed_and_counted(
