@@ -167,7 +167,12 @@ inbound_message = stored(
     links={
         "practice": one("Practice", "practice_id"),
         "connection": one("Connection", "connection_id"),
-        "issues": many("MessageIssue", "inbox_id", order="recordedAt", help="Of its last reading."),
+        "issues": many(
+            "MessageIssue",
+            "inbox_id",
+            order="recordedAt",
+            help="Of its last reading; of one refused at the door, its faults but the first.",
+        ),
     },
     filters={
         "practice": EQ,

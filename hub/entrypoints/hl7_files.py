@@ -15,7 +15,8 @@ from hub.entrypoints.hl7_judging import Judgement
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Hl7Connection, Peer, Routes
 from hub.entrypoints.hub import Hub
-from hub.services.arrivals import REUSED, Stored
+from hub.services.arrivals import REUSED
+from hub.services.storing import Stored
 
 LARGEST_FILE = 64 * 1024 * 1024
 SUFFIXES = frozenset({".hl7", ".txt", ".er7", ".dat", ""})

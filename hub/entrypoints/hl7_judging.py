@@ -114,6 +114,7 @@ def judge(frame: Frame, peer: Peer, routes: Routes) -> Judgement:
         headers=_headers(header, outline, frame, fragment),
         state=state,
         fault=issue_of(fault),
+        further=tuple([_issue(one) for one in faults[1:]]),
         lanes=_lanes(keys, outline) if state == "received" else (),
         patients=tuple([key.rpartition("|")[2] for key in keys if key.startswith("patient|")]),
         destinations=() if fault else outline.destinations,
@@ -239,4 +240,9 @@ def _lanes(keys: tuple[str, ...], outline: Outline) -> tuple[str, ...]:
 
 
 def issue_of(fault: Fault | None) -> Issue | None:
-    return Issue(f"hl7_{fault.code}", fault.path, fault.text) if fault else None
+    """A fault as it is stored."""
+    return _issue(fault) if fault else None
+
+
+def _issue(fault: Fault) -> Issue:
+    return Issue(f"hl7_{fault.code}", fault.path, fault.text)

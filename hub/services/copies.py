@@ -10,7 +10,9 @@ from sqlalchemy import select
 
 from hub.errors import NotFound, Rejected
 from hub.services import outbound
-from hub.services.arrivals import Arrival, Keyed, at_the_door, store
+from hub.services.arrivals import Arrival
+from hub.services.judging import at_the_door
+from hub.services.storing import Keyed, store
 from hub.storage import outbox
 from hub.storage.crypto import Crypto
 from hub.storage.outbox import Outgoing

@@ -25,8 +25,9 @@ from hub.domain.agreements import operations_scope
 from hub.domain.jobs import Job
 from hub.domain.records import Issue
 from hub.errors import Halted, HubError
-from hub.services.arrivals import REUSED, Arrival, Keyed, Numbered, State, Stored, store
+from hub.services.arrivals import REUSED, Arrival, Numbered, State
 from hub.services.judging import may_be_judged
+from hub.services.storing import Keyed, Stored, store
 from hub.storage import inbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import Database, ScopedSession

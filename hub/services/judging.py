@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hub.domain.records import Issue
-from hub.services.arrivals import Arrival, at_the_door, let_in
+from hub.services.arrivals import NO_FAULT, Arrival, forwarded_of, issues_of, job_of, keys_of
+from hub.storage import inbox, outbox, queue
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import InboundMessage
 
-_NO_FAULT = Issue("", "", "")
+
+def at_the_door(message: InboundMessage) -> bool:
+    """Whether a message was stored and not let in."""
+    return message.state in {"refused", "quarantined"} and message.processed_at is None
 
 
 def may_be_judged(message: InboundMessage) -> bool:
@@ -28,11 +31,27 @@ def judged(
     message = session.get_one(InboundMessage, inbox_id, with_for_update=True)
     if not may_be_judged(message):  # it was sent again in the meantime
         return
-    if arrival.state == "received":
-        let_in(session, crypto, message, arrival, now)
-    else:
-        fault = arrival.fault or _NO_FAULT
-        message.state = arrival.state
-        message.fault_code, message.fault_path = fault.code, fault.path
-        message.fault_text = fault.text
+    judge_anew(session, crypto, message, arrival, now)
     session.flush()
+
+
+def judge_anew(
+    session: ScopedSession, crypto: Crypto, row: InboundMessage, arrival: Arrival, now: datetime
+) -> None:
+    """Make a message that was not let in what it is judged to be by now: let in, not to be read, or
+    kept out for what is wrong with it under the settings of now."""
+    fault = arrival.fault or NO_FAULT
+    row.state = arrival.state
+    row.practice_id, row.connection_id = arrival.practice_id, arrival.connection_id
+    row.headers = {**row.headers, **arrival.headers}
+    row.fault_code, row.fault_path, row.fault_text = fault.code, fault.path, fault.text
+    row.issue_count = len(arrival.further)
+    for name, key in keys_of(crypto, arrival).items():
+        setattr(row, name, key)
+    identity = inbox.answer_identity(row.id)
+    row.answer = crypto.encrypt(arrival.answer, identity, arrival.practice_id)
+    inbox.drop_issues(session, row.id)
+    inbox.save_issues(session, issues_of(arrival, row.id, now))
+    if arrival.state == "received":
+        queue.add_many(session, [job_of(row.id, arrival, (row.lane, row.lane2), now)], now=now)
+    outbox.add_all(session, crypto, list(forwarded_of(row.id, arrival)), now=now)

@@ -174,6 +174,12 @@ def forget_issues(session: ScopedSession, messages: Sequence[InboundMessage]) ->
         session.connection().execute(delete(ISSUES).where(ISSUES.c.inbox_id.in_(again)))
 
 
+def drop_issues(session: ScopedSession, inbox_id: str) -> None:
+    """Take away what was wrong with a message when it came."""
+    session.flush()
+    session.connection().execute(delete(ISSUES).where(ISSUES.c.inbox_id == inbox_id))
+
+
 def issues_of(session: ScopedSession, inbox_id: str) -> list[Issue]:
     """What was not understood in a message."""
     columns = select(DataIssue.code, DataIssue.path, DataIssue.text)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from connectors.sdk.hl7v2.acks import read_ack
+from connectors.sdk.hl7v2.lexer import lex
 from connectors.sdk.simulator import Fault
 from hub.services import sync
 from hub.storage.tables import InboundMessage, JobRow, Patient, SyncRun
@@ -69,6 +70,22 @@ def test_a_malformed_hl7_frame_is_answered_kept_and_followed_by_a_good_one(
     assert flow.raw(kept) == content
     assert_says(kept.fault_text, *words)
     assert_good_hl7_passes(flow, message(1))
+
+
+def test_every_fault_of_a_header_is_told_to_its_sender_and_to_an_operator(
+    flow: Any, message: Callable[..., bytes]
+) -> None:
+    outcome = flow.send(message(8).replace(b"|P|2.5.1", b"|T|9.9"))
+    told = [segment.value("3.1") for segment in lex(outcome.ack).all("ERR")]
+    assert told == ["202", "203"]
+    asked = "{ inboundMessages { nodes { faultCode issueCount issues { nodes { code path } } } } }"
+    assert flow.graphql(asked)["data"]["inboundMessages"]["nodes"] == [
+        {
+            "faultCode": "hl7_202",
+            "issueCount": 1,
+            "issues": {"nodes": [{"code": "hl7_203", "path": "MSH-12"}]},
+        }
+    ]
 
 
 def test_an_x12_document_cut_in_half_is_kept_and_the_whole_one_is_read(flow: Any) -> None:

@@ -133,6 +133,56 @@ def test_what_was_refused_is_judged_anew_when_sent_again(
     assert jobs(database) == 1
 
 
+VERSION = Issue("hl7_203", "MSH-12", "This version is not supported.")
+KIND = Issue("hl7_202", "MSH-11", "Messages of this processing id are not taken here.")
+REFUSED = replace(ADT, state="refused", fault=KIND, further=(VERSION,), answer=b"NAK", lanes=())
+
+
+def faults(database: Database) -> list[str]:
+    """Code of the fault that decides and of the others of the one message there is."""
+    (row,) = messages(database)
+    with database.read(ALL) as session:
+        others = inbox.issues_of(session, row.id)
+    assert row.issue_count == len(others)
+    return [row.fault_code, *sorted(issue.code for issue in others)]
+
+
+def test_every_fault_of_a_refused_message_is_kept_until_it_is_let_in(
+    database: Database, intake: Intake
+) -> None:
+    receive(intake, replace(REFUSED, headers={"framing": "line_feed"}))
+    assert faults(database) == ["hl7_202", "hl7_203"]
+    placed = replace(ADT, headers={"zone": "America/Chicago"})
+    assert receive(intake, placed).answer == b"ACK first"
+    assert faults(database) == [""]
+    (row,) = messages(database)
+    assert row.headers == {"framing": "line_feed", "zone": "America/Chicago"}
+
+
+def test_what_is_refused_for_another_reason_by_now_is_answered_and_kept_with_that(
+    database: Database, intake: Intake
+) -> None:
+    receive(intake, REFUSED)
+    assert receive(intake, replace(REFUSED, answer=b"NAK again")).answer == b"NAK"
+    by_now = replace(REFUSED, fault=VERSION, further=(), answer=b"NAK by now")
+    assert receive(intake, by_now).answer == b"NAK by now"
+    assert receive(intake, replace(by_now, answer=b"NAK later")).answer == b"NAK by now"
+    assert faults(database) == ["hl7_203"]
+    (row,) = messages(database)
+    assert (row.state, row.duplicates, jobs(database)) == ("refused", 3, 0)
+
+
+def test_what_is_ignored_by_now_is_accepted_and_marked_when_sent_again(
+    database: Database, intake: Intake
+) -> None:
+    receive(intake, REFUSED)
+    ignored = replace(ADT, state="ignored", answer=b"ACK ignored", lanes=())
+    assert receive(intake, ignored).answer == b"ACK ignored"
+    assert receive(intake, replace(ignored, answer=b"ACK later")).answer == b"ACK ignored"
+    (row,) = messages(database)
+    assert (row.state, row.fault_code, row.issue_count, jobs(database)) == ("ignored", "", 0, 0)
+
+
 def test_quarantined_input_is_kept_without_a_job(database: Database, intake: Intake) -> None:
     fault = Issue("hl7_100", "MSH", "The frame does not begin with an MSH segment.")
     garbage = replace(ADT, control_id="", content=b"garbage", state="quarantined", fault=fault)

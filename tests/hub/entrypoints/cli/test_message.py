@@ -79,6 +79,19 @@ def test_one_message_is_shown_with_headers_issues_and_jobs_and_without_content(d
     assert desk.audited() == []
 
 
+def test_a_refused_message_is_shown_with_all_that_is_wrong_with_it(
+    desk: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "refused.hl7"
+    file.write_bytes(b"MSH|^~\\&|EHRA|NORTH|||20260302||ADT^A04|C9|T|9.9\rPID|1||7^^^FAC1^MR\r")
+    desk.run("hl7", "load", str(file), "--connection", "EHR A")
+    (row,) = desk.run("message", "list", "--control-id", "C9", "--json").json["messages"]
+    assert (row["fault_path"], row["issue_count"]) == ("MSH-11", 1)
+    shown = desk.run("message", "show", row["id"])
+    for rule in ("processing id are not taken", "version is not supported"):
+        assert rule in shown.out
+
+
 def test_raw_bytes_come_as_received_and_leave_an_audit_event(desk: Any) -> None:
     ended = desk.run("message", "show", desk.messages["bad"], "--raw", "--reason", "ticket 7")
     assert ended.out == f"MSH|^~\\&|bad\rPID|1||{PATIENT}\r"
