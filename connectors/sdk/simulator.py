@@ -37,6 +37,15 @@ class DemoConnection:
         return {**self.settings, **kept}
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook as a simulated vendor sends it: its signed headers, its type, and its bytes."""
+
+    headers: Mapping[str, str]
+    content_type: str
+    body: bytes
+
+
 WIRE_FAULTS = ("latency", "status", "html", "truncate", "reset", "empty")
 
 

@@ -29,10 +29,10 @@ from starlette.routing import Route
 
 from connectors.sdk.signatures import SCHEMES
 from connectors.sdk.simulated_vendor.catalogue import VendorOffer, offers
-from connectors.sdk.simulated_vendor.delivery import VendorEvent, WebhookTarget
+from connectors.sdk.simulated_vendor.delivery import VendorEvent, WebhookTarget, signed
 from connectors.sdk.simulated_vendor.fulfilment import OrderedLine, due_faults, fulfil
 from connectors.sdk.simulated_vendor.orders import KeyReused, OrderBook
-from connectors.sdk.simulator import DemoConnection, FaultPlan, simulator_app
+from connectors.sdk.simulator import Delivery, DemoConnection, FaultPlan, simulator_app
 from connectors.supply_rest import simulator_documents as documents
 
 API_KEY = "simulated"
@@ -303,3 +303,20 @@ def demo_app(*, seed: int, today: date) -> Starlette:
 
 def demo_connection(url: str) -> DemoConnection:
     return DemoConnection({"base_url": url, "page_size": 20}, {"api_key": API_KEY})
+
+
+def demo_deliveries(*, secret: str, at: datetime) -> list[Delivery]:
+    """What the vendor sends about one order, signed at `at`."""
+    app = build(seed=1, today=at.date())
+    vendor: Brightwell = app.state.vendor
+    part, offer = next(iter(vendor.catalogue.items()))
+    line = {
+        "line_number": 1,
+        "item_number": part,
+        "quantity": 6,
+        "unit_of_measure": offer.pack_code,
+        "unit_price": str(offer.tiers[0][1]),
+    }
+    body = {"purchase_order_number": "PO-DEMO-0001", "lines": [line]}
+    events = vendor._events(body, 1)
+    return [signed(SCHEMES["standard"], event, secret=secret, at=at) for event in events]

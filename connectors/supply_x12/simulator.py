@@ -23,16 +23,17 @@ from starlette.routing import Route
 
 from connectors.sdk.signatures import scheme_from_manifest
 from connectors.sdk.simulated_vendor.catalogue import offers
-from connectors.sdk.simulated_vendor.delivery import VendorEvent, WebhookTarget
-from connectors.sdk.simulated_vendor.fulfilment import due_faults, fulfil
+from connectors.sdk.simulated_vendor.delivery import VendorEvent, WebhookTarget, signed
+from connectors.sdk.simulated_vendor.fulfilment import OrderedLine, due_faults, fulfil
 from connectors.sdk.simulated_vendor.orders import KeyReused, OrderBook
-from connectors.sdk.simulator import DemoConnection, FaultPlan, simulator_app
+from connectors.sdk.simulator import Delivery, DemoConnection, FaultPlan, simulator_app
 from connectors.supply_x12 import simulator_documents as documents
 
 API_KEY = "simulated"
 MIN_ORDER, FEE, FREE_FROM = Decimal("75.00"), Decimal("18.50"), Decimal("400.00")
 PAGE_SIZE = 25
 MEDIA_TYPE = "application/edi-x12"
+SIGNED = scheme_from_manifest({"scheme": "github", "id_header": "x-delivery-id"})
 _KINDS = {"855": "PR", "856": "SH", "810": "IN", "812": "CD"}
 
 
@@ -55,8 +56,7 @@ class Stonebridge:
         self.api_key = api_key
         self.parties = parties
         self.catalogue = offers(second=True, prefix="SB", seed=seed, today=today)
-        scheme = scheme_from_manifest({"scheme": "github", "id_header": "x-delivery-id"})
-        self.orders = OrderBook(journal, scheme, webhook)
+        self.orders = OrderBook(journal, SIGNED, webhook)
         self.acknowledgments: list[str] = []
 
     def routes(self) -> list[Route]:
@@ -234,3 +234,13 @@ def demo_app(*, seed: int, today: date) -> Starlette:
 
 def demo_connection(url: str) -> DemoConnection:
     return DemoConnection({"base_url": url}, {"api_key": API_KEY})
+
+
+def demo_deliveries(*, secret: str, at: datetime) -> list[Delivery]:
+    """What the vendor sends about one order, signed at `at`."""
+    vendor: Stonebridge = build(seed=1, today=at.date()).state.vendor
+    part, offer = next(iter(vendor.catalogue.items()))
+    line = OrderedLine(1, part, 4, offer.pack_code, offer.tiers[0][1])
+    day = f"{at:%Y%m%d}"
+    order = documents.ReceivedOrder("PO-DEMO-0001", day, "1", "1", (line,), "1", "0001")
+    return [signed(SIGNED, event, secret=secret, at=at) for event in vendor._events(order, 1)]

@@ -13,11 +13,13 @@ from connectors.sdk.kit import (
     caller_checks,
     cursor_checks,
     fault_checks,
+    order_checks,
     payload_checks,
     personal_checks,
     record_checks,
     source_checks,
     static_checks,
+    webhook_checks,
 )
 from connectors.sdk.kit.model import Check, DoesNotApply, Result
 from connectors.sdk.kit.subject import Subject
@@ -32,6 +34,8 @@ CHECKS: tuple[Check, ...] = (
     *record_checks.CHECKS,
     *payload_checks.CHECKS,
     *personal_checks.CHECKS,
+    *webhook_checks.CHECKS,
+    *order_checks.CHECKS,
 )
 MOST_FINDINGS = 5
 """Of one check; what follows usually repeats them."""

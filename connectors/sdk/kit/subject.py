@@ -130,6 +130,10 @@ class Subject:
 
     @cached_property
     def vendor(self) -> httpx2.BaseTransport:
+        return self.new_vendor()
+
+    def new_vendor(self) -> httpx2.BaseTransport:
+        """The simulator as it begins, which knows of nothing yet."""
         if "http" not in self.scopes:
             return httpx2.MockTransport(lambda _: httpx2.Response(404))
         return in_process(simulator_of(self.package).demo_app(seed=1, today=NOW.date()))
@@ -154,9 +158,11 @@ class Subject:
         settings: Mapping[str, Any] | None = None,
         secret: str | None = None,
         secrets_missing: bool = False,
+        vendor: httpx2.BaseTransport | None = None,
     ) -> Call:
-        """A context whose requests go to the simulator; `secret` stands for every secret."""
-        wire = Wire(self.vendor, fault, since)
+        """A context whose requests go to the simulator, or to another `vendor`; `secret` stands
+        for every secret."""
+        wire = Wire(vendor or self.vendor, fault, since)
         config = {**self.fit.config("kit"), **(settings or {})}
         ctx = Ctx(
             connection_id="kit",

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import httpx2
 
 from connectors.sdk.signatures import Scheme, sign
+from connectors.sdk.simulator import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,12 @@ class VendorEvent:
     kind: str
     body: bytes
     content_type: str
+
+
+def signed(scheme: Scheme, event: VendorEvent, *, secret: str, at: datetime) -> Delivery:
+    """An event as it goes over the wire at a time (aware)."""
+    headers = sign(scheme, secret, event_id=event.id, timestamp=at, body=event.body)
+    return Delivery(headers, event.content_type, event.body)
 
 
 @dataclass
@@ -149,12 +156,10 @@ class Courier:
         *,
         secret: str,
     ) -> bool:
-        headers = sign(
-            self._scheme, secret, event_id=event.id, timestamp=datetime.now(UTC), body=event.body
-        )
-        headers["content-type"] = event.content_type
+        sent = signed(self._scheme, event, secret=secret, at=datetime.now(UTC))
+        headers = {**sent.headers, "content-type": sent.content_type}
         try:
-            response = client.post(target.url, content=event.body, headers=headers)
+            response = client.post(target.url, content=sent.body, headers=headers)
             status = response.status_code
         except httpx2.HTTPError:
             status = 0

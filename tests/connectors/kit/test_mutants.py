@@ -265,6 +265,28 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("parse.py", "class RunRow(Row):", FORGIVING),
         ("parse.py", "import Field\n", "import Field, field_validator\n"),
     ),
+    "webhook_golden_signature": (("connector.toml", '"standard"', '"svix"'),),
+    "webhook_hostile_headers": (
+        ("webhook.py", "except (ValueError, RecursionError)", "except RecursionError"),
+    ),
+    "webhook_no_secret_means_reject": (
+        ("config.py", "Field(\n        (),", 'Field(\n        ("env:BRIGHTWELL_WEBHOOK",),'),
+    ),
+    "webhook_two_secrets": (("config.py", "max_length=2", "max_length=1"),),
+    "webhook_duplicate_and_out_of_order": (
+        ("parse.py", 'f"{event.entity}/{document}"', "event.entity"),
+        ("parse.py", "occurred_at=event.occurred_at", "occurred_at=None"),
+    ),
+    "webhook_stale_future_replay": (
+        ("connector.toml", '"standard"', '"standard"\ntolerance = 31536000'),
+    ),
+    "order_submit_idempotent": (
+        (
+            "connector.py",
+            "return None if answer is None else _receipt(order, answer)",
+            "return None if answer is None else None",
+        ),
+    ),
     "pii_fields_declared": (("streams.py", '"email", "npi", ', '"npi", '),),
     "record_matches_model": (("parse.py", 'kind="regular"', 'kind="ordinary"'),),
     "money_decimal_exact": (("parse.py", "gross=row.gross", "gross=float(row.gross)"),),
@@ -280,7 +302,11 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 # the connector whose copy is changed, where a new one has nothing to change
 STALE = {"config_schema_committed"}
-COPIES = {"pii_fields_declared": "payroll_rest"}
+COPIES = {
+    "pii_fields_declared": "payroll_rest",
+    "order_submit_idempotent": "supply_rest",
+    **{name: "supply_rest" for name in MUTANTS if name.startswith("webhook_")},
+}
 
 
 @pytest.fixture
@@ -310,8 +336,9 @@ def results(
     else:
         write_connector(id, kind="payroll", auth="api_key", into=place, package=id)
     host = id.replace("_", "-") + ".example"
-    if not expected and not of:
-        (place / "fixtures" / id / "page.expected.json").unlink()
+    if not expected:
+        for file in (place / "fixtures" / id).glob("*.expected.json"):
+            file.unlink()
     for name, old, new in changes:
         file = place / id / name.format(id=id)
         text = file.read_text()
