@@ -30,6 +30,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import broker_faults  # noqa: E402
+import crash_faults  # noqa: E402
 import disk_faults  # noqa: E402
 import input_faults  # noqa: E402
 import load_faults  # noqa: E402
@@ -70,7 +71,8 @@ SCENARIOS = {
     "J1": Scenario(process_faults.listener_killed),
     "J2": Scenario(disk_faults.power_cut, TABLES, needs_shim=True),
     "J2-control": Scenario(disk_faults.power_cut, ("sqlite",), True, "synchronous_normal", "lost"),
-    "J3": Scenario(process_faults.crashed_at_every_call, TABLES, needs_shim=True),
+    "J3": Scenario(crash_faults.crashed_at_every_statement),
+    "J3-calls": Scenario(process_faults.crashed_at_every_call, TABLES, needs_shim=True),
     "J4": Scenario(process_faults.workers_killed),
     "J5": Scenario(process_faults.frozen),
     "J5-control": Scenario(
@@ -95,7 +97,7 @@ SCENARIOS = {
     "J22": Scenario(disk_faults.reader_left_open, TABLES),
 }
 SHORT = {
-    "sqlite": ("J1", "J2", "J2-control", "J4", "J12"),
+    "sqlite": ("J1", "J2", "J2-control", "J3", "J4", "J12"),
     "postgresql": ("J5", "J5-control", "J8"),
     "redis": ("J10",),
     "rabbitmq": (),

@@ -42,6 +42,15 @@ def poison() -> None:
     actors.ACTORS[Job.PROCESS_MESSAGE] = replace(spec, time_limit=LOOP_MILLISECONDS)
 
 
+def break_reading() -> None:
+    """From now on reading any message raises."""
+
+    def parse(*_: Any) -> Any:
+        _raise()
+
+    EhrHl7v2.parse = parse  # type: ignore[method-assign]
+
+
 def _raise() -> None:
     raise RuntimeError("a fault of the campaign")
 

@@ -1,5 +1,5 @@
-"""Processes that end or freeze: J1 listeners, J3 at every call, J4 workers, J5 past the lease, J16
-rolling restarts."""
+"""Processes that end or freeze: J1 listeners, J3-calls at every call, J4 workers, J5 past the
+lease, J16 rolling restarts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from processes import is_alive, wait_until
 from trial import Trial
 
 MOST_CALLS = 600
-"""J3 ends earlier, when a message is accepted and read without the process ending."""
+"""It ends earlier, when a message is accepted and read without the process ending."""
 
 
 def listener_killed(trial: Trial) -> None:
@@ -66,8 +66,8 @@ def frozen(trial: Trial) -> None:
 
 
 def crashed_at_every_call(trial: Trial) -> None:
-    """J3: end one process before and after each write, sync and message to the database, one call
-    later each time, until it accepts and reads messages and no call is left."""
+    """J3-calls: end one process before and after each write, sync and message to the database, one
+    call later each time, until it accepts and reads messages and no call is left."""
     for name in trial.deployment.roles:
         if name != "jobs 2":
             _crash_at_every_call(trial, name)
