@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from hub.domain.agreements import operations_scope, unrestricted_scope
-from hub.services import emergencies, housekeeping, retention
+from hub.services import consent_references, emergencies, housekeeping, retention
 from hub.storage import anchors, audit, audit_subjects, leases
 from hub.storage import retention as messages
 from hub.storage.export_files import delete_others
@@ -17,16 +17,20 @@ from jobs.context import RunningJob
 
 _SCOPE = operations_scope("maintenance")
 _EVERY_PRACTICE = unrestricted_scope("end of emergency accesses")
+_CONSENTS = unrestricted_scope("references of consents")
 
 
 def prune(job: RunningJob) -> None:
     """Delete what was kept long enough, some at a time: jobs done or cancelled, idle lanes, events,
-    outcomes of mutations, reports of checks, exports and their files."""
+    outcomes of mutations, reports of checks, exports and their files. References of consents that
+    came before they were encrypted are encrypted."""
     context = job.context
     before = context.now() - timedelta(days=context.settings.keep_jobs_days)
     while job.transaction(_SCOPE, lambda session: leases.prune(session, before=before)):
         job.check()
     while job.transaction(_SCOPE, lambda s: housekeeping.prune_events(s, now=context.now())):
+        job.check()
+    while job.transaction(_CONSENTS, lambda s: consent_references.seal_plain(s, context.crypto)):
         job.check()
     kept = job.transaction(_SCOPE, lambda session: housekeeping.prune(session, now=context.now()))
     delete_others(context.settings.data_dir, kept)

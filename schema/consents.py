@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hub.domain.agreements import DataClass, Domain, Purpose
 from hub.errors import Forbidden
 from hub.services import consents
+from hub.services.consent_references import Column, opened
 from hub.storage import tables
-from schema.mapping.declare import EQ, IS_NULL, RANGE, col, enum, one, stored
+from hub.storage.crypto import Crypto
+from schema.mapping.declare import EQ, IS_NULL, RANGE, col, enum, one, sealed, stored
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 from schema.sensitivity import SENSITIVITY
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
+
+
+def _opened(column: Column, crypto: Crypto, consent_id: str, stored: str) -> str | None:
+    return opened(crypto, column, consent_id, stored)
+
 
 consent = stored(
     "Consent",
@@ -32,12 +41,23 @@ consent = stored(
         "grantedOn": col(PHI),
         "startsAt": col(PHI),
         "endsAt": col(PHI, help="Null: open."),
-        "reference": col(PHI, identifier=True, help="Where the signed document is kept."),
         "recordedAt": col(OPERATIONAL),
         "recordedBy": col(OPERATIONAL, help="The credential or the operator."),
         "revokedAt": col(OPERATIONAL),
         "revokedBy": col(OPERATIONAL),
-        "revocationReference": col(PHI, identifier=True),
+    },
+    computed={
+        "reference": sealed(
+            partial(_opened, "reference"),
+            "reference",
+            PHI,
+            identifier=True,
+            help="Where the signed document is kept; null once the keys of the practice were "
+            "destroyed.",
+        ),
+        "revocationReference": sealed(
+            partial(_opened, "revocation_reference"), "revocation_reference", PHI, identifier=True
+        ),
     },
     links={"practice": one("Practice", "practice_id"), "patient": one("Patient", "patient_id")},
     filters={"practice": EQ, "patient": EQ, "grantedOn": RANGE, "revokedAt": RANGE | IS_NULL},

@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLInputObjectType, GraphQLObjectType
 
 from hub.storage.reads.parts import Access
-from schema.mapping.declare import Facet, LiveField, OneLink, Stored
+from schema.mapping.declare import Batch, Facet, LiveField, OneLink, Sealed, Stored
 from schema.mapping.mutate import COMMON_INPUTS, Mutation
 from schema.mapping.types import order_value
 from schema.root import HubSchema
@@ -22,6 +22,8 @@ ROWS = {
     Access.MSO: "for the MSO only; absent for a practice",
     Access.CATALOGUE: "for everybody",
 }
+_MADE = {Batch: "Computed.", LiveField: "Asked at the vendor.", Sealed: "Stored encrypted."}
+_IDENTIFIER = "An identifier: null where rows are limited."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,13 @@ def _members(schema: HubSchema, item: Stored) -> Iterator[Row]:
         if name in item.fields:
             col = item.fields[name]
             data_class = str(col.data_class)
-            notes += ["An identifier: null where rows are limited."] * col.identifier
+            notes += [_IDENTIFIER] * col.identifier
             notes += ["Across practices: null unless the group is large enough."] * col.suppressed
         elif name in item.computed:
-            data_class = str(item.computed[name].data_class)
-            is_live = isinstance(item.computed[name], LiveField)
-            notes.append("Asked at the vendor." if is_live else "Computed.")
+            way = item.computed[name]
+            data_class = str(way.data_class)
+            notes.append(_MADE[type(way)])
+            notes += [_IDENTIFIER] * (not isinstance(way, LiveField) and way.identifier)
         elif isinstance(item.links.get(name), OneLink):
             notes.append("Null if it is missing or not granted.")
         elif name in item.facets:

@@ -125,7 +125,7 @@ class Engine:
             writer = context.database.text_reads.writer
             plan = self.plans.get(
                 document, operation, context.scope, context.scope_parts[0], writer,
-                as_text=self.as_text,
+                context.crypto, as_text=self.as_text,
             )  # fmt: skip
         return Prepared(document, operation, name, cost, plan)
 
@@ -204,7 +204,9 @@ class _Run:
 
     @cached_property
     def planner(self) -> Planner:
-        return Planner(self.schema.declared, self.operation, self.context.scope)
+        return Planner(
+            self.schema.declared, self.operation, self.context.scope, self.context.crypto
+        )
 
     # Queries
 

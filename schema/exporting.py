@@ -89,7 +89,7 @@ def _plan(
     if operation.definition.operation is not OperationType.QUERY or len(roots) != 1:
         raise Rejected("An export is a query of one list.", path="query")
     key, nodes = roots[0]
-    planner = Planner(schema.declared, operation, context.scope)
+    planner = Planner(schema.declared, operation, context.scope, context.crypto)
     name = nodes[0].name.value
     part = planner.root(key, nodes) if planner.can(name) else None
     if not isinstance(part, RootPage):

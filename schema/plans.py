@@ -14,6 +14,7 @@ from typing import Any
 from graphql.execution.values import VariableValues
 
 from hub.domain.agreements import Scope
+from hub.storage.crypto import Crypto
 from hub.storage.reads.compile import CompiledPart, compile_roots, supports
 from hub.storage.reads.parts import Constant, Root
 from hub.storage.reads.scoping import ScopeShape
@@ -74,6 +75,7 @@ class Plans:
         scope: Scope,
         shape: ScopeShape,
         writer: Writer,
+        crypto: Crypto,
         *,
         as_text: bool = True,
     ) -> Plan:
@@ -85,7 +87,7 @@ class Plans:
         variables = shape_of_variables(known.shapers, operation.variables)
         return known.plans.get(
             (variables, scope.purpose, shape, writer.dialect.name, as_text),
-            lambda: self._plan(operation, scope, shape, writer, as_text=as_text),
+            lambda: self._plan(operation, scope, shape, writer, crypto, as_text=as_text),
         )
 
     def _plan(
@@ -94,10 +96,11 @@ class Plans:
         scope: Scope,
         shape: ScopeShape,
         writer: Writer,
+        crypto: Crypto,
         *,
         as_text: bool,
     ) -> Plan:
-        planner = Planner(self._declared, operation, scope, live=True)
+        planner = Planner(self._declared, operation, scope, crypto, live=True)
         parts: dict[str, Root] = {}
         plain = set()
         for key, nodes in operation.roots.items():

@@ -19,10 +19,11 @@ from sqlalchemy import select
 from hub.domain.agreements import Purpose
 from hub.domain.sensitivity import RESTRICTED, label_of
 from hub.errors import Conflict, NotFound, Rejected
+from hub.services.consent_references import sealed
 from hub.storage import audit, patients
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
-from hub.storage.tables import Consent, Patient, Practice
+from hub.storage.tables import Consent, Patient, Practice, new_id
 
 LONGEST = 200
 
@@ -70,7 +71,7 @@ def record(
         raise NotFound(sought=patient_id)
     patient = patients.live(session, practice_id, patient_id)
     session.refresh(patient, with_for_update=True)  # one at a time
-    row = _row(session, patient, terms, now)
+    row = _row(session, crypto, patient, terms, now)
     if any(_overlap(row, other) for other in _of(session, practice_id, patient.id)):
         raise Conflict("There is a consent for some of these days already; revoke it first.")
     row.recorded_at, row.recorded_by = now, actor.name
@@ -102,7 +103,7 @@ def revoke(
     stated = _reference(reference, required=False)
     for each in _of(session, practice_id, row.patient_id):
         if _overlap(row, each):
-            each.revocation_reference = stated
+            each.revocation_reference = sealed(crypto, each, "revocation_reference", stated)
             each.revoked_at, each.revoked_by = now, actor.name
             _audit(
                 session, crypto, actor, practice_id, [each], "consent revoke", now, reason=reason
@@ -149,7 +150,9 @@ def listed(
     return found
 
 
-def _row(session: ScopedSession, patient: Patient, terms: Terms, now: datetime) -> Consent:
+def _row(
+    session: ScopedSession, crypto: Crypto, patient: Patient, terms: Terms, now: datetime
+) -> Consent:
     """Raises Rejected for terms that say nothing."""
     label = label_of(terms.label)
     if not label or label == RESTRICTED:
@@ -164,16 +167,18 @@ def _row(session: ScopedSession, patient: Patient, terms: Terms, now: datetime) 
         raise Rejected("A consent begins on the day it was granted, or later.", path="startsOn")
     if terms.ends_on is not None and terms.ends_on <= starts_on:
         raise Rejected("A consent ends after the day it begins.", path="endsOn")
-    return Consent(
+    row = Consent(
         practice_id=patient.practice_id,
+        id=new_id(),
         patient_id=patient.id,
         sensitivity=label,
         purpose=None if terms.purpose is None else terms.purpose.value,
         granted_on=terms.granted_on,
         starts_at=datetime.combine(starts_on, time(), zone),
         ends_at=None if terms.ends_on is None else datetime.combine(terms.ends_on, time(), zone),
-        reference=_reference(terms.reference, required=True),
     )
+    row.reference = sealed(crypto, row, "reference", _reference(terms.reference, required=True))
+    return row
 
 
 def _reference(text: str, *, required: bool) -> str:

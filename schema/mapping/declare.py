@@ -7,14 +7,15 @@ declaration names things; `checks.py` refuses an unsound one at start.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from sqlalchemy import Column
 
 from hub.domain.agreements import DataClass, Domain
+from hub.storage.crypto import Crypto
 from hub.storage.reads.made import shape_of_type
 from hub.storage.reads.parts import Access, Compute, Order, Shape, SmallGroup, Source
 from hub.storage.tables import Base, Practice, PracticeOwned
@@ -114,6 +115,27 @@ class LiveField:
     help: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A field stored encrypted in `column`; `opens` reads it, given the row's id, and is None for
+    what nobody can read any more. Never filtered or ordered by."""
+
+    opens: Callable[[Crypto, str, Any], Any]
+    column: str
+    data_class: DataClass | None
+    identifier: bool = False
+    help: str = ""
+    returns: ClassVar[str] = "str | None"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("id", self.column)
+
+
+Made = Batch | LiveField | Sealed
+"""A field that is no column as it is stored."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """A type over a table. Frozen, and compared by identity of its parts."""
@@ -123,7 +145,7 @@ class Stored:
     fields: Mapping[str, Col]
     links: Mapping[str, OneLink | ManyLink] = field(default_factory=dict)
     facets: Mapping[str, Facet] = field(default_factory=dict)
-    computed: Mapping[str, Batch | LiveField] = field(default_factory=dict)
+    computed: Mapping[str, Made] = field(default_factory=dict)
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     measures: tuple[str, ...] = ()
@@ -258,6 +280,18 @@ def live(
     return LiveField(asks, needs, returns, data_class, help)
 
 
+def sealed(
+    opens: Callable[[Crypto, str, Any], str | None],
+    column: str,
+    data_class: DataClass | None,
+    *,
+    identifier: bool = False,
+    help: str = "",
+) -> Sealed:
+    """A text stored encrypted."""
+    return Sealed(opens, column, data_class, identifier, help)
+
+
 def stored(
     name: str,
     *,
@@ -265,7 +299,7 @@ def stored(
     fields: Mapping[str, Col],
     links: Mapping[str, OneLink | ManyLink] | None = None,
     facets: Mapping[str, Facet] | None = None,
-    computed: Mapping[str, Batch | LiveField] | None = None,
+    computed: Mapping[str, Made] | None = None,
     filters: Mapping[str, frozenset[str]] | None = None,
     orders: Mapping[str, tuple[str, ...]] | None = None,
     measures: tuple[str, ...] = (),

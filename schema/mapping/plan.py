@@ -8,6 +8,8 @@ of the request: those are read apart (`Planner.values`), so that a plan serves m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from graphql import FieldNode
 
 from hub.domain.agreements import DataClass, Scope
 from hub.errors import Forbidden, Rejected
+from hub.storage.crypto import Crypto
 from hub.storage.reads.parts import (
     Bound,
     ById,
@@ -43,25 +46,41 @@ from hub.storage.reads.parts import (
 )
 from hub.storage.reads.write import read_global_id
 from schema.mapping.aggregates import aggregates
-from schema.mapping.declare import Batch, Col, LiveField, ManyLink, OneLink, Stored
+from schema.mapping.declare import Batch, Col, Made, ManyLink, OneLink, Sealed, Stored
 from schema.mapping.inputs import Arguments, Read
 from schema.mapping.operation import Operation
 from schema.mapping.types import shape_of
 from schema.mapping.values import LARGEST_PAGE, each, id_of, page_size, plain, row_id, then
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """Reads a column stored encrypted; equal ones make equal parts, so that a statement serves all
+    documents that write the same."""
+
+    crypto: Crypto
+    field: Sealed
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]], _: datetime) -> Sequence[Any]:
+        opens, column = self.field.opens, self.field.column
+        return [opens(self.crypto, row["id"], row[column]) for row in rows]
+
+
 class Planner:
     """Plans root fields and nested selections for one scope; `inputs` are the values its parts are
-    bound to, each as a way to read it from the variables. With `live`, vendors may be asked."""
+    bound to, each as a way to read it from the variables. `crypto` opens what is stored encrypted.
+    With `live`, vendors may be asked."""
 
     def __init__(
         self,
         declared: Mapping[str, Stored],
         operation: Operation,
         scope: Scope,
+        crypto: Crypto,
         *,
         live: bool = False,
     ) -> None:
+        self._crypto = crypto
         self._live = live
         self._declared = declared
         self._by_root = {item.root: item for item in declared.values() if item.root}
@@ -171,9 +190,11 @@ class Planner:
                 outputs.append(self._link(item, inner, facet.links[field], selected, False))
         return Own(key, facet.present, Objects(item.source, tuple(outputs), frozenset(classes)))
 
-    def _made(self, item: Stored, name: str, key: str, made: Batch | LiveField) -> Output:
+    def _made(self, item: Stored, name: str, key: str, made: Made) -> Output:
         if isinstance(made, Batch):
             return Computed(key, made.needs, made.compute, made.identifier)
+        if isinstance(made, Sealed):
+            return Computed(key, made.needs, _Opening(self._crypto, made), made.identifier)
         if not self._live:
             raise Rejected(f"{item.name}.{name} is asked at the vendor, in a query only.")
         return Live(key, made.asks, made.needs)

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 import schema.execute as execute
 from hub.domain.agreements import (
@@ -36,6 +37,7 @@ from hub.domain.agreements import (
     practice_scope,
     unrestricted_scope,
 )
+from hub.services.consent_references import COLUMNS, PLAIN
 from hub.storage.crypto import Crypto
 from hub.storage.reads.parts import Access
 from hub.storage.reads.reading import Reading
@@ -160,15 +162,18 @@ def filled(
 
 
 def consent_to_half(database: Database, rows: Rows) -> None:
-    """Consents in force to records with one of the two labels, beside those drawn at random."""
+    """Consents in force to records with one of the two labels, beside those drawn at random, whose
+    references are no ciphertexts."""
 
     def work(session: Any) -> None:
+        session.execute(update(Consent).values(dict.fromkeys(COLUMNS, f"{PLAIN}drawn")))
         for number, patient in enumerate(rows["patients"]):
             session.add(
                 Consent(
                     practice_id=patient.practice_id, patient_id=patient.id,
                     sensitivity=["SUD", "HIV"][number % 2], granted_on=NOW.date(), starts_at=NOW,
-                    purpose=[None, "OPERATIONS"][number % 2], reference="r", recorded_at=NOW,
+                    purpose=[None, "OPERATIONS"][number % 2], reference=f"{PLAIN}r",
+                    recorded_at=NOW,
                     recorded_by="r",
                 )
             )  # fmt: skip
@@ -225,7 +230,7 @@ def test_what_is_stored_is_written_as_text_and_only_the_rest_level_by_level(seed
         document = engine.documents.get(text)
         operation, _ = engine.documents.bind(document, None, {})
         writer = seeded.database.text_reads.writer
-        plan = engine.plans.get(document, operation, scope, shape, writer)
+        plan = engine.plans.get(document, operation, scope, shape, writer, Crypto(bytes(32)))
         return tuple(plan.texts), set(plan.rows)
 
     for item in hub_schema().declared.values():

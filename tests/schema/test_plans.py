@@ -18,6 +18,7 @@ from hub.domain.agreements import (
     Scope,
     practice_scope,
 )
+from hub.storage.crypto import Crypto
 from hub.storage.reads.scoping import split
 from hub.storage.reads.text import Postgresql, Sqlite
 from hub.storage.reads.write import global_id
@@ -25,6 +26,7 @@ from schema.execute import Engine
 from schema.plans import MOST_SHAPES, Plan
 from schema.root import hub_schema
 
+CRYPTO = Crypto(bytes(32))
 SCOPE = replace(practice_scope("p1"), kind=PrincipalKind.PRACTICE_APP)
 WRITERS = {"postgresql": Postgresql(), "sqlite": Sqlite()}
 SEARCH = """query($where: PatientFilter, $by: PatientOrder, $n: Int, $more: Boolean!) {
@@ -51,7 +53,7 @@ def plan(
         variables.setdefault("more", False)
     operation, _ = documents.bind(document, None, variables)
     shape, _ = split(scope)
-    return engine.plans.get(document, operation, scope, shape, WRITERS[dialect])
+    return engine.plans.get(document, operation, scope, shape, WRITERS[dialect], CRYPTO)
 
 
 def name_is(value: str) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def practices_bound(engine: Engine, text: str, dialect: str, variables: dict[str
     document = documents.get(text)
     operation, _ = documents.bind(document, None, variables)
     shape, sets = split(THREE)
-    made = engine.plans.get(document, operation, THREE, shape, WRITERS[dialect])
+    made = engine.plans.get(document, operation, THREE, shape, WRITERS[dialect], CRYPTO)
     values = made.values(operation.variables)
     filled = [fill(values, sets, THREE) for fill in made.compiled.fills]
     lists = [each for each in filled if isinstance(each, str) and each[:1] in ("{", "[")]

@@ -13,6 +13,7 @@ from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import SCOPE, AsJson, Reason
 from hub.entrypoints.hub import Hub
 from hub.services import consents, practices
+from hub.services.consent_references import COLUMNS, opened
 from hub.storage.reads.write import read_global_id
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Consent
@@ -46,7 +47,7 @@ def list_consents(
             patient_id=None if patient is None else _id(patient, "Patient"),
             now=hub.now(),
         )  # fmt: skip
-        return [common.fields_of(row, *_FIELDS) for row in found]
+        return [_shown(hub, row) for row in found]
 
     with common.opened() as hub:
         rows = hub.database.transaction(SCOPE, work)
@@ -124,11 +125,19 @@ def revoke(
 def _change(work: Callable[[Hub, ScopedSession], Consent], done: str, as_json: bool) -> None:
     with common.opened() as hub:
         row = hub.database.transaction(SCOPE, lambda session: work(hub, session))
-        shown = common.fields_of(row, *_FIELDS)
+        shown = _shown(hub, row)
     if as_json:
         common.print_json({"consent": shown})
     else:
         typer.echo(f"{done} {shown['id']}.")
+
+
+def _shown(hub: Hub, row: Consent) -> dict[str, Any]:
+    """A consent with its references readable, null where nobody can read them any more."""
+    found = common.fields_of(row, *_FIELDS)
+    return found | {
+        column: opened(hub.crypto, column, row.id, getattr(row, column)) for column in COLUMNS
+    }
 
 
 def _actor() -> consents.Actor:

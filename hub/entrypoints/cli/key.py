@@ -84,7 +84,8 @@ def destroy(
     reason: Reason,
     as_json: AsJson = False,
 ) -> None:
-    """Destroy the keys of a practice that left: its messages, files and secrets become unreadable.
+    """Destroy the keys of a practice that left: its messages, files, secrets and references of
+    consents become unreadable.
 
     There is no way back. Rotate and drop the key-encryption key afterwards, so that copies of the
     wrapped keys in backups cannot be unwrapped either.

@@ -16,8 +16,9 @@ class Consent(PracticeOwned, Labelled, Base):
     one `purpose` (None: for every one).
 
     In force from `starts_at` until before `ends_at` (None: open) while not revoked. `reference`
-    says where the practice keeps the signed document. Nothing of a row changes but its revocation,
-    once: other terms are another consent.
+    says where the practice keeps the signed document, and `revocation_reference` what revoked it;
+    both are encrypted (`hub/services/consent_references.py`). Nothing of a row changes but its
+    revocation, once: other terms are another consent.
     """
 
     __tablename__ = "consents"

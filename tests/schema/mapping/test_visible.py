@@ -20,6 +20,7 @@ from graphql.execution.values import get_variable_values
 
 from hub.domain.agreements import READABLE_CLASSES, DataClass, PrincipalKind, Purpose, Scope
 from hub.errors import Forbidden
+from hub.storage.crypto import Crypto
 from schema.execute import Engine
 from schema.mapping import visible
 from schema.mapping.operation import Operation
@@ -118,7 +119,7 @@ def test_what_is_not_granted_can_be_neither_read_filtered_sorted_nor_named(query
     full = hub_schema().graphql
     values: Any = get_variable_values(full, (), {})
     operation = Operation(full, definition, {}, values)
-    planner = Planner(hub_schema().declared, operation, scope(OPERATIONAL))
+    planner = Planner(hub_schema().declared, operation, scope(OPERATIONAL), Crypto(bytes(32)))
     [(key, nodes)] = operation.roots.items()
     with pytest.raises(Forbidden):
         planner.root(key, nodes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from hub.services import consent_references
 from hub.storage.reads.write import global_id
 from hub.storage.tables import AuditEvent, Consent, Patient
 
@@ -55,6 +58,53 @@ def test_each_act_is_audited_with_its_reason_and_the_patient(north: Any) -> None
     ]
     [subject] = north.hub.crypto.subjects([("id-north", "p1")])
     assert all(subject in str(event.subjects) for event in events)
+
+
+def test_references_are_stored_encrypted_and_end_with_the_keys_of_the_practice(north: Any) -> None:
+    def told() -> list[Any]:
+        found = done(north, "consent", "list", "north")["consents"]
+        return [[one["reference"], one["revocation_reference"]] for one in found]
+
+    consent = done(north, *RECORD)["consent"]
+    assert consent["reference"] == "cabinet 4"
+    done(north, "consent", "revoke", "north", consent["id"], "--reason", "r", "--reference", "9/1")
+    (row,) = north.rows(Consent)
+    assert not {"cabinet 4", "9/1"} & {row.reference, row.revocation_reference}
+    assert b"cabinet" not in b64decode(row.reference)
+    done(north, "key", "rotate")
+    assert told() == [["cabinet 4", "9/1"]]
+    named = ("--practice", "north", "--confirm", "north", "--reason", "agreement ended")
+    done(north, "key", "destroy", *named)
+    assert told() == [[None, None]]
+
+
+def test_a_ciphertext_moved_to_another_consent_is_not_read(north: Any) -> None:
+    done(north, *RECORD)
+    done(north, *RECORD[:4], "HIV", *RECORD[5:])
+
+    def swap(session: Any) -> None:
+        first, second = session.scalars(select(Consent)).all()
+        first.reference, second.reference = second.reference, first.reference
+
+    north.work(swap)
+    assert north.run("consent", "list", "north", "--json").code == 1
+
+
+def test_references_from_before_they_were_encrypted_are_read_and_then_encrypted(
+    north: Any,
+) -> None:
+    done(north, *RECORD)
+
+    def older(session: Any) -> None:
+        session.scalars(select(Consent)).one().reference = "plain:cabinet 5"
+
+    north.work(older)
+    for _ in range(2):
+        [found] = done(north, "consent", "list", "north")["consents"]
+        assert found["reference"] == "cabinet 5"
+        north.work(lambda s: consent_references.seal_plain(s, north.hub.crypto))
+        (row,) = north.rows(Consent)
+        assert b"cabinet" not in b64decode(row.reference, validate=True)
 
 
 @pytest.mark.parametrize(
