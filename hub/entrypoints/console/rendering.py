@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from mako.lookup import TemplateLookup
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+if TYPE_CHECKING:
+    from mako.lookup import TemplateLookup
 
 FOLDER = Path(__file__).parent
 LONGEST = 300
@@ -62,6 +64,8 @@ def href(path: str, **parameters: object) -> Markup:
 
 @cache
 def _templates() -> TemplateLookup:
+    from mako.lookup import TemplateLookup  # takes pygments along, 6 MB, and most look at no page
+
     return TemplateLookup(
         directories=[str(FOLDER / "templates")],
         default_filters=["shown"],

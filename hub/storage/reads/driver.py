@@ -28,13 +28,18 @@ from hub.storage.reads.scoping import Sets
 from hub.storage.reads.shared import SharedReads
 from hub.storage.reads.text import Postgresql, Sqlite, Writer
 from hub.storage.reads.threads import Threads
+from hub.storage.reads.turns import Turns
 from hub.storage.reads.wire import Wire
 from hub.storage.reads.write import with_global_ids
 from hub.storage.running import STATEMENT_SECONDS, Running, refuse_slow
 
 CONNECTIONS = 8
-AT_ONCE, LONG_SECONDS = 2, 0.02
-"""Short reads of SQLite that run at the same time, and when a read is none any more."""
+AT_ONCE, LONG_SECONDS = 4, 0.01
+"""Short reads of PostgreSQL that an event loop has under way, and when a read is none any more. One
+more than keeps its processors busy makes the others slower: what each connection has in the
+processors' caches drives out that of the rest."""
+SQLITE_AT_ONCE, SQLITE_LONG_SECONDS = 2, 0.02
+"""The same of SQLite, which runs them in threads of this process."""
 PREPARED = 64
 """Statements SQLite keeps prepared on each connection; one takes some 60 kB."""
 MAP_THE_FILE = "PRAGMA mmap_size=268435456"  # bytes
@@ -120,7 +125,7 @@ class _Connections:
     """The connections of one event loop: made at need, kept, never more than `CONNECTIONS`."""
 
     def __init__(self) -> None:
-        self.free = asyncio.Semaphore(CONNECTIONS)
+        self.turns = Turns(AT_ONCE, LONG_SECONDS, CONNECTIONS)
         self.idle: list[Wire] = []
 
     def close(self) -> None:
@@ -144,7 +149,8 @@ class PostgresqlReads(TextReads):
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
         connections = self._connections.get()
-        async with connections.free:
+        turn = await connections.turns.take()
+        try:
             while connections.idle:
                 wire = connections.idle.pop()
                 try:
@@ -154,6 +160,8 @@ class PostgresqlReads(TextReads):
                         raise
                     # The server ended it while it was idle; a read may be asked again.
             return await self._on(await self._connect(), connections, part, parameters)
+        finally:
+            connections.turns.give_back(turn)
 
     async def _on(
         self, wire: Wire, connections: _Connections, part: CompiledPart, parameters: list[Any]
@@ -197,19 +205,11 @@ class SqliteReads(TextReads):
         super().__init__()
         self._address = f"file:{quote(str(make_url(url).database))}?mode=ro"
         self._threads = Threads("reads", CONNECTIONS, self._connect)
-        self._turns = PerLoop(lambda: asyncio.Semaphore(AT_ONCE))
+        self._turns = PerLoop(lambda: Turns(SQLITE_AT_ONCE, SQLITE_LONG_SECONDS, CONNECTIONS))
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
-        loop = asyncio.get_running_loop()
         turns = self._turns.get()
-        await turns.acquire()
-        turn = [turns]  # given back once, whoever comes first
-
-        def give_back() -> None:
-            if turn:
-                turn.pop().release()
-
-        long = loop.call_later(LONG_SECONDS, give_back)
+        turn = await turns.take()
         try:
             return await self._threads.run(
                 lambda connection: self._read(connection, part, parameters, running)
@@ -218,8 +218,7 @@ class SqliteReads(TextReads):
             running.stop()
             raise
         finally:
-            long.cancel()
-            give_back()
+            turns.give_back(turn)
 
     @staticmethod
     def _read(

@@ -31,6 +31,8 @@ OF_OTHER_ROLES = (
     "httpx2",  # calls to vendors, until one is made
     "alembic",  # migrations
     "opentelemetry",  # traces, where they are wanted
+    "mako",  # pages of the console, until one is looked at
+    "pygments",
     "jobs.worker",
     "hub.domain.purchasing.search",
     "hub.domain.purchasing.highs",

@@ -4,10 +4,8 @@ good."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,10 @@ from sqlalchemy import text
 from hub.domain.agreements import practice_scope, unrestricted_scope
 from hub.storage.policy import version
 from hub.storage.reads.compile import CompiledPart, compile_roots
-from hub.storage.reads.driver import AT_ONCE
+from hub.storage.reads.driver import PostgresqlReads, SqliteReads
 from hub.storage.reads.reading import PolicyChanged
 from hub.storage.reads.scoping import split
+from hub.storage.reads.turns import Turns
 from hub.storage.reads.wire import KEPT_STATEMENTS
 from hub.storage.session import Database
 from hub.storage.tables import Practice
@@ -148,14 +147,6 @@ def test_who_is_cancelled_again_while_a_statement_is_ended_leaves_no_broken_conn
     asyncio.run(cancelled())
 
 
-@pytest.fixture
-def sqlite_database(tmp_path: Path, sqlite_with_tables: Path) -> Iterator[Database]:
-    shutil.copyfile(sqlite_with_tables, tmp_path / "hub.db")
-    opened = Database(f"sqlite:///{tmp_path / 'hub.db'}")
-    yield opened
-    opened.close()
-
-
 def test_long_reads_do_not_keep_short_ones_waiting(database):
     async def beside() -> None:
         part = version_alone(database)
@@ -171,20 +162,28 @@ def test_long_reads_do_not_keep_short_ones_waiting(database):
     asyncio.run(beside())
 
 
-def test_the_turns_of_short_reads_are_given_back_once(sqlite_database):
+def turns_of(database: Database) -> Turns:
+    reads = database.text_reads
+    if isinstance(reads, SqliteReads):
+        (turns,) = reads._turns.values()
+        return turns
+    assert isinstance(reads, PostgresqlReads)
+    (connections,) = reads._connections.values()
+    return connections.turns
+
+
+def test_the_turns_of_short_and_of_long_reads_are_given_back(database):
     async def many() -> None:
-        part = version_alone(sqlite_database)
-        await asyncio.gather(*(read(sqlite_database, part) for _ in range(20)))
+        part = version_alone(database)
+        await asyncio.gather(*(read(database, part) for _ in range(20)))
         long = [
-            asyncio.ensure_future(read(sqlite_database, CompiledPart(ENDLESS, (), ())))
-            for _ in range(2)
+            asyncio.ensure_future(read(database, CompiledPart(ENDLESS, (), ()))) for _ in range(2)
         ]
         await asyncio.sleep(0.1)
         for task in long:
             task.cancel()
         await asyncio.gather(*long, return_exceptions=True)
-        (turns,) = sqlite_database.text_reads._turns.values()
-        assert turns._value == AT_ONCE
+        assert turns_of(database).under_way == 0
 
     asyncio.run(many())
 
