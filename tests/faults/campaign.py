@@ -20,7 +20,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,80 +29,18 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
-import broker_faults  # noqa: E402
-import crash_faults  # noqa: E402
-import disk_faults  # noqa: E402
-import input_faults  # noqa: E402
 import load_faults  # noqa: E402
-import network_faults  # noqa: E402
-import process_faults  # noqa: E402
 from checker import Verdict, check  # noqa: E402
 from deployment import OWNER, ROLE, TEMPLATE, Deployment, on_server, set_up  # noqa: E402
 from processes import LONGEST, Forkserver, TooLong  # noqa: E402
+from scenarios import ALL, SCENARIOS, SERVERS, SHORT, SILENT, Scenario  # noqa: E402
 from servers import Broker, Postgresql, Rabbitmq, Redis, program  # noqa: E402
 from shim import Shim, build, compiler  # noqa: E402
 from trial import GOAL_SECONDS, Cluster, Trial  # noqa: E402
 
-TABLES = ("sqlite", "postgresql")
-POINTERS = ("redis", "rabbitmq")
-ALL = (*TABLES, *POINTERS)
-SERVERS = ("postgresql", *POINTERS)
 LONGEST_OF_CONTROL = 15.0
 """Seconds a weakened hub may take to empty its queue: lanes may be held for ever there, and the
 checker looks all the same."""
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A row of the list of faults; `on` are the transports it fits. With `weakened` it is a control
-    and the checker must find what that change breaks."""
-
-    run: Callable[[Trial], None]
-    on: tuple[str, ...] = ALL
-    needs_shim: bool = False
-    weakened: str = ""
-    broken: str = ""
-    """What a control must find: `lost` or `doubled`."""
-    least_scale: float = 0.0
-    """A control must meet the gap it opened: one freeze may miss a worker that holds nothing."""
-
-
-SCENARIOS = {
-    "J1": Scenario(process_faults.listener_killed),
-    "J2": Scenario(disk_faults.power_cut, TABLES, needs_shim=True),
-    "J2-control": Scenario(disk_faults.power_cut, ("sqlite",), True, "synchronous_normal", "lost"),
-    "J3": Scenario(crash_faults.crashed_at_every_statement),
-    "J3-calls": Scenario(process_faults.crashed_at_every_call, TABLES, needs_shim=True),
-    "J4": Scenario(process_faults.workers_killed),
-    "J5": Scenario(process_faults.frozen),
-    "J5-control": Scenario(
-        process_faults.frozen, ("postgresql",), False, "unfenced_finish", "doubled", 0.2
-    ),
-    "J6": Scenario(network_faults.database_stopped, ("postgresql",)),
-    "J6-failover": Scenario(network_faults.failover, ("postgresql",)),
-    "J7": Scenario(network_faults.link_cut),
-    "J8": Scenario(network_faults.commit_answer_lost, SERVERS),
-    "J9": Scenario(network_faults.acknowledgement_lost, TABLES),
-    "J10": Scenario(broker_faults.broker_lost, POINTERS),
-    "J11": Scenario(disk_faults.disk_full, ("sqlite",), needs_shim=True),
-    "J12": Scenario(disk_faults.sync_fails, ("sqlite",), needs_shim=True),
-    "J13": Scenario(disk_faults.slow_syncs, TABLES, needs_shim=True),
-    "J14": Scenario(input_faults.odd_bytes, TABLES),
-    "J15": Scenario(input_faults.poisoned),
-    "J16": Scenario(process_faults.rolling_restarts),
-    "J17": Scenario(load_faults.tickers, TABLES),
-    "J19": Scenario(load_faults.backlog, TABLES),
-    "J20": Scenario(load_faults.everything),
-    "J21": Scenario(load_faults.many_senders),
-    "J22": Scenario(disk_faults.reader_left_open, TABLES),
-}
-SHORT = {
-    "sqlite": ("J1", "J2", "J2-control", "J3", "J4", "J12"),
-    "postgresql": ("J5", "J5-control", "J8"),
-    "redis": ("J10",),
-    "rabbitmq": (),
-}
-"""What `make test` runs, a few faults each."""
 
 
 @dataclass
@@ -200,12 +138,12 @@ class Campaign:
         with_server = transport in SERVERS
         cluster = self.cluster if with_server else None
         template = self.directory / ("template-postgresql" if with_server else "template")
-        weakened = SCENARIOS[name].weakened
+        always = [SCENARIOS[name].weakened, "no_bell" if transport == SILENT else ""]
         deployment = Deployment(
             directory, template, self.forkserver, self.library,
             cluster.server if cluster else None,
             broker.environment if broker else None,
-            (weakened,) if weakened else (),
+            [change for change in always if change],
         )  # fmt: skip
         chance = random.Random(f"{seed} {name} {transport}")
         deployment.random = chance
@@ -255,7 +193,7 @@ def pairs(options: argparse.Namespace) -> list[tuple[str, str]]:
     """Which scenario on which transport, in their order."""
     transports = [name for name in options.on.split(",") if name in ALL]
     if options.short:
-        return [(name, where) for where in transports for name in SHORT[where]]
+        return [(name, where) for where in transports for name in SHORT.get(where, ())]
     wanted = options.only.split(",") if options.only else list(SCENARIOS)
     unknown = set(wanted) - set(SCENARIOS)
     if unknown:
@@ -281,9 +219,13 @@ def main() -> int:
     parser.add_argument("--only", default="", help="scenarios, by commas")
     parser.add_argument("--on", default=",".join(ALL), help=f"transports, of {', '.join(ALL)}")
     parser.add_argument("--scale", type=float, default=1.0, help="how often each fault is injected")
+    parser.add_argument("--list", action="store_true", help="the faults and where, as JSON")
     parser.add_argument("--short", action="store_true", help="the mix of the tests")
     parser.add_argument("--backlog", type=int, default=load_faults.BACKLOG, help="jobs of J19")
     options = parser.parse_args()
+    if options.list:
+        print(json.dumps({name: list(scenario.on) for name, scenario in SCENARIOS.items()}))
+        return 0
     load_faults.BACKLOG = options.backlog
     scale = 0.03 if options.short else options.scale
     absent = missing(set(options.on.split(",")))

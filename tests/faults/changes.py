@@ -18,12 +18,17 @@ from sqlalchemy import Engine, event
 
 from connectors.ehr_hl7v2.connector import EhrHl7v2
 from hub.domain.jobs import Job
-from hub.storage import finishing
+from hub.storage import claiming_round, finishing
 from hub.storage.committer import Committer
+from hub.storage.doorbell import Doorbell
 from jobs import actors
+from jobs.context import RunningJob
+from jobs.pointers import _Begin
 
 SLOW_SECONDS = 0.03
 LOOP_MILLISECONDS = 4_000
+OLDER_SECONDS = 0.5
+"""For which older code has jobs wait that it does not know."""
 
 
 def poison() -> None:
@@ -107,7 +112,42 @@ def synchronous_normal() -> None:
     Committer._sync = lambda *_: None  # type: ignore[method-assign]
 
 
+def finish_apart() -> None:
+    """What a job does and that it is done are written in two transactions."""
+    finish = RunningJob.finish
+
+    def apart(self: Any, scope: Any, effects: Any) -> Any:
+        self.context.database.transaction(scope, effects)
+        return finish(self, scope, lambda session: None)
+
+    RunningJob.finish = apart  # type: ignore[method-assign]
+
+
+def no_bell() -> None:
+    """What PostgreSQL notifies of reaches nobody."""
+    Doorbell._hear = lambda self: self._closed.wait()  # type: ignore[assignment,method-assign,return-value]
+
+
+def older_code() -> None:
+    """As a version that has never heard of the jobs that read messages."""
+    kind = Job.PROCESS_MESSAGE
+    del claiming_round.KINDS[kind]  # type: ignore[attr-defined]
+    del actors.ACTORS[kind]
+    claiming_round.UNKNOWN_KIND_DELAY = timedelta(seconds=OLDER_SECONDS)
+    begin = _Begin.before_process_message
+
+    def begin_known(self: Any, broker: Any, message: Any) -> None:
+        if message.actor_name == kind:
+            raise ValueError(f"{kind} is not a Job")
+        begin(self, broker, message)
+
+    _Begin.before_process_message = begin_known  # type: ignore[method-assign]
+
+
 CHANGES = {
+    "finish_apart": finish_apart,
+    "no_bell": no_bell,
+    "older_code": older_code,
     "poison": poison,
     "slow_reading": slow_reading,
     "unfenced_finish": unfenced_finish,

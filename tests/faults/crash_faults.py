@@ -24,6 +24,13 @@ def crashed_at_every_statement(trial: Trial) -> None:
     _check_ticks(trial, rounds.ticks)
 
 
+def crashed_in_finish(trial: Trial) -> None:
+    """J3 of one operation."""
+    rounds = _Rounds(trial)
+    rounds.end_everywhere("finish")
+    rounds.mend()
+
+
 class _Rounds:
     """One process after another, each mending what the one before it left."""
 

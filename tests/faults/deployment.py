@@ -86,12 +86,15 @@ class Deployment:
         library: Path | None,
         postgresql: Postgresql | None = None,
         broker: dict[str, str] | None = None,
-        changes: Sequence[str] = (),
+        always: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.data = directory / "data"
         self.postgresql = postgresql
-        self.changes = tuple(changes)
+        self.always = tuple(always)
+        """Changes to every process."""
+        self.changes: tuple[str, ...] = ()
+        """Changes to those that are started from now on."""
         self.random = random.Random()
         shutil.copytree(template, self.data)
         self.mllp_port = free_port()
@@ -146,7 +149,7 @@ class Deployment:
         """Start a process that is not running."""
         arguments = ["serve", "--roles", self.roles[name]]
         self.running[name] = self.forkserver.start(
-            arguments, self.environment, self.log, self.changes
+            arguments, self.environment, self.log, (*self.always, *self.changes)
         )
 
     def wait_for_listener(self) -> None:
@@ -167,7 +170,9 @@ class Deployment:
 
     def call(self, module: str, function: str, *arguments: object) -> int:
         """The id of a process of the hub that calls a function of the campaign."""
-        return self.forkserver.start(arguments, self.environment, self.log, call=(module, function))
+        return self.forkserver.start(
+            arguments, self.environment, self.log, self.always, (module, function)
+        )
 
     def signal(self, name: str, how: signal.Signals) -> None:
         os.kill(self.running[name], how)

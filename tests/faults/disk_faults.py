@@ -7,6 +7,7 @@ import signal
 import time
 from contextlib import closing
 
+from processes import wait_until
 from shim import WHOLE_FILES, Shim
 from sqlalchemy import text
 from trial import Trial
@@ -76,20 +77,40 @@ def disk_full(trial: Trial) -> None:
         after = len(deployment.acknowledged())
         trial.require(after == before, f"{after - before} messages were acknowledged unwritten")
         shim.set(no_space=0)
+        _revive(trial)
         deployment.wait_for_more(1)
 
 
 def sync_fails(trial: Trial) -> None:
     """J12: a sync returns EIO; its batch is not acknowledged, and the next one is."""
     deployment, shim = trial.deployment, _shim(trial)
+    shim.set(failed=0)
     deployment.start_all()
     deployment.send(senders=6)
     for _ in trial.times(40):
         deployment.wait_for_more(trial.random.randrange(1, 8))
         failures = trial.random.choice([1, 1, 1, 2, 5])
         shim.set(eio=failures)
-        trial.inject("sync failed", failures)
+        _wait_for_failure(trial, shim)
+        _revive(trial)
         deployment.wait_for_more(2)
+    trial.inject("sync failed", shim.get("failed"))
+
+
+def _wait_for_failure(trial: Trial, shim: Shim) -> None:
+    """PostgreSQL may end itself at the first of several."""
+    cluster = trial.cluster
+    if cluster is not None:
+        met = lambda: shim.get("eio") <= 0 or not cluster.server.runs()  # noqa: E731
+        wait_until(met, "the failure of a sync")
+        shim.set(eio=0)
+
+
+def _revive(trial: Trial) -> None:
+    """PostgreSQL ends all it does where it cannot write, and itself where it cannot recover: an
+    operator starts it again, but not the hub."""
+    if trial.cluster is not None:
+        trial.cluster.server.revive()
 
 
 def slow_syncs(trial: Trial) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from deployment import LEASE_SECONDS, SCOPE, Deployment
 from processes import is_alive, wait_until
+from servers import Redis
 from trial import Trial
 
 from hub.domain.jobs import Job
@@ -81,7 +82,7 @@ def many_senders(trial: Trial) -> None:
     """J21: many senders with merges, while workers are killed; no effect out of order."""
     deployment = trial.deployment
     deployment.start_all()
-    each = max(3, round(40 * trial.scale))
+    each = max(3, round(120 * trial.scale))
     deployment.send(senders=64, messages=each, patients=2, merges=0.1, pause=0.0)
     while deployment.is_sending():
         trial.rest(0.5, 2.0)
@@ -94,8 +95,7 @@ def many_senders(trial: Trial) -> None:
 
 
 def everything(trial: Trial) -> None:
-    """J20: faults of every kind that need no restart of a server, in any order, for as long as the
-    campaign gives it."""
+    """J20: faults of every kind in any order, for as long as the campaign gives it."""
     deployment = trial.deployment
     deployment.start_all()
     deployment.send(senders=8, merges=0.03, pause=0.01)
@@ -154,4 +154,23 @@ def _disk(trial: Trial) -> None:
     trial.rest(0.1, 0.5)
 
 
-_MIXED = [_killed, _killed, _asked, _stopped, _cut, _lost, _disk]
+def _server(trial: Trial) -> None:
+    """The database or the broker ends at once and comes back, or the broker forgets."""
+    cluster, broker = trial.cluster, trial.broker
+    if cluster is None:
+        _killed(trial)
+    elif broker is None or trial.random.random() < 0.3:
+        cluster.server.stop()
+        trial.inject("database stopped")
+        cluster.server.start()
+    elif isinstance(broker, Redis) and trial.random.random() < 0.5:
+        broker.stop()
+        trial.inject("broker killed")
+        trial.rest(0.1, 1.0)
+        broker.start()
+    else:
+        broker.forget()
+        trial.inject("pointers forgotten")
+
+
+_MIXED = [_killed, _killed, _asked, _stopped, _cut, _lost, _disk, _server]

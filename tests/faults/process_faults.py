@@ -10,6 +10,8 @@ from deployment import LEASE_SECONDS
 from processes import is_alive, wait_until
 from trial import Trial
 
+RESTART_SECONDS = 5.0
+"""Between two restarts of J16 at most."""
 MOST_CALLS = 600
 """It ends earlier, when a message is accepted and read without the process ending."""
 
@@ -51,7 +53,7 @@ def workers_killed(trial: Trial) -> None:
 def frozen(trial: Trial) -> None:
     """J5: freeze a worker beyond its lease, then let it go on: its finish must be refused."""
     deployment = trial.deployment
-    deployment.changes = ("slow_reading", *deployment.changes)
+    deployment.changes = ("slow_reading",)
     deployment.start_all()
     deployment.send(senders=6, pause=0.02)
     for _ in trial.times(10):
@@ -103,6 +105,17 @@ def _crash_at_every_call(trial: Trial, name: str) -> None:
         deployment.end(name)
 
 
+def _replace_politely(trial: Trial, name: str) -> int:
+    """Ask a process to stop and start it anew; returns how many jobs were running."""
+    statement = "SELECT count(*) FROM jobs WHERE state = 'running'"
+    running = int(trial.deployment.rows(statement)[0][0])
+    began = time.monotonic()
+    trial.deployment.replace(name, signal.SIGTERM)
+    trial.require(time.monotonic() - began < 25, f"{name} took over 25 s to stop")
+    trial.inject("process asked to stop")
+    return running
+
+
 def _ended(trial: Trial, name: str) -> bool:
     """Wait until the process ends at a call, or has done all there was to do."""
     deployment = trial.deployment
@@ -119,20 +132,22 @@ def _ended(trial: Trial, name: str) -> bool:
 
 
 def rolling_restarts(trial: Trial) -> None:
-    """J16: SIGTERM one process after another; only running jobs may cost an attempt."""
+    """J16: SIGTERM one process after another, every few seconds; each comes back as code of another
+    version, of which the older one does not know the jobs that read messages. Only running jobs
+    may cost an attempt."""
     deployment = trial.deployment
     deployment.start_all()
     deployment.send(senders=6, pause=0.02)
-    running = 0
+    running, names = 0, list(deployment.roles)
     for number in trial.times(12):
         deployment.wait_for_more(10)
-        name = list(deployment.roles)[number % len(deployment.roles)]
-        statement = "SELECT count(*) FROM jobs WHERE state = 'running'"
-        running += int(deployment.rows(statement)[0][0])
-        began = time.monotonic()
-        deployment.replace(name, signal.SIGTERM)
-        trial.require(time.monotonic() - began < 25, f"{name} took over 25 s to stop")
-        trial.inject("process asked to stop")
+        trial.rest(0.0, RESTART_SECONDS)
+        turn, place = divmod(number, len(names))
+        deployment.changes = ("older_code",) if turn % 2 == 0 else ()
+        running += _replace_politely(trial, names[place])
+    deployment.changes = ()
+    for name in names:
+        running += _replace_politely(trial, name)
     deployment.drain()
     attempts = "SELECT count(*) FROM jobs WHERE attempt > 1"
     repeated = int(deployment.rows(attempts)[0][0])

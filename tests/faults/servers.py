@@ -106,6 +106,19 @@ class Postgresql:
             self._process.wait(60)
             self._process = None
 
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def revive(self) -> None:
+        """Start it where it gives up, or wait until it has recovered by itself."""
+
+        def recovered() -> bool:
+            if not self.runs():
+                self.start()
+            return self.is_ready()
+
+        wait_until(recovered, "PostgreSQL's recovery", 60)
+
     def lose_power(self) -> None:
         """Every process of the cluster is gone at once."""
         if self._process is not None:
