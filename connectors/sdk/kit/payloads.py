@@ -90,7 +90,8 @@ def _sources(subject: Subject) -> Iterator[_Found]:
         inquire = connector.inquire
 
         def asked(ctx: Any) -> Reading:
-            return Reading((Record("kit", inquire(ctx, QUERY).result),))
+            result = inquire(ctx, QUERY).result
+            return Reading((Record("kit", result),), issues=result.warnings)
 
         content, place = _first_answer(subject, asked)
         yield "an inquiry", "answer", content, _over(subject, asked, place)

@@ -66,9 +66,9 @@ def _differences(value: Any, expected: Any, path: str) -> Iterator[str]:
     elif isinstance(value, Decimal | date | float):
         forms = {str(value), value.isoformat() if isinstance(value, date) else ""}
         if expected not in forms:
-            yield f"{path} is not as expected"
+            yield f"{path} is not as expected: {value} instead of {expected}"
     elif value != expected:
-        yield f"{path} is not as expected"
+        yield f"{path} is not as expected: {value!r} instead of {expected!r}"
 
 
 def _is_source(subject: Subject) -> bool:

@@ -215,7 +215,8 @@ def fixture_provenance(subject: Subject) -> Iterator[str]:
             if not meta.get(key):
                 yield f"{file.name} names no {key}"
         if meta.get("sha256") != hashlib.sha256(case.read_bytes()).hexdigest():
-            yield f"{case.name} is not the file whose sha256 {file.name} states"
+            digest = hashlib.sha256(case.read_bytes()).hexdigest()
+            yield f"{case.name} is not the file that {file.name} states: its sha256 is {digest}"
 
 
 @check(

@@ -232,6 +232,8 @@ class Subject:
         stream = self.stream_of(file)
         if stream is not None:
             return self._page(stream, file.read_bytes())
+        if stated_of(file).get("answers") == "inquiry":
+            return self._answer(file.read_bytes())
         if not isinstance(self.connector, DocumentParser):
             return None
         document = RawDocument(file.read_bytes(), TYPES.get(file.suffix, ""))
@@ -243,9 +245,17 @@ class Subject:
 
     def stream_of(self, file: Path) -> str | None:
         """The stream of which a fixture is a page, as its ``.meta.toml`` says."""
-        meta = beside(file, ".meta.toml")
-        stated = tomllib.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
-        return stated.get("stream") if "source" in self.scopes else None
+        return stated_of(file).get("stream") if "source" in self.scopes else None
+
+    def _answer(self, content: bytes) -> Sequence[Record]:
+        """What is read where the answer to `QUERY`, the last request of an inquiry, is
+        `content`."""
+        inquire = cast(EligibilityClient, self.connector).inquire
+        usual = self.call()
+        inquire(usual.ctx, QUERY)
+        call = self.call(changed(lambda _: content), len(usual.wire.requests))
+        result = inquire(call.ctx, QUERY).result
+        return [Record(result.trace, result)]
 
     def _page(self, stream: str, content: bytes) -> Sequence[Record]:
         """What is read where the vendor's first page of a stream is `content`: the request for it
@@ -279,6 +289,12 @@ class Subject:
 def beside(case: Path, ending: str) -> Path:
     """The file that tells of a fixture: ``.meta.toml`` or ``.expected.json``."""
     return case.with_name(case.name.partition(".")[0] + ending)
+
+
+def stated_of(case: Path) -> dict[str, Any]:
+    """What the ``.meta.toml`` of a fixture says."""
+    meta = beside(case, ".meta.toml")
+    return tomllib.loads(meta.read_text(encoding="utf-8")) if meta.is_file() else {}
 
 
 def stored(cursor: Cursor | None) -> Cursor | None:

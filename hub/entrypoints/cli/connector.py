@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connectors import registry
-from connectors.sdk.base import Source
+from connectors.sdk.base import Connector, Source
 from connectors.sdk.kit.settings_schema import write_committed
 from connectors.sdk.kit.vendor import vendor_server
 from hub.entrypoints.cli import connector_build, connector_try
@@ -92,17 +92,17 @@ def schema(
 
 
 @app.command()
-def docs(id: Id) -> None:
+def docs(id: Id, folder: From = None) -> None:
     """Print a connector's page: its README, the streams it offers and its settings."""
     with _plain_errors():
-        readme = registry.folder(id) / "README.md"
+        found = found_in(folder, id)
+        readme = found.folder(id) / "README.md"
         parts = [readme.read_text(encoding="utf-8").rstrip()] if readme.is_file() else []
-        parts += [_streams(id), _settings(registry.config_schema(id))]
+        parts += [_streams(found.load(id)), _settings(found.config_schema(id))]
         typer.echo("\n\n".join(part for part in parts if part))
 
 
-def _streams(id: str) -> str:
-    connector = registry.load(id)
+def _streams(connector: Connector) -> str:
     if not isinstance(connector, Source):
         return ""
     rows = [
@@ -132,11 +132,12 @@ def simulate(
         int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 1,
+    folder: From = None,
 ) -> None:
     """Run a connector's simulated vendor on loopback until interrupted."""
     with _plain_errors():
         today = datetime.now(UTC).date()
-        server = vendor_server(registry.package(id), seed=seed, today=today, port=port)
+        server = vendor_server(found_in(folder, id).package(id), seed=seed, today=today, port=port)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

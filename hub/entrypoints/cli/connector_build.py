@@ -13,7 +13,7 @@ import typer
 import connectors
 from connectors.sdk.kit.conformance import conformance
 from connectors.sdk.kit.model import Outcome, Result
-from connectors.sdk.scaffold.writing import Auth, Kind, write_connector
+from connectors.sdk.scaffold.writing import Auth, Choice, Kind, write_connector
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import AsJson
 from hub.entrypoints.cli.connector_found import From, found_in
@@ -26,26 +26,38 @@ _OURS = Path(connectors.__file__).parent
 def new(
     id: Annotated[str, typer.Argument(help="The new connector's id, such as payroll_acme.")],
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Kind))}.")],
-    auth: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Auth))}.")] = "api_key",
+    auth: Annotated[
+        str | None,
+        typer.Option(help=f"One of {', '.join(get_args(Auth))}; api_key unless told."),
+    ] = None,
+    webhook: Annotated[
+        bool, typer.Option("--webhook", help="The vendor also sends signed events.")
+    ] = False,
     into: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Another folder than that of the hub's connectors."),
     ] = None,
 ) -> None:
-    """Write a connector that passes `connector test`: a source over REST with its simulator."""
+    """Write a connector that passes `connector test`, with its simulator, a fixture and a test:
+    payroll and supply are read over REST, a payer is asked, an EHR sends signed events."""
     common.one_of(kind, get_args(Kind), "--kind")
-    common.one_of(auth, get_args(Auth), "--auth")
+    if auth is not None:
+        common.one_of(auth, get_args(Auth), "--auth")
     if into is None and not (_OURS.parent / "pyproject.toml").is_file():
         raise ConfigError("The hub is installed, not checked out; say where to with --into DIR.")
     written = write_connector(
         id,
-        kind=kind,  # type: ignore[arg-type]
-        auth=auth,  # type: ignore[arg-type]
+        Choice(kind, auth, webhook),  # type: ignore[arg-type]
         into=into or _OURS,
         package=f"{_OURS.name}.{id}" if into is None else id,
     )
     for file in written:
         typer.echo(f"wrote {file}")
+    if into is None:
+        typer.echo(
+            f'Add "{_OURS.name}.{id}" to the contract "Connectors do not know each other" of'
+            " pyproject.toml."
+        )
     elsewhere = f" --from {into}" if into is not None else ""
     typer.echo(f"Try it: mso-hub connector test {id}{elsewhere}")
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from connectors import registry
+from connectors.registry import Registry
 from connectors.sdk.base import Connector, Source, StreamSpec, Window
 from connectors.sdk.ctx import Ctx
 from connectors.sdk.http import Http
@@ -25,6 +25,7 @@ from hub import settings
 from hub.domain.records import Cursor, Page, Record, RejectedRecord
 from hub.entrypoints.cli.common import AsJson, Limit
 from hub.entrypoints.cli.connection_file import read_file
+from hub.entrypoints.cli.connector_found import From, found_in
 from hub.entrypoints.cli.probes import tell_probes
 from hub.errors import ConfigError, NotFound, NotSupported
 from hub.services.connections import outside_secret
@@ -49,10 +50,14 @@ Simulated = Annotated[
 
 
 def check(
-    id: Id, config: ConfigFile = None, simulated: Simulated = False, as_json: AsJson = False
+    id: Id,
+    config: ConfigFile = None,
+    simulated: Simulated = False,
+    folder: From = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask the other side with safe requests only, without a database; exit 1 if a probe fails."""
-    with _opened(id, config, simulated, CHECK_TIME) as (connector, ctx):
+    with _opened(found_in(folder, id), id, config, simulated, CHECK_TIME) as (connector, ctx):
         report = connector.check(ctx)
     tell_probes(id, report, as_json=as_json)
 
@@ -69,12 +74,13 @@ def read(
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show personal fields and rejected rows as they came.")
     ] = False,
+    folder: From = None,
     as_json: AsJson = False,
 ) -> None:
     """Read a stream from a cursor and print what it means; nothing is stored. Ends after the page
     that reaches the limit; personal fields are shown as ***."""
     start = _cursor(cursor)
-    with _opened(id, config, simulated, READ_TIME) as (connector, ctx):
+    with _opened(found_in(folder, id), id, config, simulated, READ_TIME) as (connector, ctx):
         source, spec = _stream(id, connector, stream)
         pages: list[Page] = []
         for page in source.read(ctx, stream, start, Window(ctx.clock.now() - spec.safety_lag)):
@@ -123,7 +129,7 @@ class _Secrets:
 
 @contextmanager
 def _opened(
-    id: str, file: Path | None, simulated: bool, time: timedelta
+    registry: Registry, id: str, file: Path | None, simulated: bool, time: timedelta
 ) -> Iterator[tuple[Connector, Ctx]]:
     """A connector and the context of one call; a simulator runs as long."""
     if (file is None) == (not simulated):

@@ -16,14 +16,14 @@ from connectors import registry
 from connectors.sdk.kit.conformance import CHECKS, conformance
 from connectors.sdk.kit.model import Result
 from connectors.sdk.kit.settings_schema import SCHEMA_FILE, breaking, write_committed
-from connectors.sdk.scaffold.writing import write_connector
+from connectors.sdk.scaffold.writing import Choice, write_connector
 from hub.errors import ConfigError
 
 TODAY = date(2026, 3, 18)
 REQUEST = 'read_json(self._ctx.http.request("GET", url, params=params, headers=headers))'
 PROBES = "run_probes(ctx, {"
 ADDRESS = 'f"{client._config.base_url}/v1/payroll_runs"'
-READ_ROWS = "return read_rows(rows, RunRow, _record, str(token) if token else None)"
+READ_ROWS = "return read_rows(rows, RunRow, to_record, str(token) if token else None)"
 PAGES = 'yield from read_pages(ctx, STREAM, ("all",), cursor, window, fetch)'
 FETCH = "return parse_page(client.page(ask))"
 WITH_CURSOR = """import dataclasses
@@ -334,7 +334,7 @@ def results(
     if of:
         copied(of, id, place)
     else:
-        write_connector(id, kind="payroll", auth="api_key", into=place, package=id)
+        write_connector(id, Choice("payroll"), into=place, package=id)
     host = id.replace("_", "-") + ".example"
     if not expected:
         for file in (place / "fixtures" / id).glob("*.expected.json"):
@@ -382,7 +382,7 @@ def test_each_check_finds_its_mutant_and_no_other_does(place: Path, check: str) 
         (
             "employer_cost=row.cost",
             "employer_cost=row.net",
-            "data.employer_cost is not as expected",
+            "data.employer_cost is not as expected: 7302.52 instead of 11475.39",
         ),
         ("state: Text", "state: int", "0 records instead of 1"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,23 +20,106 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield
     for name in set(sys.modules) - before:
-        if name.startswith(("payroll_kit", "supply_kit")):
+        if "_kit" in name:
             del sys.modules[name]
 
 
-@pytest.mark.parametrize("kind", ["payroll", "supply"])
-@pytest.mark.parametrize("auth", ["api_key", "oauth2"])
+CHOICES = [
+    ("payroll", "--auth", "api_key"),
+    ("payroll", "--auth", "oauth2", "--webhook"),
+    ("supply", "--auth", "oauth2"),
+    ("supply", "--webhook"),
+    ("payer",),
+    ("payer", "--auth", "oauth2"),
+    ("ehr",),
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=" ".join)
 def test_a_new_connector_passes_every_check_at_once(
-    run: Run, tmp_path: Path, kind: str, auth: str
+    run: Run, tmp_path: Path, choice: tuple[str, ...]
 ) -> None:
-    id = f"{kind}_kit_{auth}"
-    written = run("connector", "new", id, "--kind", kind, "--auth", auth, "--into", str(tmp_path))
+    id = "new_kit_" + "_".join(word.strip("-") for word in choice)
+    written = run("connector", "new", id, "--kind", *choice, "--into", str(tmp_path))
     tested = run("connector", "test", id, "--from", str(tmp_path), "--json")
+    outcomes = {check["check"]: check["outcome"] for check in tested.json["checks"]}
 
     assert written.code == 0, written.err
-    assert tested.code == 0, tested.err
-    assert {check["outcome"] for check in tested.json["checks"]} == {"passed"}
+    assert tested.code == 0, tested.out
+    assert set(outcomes.values()) <= {"passed", "not applicable"}
+    assert outcomes["record_matches_model"] == "passed"
+    asked = {"webhook_golden_signature": "--webhook" in choice or choice[0] == "ehr"}
+    asked |= {"pagination_terminates": choice[0] in {"payroll", "supply"}}
+    assert {name: outcomes[name] == "passed" for name in asked} == asked
     assert "todo" not in "".join(f.read_text().lower() for f in (tmp_path / id).glob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "right", "wrong"),
+    [
+        (("payroll", "--webhook"), "net=row.net", "net=row.gross"),
+        (("supply",), "vendor_part=row.id", "vendor_part=row.name"),
+        (("payer",), "plan_name=answer.plan", "plan_name=answer.payer"),
+        (("ehr",), "row.family, row.given", "row.given, row.family"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_the_test_that_comes_with_it_fails_once_its_mapping_is_wrong(
+    run: Run, tmp_path: Path, choice: tuple[str, ...], right: str, wrong: str
+) -> None:
+    id = f"tested_kit_{choice[0]}"
+    run("connector", "new", id, "--kind", *choice, "--into", str(tmp_path))
+    sound = _pytest(tmp_path)
+    parse = tmp_path / id / "parse.py"
+    assert parse.read_text().count(right) == 1
+    parse.write_text(parse.read_text().replace(right, wrong))
+    broken = _pytest(tmp_path)
+
+    assert (sound.returncode, "1 passed" in sound.stdout) == (0, True), sound.stdout
+    assert broken.returncode == 1
+    assert "is not as expected" in broken.stdout
+
+
+def _pytest(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-vv", "-p", "no:cacheprovider", "tests"]
+    root = str(Path(__file__).parents[4])
+    environment = {**os.environ, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=" ".join)
+def test_what_is_written_is_in_the_style_of_this_project(
+    run: Run, tmp_path: Path, choice: tuple[str, ...]
+) -> None:
+    id = "style_kit"
+    run("connector", "new", id, "--kind", *choice, "--into", str(tmp_path))
+    settings = str(Path(__file__).parents[4] / "pyproject.toml")
+    rules = ("--config", settings, "--extend-ignore", "S101,S311,INP001", str(tmp_path))
+    linted = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", *rules],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert linted.returncode == 0, linted.stdout
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        (("ehr", "--auth", "oauth2"), "leave --auth out"),
+        (("payer", "--webhook"), "leave --webhook out"),
+    ],
+)
+def test_a_choice_that_fits_no_vendor_is_refused(
+    run: Run, tmp_path: Path, choice: tuple[str, ...], sentence: str
+) -> None:
+    ended = run("connector", "new", "odd_kit", "--kind", *choice, "--into", str(tmp_path))
+
+    assert ended.code == 1
+    assert sentence in ended.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
@@ -54,7 +139,7 @@ def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
         ("Payroll-Acme", "payroll", 1, "can be no id"),
         ("json", "payroll", 1, "can be no id"),
         ("class", "payroll", 1, "can be no id"),
-        ("ehr_acme", "ehr", 2, "must be one of payroll, supply"),
+        ("lab_acme", "lab", 2, "must be one of ehr, payer, payroll, supply"),
     ],
 )
 def test_what_cannot_be_written_is_said_in_one_sentence(
@@ -80,7 +165,7 @@ def test_a_failed_check_says_what_why_and_how_to_mend_it(run: Run, tmp_path: Pat
     )
     assert "Why: No amount has passed through a binary fraction" in ended.out
     assert "To mend it: Read amounts as Decimal" in ended.out
-    assert " passed, 1 failed." in ended.out
+    assert " passed, 1 failed, " in ended.out
     assert f"{id} fails money_decimal_exact." in ended.err
 
 

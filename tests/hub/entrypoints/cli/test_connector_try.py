@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -169,3 +170,20 @@ def test_a_rejected_row_is_told_and_shown_only_when_asked_for(
     assert "name.last" in hidden.out
     assert "Quillfeather" not in hidden.out
     assert "Quillfeather" in shown.out
+
+
+def test_a_connector_of_ones_own_is_tried_as_those_that_are_installed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    there = ("--from", str(tmp_path))
+    new = ("connector", "new", "supply_own", "--kind", "supply", "--into", str(tmp_path))
+    assert run(*new).code == 0
+    checked = run("connector", "check", "supply_own", "--simulated", *there)
+    read = run("connector", "read", "supply_own", "offers", "--simulated", "--json", *there)
+    page = run("connector", "docs", "supply_own", *there)
+
+    assert checked.code == 0, checked.err
+    assert len(read.json["records"]) == 12
+    assert "| offers | Offer | incremental |" in page.out
+    assert "| api_key | required | yes |" in page.out
