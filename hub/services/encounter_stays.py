@@ -1,6 +1,7 @@
 """Where a visit's patient was when: a history written by admissions, moves, leaves and discharges.
 
-Each stay ends where the next begins. A message that arrives late finds its place by its time.
+Each stay ends where the next begins. A message that arrives late finds its place by its time; of
+two stated for one moment the one that arrived later is the later one, which their ids say.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hub.storage import encounters as store
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Encounter as EncounterRow
 from hub.storage.tables import EncounterStay
+from hub.storage.tables.base import new_ordered_id
 
 _TAKES_BACK: dict[str, str] = {
     "cancel_transfer": "location",
@@ -28,6 +30,7 @@ _TAKES_BACK: dict[str, str] = {
 class _NewStay:
     """A stay that is not stored yet, by column."""
 
+    id: str
     practice_id: str
     encounter_id: str
     kind: str
@@ -48,13 +51,14 @@ def note(
     said: Encounter,
     moment: datetime,
     *,
+    received_at: datetime,
     is_new: bool = False,
 ) -> None:
-    """Enter what a message said at `moment` (aware); the same again enters nothing. `is_new`: the
-    visit is not stored yet."""
+    """Enter what a message received at `received_at` said at `moment` (both aware); the same again
+    enters nothing. `is_new`: the visit is not stored yet."""
     rows: list[_Stay] = []
     if not is_new:
-        rows += store.stays(session, encounter.practice_id, encounter.id)
+        rows += sorted(store.stays(session, encounter.practice_id, encounter.id), key=_order)
     taken_back = _TAKES_BACK.get(said.movement or "")
     if taken_back:
         _take_back(rows, taken_back, said)
@@ -64,6 +68,7 @@ def note(
         )
         if before is None and _came_from(encounter, said, moment):
             before = _NewStay(
+                new_ordered_id(received_at),
                 encounter.practice_id,
                 encounter.id,
                 "location",
@@ -76,7 +81,8 @@ def note(
         place = said.location or (before.location if before else "")
         how = _precision(said, moment)
         if (place or kind == "leave") and not _knows(rows, kind, place, moment, how):
-            rows.append(_NewStay(encounter.practice_id, encounter.id, kind, place, moment, how))
+            own = new_ordered_id(received_at), encounter.practice_id, encounter.id
+            rows.append(_NewStay(*own, kind, place, moment, how))
     _chain(rows, encounter)
     new = [dict(vars(row)) for row in rows if isinstance(row, _NewStay)]
     session.add_new(EncounterStay, new)
@@ -135,8 +141,13 @@ def _knows(
     return False
 
 
+def _order(stay: _Stay) -> tuple[datetime, bool, str]:
+    """Random ids, which stays had once, say nothing and are older than those that do."""
+    return stay.starts_at, stay.id[14] == "7", stay.id
+
+
 def _chain(rows: Sequence[_Stay], encounter: EncounterRow) -> None:
-    valid = sorted((row for row in rows if not row.cancelled), key=lambda row: row.starts_at)
+    valid = sorted((row for row in rows if not row.cancelled), key=_order)
     for row, after in pairwise(valid):
         row.ends_at, row.ends_at_precision = after.starts_at, after.starts_at_precision
     if valid:

@@ -56,7 +56,7 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
     moment = record.occurred_at or context.received_at
     if outcome in (Outcome.UNCHANGED, Outcome.STALE):
         if row is not None:
-            _note_late(session, row, encounter, moment)
+            _note_late(session, context, row, encounter, moment)
         return outcome
     patient_id = patients.resolve(session, context, encounter.patient)
     status = "cancelled" if record.op == "delete" else encounter.status
@@ -80,7 +80,9 @@ def apply_encounter(session: ScopedSession, context: ApplyContext, record: Recor
         moved = encounter.prior_location is not None
         begins = encounter.starts_at if outcome is Outcome.CREATED and not moved else None
         moment = min(moment, begins or moment)
-        encounter_stays.note(session, row, encounter, moment, is_new=is_new)
+        encounter_stays.note(
+            session, row, encounter, moment, received_at=context.received_at, is_new=is_new
+        )
     return outcome
 
 
@@ -140,14 +142,18 @@ def _attend(
 
 
 def _note_late(
-    session: ScopedSession, row: EncounterRow, encounter: Encounter, moment: datetime
+    session: ScopedSession,
+    context: ApplyContext,
+    row: EncounterRow,
+    encounter: Encounter,
+    moment: datetime,
 ) -> None:
     late = row.occurred_at is not None and moment < row.occurred_at
     if late and not encounter.movement and encounter.status in {None, "in_progress", "registered"}:
         if row.starts_at_precision is None and encounter.starts_at is not None:
             row.starts_at = encounter.starts_at
             row.starts_at_precision = encounter.starts_at_precision
-        encounter_stays.note(session, row, encounter, moment)
+        encounter_stays.note(session, row, encounter, moment, received_at=context.received_at)
 
 
 def _new(context: ApplyContext, record: Record, encounter: Encounter) -> EncounterRow:

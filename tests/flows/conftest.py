@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -33,6 +34,7 @@ from hub.storage.tables import (
     PurchasingRound,
     Supplier,
 )
+from tests.flows.hl7_desk import Desk, opened
 from tests.polling import wait_until
 
 SCOPE = unrestricted_scope("test")
@@ -185,6 +187,13 @@ def flow(data_dir: Path) -> Iterator[Flow]:
                 yield Flow(hub, service, faults, keys)
     finally:
         hub.close()
+
+
+@pytest.fixture
+def desk(migrated_url: str, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Starts a hub with one EHR connection on each database (`hl7_desk.opened`)."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(opened(migrated_url, tmp_path, **options))
 
 
 @pytest.fixture

@@ -70,9 +70,11 @@ class Desk:
         issues: Sequence[Issue] = (),
         unrestricted: bool = False,
         cleared: tuple[str, ...] = (),
+        received_at: datetime | None = None,
     ) -> Outcome:
         """Apply one record stated at `minute` (None: the source does not say when)."""
-        context = ApplyContext(practice, connection, None, None, at(600), UTC, CRYPTO)
+        received_at = received_at or at(600)
+        context = ApplyContext(practice, connection, None, None, received_at, UTC, CRYPTO)
         moment = None if minute is None else at(minute)
         record = Record(key, data, moment, op=op, issues=tuple(issues), cleared=cleared)
         scope = practice_scope(practice) if practice and not unrestricted else ALL

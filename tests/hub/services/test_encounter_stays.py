@@ -37,6 +37,20 @@ def test_moves_make_a_history_without_gaps_that_ends_with_the_visit(desk: Any) -
     assert history(desk) == [("location", "W1", 1, 5), ("location", "W2", 5, 9)]
 
 
+def test_of_moves_stated_for_one_moment_the_last_to_arrive_is_the_last(desk: Any) -> None:
+    """Senders that tell times by the minute state several so."""
+    places = [f"W{number}" for number in range(2, 10)]
+    for number, place in enumerate(["W1", *places]):
+        said = ADMITTED if place == "W1" else moved(place)
+        arrived = datetime(2026, 3, 2, 15, 5, 0, number, tzinfo=UTC)
+        desk.put(said, minute=5, received_at=arrived)
+    out = datetime(2026, 3, 2, 15, 9, tzinfo=UTC)
+    desk.put(Encounter(WHO, "finished", location="W9", ends_at=out), minute=9)
+    rows = sorted(desk.rows(tables.EncounterStay), key=lambda row: row.id)
+    assert [row.location for row in rows] == ["W1", *places]
+    assert [row.location for row in rows if row.ends_at == out] == ["W9"]
+
+
 def test_a_move_that_arrives_late_finds_its_place_and_changes_nothing_else(desk: Any) -> None:
     desk.put(ADMITTED, minute=1)
     desk.put(moved("W3"), minute=8)
