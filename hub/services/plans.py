@@ -18,7 +18,7 @@ from sqlalchemy import insert
 from hub.domain.jobs import Job
 from hub.domain.purchasing.plan import Award, Plan, to_result
 from hub.domain.purchasing.rounds import RoundStatus, Step
-from hub.domain.small_groups import isolates
+from hub.domain.small_groups import is_large_enough, isolates
 from hub.errors import Conflict
 from hub.services.approvals import carry_over
 from hub.services.problems import RoundProblem, demand_digest, in_names, names_of
@@ -127,6 +127,12 @@ def isolating(session: ScopedSession, round_id: str, plan: Plan) -> bool:
     """True if the figures of a plan beside those of the round shown before tell of a practice."""
     alone = {share.practice: _amount(share.alone) or Decimal(0) for share in plan.shares}
     return isolates(store.shown_groups(session, round_id), alone)
+
+
+def is_shown(session: ScopedSession, version: PurchasingPlan) -> bool:
+    """Whether the figures of a kept plan are shown to whoever does not see all its practices."""
+    group = store.group_of_plan(session, version.id)
+    return not version.isolating and is_large_enough(group.values())
 
 
 def figures_of(plan: Plan) -> dict[str, Decimal | None]:

@@ -18,7 +18,7 @@ from hub.domain.purchasing.scenarios import (
 )
 from hub.errors import Conflict, NotFound, Rejected
 from hub.services.frozen import freeze_if_needed
-from hub.services.plans import NOTHING_FOUND, figures_of, isolating
+from hub.services.plans import NOTHING_FOUND, figures_of, is_shown, isolating
 from hub.services.problems import (
     RoundProblem,
     demand_digest,
@@ -104,11 +104,13 @@ def load_scenario(
 def save_scenario(
     session: ScopedSession, *, scenario_id: str, plan: Plan, problem: RoundProblem, now: datetime
 ) -> None:
-    """Keep what a scenario came to, beside the round's plan of this moment."""
+    """Keep what a scenario came to, beside the round's plan of this moment. Its figures are not
+    shown to whom those of the plan are not, as it names the difference."""
     row = session.get_one(PurchasingScenario, scenario_id)
-    round_ = purchasing.get_round(session, row.round_id)
+    # Locked, as what is solved at the same time shows figures to compare with as well.
+    round_ = purchasing.get_round(session, row.round_id, locked=True)
     base = None if round_ is None else plans.plan(session, row.round_id, round_.plan_version)
-    store.drop_shares(session, scenario_id)
+    store.drop_shares(session, row)
     row.solved_at, row.solver_status = now, plan.status
     row.demand_digest, row.document = demand_digest(problem.instance), to_result(plan)
     row.plan_version = 0 if base is None else base.version
@@ -116,7 +118,9 @@ def save_scenario(
     for name, value in figures_of(plan).items():
         if name != "greedy_cost":
             setattr(row, name, value)
-    row.isolating = isolating(session, row.round_id, plan)
+    row.isolating = isolating(session, row.round_id, plan) or not (
+        base is None or is_shown(session, base)
+    )
     row.explanation = ""
     row.difference, row.suppliers, row.orders = None, None, None
     if plan.cost is None:

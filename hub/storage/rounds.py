@@ -105,7 +105,7 @@ def plan_share(session: ScopedSession, practice_id: str, plan_id: str) -> PlanSh
 
 def shown_groups(session: ScopedSession, round_id: str) -> list[dict[str, Decimal]]:
     """Practice → what it would pay alone, of each plan and scenario of the round whose figures may
-    have been shown."""
+    have been shown, those of scenarios that were solved again too."""
     plans_shown = select(PlanShare.plan_id, PlanShare.practice_id, PlanShare.standalone_cost).join(
         PurchasingPlan, PurchasingPlan.id == PlanShare.plan_id
     )
@@ -121,7 +121,21 @@ def shown_groups(session: ScopedSession, round_id: str) -> list[dict[str, Decima
     ):
         for group, practice, cost in session.execute(wanted):
             found.setdefault(group, {})[practice] = cost or Decimal(0)
-    return list(found.values())
+    before = select(PurchasingScenario.shown_before).where(PurchasingScenario.round_id == round_id)
+    replaced = [
+        {practice: Decimal(cost) for practice, cost in group.items()}
+        for groups in session.scalars(before)
+        for group in groups
+    ]
+    return [*found.values(), *replaced]
+
+
+def group_of_plan(session: ScopedSession, plan_id: str) -> dict[str, Decimal]:
+    """Practice → what it would pay alone, of one plan."""
+    shares = select(PlanShare.practice_id, PlanShare.standalone_cost).where(
+        PlanShare.plan_id == plan_id
+    )
+    return {practice: cost or Decimal(0) for practice, cost in session.execute(shares)}
 
 
 def plan_awards(session: ScopedSession, plan_id: str) -> Sequence[PlanAward]:

@@ -30,8 +30,17 @@ def of_round(session: ScopedSession, round_id: str) -> Sequence[PurchasingScenar
     ).all()
 
 
-def drop_shares(session: ScopedSession, scenario_id: str) -> None:
-    session.execute(delete(ScenarioShare).where(ScenarioShare.scenario_id == scenario_id))
+def drop_shares(session: ScopedSession, row: PurchasingScenario) -> None:
+    """Forget the shares of a scenario that was solved again, but not whose figures it showed:
+    those it shows next may tell of a practice beside them."""
+    mine = ScenarioShare.scenario_id == row.id
+    shares = session.execute(
+        select(ScenarioShare.practice_id, ScenarioShare.standalone_cost).where(mine)
+    )
+    group = {practice: str(cost or 0) for practice, cost in shares}
+    if group and not row.isolating and group not in row.shown_before:
+        row.shown_before = [*row.shown_before, group]
+    session.execute(delete(ScenarioShare).where(mine))
 
 
 def save_checkpoint(

@@ -10,14 +10,16 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.domain.agreements import Domain
-from hub.storage.tables.base import Base, ExactDecimal, Money, PracticeOwned, new_id
+from hub.storage.tables.base import Base, ExactDecimal, Json, Money, PracticeOwned, new_id
 
 
 class PurchasingScenario(Base):
     """A named what-if over the locked demand of a round; never ordered.
 
     `state`: waiting, solved, infeasible, failed. `base_cost` is that of the plan it was compared
-    with, `plan_version` its version, `demand_digest` the hash of the problem solved.
+    with, `plan_version` its version, `demand_digest` the hash of the problem solved. `shown_before`
+    keeps the groups (practice → what it would pay alone) whose figures it showed until it was
+    solved again.
     """
 
     __tablename__ = "purchasing_scenarios"
@@ -39,6 +41,7 @@ class PurchasingScenario(Base):
     difference: Mapped[Decimal | None] = mapped_column(Money)
     gap: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     isolating: Mapped[bool] = mapped_column(default=False, server_default=false())
+    shown_before: Mapped[list[Any]] = mapped_column(Json, default=list, server_default="[]")
     suppliers: Mapped[int | None]
     orders: Mapped[int | None]
     document: Mapped[dict[str, Any] | None]

@@ -10,9 +10,10 @@ import pytest
 from hub.domain.purchasing.scenarios import Changes
 from hub.domain.purchasing.solve import solve
 from hub.errors import Conflict, Rejected
-from hub.services import scenarios
+from hub.services import rounds, scenarios
 from hub.storage import scenarios as store
 from hub.storage.tables import PurchaseOrder, PurchasingScenario, ScenarioShare
+from tests.hub.services.test_rounds import part
 
 
 def add(pool: Any, round_id: str, name: str, **changes: Any) -> str:
@@ -71,6 +72,33 @@ def test_a_scenario_that_would_tell_of_one_practice_is_marked(pool: Any) -> None
     of_all, _ = run(pool, add(pool, round_id, "Double", demand_percent=(("gloves", 200),)))
     assert (of_one.state, of_one.isolating) == ("solved", True)
     assert (of_all.state, of_all.isolating) == ("solved", False)
+
+
+def test_a_scenario_solved_again_is_compared_with_what_it_showed_before(pool: Any) -> None:
+    round_id = pool.open()
+    for practice in pool.practices:
+        pool.want(round_id, practice, gloves=50, **({"gauze": 20} if practice == "p1" else {}))
+    pool.plan(round_id)
+    doubled = (("gloves", 200),)
+    shown, _ = run(pool, add(pool, round_id, "What if", demand_percent=doubled))
+    assert not shown.isolating
+    without = (*doubled, ("gauze", 0))
+    less, _ = run(pool, add(pool, round_id, "What if", demand_percent=without))
+    assert less.isolating, "their difference is what one practice pays"
+    again, _ = run(pool, add(pool, round_id, "What if", demand_percent=doubled))
+    assert not again.isolating
+
+
+def test_a_scenario_does_not_tell_of_a_plan_that_is_not_shown(pool: Any) -> None:
+    round_id = pool.open()
+    for practice in pool.practices:
+        pool.want(round_id, practice, gloves=50)
+    pool.plan(round_id)
+    pool.work(lambda s: rounds.reopen_round(s, round_id=round_id, why="One left.", now=pool.now))
+    part(pool, round_id, "p1")
+    assert pool.plan(round_id).isolating
+    row, _ = run(pool, add(pool, round_id, "Double", demand_percent=(("gloves", 200),)))
+    assert (row.state, row.plan_version, row.isolating) == ("solved", 2, True)
 
 
 def test_a_scenario_without_a_plan_says_why(planned: Any) -> None:
