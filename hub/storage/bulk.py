@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import JSON, Boolean, Column, Date, Integer, LargeBinary, String, Table
 
-from hub.storage.driver_errors import driver_errors
+from hub.storage.driver_errors import driver_errors, raise_as_layer
 from hub.storage.tables.base import ExactDecimal, Money, Timestamp
 
 if TYPE_CHECKING:
@@ -42,21 +42,20 @@ def insert_rows(
     clause, a constant."""
     if not rows:
         return
-    connection, columns = session.connection(), tuple(rows[0])
-    if connection.dialect.name == "postgresql":
+    dialect, columns = session.bound.dialect, tuple(rows[0])
+    if dialect.name == "postgresql":
         same = _same(table, rows)
         statement = recordset(table, columns, conflict, same)
         run(session, statement, _as_json(_binary(table, columns), rows, same))
         return
     for part in _parts(rows):
-        values = _flat(table, columns, connection.dialect, part)
+        values = _flat(table, columns, dialect, part)
         run(session, _values(table, columns, len(part), conflict), values)
 
 
 def insert_one(session: ScopedSession, table: Table, row: Row, *, conflict: str = "") -> Any:
     """Insert a row and return its id, or None where `conflict` kept it out."""
-    connection, columns = session.connection(), tuple(row)
-    dialect = connection.dialect
+    dialect, columns = session.bound.dialect, tuple(row)
     statement = _inserting_one(table, columns, dialect.name, conflict)
     if dialect.name == "postgresql":
         values = [orjson.dumps(v).decode() if isinstance(v, dict) else v for v in row.values()]
@@ -99,13 +98,12 @@ def given(dialect: str, name: str, columns: Mapping[str, str]) -> str:
 
 def moment(session: ScopedSession, value: datetime) -> Any:
     """A moment as a parameter of `run`."""
-    return _TIMESTAMP.process_bind_param(value, session.get_bind().dialect)
+    return _TIMESTAMP.process_bind_param(value, session.bound.dialect)
 
 
 def as_json(session: ScopedSession, rows: Sequence[Row]) -> str:
     """Rows for `given`; moments in the form the database compares."""
-    dialect = session.get_bind().dialect
-    if dialect.name == "postgresql":
+    if session.bound.dialect.name == "postgresql":
         return orjson.dumps(rows).decode()
 
     return orjson.dumps(
@@ -119,11 +117,12 @@ def run(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> An
     if session.ends and session.last is not None:
         session.last.append((statement, parameters))
         return None
-    connection = session.connection()
-    with driver_errors(connection):
-        return connection.connection.driver_connection.execute(  # type: ignore[union-attr]
-            statement, parameters
-        )
+    connection = session.under_way()
+    driver: Any = connection.connection.driver_connection
+    try:
+        return driver.execute(statement, parameters)
+    except Exception as error:
+        raise_as_layer(connection, error)
 
 
 def run_last(session: ScopedSession, statement: str, parameters: Sequence[Any]) -> None:
@@ -138,7 +137,7 @@ def run_last(session: ScopedSession, statement: str, parameters: Sequence[Any]) 
 @contextmanager
 def pipelined(session: ScopedSession) -> Iterator[None]:
     """Statements run inside by `run` go to PostgreSQL without waiting for each other's answer."""
-    connection = session.connection()
+    connection = session.under_way()
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name != "postgresql" or driver.pgconn.pipeline_status:
         yield  # a pipeline inside of another would wait for what was sent before

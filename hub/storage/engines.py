@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DisconnectionError
 
+from hub.storage.driver_errors import driver_errors
 from hub.storage.inserting import insert_as_json
 from hub.storage.postgresql import NETWORK, options
 from hub.storage.running import STATEMENT_SECONDS
@@ -51,7 +52,9 @@ def sqlite_engine(url: str, *, writer: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        with driver_errors(connection):
+            driver.execute("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
 

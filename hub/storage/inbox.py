@@ -27,7 +27,6 @@ from hub.storage import bulk
 from hub.storage.crypto import Crypto
 from hub.storage.session import ScopedSession
 from hub.storage.tables import DataIssue, InboundMessage, new_id
-from hub.storage.tables.base import Timestamp
 from hub.storage.upsert import dialect_of, insert_once
 
 INBOX: Table = InboundMessage.__table__  # type: ignore[assignment]
@@ -112,7 +111,7 @@ def earlier(
 ) -> list[Earlier]:
     """Messages of the same source and control id as one of `wanted` (source, control id, digest):
     those of an equal body, and those that block the control id."""
-    since = Timestamp().process_bind_param(now - REUSE_WINDOW, session.get_bind().dialect)
+    since = bulk.moment(session, now - REUSE_WINDOW)
     given = orjson.dumps([(*each, since) for each in wanted]).decode()
     found = bulk.run(session, _EARLIER[dialect_of(session)], [given]).fetchall()
     return [Earlier(int(number), same_id) for number, same_id in found]

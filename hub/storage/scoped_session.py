@@ -31,6 +31,7 @@ class ScopedSession(Session):
     def __init__(self, connection: Connection, scope: Scope, **options: Any) -> None:
         super().__init__(bind=connection, autoflush=True, expire_on_commit=False, **options)
         self.scope = scope
+        self.bound = connection
         self.envelopes: envelopes.Envelopes = connection.get_execution_options()["job_envelopes"]
         self.after_commit: list[Callable[[], None]] = []
         self.added_to: set[str] = set()
@@ -41,6 +42,17 @@ class ScopedSession(Session):
         """Whether statements of `bulk.run` are the last and go there."""
         self.criteria = _criteria(scope)
         self._rows: dict[type[PracticeOwned], list[dict[str, Any]]] = {}
+
+    def under_way(self) -> Connection:
+        """The connection, in the transaction it has begun: `connection()` without what it costs the
+        session to begin one of its own, which statements of the driver do not need."""
+        return self.bound if self.bound.in_transaction() else self.connection()
+
+    def close(self) -> None:
+        """Let go of what was loaded. Who worked through the driver alone has begun nothing here,
+        which the layer would only find out at some cost."""
+        if self.in_transaction():
+            super().close()
 
     def work_for(self, scope: Scope) -> None:
         """Go on with the transaction for another scope."""

@@ -14,7 +14,7 @@ from hub.storage.tables import PracticeOwned
 
 
 def dialect_of(session: ScopedSession) -> str:
-    return session.get_bind().dialect.name
+    return session.bound.dialect.name
 
 
 def insert(dialect: str, table: type[Any] | Table) -> Any:
