@@ -63,6 +63,7 @@ def check(deployment: Deployment) -> Verdict:
     verdict = Verdict(len(acknowledged), len(found.messages))
     _check_stored(found, acknowledged, verdict)
     _check_jobs(found, verdict)
+    _check_ends(found, deployment.kills_jobs, verdict)
     _check_effects(found, verdict)
     _check_order(found, deployment.retried, verdict)
     _check_last(found, verdict)
@@ -142,6 +143,18 @@ def _check_jobs(found: _Found, verdict: Verdict) -> None:
             verdict.lost.append(f"{row.control_id} has no job")
     strangers = of_message.keys() - {row.id for row in found.messages} - {""}
     verdict.faults += [f"a job reads the message {key}, which is not stored" for key in strangers]
+
+
+def _check_ends(found: _Found, kills_jobs: bool, verdict: Verdict) -> None:
+    """Nothing is wrong with any message that has a job: it is read, and no fault of a process, disk
+    or network may pass for one of the message. Only where jobs are made to die they are dead."""
+    states = {row.id: row.state for row in found.messages}
+    for job in found.jobs:
+        message = states.get(_inbox_id(job))
+        if job.state in {"dead", "cancelled"} and not kills_jobs:
+            verdict.faults.append(f"job {job.id} is {job.state} of {job.error_code}")
+        if job.state == "done" and message not in {None, "processed"}:
+            verdict.faults.append(f"job {job.id} is done and its message is {message}")
 
 
 def _check_effects(found: _Found, verdict: Verdict) -> None:

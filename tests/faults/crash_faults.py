@@ -17,6 +17,7 @@ def crashed_at_every_statement(trial: Trial) -> None:
     """J3: one statement later each time, until the operation is through. A process that comes after
     each finds what it left, does it, and goes on to the next point."""
     rounds = _Rounds(trial)
+    trial.deployment.kills_jobs = True
     for operation in OPERATIONS:
         if operation != "begin" or trial.broker is not None:
             rounds.end_everywhere(operation)

@@ -114,6 +114,8 @@ class Deployment:
         if postgresql is not None:
             self.roles = {"mllp": "mllp", "jobs 1": "jobs", "jobs 2": "jobs"}
         self.running: dict[str, int] = {}
+        self.kills_jobs = False
+        """Whether jobs are made to die, so that dead ones are no fault."""
         self.retried: set[int] = set()
         """Jobs that were dead and were made ready again by hand."""
         self.acknowledged_log = directory / "acknowledged.log"
