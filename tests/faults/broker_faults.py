@@ -17,11 +17,13 @@ def broker_lost(trial: Trial) -> None:
         deployment.wait_for_more(trial.random.randrange(5, 20))
         if not kills and number % 7:
             broker.forget()
+            trial.note_death()
             trial.inject("pointers forgotten")
             continue
         how = trial.random.choice(["kill", "forget", "restore"])
         if how == "forget":
             broker.forget()
+            trial.note_death()
             trial.inject("pointers forgotten")
             continue
         if how == "restore" and isinstance(broker, Redis):

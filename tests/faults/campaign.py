@@ -36,7 +36,7 @@ from processes import LONGEST, Forkserver, TooLong  # noqa: E402
 from scenarios import ALL, SCENARIOS, SERVERS, SHORT, SILENT, Scenario  # noqa: E402
 from servers import Broker, Postgresql, Rabbitmq, Redis, program  # noqa: E402
 from shim import Shim, build, compiler  # noqa: E402
-from trial import GOAL_SECONDS, Cluster, Trial  # noqa: E402
+from trial import GOAL_SECONDS, GOOD_SECONDS, Cluster, Trial  # noqa: E402
 
 LONGEST_OF_CONTROL = 15.0
 """Seconds a weakened hub may take to empty its queue: lanes may be held for ever there, and the
@@ -274,6 +274,7 @@ def report(totals: Totals, seed: int, seconds: float, directory: Path, absent: s
         "inversions": totals.inversions,
         "worst_recovery_seconds": round(totals.recovery_seconds, 2),
         "recovery_goal_seconds": GOAL_SECONDS,
+        "wait_goal_seconds": GOOD_SECONDS,
         "longest_wait_seconds": round(totals.waited_seconds, 2),
         "controls": totals.controls,
         "not_covered": sorted(absent),

@@ -13,9 +13,6 @@ from deployment import Deployment
 from processes import wait_until
 from trial import Trial
 
-GOOD_SECONDS = 5.0
-"""Within which a listener must accept again once its database is back."""
-
 
 def database_stopped(trial: Trial) -> None:
     """J6: PostgreSQL is stopped at once and started again; nobody restarts the hub."""

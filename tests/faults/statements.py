@@ -1,8 +1,8 @@
 """Ends the process around a chosen statement: J3.
 
 Statements are counted where the driver gets them, in every thread but the doorbell's, whose
-statements keep nothing. Each is two points: before it is run and after its answer was read. A
-transaction of PostgreSQL that the hub begins by itself is one statement, as is each COMMIT.
+statements keep nothing. Each is two points: before the driver has it, and when the driver is
+through with it, which in a pipeline is before the answer came. BEGIN, COMMIT and ROLLBACK count.
 """
 
 from __future__ import annotations

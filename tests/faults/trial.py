@@ -19,6 +19,8 @@ from hub.storage.tables import JobRow
 
 GOAL_SECONDS = LEASE_SECONDS + 2.0
 """Within which the work of a worker that died must be done elsewhere."""
+GOOD_SECONDS = 5.0
+"""Within which a listener should accept again once what it needs is back."""
 
 
 @dataclass
@@ -63,8 +65,9 @@ class Trial:
         time.sleep(self.random.uniform(least, most))
 
     def note_death(self) -> None:
-        """Call it right after a worker was killed: whatever runs now may be nobody's. A job that
-        lost a worker before is not measured: the hub lets it wait on purpose."""
+        """Call it right after a worker was killed or pointers were lost: whatever runs now may be
+        nobody's. A job that lost a worker before is not measured: the hub lets it wait on
+        purpose."""
         first = "SELECT id FROM jobs WHERE state = 'running' AND attempt <= 1"
         rows = self.deployment.rows(first)
         self._died.append((datetime.now(UTC), [row[0] for row in rows]))
