@@ -27,6 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="The connectors of this installatio
 app.command()(connector_try.check)
 app.command()(connector_try.read)
 app.command()(connector_build.new)
+app.command()(connector_build.fixture)
 app.command("test")(connector_build.conform)
 
 Id = Annotated[str, typer.Argument(help="The connector's id, as `list` shows it.")]

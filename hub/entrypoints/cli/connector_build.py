@@ -11,13 +11,15 @@ from typing import Annotated, get_args
 import typer
 
 import connectors
-from connectors.sdk.kit.conformance import conformance
+from connectors.sdk.kit.conformance import conformance, fixtures_of
+from connectors.sdk.kit.expected import expectation, write_expectation
 from connectors.sdk.kit.model import Outcome, Result
+from connectors.sdk.kit.subject import Subject
 from connectors.sdk.scaffold.writing import Auth, Choice, Kind, write_connector
 from hub.entrypoints.cli import common
 from hub.entrypoints.cli.common import AsJson
 from hub.entrypoints.cli.connector_found import From, found_in
-from hub.errors import ConfigError
+from hub.errors import ConfigError, NotFound
 
 _COLOURS: dict[Outcome, str] = {"passed": "green", "failed": "red", "exempt": "yellow"}
 _OURS = Path(connectors.__file__).parent
@@ -85,6 +87,35 @@ def conform(
         if not as_json:
             typer.echo(f"mso-hub: {id} fails {', '.join(failed)}.", err=True)
         raise typer.Exit(1)
+
+
+def fixture(
+    id: Annotated[str, typer.Argument(help="The connector's id, as `list` shows it.")],
+    case: Annotated[str, typer.Argument(help="The fixture's file name, such as page.json.")],
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Keep it as .expected.json, with the fixture's digest in .meta.toml."
+        ),
+    ] = False,
+    folder: From = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a fixture is read as, for a person to compare with what it should mean; --write
+    keeps it."""
+    found = found_in(folder, id)
+    found.load(id)
+    subject = Subject(found, id, fixtures_of(found.folder(id)))
+    if subject.fixtures is None:
+        raise NotFound(f"{id} has no folder of fixtures.")
+    file = subject.fixtures / case
+    expected = expectation(subject, file)
+    written = write_expectation(file, expected) if write else []
+    if as_json or not write:
+        common.print_json(expected)
+    else:
+        for one in written:
+            typer.echo(f"wrote {one}")
 
 
 def _print(result: Result) -> None:

@@ -196,3 +196,34 @@ def test_settings_are_kept_by_the_command_and_a_breaking_change_needs_a_version(
     assert "page_size takes other values. Raise config_version" in refused.err
     assert kept.code == 0
     assert "passed          config_schema_committed" in tested.out
+
+
+@pytest.mark.parametrize("choice", [("payroll", "--webhook"), ("payer",), ("ehr",)])
+def test_what_a_fixture_is_read_as_can_be_kept_as_what_is_expected(
+    run: Run, tmp_path: Path, choice: tuple[str, ...]
+) -> None:
+    id = f"fixture_kit_{choice[0]}"
+    run("connector", "new", id, "--kind", *choice, "--into", str(tmp_path))
+    there = ("--from", str(tmp_path))
+    for case in sorted((tmp_path / "fixtures" / id).glob("*.json")):
+        if case.name.endswith(".expected.json"):
+            continue
+        case.write_text(case.read_text().replace("2026-03-13", "2026-03-14") + "\n")
+        stale = run("connector", "test", id, *there)
+        kept = run("connector", "fixture", id, case.name, "--write", *there)
+        sound = run("connector", "test", id, *there)
+        again = run("connector", "fixture", id, case.name, *there)
+
+        assert "its sha256 is" in stale.out
+        assert kept.code == 0, kept.err
+        assert sound.code == 0, sound.out
+        assert again.json["records"]
+
+
+def test_a_fixture_that_is_not_there_or_not_read_is_one_sentence(run: Run) -> None:
+    lost = run("connector", "fixture", "payroll_rest", "worker.json")
+    refused = run("connector", "fixture", "ehr_hl7v2", "settings.toml")
+
+    assert "There is no fixture worker.json; there are: employments.json" in lost.err
+    assert "Nothing is read from settings.toml" in refused.err
+    assert lost.code == refused.code == 1
