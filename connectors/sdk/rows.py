@@ -64,6 +64,8 @@ def _of_cents(value: Any) -> Any:
 
 Exact = Annotated[Decimal, BeforeValidator(_exact), Field(max_digits=14, allow_inf_nan=False)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+Key = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
+"""A record's key; some vendors count theirs."""
 Day = Annotated[date, BeforeValidator(lambda v: v[:10] if isinstance(v, str) else v)]
 Amount = Annotated[Exact, Field(decimal_places=2), AfterValidator(lambda d: d.quantize(CENT))]
 Cents = Annotated[Amount, BeforeValidator(_of_cents)]

@@ -13,13 +13,19 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+from connectors.registry import GROUP, Registry
+from connectors.sdk.kit.expected import expectation, write_expectation
 from connectors.sdk.kit.settings_schema import write_committed
+from connectors.sdk.kit.subject import Subject
+from connectors.sdk.scaffold.shown import Shown
 from connectors.sdk.scaffold.texts import BY_AUTH, BY_KIND
 from hub.errors import ConfigError, Conflict
 
@@ -58,23 +64,33 @@ class Choice:
         return found if self.kind == "payer" else {*found, "pulled"}
 
 
-def write_connector(id: str, choice: Choice, *, into: Path, package: str) -> list[Path]:
+def write_connector(
+    id: str, choice: Choice, *, into: Path, package: str, sample: bytes | None = None
+) -> list[Path]:
     """Write the package `package` to ``into/<id>``, its fixtures to ``fixtures/<id>`` and its test
     to ``tests``.
 
-    Returns what was written. Raises ConfigError for an id that cannot be one and for a choice that
-    fits no vendor, Conflict where something is there already; then nothing is written.
+    Its rows are like those of `sample`, a page of the vendor's documentation, with other values.
+    Returns what was written. Raises ConfigError for an id that cannot be one, for a choice that
+    fits no vendor and for a sample that shows no rows, Conflict where something is there already;
+    then nothing is written.
     """
     if not _ID.fullmatch(id) or iskeyword(id) or id in sys.stdlib_module_names:
         raise ConfigError(f'"{id}" can be no id; an id is like payroll_acme.', field="id")
     ours = "." in package
     folder, cases = into / id, (into.parent if ours else into) / "fixtures" / id
     test = (into.parent / "tests" / "connectors" if ours else into / "tests") / f"test_{id}.py"
-    words = choice.words() | {"ours" if ours else "elsewhere"}
+    words = choice.words() | {"ours" if ours else "elsewhere", "plain", "paged", "timed"}
+    values = _values(id, package, choice)
+    shown = None if sample is None else Shown(sample, choice.kind, values["name"])
+    if shown is not None:
+        words = (
+            words - {choice.kind if choice.kind != "ehr" else "", "plain", "paged", "timed"}
+        ) | shown.words()
+        values |= shown.values()
     for place in (folder, cases, test):
         if place.exists():
             raise Conflict(f"{place} is there already; nothing was written.")
-    values = _values(id, package, choice)
     files: dict[Path, str] = {}
     for part in ("common", choice.kind if choice.kind in {"ehr", "payer"} else "source"):
         for template in sorted((_TEMPLATES / part).glob("*.tmpl")):
@@ -85,13 +101,22 @@ def write_connector(id: str, choice: Choice, *, into: Path, package: str) -> lis
             place = cases / name if name.endswith(".json") else folder / name
             text = _sorted(Template(kept).substitute(values))
             files[test if name == _TEST else place] = text
-            if name.endswith(".json") and not name.endswith(".expected.json"):
-                case = name.removesuffix(".json")
-                files[cases / f"{case}.meta.toml"] = _meta(text, case, values)
+    if shown is not None:
+        files |= shown.files(folder, cases, values["event"] if "webhook" in words else "")
+    for file in [file for file in files if file.parent == cases]:
+        if not file.name.endswith(".expected.json"):
+            files[cases / f"{file.stem}.meta.toml"] = _meta(files[file], file.stem, values)
     for file, text in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    return [*files, write_committed(folder, 1, _schema(into, package))]
+    with forgotten(into.parent if ours else into, package):
+        config = importlib.import_module(f"{package}.config").Config
+        files[write_committed(folder, 1, config.model_json_schema())] = ""
+        if shown is not None:
+            found = Registry(into / "none", plugins=[EntryPoint(id, package, GROUP)])
+            for case in shown.cases(cases):
+                write_expectation(case, expectation(Subject(found, id, cases), case))
+    return list(files)
 
 
 def _values(id: str, package: str, choice: Choice) -> dict[str, str]:
@@ -105,20 +130,22 @@ def _values(id: str, package: str, choice: Choice) -> dict[str, str]:
         "name": id.replace("_", " ").capitalize(),
         "Class": "".join(part.capitalize() for part in id.split("_")),
         **BY_KIND[choice.kind],
+        "time_key": "updated_at",
+        "Row": "PatientRow",
         **(BY_AUTH["signed" if choice.kind == "ehr" else choice.auth or "api_key"]),
     }
 
 
-def _schema(into: Path, package: str) -> dict[str, Any]:
-    """The settings of a package just written, which is forgotten again: it may be changed yet."""
+@contextmanager
+def forgotten(folder: Path, package: str) -> Iterator[None]:
+    """A package just written can be imported meanwhile, and is then forgotten: it may be changed
+    yet."""
     path, bytecode = list(sys.path), sys.dont_write_bytecode
-    sys.path.insert(0, str((into.parent if "." in package else into).resolve()))
+    sys.path.insert(0, str(folder.resolve()))
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()
     try:
-        config = importlib.import_module(f"{package}.config").Config
-        found: dict[str, Any] = config.model_json_schema()
-        return found
+        yield
     finally:
         sys.path[:], sys.dont_write_bytecode = path, bytecode
         for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:

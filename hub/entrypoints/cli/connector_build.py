@@ -35,6 +35,14 @@ def new(
     webhook: Annotated[
         bool, typer.Option("--webhook", help="The vendor also sends signed events.")
     ] = False,
+    sample: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A page or event in JSON, as the vendor documents it; its rows become the model.",
+        ),
+    ] = None,
     into: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Another folder than that of the hub's connectors."),
@@ -52,6 +60,7 @@ def new(
         Choice(kind, auth, webhook),  # type: ignore[arg-type]
         into=into or _OURS,
         package=f"{_OURS.name}.{id}" if into is None else id,
+        sample=sample.read_bytes() if sample is not None else None,
     )
     for file in written:
         typer.echo(f"wrote {file}")
