@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from anyio import to_thread
@@ -52,8 +51,7 @@ _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 """GraphQL, section 2.1.9."""
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An operation that may run, with its variables and what it costs at most; a query with its
     plan.
 
@@ -65,12 +63,14 @@ class Prepared:
     operation: Operation
     name: str
     cost: int
-    plan: Plan | None = None
-    rows: dict[str, int] = field(default_factory=dict)
-    failures: list[FieldFailure] = field(default_factory=list)
+    plan: Plan | None
+    rows: dict[str, int]
+    failures: list[FieldFailure]
 
     def actual_cost(self) -> int:
         """What it cost: root pages by the rows they had, the rest as asked for."""
+        if not self.rows:
+            return self.cost
         operation = self.operation
         size = self.document.size(operation.definition)
         unused = sum(
@@ -113,10 +113,11 @@ class Engine:
         text: str,
         variables: Mapping[str, Any],
         operation_name: str | None,
+        documents: Documents | None = None,
     ) -> Prepared:
-        """Parse, validate, price and plan an operation. Raises Invalid, Rejected, CostExceeded or
-        Forbidden."""
-        documents = self.documents_for(context.scope)
+        """Parse, validate, price and plan an operation; `documents` are those of the schema it may
+        see, where they are known. Raises Invalid, Rejected, CostExceeded or Forbidden."""
+        documents = documents or self.documents_for(context.scope)
         document = documents.get(text)
         operation, cost = documents.bind(document, operation_name, variables)
         name = f"{operation_name or ''} sha256:{document.digest}".strip()
@@ -127,12 +128,15 @@ class Engine:
                 document, operation, context.scope, context.scope_parts[0], writer,
                 context.crypto, as_text=self.as_text,
             )  # fmt: skip
-        return Prepared(document, operation, name, cost, plan)
+        return Prepared(document, operation, name, cost, plan, {}, [])
 
-    def knows(self, context: Context, text: str) -> bool:
-        """True if preparing a text is quick: it was met before."""
+    def knowing(self, context: Context, text: str) -> Documents | None:
+        """The documents with which preparing a text is quick: it was met before."""
         schema = self.schema.made_for(context.scope)
-        return schema is not None and self._documents_of(schema).knows(text)
+        if schema is None:
+            return None
+        documents = self._documents_of(schema)
+        return documents if documents.knows(text) else None
 
     async def answer(
         self, context: Context, prepared: Prepared, running: Running | None = None

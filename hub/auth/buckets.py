@@ -65,7 +65,7 @@ class Buckets:
         """Take `cost` points. Raises Throttled with the seconds until they are there."""
         bucket = self._bucket(principal_id)
         with self._lock:
-            self._leak(bucket)
+            moment = self._leak(bucket)
             missing = bucket.level + cost - self.size
             if missing > 0:
                 raise Throttled(
@@ -74,26 +74,28 @@ class Buckets:
                 )
             bucket.level += cost
             bucket.own += cost
-        self._share(principal_id, bucket)
-        return Reservation(self, principal_id, cost)
+        if moment - bucket.shared_at >= SHARE_SECONDS:
+            self._share(principal_id, bucket)
+        return Reservation(self, bucket, cost)
 
-    def give_back(self, principal_id: str, points: int) -> None:
-        bucket = self._bucket(principal_id)
+    def available(self, principal_id: str) -> int:
+        return self.left_in(self._bucket(principal_id))
+
+    def left_in(self, bucket: _Bucket) -> int:
+        """What is left in a bucket now."""
+        with self._lock:
+            self._leak(bucket)
+            return max(0, int(self.size - bucket.level))
+
+    def give_back(self, bucket: _Bucket, points: int) -> None:
         with self._lock:
             self._leak(bucket)
             bucket.level = max(0.0, bucket.level - points)
             bucket.own -= points
 
-    def available(self, principal_id: str) -> int:
-        bucket = self._bucket(principal_id)
-        with self._lock:
-            self._leak(bucket)
-            return max(0, int(self.size - bucket.level))
-
     def _bucket(self, principal_id: str) -> _Bucket:
         """The bucket, filled as the database says when this process first meets the principal."""
-        with self._lock:
-            found = self._buckets.get(principal_id)
+        found = self._buckets.get(principal_id)
         if found is not None:
             return found
         with self._database.read(_SCOPE) as session:
@@ -102,10 +104,13 @@ class Buckets:
         with self._lock:
             return self._buckets.setdefault(principal_id, _Bucket(level, moment, 0.0, moment))
 
-    def _leak(self, bucket: _Bucket) -> None:
+    def _leak(self, bucket: _Bucket) -> float:
+        """Let out what has leaked since the last time; returns the moment."""
         moment = self._clock()
-        bucket.level = max(0.0, bucket.level - (moment - bucket.at) * self.rate)
+        level = bucket.level - (moment - bucket.at) * self.rate
+        bucket.level = level if level > 0.0 else 0.0
         bucket.at = moment
+        return moment
 
     def _share(self, principal_id: str, bucket: _Bucket) -> None:
         """Bring own and shared count together, without waiting for it."""
@@ -138,20 +143,20 @@ class Buckets:
 class Reservation:
     """Points taken for one operation; `settle` gives back what it did not use."""
 
-    def __init__(self, buckets: Buckets, principal_id: str, requested: int) -> None:
+    def __init__(self, buckets: Buckets, bucket: _Bucket, requested: int) -> None:
         self.requested = requested
         self.actual = requested
         self.maximum = buckets.size
         self.rate = buckets.rate
         self._buckets = buckets
-        self._principal_id = principal_id
+        self._bucket = bucket
 
     def settle(self, actual: int) -> None:
         """Once, with what the operation cost in the end."""
         if actual < self.actual:
-            self._buckets.give_back(self._principal_id, self.actual - actual)
+            self._buckets.give_back(self._bucket, self.actual - actual)
             self.actual = actual
 
     def available(self) -> int:
         """What is left to the principal now."""
-        return self._buckets.available(self._principal_id)
+        return self._buckets.left_in(self._bucket)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.responses import Response
@@ -22,16 +22,16 @@ logger = log.get(__name__)
 OURS = "Something went wrong in the hub; quote the errorId to its operator."
 _ALWAYS_SHOWN = frozenset({304, 401, 429, 504})
 _UNPROCESSABLE, _PARTIAL = 422, 294
+_NO_STORE = (b"cache-control", b"no-store")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Status, body and further headers of one answer; `unprocessable` if the document was readable
     and broke a rule."""
 
     status: int
     content: Mapping[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     unprocessable: bool = False
 
     @property
@@ -47,8 +47,10 @@ class Answer:
             shown = self._draft_status()
         elif media_type == JSON and shown not in _ALWAYS_SHOWN:
             shown = 200
-        headers = {"Cache-Control": "no-store", **self.headers}
         body = self.body
+        if body and not self.headers:
+            return _NotKept(body, shown, media_type)
+        headers = {"Cache-Control": "no-store", **self.headers}
         return Response(body, shown, headers, media_type if body else None)
 
     def _draft_status(self) -> int:
@@ -56,6 +58,17 @@ class Answer:
             return _UNPROCESSABLE
         partial = self.status == 200 and "errors" in self.content
         return _PARTIAL if partial else self.status
+
+
+class _NotKept(Response):
+    """Bytes of a type, kept by nobody: what Starlette makes of them, without looking for what else
+    might be among the headers."""
+
+    def __init__(self, body: bytes, status: int, media_type: str) -> None:
+        self.body, self.status_code, self.media_type = body, status, media_type
+        self.background = None
+        length, kind = b"%d" % len(body), media_type.encode()
+        self.raw_headers = [_NO_STORE, (b"content-length", length), (b"content-type", kind)]
 
 
 def succeeded(

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from graphql import OperationType
 from prometheus_client import Histogram
@@ -52,6 +52,7 @@ from jobs.context import JobContext
 from schema.caching import holds
 from schema.conditional import current_tag
 from schema.context import ConnectorEntry, Context
+from schema.documents import Documents
 from schema.execute import Engine, Prepared
 from schema.federation import translated
 from schema.root import hub_schema
@@ -84,8 +85,7 @@ class Access:
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A question and how it came: the HTTP method, and the tags of the answers its sender has."""
 
     question: Question
@@ -93,8 +93,7 @@ class Asked:
     if_none_match: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A question that may be answered: by whom asked, and what will run."""
 
     access: Access
@@ -183,16 +182,10 @@ class Operations:
         tag: str | None = None
         try:
             opened = await self._open(access, asked.question)
-            if opened.kind is not OperationType.QUERY and not fresh:
-                raise _Again
-            if opened.kind is not OperationType.QUERY and asked.method != "POST":
-                raise Rejected(
-                    f"Only queries may be sent with {asked.method}; send this one with POST."
-                )
-            if opened.kind is OperationType.SUBSCRIPTION:
-                raise Rejected(
-                    "Subscribe over WebSocket, or with the header Accept: text/event-stream."
-                )
+            if opened.kind is not OperationType.QUERY:
+                if not fresh:
+                    raise _Again
+                _refuse_if_not_a_query(opened.kind, asked.method)
             if asked.method == "QUERY" and not asked.question.asks_beside:
                 tag = await current_tag(access.context, opened.prepared)
                 if tag is not None and holds(asked.if_none_match, tag):
@@ -223,8 +216,9 @@ class Operations:
 
     async def _open(self, access: Access, question: Question) -> Opened:
         text = access.text if access.text is not None else question.query or ""
-        if access.engine.knows(access.context, text):
-            return self._prepared(access, question)
+        documents = access.engine.knowing(access.context, text)
+        if documents is not None:
+            return self._prepared(access, question, documents)
         return await run_in_threadpool(self._read, access, question)
 
     def _read(self, access: Access, question: Question) -> Opened:
@@ -271,14 +265,18 @@ class Operations:
         Throttled."""
         return self.buckets.reserve(opened.context.principal.id, max(1, opened.prepared.cost))
 
-    def _prepared(self, access: Access, question: Question) -> Opened:
+    def _prepared(
+        self, access: Access, question: Question, documents: Documents | None = None
+    ) -> Opened:
         """Raises Invalid, Rejected, CostExceeded or Forbidden."""
         text, variables = access.text, question.variables
         if text is None:
             text = question.query or ""
         if self._federation:
             text, variables = translated(text, variables)
-        prepared = access.engine.prepare(access.context, text, variables, question.operation_name)
+        prepared = access.engine.prepare(
+            access.context, text, variables, question.operation_name, documents
+        )
         if access.context.scope.emergency is not None and (
             prepared.plan is None or prepared.plan.plain
         ):
@@ -367,6 +365,13 @@ class Operations:
             reason=reason,
         )
         self.hub.database.gather(event, audit.append_all).result()
+
+
+def _refuse_if_not_a_query(kind: OperationType, method: str) -> None:
+    if method != "POST":
+        raise Rejected(f"Only queries may be sent with {method}; send this one with POST.")
+    if kind is OperationType.SUBSCRIPTION:
+        raise Rejected("Subscribe over WebSocket, or with the header Accept: text/event-stream.")
 
 
 @cache

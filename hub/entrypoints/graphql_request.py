@@ -7,9 +7,8 @@ setting allows it; the media type of the answer is negotiated.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -30,8 +29,7 @@ _OFFERED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A well-formed GraphQL request: a document, or the digest of a stored one."""
 
     query: str | None

@@ -36,6 +36,10 @@ class Attempts:
         self._most = most
         self._refused: dict[Hashable, deque[datetime]] = {}
 
+    def are_any(self, who: Hashable) -> bool:
+        """Whether any was counted of late."""
+        return who in self._refused
+
     def are_too_many(self, who: Hashable, now: datetime) -> bool:
         refused = self._refused.get(who, deque())
         while refused and now - refused[0] >= MINUTE:
@@ -70,7 +74,8 @@ class KeyLimit:
         self._attempts.note(address, self._now())
 
     def is_reached(self, address: str) -> bool:
-        return self._attempts.are_too_many(address, self._now())
+        attempts = self._attempts
+        return attempts.are_any(address) and attempts.are_too_many(address, self._now())
 
     async def check(self, address: str, authorization: str) -> None:
         """Raises Throttled for a key of none in use, from an address with too many refusals.

@@ -43,13 +43,12 @@ class TimeLimit:
             self.grown_long()
 
     def __enter__(self) -> TimeLimit:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
+        looks = self._looks = _LOOKS.get()
+        task = asyncio.current_task(looks.loop)
         if task is None:
             raise RuntimeError("a time limit is of a task")
-        self._task, self._began = task, loop.time()
-        self._looks = _LOOKS.get()
-        self._looks.add(self)
+        self._task, self._began = task, looks.loop.time()
+        looks.add(self)
         return self
 
     def __exit__(
@@ -67,7 +66,7 @@ class _Looks:
     """The open limits of one event loop, looked at while there are any."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._open: set[TimeLimit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.discard = self._open.discard
@@ -75,13 +74,13 @@ class _Looks:
     def add(self, limit: TimeLimit) -> None:
         self._open.add(limit)
         if self._timer is None:
-            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        moment = self._loop.time()
+        moment = self.loop.time()
         for limit in tuple(self._open):
             limit.look(moment)
-        self._timer = self._loop.call_later(LOOK_SECONDS, self._look) if self._open else None
+        self._timer = self.loop.call_later(LOOK_SECONDS, self._look) if self._open else None
 
 
 _LOOKS = PerLoop(_Looks)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -28,8 +28,7 @@ class Head(NamedTuple):
 NO_EVENTS = Head("0" * 64, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Who did what for which purpose.
 
     `action` is read, write or execute; `outcome` success, denied or failed; `entities` counts rows
@@ -43,7 +42,7 @@ class Event:
     action: str
     outcome: str
     operation: str = ""
-    entities: Mapping[str, int] = field(default_factory=dict)
+    entities: Mapping[str, int] = MappingProxyType({})
     practice_ids: Iterable[str] = ()
     subjects: Iterable[str] = ()
     reason: str = ""

@@ -11,8 +11,7 @@ import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from psycopg import AsyncConnection, Error, OperationalError
@@ -48,8 +47,7 @@ Row = Sequence[Any]
 """The texts of a part and the policy version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(NamedTuple):
     """The JSON text of each root, what was read, and the rows of each root page by its number."""
 
     texts: Sequence[str]

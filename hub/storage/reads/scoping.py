@@ -3,7 +3,7 @@ it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 from hub.domain.agreements import Domain, Scope
 from hub.storage.reads.parts import Access, Source
@@ -37,6 +37,15 @@ class ScopeShape:
     sensitive: tuple[int | None, ...]
     everywhere: int
     single: tuple[bool, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Made once: every request looks its plan up by the shape of its scope."""
+
+    def __post_init__(self) -> None:
+        compared = (getattr(self, each.name) for each in fields(self) if each.compare)
+        object.__setattr__(self, "_hash", hash(tuple(compared)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def set_of(self, source: Source, *, full_rows: bool = False) -> int | None:
         """The practices whose rows of `source` may be read; None if all rows may be."""
