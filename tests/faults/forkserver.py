@@ -22,6 +22,7 @@ import traceback
 from typing import Any
 
 import changes
+import crashing  # noqa: F401 - imported before the fork, as what follows
 
 import jobs.rabbitmq_pointers
 import jobs.redis_pointers
