@@ -8,10 +8,11 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from types import SimpleNamespace, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import typer.main
 
@@ -20,6 +21,7 @@ from hub import errors
 from hub.domain.jobs import Job, JobState
 from hub.entrypoints.cli import main
 from hub.errors import HubError
+from hub.services.apply import HANDLERS
 from hub.settings import Settings
 from hub.storage import finishing, queue
 from hub.storage.queue import ClaimedJob
@@ -229,6 +231,69 @@ def schema_page() -> str:
     )
 
 
+def records_page() -> str:
+    """Every record a connector may return, then what stands in them, with their fields."""
+    records = sorted(HANDLERS, key=lambda kind: (kind.__module__, kind.__name__))
+    parts = dict.fromkeys(part for record in records for part in _inner(record))
+    inner = sorted(set(parts) - set(records), key=lambda kind: kind.__name__)
+    return _page(
+        "Records",
+        "What a connector may return as the `data` of a `Record`: the engine stores a record by "
+        "its type. `None` means that the source may not have said. Amounts are `Decimal`, times "
+        "have their zone, days are `date`.",
+        *(_record_section(record) for record in records),
+        "## What stands in them",
+        *(_record_section(part, "###") for part in inner),
+    )
+
+
+def _record_section(record: type, level: str = "##") -> str:
+    hints = get_type_hints(record)
+    rows = [
+        (f"`{one.name}`", _type_text(hints[one.name]), _given(one))
+        for one in fields(record)  # type: ignore[arg-type]
+    ]
+    told = f"`{record.__module__}`. {_first_sentences(record)}"
+    if (record.__doc__ or "").startswith(f"{record.__name__}("):  # written by dataclass itself
+        told = f"`{record.__module__}`."
+    table = _table(("Field", "Type", "Default"), rows)
+    return f"{level} `{record.__name__}`\n\n{told}\n\n{table}"
+
+
+def _inner(record: type) -> Iterator[type]:
+    """The dataclasses that stand in a record, however deep."""
+    for hint in get_type_hints(record).values():
+        for part in _parts(hint):
+            if isinstance(part, type) and is_dataclass(part):
+                yield part
+                yield from _inner(part)
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for part in get_args(hint):
+        yield from _parts(part)
+
+
+def _type_text(hint: Any) -> str:
+    origin, given = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return ", ".join(f"`{word}`" for word in given)
+    if origin in (Union, UnionType):
+        return " or ".join(_type_text(one) for one in given)
+    if origin is tuple:
+        many = given[-1:] == (...,)
+        inside = " and ".join(_type_text(one) for one in given if one is not ...)
+        return f"any number of {inside}" if many else f"({inside})"
+    return "`None`" if hint is type(None) else f"`{getattr(hint, '__name__', hint)}`"
+
+
+def _given(one: Field[Any]) -> str:
+    if one.default is not MISSING:
+        return "none" if one.default is None else f"`{one.default!r}`"
+    return "needed" if one.default_factory is MISSING else f"`{one.default_factory()!r}`"
+
+
 def checks_page() -> str:
     """Every check of the conformance kit."""
     for_whom = {
@@ -308,6 +373,7 @@ PAGES = {
     "errors.md": errors_page,
     "commands.md": commands_page,
     "connector-checks.md": checks_page,
+    "records.md": records_page,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -37,6 +38,8 @@ CHECKS: tuple[Check, ...] = (
     *webhook_checks.CHECKS,
     *order_checks.CHECKS,
 )
+_GOOD = "check_good"
+_UNASKED = "it could not be run: "
 MOST_FINDINGS = 5
 """Of one check; what follows usually repeats them."""
 
@@ -58,8 +61,13 @@ def conformance(registry: Registry, id: str, *, today: date) -> Iterator[Result]
                 f" mean {near}?",
                 field="exempt",
             )
+    is_good = True
     for check in CHECKS:
-        yield _result(subject, check, today)
+        result = _result(subject, check, today)
+        if not is_good and result.outcome == "failed" and result.what[0].startswith(_UNASKED):
+            result = replace(result, outcome="not run", what=(f"{_GOOD} must pass first",))
+        is_good = is_good and not (check.name == _GOOD and result.outcome == "failed")
+        yield result
 
 
 def fixtures_of(folder: Path) -> Path | None:
@@ -93,6 +101,6 @@ def _findings(subject: Subject, check: Check) -> Iterator[str]:
     except DoesNotApply:
         raise
     except HubError as error:
-        yield f"it could not be run: {error}"
+        yield f"{_UNASKED}{error}"
     except Exception as error:  # whatever a stranger's connector raises is a finding
         yield f"it ended in {type(error).__name__}"

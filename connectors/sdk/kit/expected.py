@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.sdk.kit.subject import Subject, beside
-from hub.errors import NotFound, Rejected
+from hub.errors import ConfigError, NotFound, Rejected
 
 _SHA = re.compile(r'^sha256 = ".*"$', re.MULTILINE)
 
@@ -43,6 +43,36 @@ def expectation(subject: Subject, case: Path) -> dict[str, Any]:
             for record in records
         ]
     }
+
+
+def state_origin(subject: Subject, case: Path, *, document: str, stream: str) -> None:
+    """Write the ``.meta.toml`` of a new fixture, which says what it follows and how it is read.
+
+    Raises ConfigError where nobody says which document it follows.
+    """
+    meta = beside(case, ".meta.toml")
+    if meta.is_file():
+        return
+    if not document:
+        raise ConfigError(
+            f"{case.name} is new: say with --document which of the vendor's documents it follows,"
+            " and with --stream of which stream it is a page, if it is one.",
+            field="document",
+        )
+    is_answer = "document_parser" not in subject.manifest.capabilities and not stream
+    facts = {
+        "origin": "synthetic",
+        "author": subject.manifest.owners[0],
+        "document": document,
+        **({"stream": stream} if stream else {}),
+        **(
+            {"answers": "inquiry"}
+            if is_answer and "eligibility" in subject.manifest.capabilities
+            else {}
+        ),
+    }
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in facts.items())
+    meta.write_text(text, encoding="utf-8")
 
 
 def write_expectation(case: Path, expected: Mapping[str, Any]) -> list[Path]:

@@ -12,7 +12,8 @@ Scope = Literal["every", "caller", "http", "reader", "source", "webhook", "order
 """Whom a check is for: every connector, one that calls somebody, one that does so over HTTP, one
 that reads data, one that is pulled, one whose vendor calls us, one that places orders."""
 
-Outcome = Literal["passed", "failed", "exempt", "not applicable"]
+Outcome = Literal["passed", "failed", "not run", "exempt", "not applicable"]
+"""``not run``: nothing could be asked, since an earlier check failed."""
 
 
 class DoesNotApply(Exception):

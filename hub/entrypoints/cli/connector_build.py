@@ -12,7 +12,7 @@ import typer
 
 import connectors
 from connectors.sdk.kit.conformance import conformance, fixtures_of
-from connectors.sdk.kit.expected import expectation, write_expectation
+from connectors.sdk.kit.expected import expectation, state_origin, write_expectation
 from connectors.sdk.kit.model import Outcome, Result
 from connectors.sdk.kit.subject import Subject
 from connectors.sdk.scaffold.writing import Auth, Choice, Kind, write_connector
@@ -21,7 +21,12 @@ from hub.entrypoints.cli.common import AsJson
 from hub.entrypoints.cli.connector_found import From, found_in
 from hub.errors import ConfigError, NotFound
 
-_COLOURS: dict[Outcome, str] = {"passed": "green", "failed": "red", "exempt": "yellow"}
+_COLOURS: dict[Outcome, str] = {
+    "passed": "green",
+    "failed": "red",
+    "not run": "red",
+    "exempt": "yellow",
+}
 _OURS = Path(connectors.__file__).parent
 
 
@@ -107,6 +112,12 @@ def fixture(
             "--write", help="Keep it as .expected.json, with the fixture's digest in .meta.toml."
         ),
     ] = False,
+    document: Annotated[
+        str, typer.Option(help="Of a new fixture: the vendor's document and version it follows.")
+    ] = "",
+    stream: Annotated[
+        str, typer.Option(help="Of a new fixture that is a page: the stream it is a page of.")
+    ] = "",
     folder: From = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,6 +129,8 @@ def fixture(
     if subject.fixtures is None:
         raise NotFound(f"{id} has no folder of fixtures.")
     file = subject.fixtures / case
+    if file.is_file() and write:
+        state_origin(subject, file, document=document, stream=stream)
     expected = expectation(subject, file)
     written = write_expectation(file, expected) if write else []
     if as_json or not write:

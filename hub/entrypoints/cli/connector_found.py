@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from connectors import registry
+from connectors.sdk.manifest import MANIFEST
+from hub.errors import NotFound
 
 From = Annotated[
     Path | None,
@@ -18,5 +20,16 @@ From = Annotated[
 
 
 def found_in(folder: Path | None, id: str) -> registry.Registry:
-    """The connectors of this installation, or the one of that id in a folder."""
-    return registry.installed() if folder is None else registry.at(folder, id)
+    """The connectors of this installation, or the one of that id in a folder.
+
+    Raises NotFound where the folder holds no such package.
+    """
+    if folder is None:
+        return registry.installed()
+    if not (folder / id / MANIFEST).is_file():
+        raise NotFound(
+            f"There is no {id}/{MANIFEST} in {folder}; --from takes the folder that the package"
+            " lies in.",
+            sought=id,
+        )
+    return registry.at(folder, id)

@@ -227,3 +227,52 @@ def test_a_fixture_that_is_not_there_or_not_read_is_one_sentence(run: Run) -> No
     assert "There is no fixture worker.json; there are: employments.json" in lost.err
     assert "Nothing is read from settings.toml" in refused.err
     assert lost.code == refused.code == 1
+
+
+NEW_CASES = [
+    (("payroll",), "page", ("--stream", "payroll_runs"), 'stream = "payroll_runs"'),
+    (("payer",), "answer", (), 'answers = "inquiry"'),
+    (("ehr",), "event", (), 'origin = "synthetic"'),
+]
+
+
+@pytest.mark.parametrize(("choice", "case", "options", "stated"), NEW_CASES)
+def test_a_new_fixture_is_kept_with_what_it_follows(
+    run: Run, tmp_path: Path, choice: tuple[str, ...], case: str, options: Any, stated: str
+) -> None:
+    id = f"case_kit_{choice[0]}"
+    there = ("--from", str(tmp_path))
+    run("connector", "new", id, "--kind", *choice, "--into", str(tmp_path))
+    cases = tmp_path / "fixtures" / id
+    (cases / "another.json").write_text((cases / f"{case}.json").read_text() + "\n")
+    command = ("connector", "fixture", id, "another.json", "--write", *options, *there)
+    unsaid = run(*command)
+    kept = run(*command, "--document", "API reference 4.2")
+    tested = run("connector", "test", id, *there)
+
+    assert unsaid.code == 1
+    assert "say with --document" in unsaid.err
+    assert kept.code == 0, kept.err
+    assert stated in (cases / "another.meta.toml").read_text()
+    assert tested.code == 0, tested.out
+
+
+def test_one_fault_that_stops_everything_is_told_once(run: Run, tmp_path: Path) -> None:
+    id = "refused_kit"
+    run("connector", "new", id, "--kind", "supply", "--into", str(tmp_path))
+    client = tmp_path / id / "client.py"
+    client.write_text(client.read_text().replace('"authorization"', '"x-api-key"'))
+    ended = run("connector", "test", id, "--from", str(tmp_path), "--json")
+    outcomes = {check["check"]: check for check in ended.json["checks"]}
+
+    assert ended.code == 1
+    assert [n for n, check in outcomes.items() if check["outcome"] == "failed"] == ["check_good"]
+    assert outcomes["record_matches_model"]["outcome"] == "not run"
+    assert outcomes["record_matches_model"]["what"] == ["check_good must pass first"]
+
+
+def test_a_folder_without_the_package_is_named(run: Run, tmp_path: Path) -> None:
+    ended = run("connector", "test", "lost_kit", "--from", str(tmp_path))
+
+    assert ended.code == 1
+    assert f"There is no lost_kit/connector.toml in {tmp_path}" in ended.err
