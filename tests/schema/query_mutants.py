@@ -311,8 +311,14 @@ MUTANTS = [
     Mutant(
         "figures of a practice outside the agreements, by statement",
         compile_figures,
-        "return either(large, negated(exists(outside)))",
-        "return either(large, exists(outside))",
+        "return either(shown, negated(exists(outside)))",
+        "return either(shown, exists(outside))",
+    ),
+    Mutant(
+        "figures less the practices of the agreements, by statement",
+        compile_figures,
+        "shown = both(large, _is_large(shares, others))",
+        "shown = large",
     ),
     Mutant(
         "figures of a small group, by level",
@@ -329,8 +335,14 @@ MUTANTS = [
     Mutant(
         "figures of a practice outside the agreements",
         select,
+        "return or_(and_(large, others_are_large), ~outside)",
+        "return or_(and_(large, others_are_large), outside)",
+    ),
+    Mutant(
+        "figures less the practices of the agreements, by level",
+        select,
+        "return or_(and_(large, others_are_large), ~outside)",
         "return or_(large, ~outside)",
-        "return or_(large, outside)",
     ),
     Mutant(
         "no next page, by level",

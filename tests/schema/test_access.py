@@ -223,6 +223,19 @@ def test_a_figure_that_beside_another_tells_of_a_practice_is_only_for_whom_sees_
     assert pooled(mso, isolating) == "900.00"
 
 
+def test_a_figure_from_which_the_mso_could_subtract_all_but_few_is_not_shown_to_it(world):
+    practices = [world.practice(f"P{number}") for number in range(7)]
+    even = world.round("even", dict.fromkeys(practices, "100.00"))
+    app, mso = world.app(practices[0]), world.mso()
+    shown = []
+    for practice in practices:
+        shown.append(pooled(mso, even))
+        world.agreement(practice, Domain.SUPPLY)
+    assert shown == ["900.00"] * 3 + [None] * 4, "seven, six or five practices that it does not see"
+    assert pooled(mso, even) == "900.00"
+    assert pooled(app, even) == "900.00"
+
+
 def test_the_mso_sees_a_small_groups_figures_where_agreements_cover_all_of_it(world):
     covered, limited, silent = (world.practice(name) for name in ("Covered", "Limited", "Silent"))
     world.agreement(covered, Domain.SUPPLY)

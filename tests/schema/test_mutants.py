@@ -85,7 +85,7 @@ def round_of(name: str, costs: dict[str, str], **more: Any) -> Iterator[Base]:
 
 
 def content() -> Iterator[Base]:
-    practices = ["a", "b", "c", "d", "e"]
+    practices = ["a", "b", "c", "d", "e", "f", "g"]
     for one in practices:
         yield tables.Practice(
             id=one, name=f"Practice@{one}", zone="UTC", created_at=NOON, specialties=["x", '"']
@@ -122,6 +122,7 @@ def content() -> Iterator[Base]:
     yield consent("b", "q1", purpose="PURCHASING")
     yield from round_of("even", dict.fromkeys(practices, "10.00"))
     yield from round_of("apart", dict.fromkeys(practices, "10.00"), isolating=True)
+    yield from round_of("most", dict.fromkeys(practices[:6], "10.00"))
     yield from round_of("few", {"a": "10.00", "b": "10.00"})
     yield from round_of("four", dict.fromkeys("abde", "10.00"))
     yield from round_of("outside", {"a": "10.00", "c": "10.00"})
@@ -270,7 +271,7 @@ class Checks:
 
     def small_groups(self, engine: Engine) -> None:
         text = "{ purchasingRounds { nodes { name pooledCost } } }"
-        for scope, shown in ((PRACTICE, {"even"}), (MSO, {"even", "few"})):
+        for scope, shown in ((PRACTICE, {"even", "most"}), (MSO, {"even", "few"})):
             nodes = self.data(engine, scope, text)["purchasingRounds"]["nodes"]
             assert {node["name"] for node in nodes if node["pooledCost"] is not None} == shown
 

@@ -170,23 +170,31 @@ def outputs(source: Source, scope: Scope, names: Sequence[str]) -> list[ColumnEl
 
 def figures_shown(group: SmallGroup, columns: Any, covered: Covered | None) -> ColumnElement[bool]:
     """True where a figure across practices may be shown: the group is large and the figure does not
-    isolate a practice, or the MSO asks and its agreements cover every practice in it. `columns` are
-    those of the row with the figure, `covered` is given for the MSO only."""
+    isolate a practice, or the MSO asks and its agreements cover every practice in it. Where they
+    cover some of it the MSO can subtract those, so that the others have to be a large group as
+    well. `columns` are those of the row with the figure, `covered` is given for the MSO only."""
     large = and_(group_is_large(group, columns.id), ~columns.isolating)
     if covered is None:
         return large
     shares = shares_of_group(group, columns.id)
     outside = exists().select_from(shares).where(~covered(shares.c.practice_id))
-    return or_(large, ~outside)
+    others_are_large = group_is_large(group, columns.id, lambda practice: ~covered(practice))
+    return or_(and_(large, others_are_large), ~outside)
 
 
-def group_is_large(group: SmallGroup, row_id: ColumnElement[Any]) -> ColumnElement[bool]:
+def group_is_large(
+    group: SmallGroup, row_id: ColumnElement[Any], among: Covered | None = None
+) -> ColumnElement[bool]:
+    """Whether the practices of a group, or those `among` them, are a large one."""
     shares = shares_of_group(group, row_id)
     weight = type_coerce(shares.c.weight, BigInteger())
     large = and_(
         func.count() >= SMALLEST_GROUP, func.max(weight) * LARGEST_SHARE <= func.sum(weight)
     )
-    return select(large).select_from(shares).scalar_subquery()
+    found = select(large).select_from(shares)
+    if among is not None:
+        found = found.where(among(shares.c.practice_id))
+    return found.scalar_subquery()
 
 
 def conditions(
