@@ -1,8 +1,8 @@
 """How often keys may be refused from one address before unknown ones are no longer looked up.
 
 Whoever has a key that holds is never kept out: behind a proxy or a gateway many share an address.
-So an address with too many refusals is not shut; its keys are compared with those in use, which are
-kept in memory and read again at most once a second, however many keys are tried.
+So an address (of IPv6 its network) with too many refusals is not shut; its keys are compared with
+those in use, which are kept in memory and read again at most once a second, however many are tried.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope as AsgiScope
@@ -71,11 +73,11 @@ class KeyLimit:
 
     def note(self, address: str) -> None:
         """A credential from this address was refused."""
-        self._attempts.note(address, self._now())
+        self._attempts.note(network_of(address), self._now())
 
     def is_reached(self, address: str) -> bool:
-        attempts = self._attempts
-        return attempts.are_any(address) and attempts.are_too_many(address, self._now())
+        attempts, who = self._attempts, network_of(address)
+        return attempts.are_any(who) and attempts.are_too_many(who, self._now())
 
     async def check(self, address: str, authorization: str) -> None:
         """Raises Throttled for a key of none in use, from an address with too many refusals.
@@ -105,6 +107,21 @@ class KeyLimit:
                     self._in_use = digests_in_use(session)
                 self._read_at = moment
             return self._in_use
+
+
+@lru_cache(MOST_KEPT)
+def network_of(address: str) -> str:
+    """What one client has for itself: an address of IPv4, of IPv6 the whole /64 (RFC 4291 §2.5.4),
+    in which it can take another address for each attempt."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped is None:
+            return str(IPv6Network((int(found) >> 64 << 64, 64)))
+        found = found.ipv4_mapped
+    return str(found)
 
 
 def address_of(scope: AsgiScope) -> str:

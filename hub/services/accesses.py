@@ -69,8 +69,13 @@ def told(session: ScopedSession, crypto: Crypto, wanted: Wanted, *, limit: int) 
     if session.scalar(practice) in session.scope.sensitive_practices(Patient.domain):
         found = find(session, crypto, wanted, limit=limit)
         return [Told(event, event.entities, event.reason) for event in found]
-    known = map(_without_labels, find(session, crypto, wanted, limit=MOST))
-    return [each for each in known if each is not None][:limit]
+    asked = limit
+    while True:
+        found = find(session, crypto, wanted, limit=asked)
+        known = [each for each in map(_without_labels, found) if each is not None]
+        if len(known) >= limit or len(found) < asked or asked >= MOST:
+            return known[:limit]
+        asked = min(4 * asked, MOST)
 
 
 def _without_labels(event: AuditEvent) -> Told | None:

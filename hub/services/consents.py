@@ -26,6 +26,8 @@ from hub.storage.session import ScopedSession
 from hub.storage.tables import Consent, Patient, Practice, new_id
 
 LONGEST = 200
+EARLIEST = 1900
+"""The first year of a consent; moments of the first years there are have no place in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ def _row(
     starts_on = terms.starts_on or terms.granted_on
     if terms.granted_on > now.astimezone(zone).date():
         raise Rejected("A consent was granted today or before.", path="grantedOn")
+    if terms.granted_on.year < EARLIEST:
+        raise Rejected(f"A consent was granted in {EARLIEST} or later.", path="grantedOn")
     if starts_on < terms.granted_on:
         raise Rejected("A consent begins on the day it was granted, or later.", path="startsOn")
     if terms.ends_on is not None and terms.ends_on <= starts_on:

@@ -240,6 +240,7 @@ def test_what_is_recorded_is_what_was_stated(ward: Ward) -> None:
         ({"sensitivity": "nonsense"}, "sensitivity"),
         ({"sensitivity": "R"}, "sensitivity"),
         ({"grantedOn": "2026-03-03"}, "grantedOn"),
+        ({"grantedOn": "0001-01-01"}, "grantedOn"),
         ({"startsOn": "2026-02-28"}, "startsOn"),
         ({"endsOn": "2026-03-01"}, "endsOn"),
         ({"reference": " "}, "reference"),

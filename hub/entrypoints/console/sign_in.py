@@ -25,7 +25,7 @@ from hub.entrypoints.console import forms
 from hub.entrypoints.console.rendering import page, see_other
 from hub.entrypoints.graphql_operations import HubParts
 from hub.entrypoints.http_protocol import NOBODY_WAITS
-from hub.entrypoints.key_limit import MINUTE, Attempts
+from hub.entrypoints.key_limit import MINUTE, Attempts, network_of
 from hub.entrypoints.refusals import REFUSALS
 from hub.errors import Forbidden, HubError, Rejected, Throttled, Unauthenticated
 from hub.settings import Settings
@@ -94,7 +94,7 @@ class Door:
         except (Forbidden, Rejected) as error:
             return self._form(request, str(error), error.http_status)
         key, now = fields.get("key", "").strip(), self._hub.now()
-        who = _address(request), shown_part(key)
+        who = network_of(_address(request)), shown_part(key)
         try:
             if self._attempts.are_too_many(who, now):
                 raise Throttled(_TOO_MANY, retry_after=MINUTE.total_seconds())

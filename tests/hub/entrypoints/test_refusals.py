@@ -239,3 +239,22 @@ def test_an_address_may_be_refused_again_after_a_minute(now: datetime) -> None:
     for number in range(key_limit.MOST_KEPT + 50):
         limit.note(number, now)
     assert len(limit._refused) == key_limit.MOST_KEPT
+
+
+@pytest.mark.parametrize(
+    ("tried", "again", "elsewhere"),
+    [
+        ("2001:db8:0:7::{}", "2001:db8:0:7:ffff::1", "2001:db8:0:8::1"),
+        ("fe80::{}%eth0", "fe80::ffff", "fe80:0:0:1::1"),
+        ("::ffff:198.51.100.7", "198.51.100.7", "198.51.100.8"),
+    ],
+)
+def test_a_network_of_ipv6_is_limited_like_one_address(
+    http: TestClient, lookups: list[str], tried: str, again: str, elsewhere: str
+) -> None:
+    def status(address: str) -> int:
+        client = TestClient(http.app, base_url="http://localhost", client=(address, 50000))
+        return int(asked(client, WRONG).status_code)
+
+    answers = {status(tried.format(f"{n:x}")) for n in range(1, MOST_REFUSED_KEYS + 1)}
+    assert (answers, status(again), status(elsewhere)) == ({401}, 429, 401)
