@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Event, EventHead
@@ -22,8 +22,20 @@ MOST_AT_ONCE = 5_000
 
 def pending(session: ScopedSession) -> bool:
     """True if there are events without a number."""
-    found = session.scalar(select(Event.id).where(Event.sequence.is_(None)).limit(1))
+    found = session.scalar(select(Event.id).where(*_unnumbered(session)).limit(1))
     return found is not None
+
+
+def _unnumbered(session: ScopedSession) -> list[ColumnElement[bool]]:
+    """SQLite commits events in the order of their ids, so that those without a number come after
+    the last one that has one, and no index of them is written with each event. On PostgreSQL an
+    event may become durable after others of higher ids."""
+    waits = Event.sequence.is_(None)
+    if session.bound.dialect.name == "postgresql":
+        return [waits]
+    numbered = select(Event.id).where(Event.sequence.is_not(None))
+    last = numbered.order_by(Event.sequence.desc()).limit(1).scalar_subquery()
+    return [waits, Event.id > func.coalesce(last, 0)]
 
 
 def number(session: ScopedSession) -> int:
@@ -34,7 +46,7 @@ def number(session: ScopedSession) -> int:
         head = session.get_one(EventHead, _HEAD, with_for_update=True)
     rows = (
         select(Event.id, func.row_number().over(order_by=Event.id).label("place"))
-        .where(Event.sequence.is_(None))
+        .where(*_unnumbered(session))
         .order_by(Event.id)
         .limit(MOST_AT_ONCE)
         .subquery()

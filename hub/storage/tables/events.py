@@ -38,9 +38,9 @@ class Event(Base):
         Index(
             "ix_events_pending",
             "id",
-            sqlite_where=text("sequence IS NULL"),
             postgresql_where=text("sequence IS NULL"),
-        ),
+            info={"only": "postgresql"},
+        ).ddl_if(dialect="postgresql"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job
 from hub.services import housekeeping
 from hub.storage import events, migrate, queue
-from hub.storage.session import Database
+from hub.storage.session import Database, ScopedSession
 from hub.storage.tables import (
     Base,
     Connection,
@@ -174,6 +174,35 @@ def test_numbers_follow_the_order_of_durability_without_gap(database, connection
     do(database, lambda s: housekeeping.prune(s, now=now + timedelta(days=3650)))
     with database.read(SCOPE) as session:
         assert events.head(session) == (6, 6)
+
+
+def test_numbers_go_on_part_by_part_and_when_all_before_were_deleted(
+    database: Database, connection: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_AT_ONCE", 2)
+
+    def start(session: ScopedSession) -> None:
+        session.add(SyncRun(id=new_id(), connection_id=connection, stream="w", started_at=now))
+
+    def numbers() -> list[int | None]:
+        with database.read(SCOPE) as session:
+            return list(session.scalars(select(Event.sequence).order_by(Event.id)))
+
+    for _ in range(5):
+        do(database, start)
+    assert [do(database, events.number) for _ in range(4)] == [2, 4, 5, 5]
+    assert numbers() == [1, 2, 3, 4, 5]
+    while do(database, lambda s: events.prune(s, before=now + timedelta(days=3650))):
+        pass
+    assert numbers() == []
+    do(database, start)
+    assert numbers() == [None]
+    with database.read(SCOPE) as session:
+        assert events.pending(session)
+    assert do(database, events.number) == 6
+    do(database, start)
+    assert do(database, events.number) == 7
+    assert numbers() == [6, 7]
 
 
 def test_migrations_make_the_triggers_that_tests_have(database_url):
