@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Engine
 
 from hub import log
+from hub.storage.driver_errors import driver_errors
 
 logger = log.get(__name__)
-REST_SECONDS = 0.005
+REST_SECONDS = 0.01
 """Between two notifications: one stands for all that was committed meanwhile."""
 LOOK_SECONDS = 1.0
 EVERY = ""
@@ -91,13 +92,15 @@ class Doorbell:
     def _tell(self) -> None:
         with self._connect() as connection:
             connection.exec_driver_sql("SET synchronous_commit TO off")
-            self._teller = connection.connection.driver_connection.info.backend_pid
+            driver = connection.connection.driver_connection
+            self._teller = driver.info.backend_pid
             while not self._closed.is_set():
                 self._rung.wait()
                 self._rung.clear()
                 with self._lock:
                     queues, self._untold = ",".join(self._untold), set()
-                connection.exec_driver_sql("SELECT pg_notify('hub_jobs', %s)", (queues,))
+                with driver_errors(connection):
+                    driver.execute("SELECT pg_notify('hub_jobs', %s)", (queues,))
                 self._closed.wait(REST_SECONDS)
             connection.invalidate()  # its settings must not return to the pool
 
