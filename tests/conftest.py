@@ -24,6 +24,7 @@ from hub.storage.crypto import Crypto
 from hub.storage.roles import grants
 from hub.storage.session import Database
 from hub.storage.tables import Base
+from tests.authorities import Authority
 
 POSTGRESQL = os.environ.get(
     "HUB_TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
@@ -275,6 +276,12 @@ def crypto() -> Crypto:
 
 
 @pytest.fixture
+def authority(tmp_path: Path) -> Callable[[str], Authority]:
+    """Founds an authority of a name."""
+    return lambda name: Authority(tmp_path, name)
+
+
+@pytest.fixture
 def now() -> datetime:
     return datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
@@ -289,6 +296,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"NOT COVERED: no {name} answered, so no job was sent through it; set "
             "HUB_TEST_REDIS_URL and HUB_TEST_AMQP_URL."
+        )
+    if not (os.environ.get("HUB_TEST_HAPROXY") or shutil.which("haproxy")):
+        terminalreporter.write_line(
+            "NOT COVERED: HAProxy is missing, so no real proxy stood before the listener; set "
+            "HUB_TEST_HAPROXY."
         )
     if not (shutil.which("node") and shutil.which("npm")):
         terminalreporter.write_line(

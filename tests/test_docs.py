@@ -68,6 +68,27 @@ def test_every_setting_is_in_the_reference(field: str) -> None:
     assert Settings.model_fields[field].description
 
 
+NAMED_TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = {found for page in markdown_pages() for found in NAMED_TEST.findall(page.read_text())}
+    assert len(named) > 150
+    for file in {file for file, _ in named}:
+        path = ROOT / "tests" / file
+        written = path.read_text(encoding="utf-8") if path.is_file() else ""
+        there = set(re.findall(r"^def (test_\w+)", written, re.MULTILINE))
+        assert {test for one, test in named if one == file} <= there, file
+
+
+def test_every_fixture_that_the_page_of_hl7_names_is_there_and_no_message_is_left_out() -> None:
+    page = (REFERENCE / "hl7-acceptance.md").read_text(encoding="utf-8")
+    fixtures = {path.stem for path in (ROOT / "fixtures" / "ehr_hl7v2").glob("*.hl7")}
+    named = set(re.findall(r"`([a-z]{3}_[a-z]\d\d\w*)`", page))
+    assert named <= fixtures
+    assert {name for name in fixtures if re.fullmatch(r"[a-z]{3}_[a-z]\d\d", name)} <= named
+
+
 @pytest.mark.parametrize("job", Job)
 def test_every_job_is_in_the_reference(job: Job) -> None:
     assert f"`{job.value}`" in reference_text()

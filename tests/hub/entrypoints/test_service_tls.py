@@ -41,7 +41,10 @@ def seed(hub: Any) -> None:
 
 
 def test_a_listener_set_up_for_tls_takes_the_sender_whose_certificate_is_named(
-    authority: Callable[[str], Any], message: Callable[..., bytes], data_dir: Path
+    authority: Callable[[str], Any],
+    message: Callable[..., bytes],
+    migrated_url: str,
+    tmp_path: Path,
 ) -> None:
     own = authority("own")
     pair, ehr, other = (
@@ -49,11 +52,11 @@ def test_a_listener_set_up_for_tls_takes_the_sender_whose_certificate_is_named(
         own.issue("ehr", dns="ehr.example"),
         own.issue("other", dns="other.example"),
     )
-    file = data_dir / "message.hl7"
+    file = tmp_path / "message.hl7"
     file.write_bytes(message("C1"))
     settings = Settings(
-        data_dir=data_dir, mllp_port=0, mllp_tls_certificate=pair, mllp_tls_key=pair,
-        mllp_tls_client_ca=own.path, log_level="error",
+        data_dir=tmp_path, database_url=migrated_url, mllp_port=0, mllp_tls_certificate=pair,
+        mllp_tls_key=pair, mllp_tls_client_ca=own.path, log_level="error",
     )  # fmt: skip
     hub = open_hub(settings, exclusive=True, migrate=True)
     try:

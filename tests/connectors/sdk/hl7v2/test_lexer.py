@@ -133,7 +133,7 @@ def test_a_value_ending_with_the_truncation_character_is_known_to_be_cut() -> No
         ("&".join("x" * 200), None),
         ("&".join("x" * 201), "subcomponents"),
         ("|".join("x" * 998), None),
-        ("|".join("x" * 1000), "fields"),
+        ("|".join("x" * 999), "fields"),
     ],
 )
 def test_structure_is_capped_per_field_at_the_limit(field: str, kind: str | None) -> None:

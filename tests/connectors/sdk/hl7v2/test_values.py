@@ -63,6 +63,11 @@ def test_what_is_escaped_reads_back(text: str) -> None:
         ("Zoë".encode(), "KLINGON", "ZoÃ«", "cp1252", "charset_unknown"),
         ("李".encode("gb18030"), "GB 18030-2000", "李", "gb18030", None),
         ("山田".encode("iso2022_jp"), "ISO IR87", "山田", "iso2022_jp", None),
+        ("丂".encode("iso2022_jp_1"), "ISO IR159", "丂", "iso2022_jp_1", None),
+        ("李".encode("big5"), "BIG-5", "李", "big5", None),
+        ("김".encode("euc_kr"), "KS X 1001", "김", "euc_kr", None),
+        ("Œuvre €".encode("iso8859_15"), "8859/15", "Œuvre €", "iso8859_15", None),
+        ("Łódź".encode("iso8859_2"), "8859/2", "Łódź", "iso8859_2", None),
     ],
 )
 def test_a_wrong_character_set_falls_back_with_an_issue(
