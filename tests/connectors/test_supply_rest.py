@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import asdict
+from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from starlette.applications import Starlette
 from connectors import registry
 from connectors.sdk.base import DocumentParser, OrderPlacer, RawDocument, Source, Window
 from connectors.sdk.ctx import Ctx
-from connectors.sdk.http import Http
 from connectors.sdk.simulated_vendor.delivery import WebhookTarget
 from connectors.sdk.simulator import Fault, FaultPlan, SimulatorServer
 from connectors.supply_rest.config import Config
@@ -37,12 +36,11 @@ from hub.domain.supply_bids import Bid, BidLine, check_bid
 from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import ContractDrift, DataError, NotSupported, Rejected, Transient
+from tests.connectors.supply_calls import NOW, TODAY, calling, close_clients, serving
 from tests.connectors.webhook_receiver import WebhookReceiver
 from tests.polling import wait_until
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "supply_rest"
-TODAY = date(2026, 3, 2)
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
 
 connector = registry.load("supply_rest")
@@ -51,52 +49,19 @@ assert isinstance(connector, DocumentParser)
 assert isinstance(connector, OrderPlacer)
 
 
-@dataclass
-class Clock:
-    def now(self) -> datetime:
-        return NOW
-
-
-@dataclass
-class Secrets:
-    value: str = "simulated"
-
-    def get(self, reference: str) -> str:
-        return self.value
-
-
-OPEN: list[Http] = []
-
-
 @pytest.fixture(autouse=True)
 def _close_clients() -> Iterator[None]:
     yield
-    while OPEN:
-        OPEN.pop().close()
+    close_clients()
 
 
 def context(url: str, key: str = "simulated", page_size: int = 20, **options: Any) -> Ctx:
-    OPEN.append(Http(egress=(), clock=Clock(), allow_loopback=True, **options))
-    return Ctx(
-        connection_id="con_1",
-        config=Config(base_url=url, api_key="env:BRIGHTWELL", page_size=page_size),
-        http=OPEN[-1],
-        secrets=Secrets(key),
-        clock=Clock(),
-        deadline=NOW + timedelta(minutes=5),
-        progress=lambda _: None,
-        cancelled=lambda: False,
+    return calling(
+        Config(base_url=url, api_key="env:BRIGHTWELL", page_size=page_size), key, **options
     )
 
 
-@contextmanager
-def vendor(**options: Any) -> Iterator[tuple[SimulatorServer, Starlette]]:
-    app = build(seed=7, today=TODAY, **options)
-    with SimulatorServer(app) as server:
-        try:
-            yield server, app
-        finally:
-            app.state.vendor.orders.courier.close()
+vendor = partial(serving, build)
 
 
 def order(number: str = "PO-2026-0001", packs: int = 10) -> OrderToPlace:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from starlette.applications import Starlette
 
 from connectors.sdk.base import RawDocument, Window
 from connectors.sdk.ctx import Ctx
-from connectors.sdk.http import Http
 from connectors.sdk.simulated_vendor.delivery import WebhookTarget
 from connectors.sdk.simulator import Fault, FaultPlan, SimulatorServer
 from connectors.supply_rest.simulator import build as build_brightwell
@@ -28,61 +25,25 @@ from hub.domain.supply import Offer, OrderLine, OrderToPlace
 from hub.domain.supply_facts import FACTS_OF, Fact
 from hub.domain.supply_ledger import derive
 from hub.errors import DataError, NotSupported, Transient
+from tests.connectors.supply_calls import NOW, TODAY, calling, close_clients, serving
 from tests.connectors.test_supply_x12 import CONFIG, SHIP_TO, connector, order, wrap
 from tests.connectors.webhook_receiver import WebhookReceiver
 from tests.polling import wait_until
 
-TODAY = date(2026, 3, 2)
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECRET = "a secret shared with the vendor"
-
-
-@dataclass
-class Clock:
-    def now(self) -> datetime:
-        return NOW
-
-
-@dataclass
-class Secrets:
-    value: str = "simulated"
-
-    def get(self, reference: str) -> str:
-        return self.value
-
-
-OPEN: list[Http] = []
 
 
 @pytest.fixture(autouse=True)
 def _close_clients() -> Iterator[None]:
     yield
-    while OPEN:
-        OPEN.pop().close()
+    close_clients()
 
 
 def context(url: str, key: str = "simulated", **options: Any) -> Ctx:
-    OPEN.append(Http(egress=(), clock=Clock(), allow_loopback=True, **options))
-    return Ctx(
-        connection_id="con_1",
-        config=Config(base_url=url, api_key="env:STONEBRIDGE"),
-        http=OPEN[-1],
-        secrets=Secrets(key),
-        clock=Clock(),
-        deadline=NOW + timedelta(minutes=5),
-        progress=lambda _: None,
-        cancelled=lambda: False,
-    )
+    return calling(Config(base_url=url, api_key="env:STONEBRIDGE"), key, **options)
 
 
-@contextmanager
-def vendor(**options: Any) -> Iterator[tuple[SimulatorServer, Starlette]]:
-    app = build(seed=7, today=TODAY, **options)
-    with SimulatorServer(app) as server:
-        try:
-            yield server, app
-        finally:
-            app.state.vendor.orders.courier.close()
+vendor = partial(serving, build)
 
 
 def orderable(app: Starlette, number: str = "PO-2026-0002") -> OrderToPlace:
