@@ -55,6 +55,13 @@ def check(job: RunningJob) -> None:
         if inquiry is None:
             return
         answer = _ask(job, connector, ctx, inquiry)
+    _store(job, inquiry, answer)
+
+
+def _store(job: RunningJob, inquiry: Inquiry, answer: EligibilityAnswer) -> None:
+    """Store the answer, and end the job unless the payer is to be asked again. Raises Transient
+    then."""
+    context, scope = job.context, practice_scope(inquiry.practice_id)
     lane: Lane = "batch" if job.args.get("planned", True) else "desk"
     wait = retry_after(answer.result.rejects, lane, job.claimed.attempt)
     if job.claimed.attempt >= job.claimed.max_attempts:
