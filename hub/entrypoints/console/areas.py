@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.entrypoints.console import connections, jobs, messages, overview, trust
+from hub.entrypoints.console import connections, jobs, messages, overview, replays, trust
 from hub.entrypoints.console.asking import Desk
 
 PAGES: Mapping[str, Callable[[Desk, Request], Awaitable[Response]]] = {
@@ -25,6 +25,8 @@ FORMS: Mapping[str, Callable[[Desk, Request, Mapping[str, str]], Awaitable[Respo
     "/console/connections/{id}/{action}": connections.act_on_connection,
     "/console/messages": messages.search,
     "/console/messages/of-a-patient": messages.next_of_a_patient,
+    "/console/messages/plan": replays.plan,
+    "/console/messages/replay": replays.start,
     "/console/messages/{id}/content": messages.open_message,
     "/console/messages/{id}/replay": messages.replay,
     "/console/jobs/{id}/{action}": jobs.act_on_job,

@@ -42,7 +42,15 @@ async def messages(desk: Desk, request: Request) -> Response:
     """The list, newest first, as the address narrows it."""
     given = {name: request.query_params.get(name, "") for name in PARAMETERS}
     found = await _found(desk, given, cursor_of(request))
-    return view(desk, "messages", given=given, page_info=found["pageInfo"], nodes=found["nodes"])
+    may_plan = desk.may("replayMessages") and any(given.values())
+    return view(
+        desk,
+        "messages",
+        given=given,
+        page_info=found["pageInfo"],
+        nodes=found["nodes"],
+        may_plan=may_plan,
+    )
 
 
 async def search(desk: Desk, _: Request, fields: Mapping[str, str]) -> Response:
@@ -133,13 +141,13 @@ async def _found(
     desk: Desk, given: Mapping[str, str], after: str | None, **more: object
 ) -> dict[str, Any]:
     """A page of the messages that parameters of an address stand for."""
-    names = await _connections(desk) if given.get("conn") else {}
+    names = await connections_by_name(desk) if given.get("conn") else {}
     where = {**where_of(given, names, desk.now()), **more}
     found = await desk.ask(_LIST, first=PAGE, after=after, where=where or None)
     return dict(found["inboundMessages"])
 
 
-async def _connections(desk: Desk) -> dict[str, str]:
+async def connections_by_name(desk: Desk) -> dict[str, str]:
     """The id of every connection, by name."""
     found: dict[str, str] = {}
     after = None

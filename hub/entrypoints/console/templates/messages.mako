@@ -7,3 +7,8 @@
 ${search.box(desk, given)}
 ${ui.messages_table(nodes, "Messages, newest first")}
 ${ui.next_page("/console/messages", page_info, **given)}
+% if may_plan and nodes:
+<form method="post" action="/console/messages/plan">${ui.hidden(desk)}
+${search.kept(given)}
+<button>Read all of these again…</button></form>
+% endif

@@ -1,13 +1,23 @@
+<%!
+    NAMES = {"since": "after", "until": "before"}
+
+    def as_text(given):
+        """A search as it would be typed."""
+        said = ((NAMES.get(name, name), value) for name, value in given.items() if value)
+        return " ".join(f'{name}:"{value}"' if " " in value else f"{name}:{value}" for name, value in said)
+%>
+<%def name="text(given)">${as_text(given)}</%def>
+<%def name="kept(given)">
+% for name, value in given.items():
+<input type="hidden" name="${name}" value="${whole(value)}">
+% endfor
+</%def>
 <%namespace name="ui" file="parts.mako"/>
 <%def name="box(desk, given)">
-<%
-    NAMES = {"since": "after", "until": "before"}
-    text = " ".join(f'{NAMES.get(n, n)}:"{v}"' if " " in v else f"{NAMES.get(n, n)}:{v}" for n, v in given.items() if v)
-%>
 <form class="search" method="post" action="/console/messages" role="search">
 ${ui.hidden(desk)}
 <div><label for="q">Search</label>
-<input id="q" name="q" value="${whole(text)}" maxlength="500" autocomplete="off" spellcheck="false" aria-describedby="q-help"></div>
+<input id="q" name="q" value="${whole(as_text(given))}" maxlength="500" autocomplete="off" spellcheck="false" aria-describedby="q-help"></div>
 <button class="primary">Search</button>
 </form>
 <p class="help" id="q-help"><code>ctl:</code> control id, <code>type:</code> like ADT^A01, <code>conn:</code> connection,
