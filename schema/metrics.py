@@ -18,7 +18,8 @@ metric_figure = stored(
     order="-month",
     help="A month of a metric across the practices whose agreements let figures be made of theirs. "
     "It is published once and never changed; where fewer than five practices contributed or one "
-    "made up more than a quarter, it is suppressed.",
+    "made up more than a quarter, also of those left when what the MSO reads by itself is "
+    "subtracted, it is suppressed.",
     fields={
         "metric": enum(OPERATIONAL, "Metric", tuple(Metric)),
         "month": col(OPERATIONAL, help="Its first day, in each practice's own calendar."),

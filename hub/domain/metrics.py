@@ -7,7 +7,7 @@ two groups of practices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from hub.domain.agreements import AgreementTerm, Domain, Granularity, Purpose
 from hub.domain.small_groups import OLDEST_ENOUGH, is_large_enough
 
 PURPOSE = Purpose.OPERATIONS
+ROWS = frozenset({Granularity.ROW, Granularity.LIMITED})
 """What an agreement must allow for its practice to be counted."""
 SETTLED = timedelta(days=10)
 """How long what a month brought may come late."""
@@ -54,11 +55,12 @@ RULES: Mapping[Metric, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The practices in a figure, by id with their time zones, and those that only lack the clause
-    on data aggregation."""
+    """The practices in a figure, by id with their time zones; those that only lack the clause on
+    data aggregation; and those whose rows in the domain the MSO reads by themselves."""
 
     counted: Mapping[str, str]
     left_out: tuple[str, ...]
+    read: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ def members(metric: Metric, terms: Iterable[AgreementTerm], now: datetime) -> Me
     rule = RULES[metric]
     counted: dict[str, str] = {}
     without: set[str] = set()
+    read: set[str] = set()
     for term in terms:
+        if term.domain is rule.domain and term.granularity in ROWS and term.in_force(now):
+            read.add(term.practice_id)  # whatever the purpose: who subtracts is not asked for one
         applies = term.domain is rule.domain and PURPOSE in term.purposes and term.in_force(now)
         if not applies or term.granularity is Granularity.NONE:
             continue
@@ -82,14 +87,18 @@ def members(metric: Metric, terms: Iterable[AgreementTerm], now: datetime) -> Me
             without.add(term.practice_id)
         else:
             counted[term.practice_id] = term.practice_zone
-    return Members(counted, tuple(sorted(without - counted.keys())))
+    return Members(counted, tuple(sorted(without - counted.keys())), frozenset(read))
 
 
-def figure(contributions: Mapping[str, int]) -> Figure | None:
-    """The sum of what practices contribute; None where the small-group rule does not hold. A
-    practice with nothing is not in the group."""
-    weights = [value for value in contributions.values() if value > 0]
-    return Figure(sum(weights), len(weights)) if is_large_enough(weights) else None
+def figure(contributions: Mapping[str, int], read: Container[str] = ()) -> Figure | None:
+    """The sum of what practices contribute; None where the small-group rule does not hold, of all
+    or of those that are left when what the MSO can `read` is subtracted. A practice with nothing is
+    not in the group."""
+    weights = {practice: value for practice, value in contributions.items() if value > 0}
+    others = [value for practice, value in weights.items() if practice not in read]
+    if not is_large_enough(weights.values()) or (others and not is_large_enough(others)):
+        return None
+    return Figure(sum(weights.values()), len(weights))
 
 
 def months(metric: Metric, first: date, today: date) -> list[date]:

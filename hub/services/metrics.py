@@ -24,7 +24,7 @@ def publish(session: ScopedSession, metric: Metric, *, now: datetime) -> int:
     shown = 0
     for month in due:
         given = store.contributions(session, metric, group.counted, month, following(month))
-        found = figure(given)
+        found = figure(given, group.read)
         row = MetricFigure(
             metric=metric,
             month=month,

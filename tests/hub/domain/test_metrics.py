@@ -47,6 +47,26 @@ def test_who_lacks_only_the_clause_is_left_out_and_named():
 
     assert set(found.counted) == {"in", "rows"}
     assert found.left_out == ("no-clause",)
+    assert found.read == {"rows"}
+
+
+def test_rows_that_an_agreement_opens_for_any_purpose_can_be_subtracted():
+    both = [
+        term("p", domain=Domain.SCHEDULE),
+        term("p", granularity=Granularity.LIMITED, purposes=frozenset({Purpose.PAYMENT})),
+    ]
+
+    assert members(Metric.APPOINTMENTS, both, NOW).read == {"p"}
+
+
+@pytest.mark.parametrize(
+    ("read", "shown"),
+    [("", True), ("a", True), ("ab", True), ("abc", False), ("abcdef", False), ("abcdefg", True)],
+)
+def test_what_is_left_when_readable_rows_are_subtracted_is_a_group_as_well(read, shown):
+    contributions = {**dict.fromkeys("abcdefg", 10), "nothing": 0}
+
+    assert (figure(contributions, read) is not None) == shown
 
 
 def test_payroll_is_no_health_information_and_needs_no_clause():

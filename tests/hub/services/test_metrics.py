@@ -90,6 +90,15 @@ def test_five_practices_make_a_figure_and_four_do_not(practices: Practices) -> N
     assert (april.count, april.practices, april.suppressed) == (None, None, True)
 
 
+def test_a_figure_tells_of_nobody_whose_rows_alone_are_not_read(practices: Practices) -> None:
+    for number in range(6):
+        name = practices.practice(f"p{number}", granularity="ROW" if number else "AGGREGATE")
+        practices.appointments(name, MAY)
+
+    assert practices.publish(Metric.APPOINTMENTS) == 0
+    assert practices.figures()[date(2026, 5, 1)].suppressed
+
+
 def test_a_month_is_computed_once_whatever_comes_later(practices: Practices) -> None:
     for number in range(5):
         practices.appointments(practices.practice(f"p{number}"), MAY)
