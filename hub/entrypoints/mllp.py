@@ -19,7 +19,7 @@ from hub import metrics
 from hub.entrypoints.hl7_receive import Receiver
 from hub.entrypoints.hl7_routes import Peer
 from hub.entrypoints.mllp_connection import MllpConnection
-from hub.entrypoints.mllp_doors import Accepting, Closures, Door, bind
+from hub.entrypoints.mllp_doors import PROXY_CHECK, Accepting, Closures, Door, bind
 from hub.entrypoints.mllp_limits import MllpLimits, Room
 from hub.entrypoints.mllp_replies import Replies
 
@@ -139,7 +139,8 @@ class MllpServer:
         if origin is None:
             return
         if not self._receiver.admits_address(origin):
-            self.closures.note("address", origin)
+            own = origin == address and self._door.is_proxy(address)
+            self.closures.note(PROXY_CHECK if own else "address", origin)
             return
         places = self._places.get(origin)
         most = self._receiver.connections_from(origin)

@@ -19,6 +19,8 @@ from hub.entrypoints.mllp_tls import names_of
 from hub.entrypoints.proxy_protocol import NoProxyHeader, read_origin
 
 _BACKLOG = 512
+PROXY_CHECK = "proxy_check"
+"""Why a connection is closed that a proxy makes for itself, to see whether anybody listens."""
 _REMARK_SECONDS = 60.0
 _PAUSE_SECONDS = 0.1
 
@@ -35,6 +37,8 @@ class Closures(Counter[str]):
     def note(self, reason: str, peer: str) -> None:
         self[reason] += 1
         metrics.mllp_closed.labels(reason).inc()
+        if reason == PROXY_CHECK:  # every few seconds, and nothing is wrong
+            return
         now = asyncio.get_running_loop().time()
         if now - self._remarked.get(reason, -_REMARK_SECONDS) >= _REMARK_SECONDS:
             self._remarked[reason] = now
@@ -139,9 +143,13 @@ class Door:
         self._closures = closures
         self._seconds = seconds
 
+    def is_proxy(self, address: str) -> bool:
+        """Whether a connection from there may speak for others."""
+        return is_within(address, self._proxies)
+
     async def origin(self, connection: socket.socket, address: str) -> str | None:
         """The address to judge by; None where a proxy did not say whom it speaks for."""
-        if not is_within(address, self._proxies):
+        if not self.is_proxy(address):
             return address
         try:
             return await asyncio.wait_for(read_origin(connection, address), self._seconds)

@@ -1,12 +1,12 @@
-"""A day of several practices over real sockets, compressed: at its end the store holds what the
-simulator says is true, on both databases; nothing is lost and nothing doubled."""
+"""24 hours of several practices over real sockets, compressed: at their end the store holds what
+the simulator says is true, on both databases; nothing is lost and nothing doubled."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,9 @@ from tests.polling import wait_until
 
 pytestmark = pytest.mark.end_to_end
 SCOPE = unrestricted_scope("test")
-BEGINS = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+BEGINS = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
+LATER = timedelta(hours=4, minutes=30)
+"""How much later than the one before each practice opens."""
 FACILITIES = ("NORTH", "SOUTH", "EAST")
 PATIENTS = 70
 
@@ -78,8 +80,10 @@ def wait_until_read(hub: Hub) -> None:
 
 
 def test_the_store_holds_the_truth_of_the_day(hub: Hub) -> None:
-    days = [Day(name, BEGINS, PATIENTS) for name in FACILITIES]
-    assert sum(len(day.messages) for day in days) > 1_600
+    days = [Day(name, BEGINS + n * LATER, PATIENTS) for n, name in enumerate(FACILITIES)]
+    moments = [message.at for day in days for message in day.messages]
+    assert len(moments) > 1_600
+    assert max(moments) - min(moments) >= timedelta(hours=24)
     with Service(hub, ["mllp", "jobs"]) as service, ThreadPoolExecutor(len(days)) as pool:
         answers = list(pool.map(lambda day: play(service.mllp_port, day), days))
         for day, codes in zip(days, answers, strict=True):

@@ -296,6 +296,17 @@ def test_a_proxy_speaks_for_itself_in_its_health_checks(listen: Make, message: M
         assert peer.answer() == ("AA", b"C1")
 
 
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", version_2("192.0.2.7", command=0)])
+def test_health_checks_of_a_proxy_are_no_strangers_at_the_door(
+    listen: Make, connection: Make, header: bytes
+) -> None:
+    listener = listen(connection(peers=("192.0.2.0/24",)), proxies=("127.0.0.1/32",))
+    checking = listener.connect()
+    checking.socket.sendall(header)
+    assert checking.is_closed()
+    assert listener.server.closures == {"proxy_check": 1}
+
+
 def test_nobody_else_is_believed_who_sends_a_proxy_header(listen: Make, connection: Make) -> None:
     listener = listen(connection(peers=("192.0.2.0/24",)), proxies=("127.0.0.9/32",))
     peer = listener.connect()

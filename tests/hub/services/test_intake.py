@@ -118,6 +118,18 @@ def test_a_control_id_may_come_again_after_a_week(
     assert jobs(database) == 2
 
 
+@pytest.mark.parametrize(("seconds", "is_taken"), [(-1, True), (1, False)])
+def test_a_control_id_is_taken_for_seven_days_and_no_longer(
+    database: Database, intake: Intake, clock: Clock, seconds: int, is_taken: bool
+) -> None:
+    receive(intake, ADT)
+    clock.now += timedelta(days=7, seconds=seconds)
+    other = replace(ADT, content=b"MSH|^~\\&|EHR|FAC|wrapped")
+    assert receive(intake, other).conflict == is_taken
+    assert jobs(database) == 2 - is_taken
+    assert receive(intake, replace(ADT, answer=b"ACK later")).answer == b"ACK first"
+
+
 def test_what_was_refused_is_judged_anew_when_sent_again(
     database: Database, intake: Intake
 ) -> None:
