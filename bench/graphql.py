@@ -9,7 +9,9 @@ the application as it is served: credential, agreements, scope, limits, cost buc
 that row-level security holds, which "engine unheld" is not, nor says for whom it reads. CPU is that
 of the server and of all PostgreSQL backends of the database, per request; it is the figure to trust
 on a machine that does other things too, rates and p99 are not. Figures are medians of the ratios of
-interleaved rounds. A cold document has a name never seen before (known shape), or fields in an
+interleaved rounds, in each of which another server begins: a machine that others share is faster
+and slower by a third within seconds, so that many short rounds tell more than a few long ones. A
+cold document has a name never seen before (known shape), or fields in an
 order never seen before (new shape). Memory is that of processes of `mso-hub serve --roles web`
 after the first answer and after all kinds of requests: resident, and proportional, where what
 several share counts by the share of each. `--full` loads 200 000 patients. PostGraphile is
@@ -26,6 +28,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +41,7 @@ import uvicorn
 
 from bench.parts.claims import Claim, Claims, at_least, at_most, tell
 from bench.parts.graphql_data import URL, load, practice_ids, prepare_postgresql
-from bench.parts.graphql_load import Running, Sample, ask, find_peer, measure, serving
+from bench.parts.graphql_load import Running, Sample, ask, find_peer, measure, serving, warm
 from bench.parts.graphql_memory import memory
 from bench.parts.graphql_queries import ASKED, COLD, KEPT, NEW, STORED, UNHELD
 from bench.parts.graphql_servers import APPS, engine_and_context, grant
@@ -86,6 +89,7 @@ def sqlite_milliseconds(options: argparse.Namespace, patients: int) -> float:
         load(url, 5, patients)
         key, ids = grant(url), practice_ids(url)
         with serving("SQLite", 8799, ids, None, key, url) as running:
+            warm(running, "target")
             taken = [measure(running, "target", options.seconds) for _ in range(options.rounds)]
     return statistics.median(sample.server for sample in taken)
 
@@ -182,9 +186,13 @@ def run(options: argparse.Namespace) -> Claims:
         compare_answers(servers)
         for kind, asked in ASKED.items():
             taken[kind] = {name: [] for name in asked if name in servers}
+            for name in taken[kind]:
+                warm(servers[name], kind)
+            turns = deque(taken[kind].items())
             for _ in range(options.rounds):
-                for name, samples in taken[kind].items():
+                for name, samples in turns:
                     samples.append(measure(servers[name], kind, options.seconds))
+                turns.rotate()
             for name, samples in taken[kind].items():
                 _show(kind, name, samples)
     found = claims(taken)
@@ -192,11 +200,11 @@ def run(options: argparse.Namespace) -> Claims:
     found.append(at_most("G6 plain: CPU per leaf", plain, 3, "µs"))
     on_sqlite = sqlite_milliseconds(options, patients)
     found.append(at_most("G8 SQLite, target query: CPU", on_sqlite, 1.2, "ms"))
-    return found + memory_claims(ids, key, options.seconds)
+    return found + memory_claims(ids, key)
 
 
-def memory_claims(ids: list[str], key: str, seconds: float) -> Claims:
-    alone, forked = (memory(count, ids, key, seconds) for count in (1, FORKED))
+def memory_claims(ids: list[str], key: str) -> Claims:
+    alone, forked = (memory(count, ids, key) for count in (1, FORKED))
     found = []
     for when, one, of_many in zip(("at its start", "under load"), alone, forked, strict=True):
         claim = f"G10 a web process {when}: resident"
@@ -219,8 +227,8 @@ def _show(kind: str, name: str, samples: list[Sample]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a round")
     parser.add_argument("--full", action="store_true", help="200 000 patients")
     parser.add_argument("--peer", help="a directory with PostGraphile installed")
     parser.add_argument("--serve", choices=sorted(APPS), help=argparse.SUPPRESS)

@@ -18,6 +18,8 @@ from bench.parts.graphql_load import CONNECTIONS, Running, bodies, load_for, wai
 from bench.parts.graphql_queries import ASKED
 
 PORT = 8798
+LOAD_SECONDS = 3.0
+"""Of each kind of requests: shorter, and fewer documents would be kept."""
 OTHERS_SECONDS = 2.0
 """After the first answer; the other processes start meanwhile."""
 _POINTS = str(10**9)
@@ -32,16 +34,16 @@ class Held:
     proportional: float
 
 
-def memory(count: int, ids: list[str], key: str, seconds: float) -> tuple[Held, Held]:
+def memory(count: int, ids: list[str], key: str) -> tuple[Held, Held]:
     """What the process that holds most of so many does, after the first answer and after all kinds
-    of requests, each for that long."""
+    of requests."""
     with _serving(count) as process:
         running = Running("hub", process, PORT, bodies("hub", ids), key)
         wait_until_it_answers(running)
         time.sleep(OTHERS_SECONDS)
         started = _most(process.pid, count)
         for kind in ASKED:
-            asyncio.run(load_for(running, kind, seconds, CONNECTIONS))
+            asyncio.run(load_for(running, kind, LOAD_SECONDS, CONNECTIONS))
         return started, _most(process.pid, count)
 
 

@@ -37,6 +37,8 @@ AT_ONCE, LONG_SECONDS = 4, 0.01
 """Short reads of PostgreSQL that an event loop has under way, and when a read is none any more. One
 more than keeps its processors busy makes the others slower: what each connection has in the
 processors' caches drives out that of the rest."""
+SMALL = 1_000
+"""Characters of a statement for PostgreSQL that reads a row or two, and need not wait for that."""
 SQLITE_AT_ONCE, SQLITE_LONG_SECONDS = 2, 0.02
 """The same of SQLite, which runs them in threads of this process."""
 PREPARED = 64
@@ -147,7 +149,7 @@ class PostgresqlReads(TextReads):
 
     async def _execute(self, part: CompiledPart, parameters: list[Any], running: Running) -> Row:
         connections = self._connections.get()
-        turn = await connections.turns.take()
+        turn = await connections.turns.take(small=len(part.sql) <= SMALL)
         try:
             while connections.idle:
                 wire = connections.idle.pop()

@@ -69,6 +69,25 @@ def test_who_asks_when_the_others_are_long_already_does_not_wait_long():
     run(work)
 
 
+def test_a_small_one_waits_for_no_short_one_and_keeps_to_the_most():
+    async def work(turns: Turns) -> None:
+        await turns.take()
+        waiting = asyncio.ensure_future(turns.take())
+        await some_turns_of_the_loop()
+        small = [await asyncio.wait_for(turns.take(small=True), LONG) for _ in "ab"]
+        third = asyncio.ensure_future(turns.take(small=True))
+        await some_turns_of_the_loop()
+        assert (turns.under_way, waiting.done(), third.done()) == (3, False, False)
+        turns.give_back(small[0])
+        await some_turns_of_the_loop()
+        assert (turns.under_way, waiting.done(), third.done()) == (3, False, True)
+        turns.give_back(small[1])
+        await asyncio.sleep(LONG * 2)
+        assert waiting.done()
+
+    run(work, short=1)
+
+
 @pytest.mark.parametrize("given_back_first", [True, False])
 def test_who_is_cancelled_while_waiting_keeps_nobody_from_a_turn(given_back_first: bool):
     async def work(turns: Turns) -> None:
