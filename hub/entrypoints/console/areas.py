@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.entrypoints.console import connections, jobs, messages, overview, replays, trust
+from hub.entrypoints.console import connections, issues, jobs, messages, overview, replays, trust
 from hub.entrypoints.console.asking import Desk
 
 PAGES: Mapping[str, Callable[[Desk, Request], Awaitable[Response]]] = {
@@ -16,6 +16,7 @@ PAGES: Mapping[str, Callable[[Desk, Request], Awaitable[Response]]] = {
     "/console/connections/{id}": connections.connection,
     "/console/messages": messages.messages,
     "/console/messages/{id}": messages.message,
+    "/console/issues": issues.issues,
     "/console/jobs": jobs.jobs,
     "/console/jobs/{id}": jobs.job,
     "/console/trust": trust.trust,

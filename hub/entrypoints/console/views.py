@@ -16,9 +16,12 @@ AREAS: Sequence[tuple[str, str]] = (
     ("/console", "Overview"),
     ("/console/connections", "Connections"),
     ("/console/messages", "Messages"),
+    ("/console/issues", "Issues"),
     ("/console/jobs", "Jobs"),
     ("/console/trust", "Trust"),
 )
+OF_MSO = frozenset({"Issues"})
+"""The areas whose figures are of all practices."""
 DONE = {
     "paused": "The connection is paused: what arrives is stored and waits.",
     "resumed": "The connection goes on; what waited is read in the order it came.",
@@ -38,7 +41,7 @@ def view(desk: Desk, template: str, *, status: int = 200, **values: Any) -> Resp
         template,
         status,
         desk=desk,
-        areas=AREAS,
+        areas=[area for area in AREAS if desk.is_mso or area[1] not in OF_MSO],
         now=desk.now(),
         key=random_bytes(16).hex(),
         **{"done": "", **values},
