@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     """A page of the folder `templates`, kept by nobody."""
     text: str = _templates().get_template(f"/{template}.mako").render(**values)
     return HTMLResponse(text, status, HEADERS)
+
+
+async def get_ready() -> None:
+    """Load what pages are made with, in a thread: the event loop would stand still meanwhile."""
+    if not _templates.cache_info().currsize:
+        await run_in_threadpool(_templates)
 
 
 def see_other(path: str, **parameters: object) -> Response:

@@ -16,7 +16,7 @@ from hub import log
 from hub.entrypoints.console import forms
 from hub.entrypoints.console.areas import FORMS, PAGES
 from hub.entrypoints.console.asking import Desk
-from hub.entrypoints.console.rendering import HEADERS, see_other, styles
+from hub.entrypoints.console.rendering import HEADERS, get_ready, see_other, styles
 from hub.entrypoints.console.sign_in import HOME, SIGN_IN, Door, status_of
 from hub.entrypoints.console.views import view
 from hub.entrypoints.graphql_answer import OURS
@@ -44,7 +44,8 @@ def console_routes(hub: HubParts, operations: Operations) -> list[BaseRoute]:
 
 
 class ConsoleHeaders:
-    """Gives every answer of the console its headers: those of no page too (405, a refused host)."""
+    """Gives every answer of the console its headers: those of no page too (405, a refused host).
+    The first request loads what pages are made with."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -58,6 +59,8 @@ class ConsoleHeaders:
             await send(message)
 
         is_ours = scope["type"] == "http" and f"{scope['path']}/".startswith("/console/")
+        if is_ours:
+            await get_ready()
         await self._app(scope, receive, with_headers if is_ours else send)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
+from hub.entrypoints.console import rendering
 from hub.entrypoints.console.rendering import FOLDER, LONGEST, ago, href, moment, shown, span, whole
+from hub.entrypoints.console.routes import ConsoleHeaders
 
 
 @pytest.mark.parametrize(
@@ -56,3 +62,24 @@ def test_no_template_shows_a_value_as_it_is() -> None:
     for text in templates:
         for word in ("|n", "| n", "<script", "style=", "onclick", "http://", "https://", "Markup"):
             assert word not in text
+
+
+def test_what_pages_are_made_with_is_loaded_once_and_not_on_the_event_loop(monkeypatch) -> None:
+    where = []
+
+    @cache
+    def load() -> str:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            where.append("a thread")
+        else:
+            where.append("the event loop")
+        return "templates"
+
+    monkeypatch.setattr(rendering, "_templates", load)
+    with TestClient(ConsoleHeaders(Starlette())) as client:
+        assert client.get("/other").status_code == 404
+        assert where == []
+        assert [client.get("/console/x").status_code for _ in "ab"] == [404, 404]
+    assert where == ["a thread"]
