@@ -191,7 +191,11 @@ def hl7apy_server(where: Path | str) -> Iterator[int]:
             table.insert("", self.incoming_message)
             return ANSWER.decode()
 
-    server = MLLPServer(
+    class Server(MLLPServer):  # type: ignore[misc]
+        # Of five that wait to be accepted the others would try again seconds later, or not at all.
+        request_queue_size = 128
+
+    server = Server(
         "127.0.0.1", 0, {f"ADT^{event}^ADT_A01": (Handler,) for event in ("A01", "A04")}
     )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
