@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -248,3 +249,24 @@ def test_release_2_says_so_where_a_frame_could_not_be_stored(
     assert peer.frame() == b"\x15"
     assert peer.answer() == ("AE", b"C1")
     assert peer.frame() == b"\x15"
+
+
+def test_five_hundred_senders_that_rest_are_all_heard_when_they_go_on(
+    listen: Make, connection: Make, message: Make
+) -> None:
+    """Each has its first frame behind it; then silence has no limit and costs nobody else."""
+    receiving = Receiving(limits=Limits(connections=512))
+    limits = MllpLimits(first_frame=0.2, inside_frame=0.2)
+    listener = listen(connection(receiving=receiving), limits=limits)
+    resting = []
+    for number in range(500):
+        peer = listener.connect()
+        peer.send(message(f"A{number}"))
+        assert peer.answer() == ("AA", f"A{number}".encode())
+        resting.append(peer)
+    time.sleep(limits.first_frame)
+    for number, peer in enumerate(resting):
+        peer.send(message(f"B{number}"))
+        assert peer.answer() == ("AA", f"B{number}".encode())
+    assert listener.server.closures == {}
+    assert len(listener.intake.arrivals) == 1000
