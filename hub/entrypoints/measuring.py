@@ -34,6 +34,8 @@ from hub.storage.session import ScopedSession
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+MOST_VISITORS = 32
+"""Of a metrics port of its own, at once."""
 _SCOPE = operations_scope("metrics")
 
 
@@ -164,7 +166,27 @@ def _authorization(environ: WSGIEnvironment) -> str:
 
 def _server(host: str) -> type[WSGIServer]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return type("MetricsServer", (ThreadingWSGIServer,), {"address_family": family})
+    return type("MetricsServer", (_BoundedServer,), {"address_family": family})
+
+
+class _BoundedServer(ThreadingWSGIServer):
+    """A thread for each visitor, and only so many at once: who comes beyond them is hung up on."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._free = threading.BoundedSemaphore(MOST_VISITORS)
+        super().__init__(*arguments, **options)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
 
 class _Handler(WSGIRequestHandler):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIServer
@@ -22,7 +24,12 @@ from starlette.testclient import TestClient
 from hub.domain.agreements import unrestricted_scope
 from hub.domain.jobs import Job, JobState
 from hub.entrypoints.hub import Hub
-from hub.entrypoints.measuring import exposition, metrics_endpoint, serve_metrics
+from hub.entrypoints.measuring import (
+    MOST_VISITORS,
+    exposition,
+    metrics_endpoint,
+    serve_metrics,
+)
 from hub.services.intake import Arrival, Intake
 from hub.settings import Settings
 from hub.storage import queue
@@ -195,6 +202,43 @@ def test_a_port_of_its_own_wants_the_token_where_others_reach_it(
 
     assert answer.status == status
     assert (b"hub_jobs_dead" in told) == (status == 200 and path == "/metrics")
+
+
+def test_visitors_who_ask_nothing_take_a_bounded_number_of_threads(
+    database: Database, crypto: Crypto, tmp_path: Path
+) -> None:
+    found = hub(database, crypto, tmp_path, NOON)
+    with closing_server(serve_metrics(found, "127.0.0.1", 0)) as port:
+        silent = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(MOST_VISITORS)]
+        try:
+            with pytest.raises((OSError, HTTPException)):
+                status_of(port)
+            silent.pop().close()
+            assert eventually(port) == 200
+        finally:
+            for visitor in silent:
+                visitor.close()
+
+
+def status_of(port: int) -> int:
+    asked = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        asked.request("GET", "/livez")
+        return asked.getresponse().status
+    finally:
+        asked.close()
+
+
+def eventually(port: int) -> int:
+    """The answer once a place is free, which a thread gives back after its visitor has left."""
+    until = time.monotonic() + 5
+    while True:
+        try:
+            return status_of(port)
+        except (OSError, HTTPException):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 @contextmanager
