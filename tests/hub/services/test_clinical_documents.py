@@ -36,9 +36,11 @@ Put = Callable[..., Outcome]
 
 @pytest.fixture
 def put(desk: Any) -> Put:
-    def work(data: object, key: str = "D1", minute: int = 1) -> Outcome:
+    def work(
+        data: object, key: str = "D1", minute: int = 1, crypto: Crypto | None = CRYPTO
+    ) -> Outcome:
         moment = datetime(2026, 3, 2, 15, minute, tzinfo=UTC)
-        context = ApplyContext("north", "ehr", None, None, moment, UTC, CRYPTO)
+        context = ApplyContext("north", "ehr", None, None, moment, UTC, crypto)
         record = Record(key, data, moment)
         outcome: Outcome = desk.database.transaction(
             practice_scope("north"), lambda session: apply(session, context, record)
@@ -114,7 +116,9 @@ def test_a_cancelled_document_is_kept(desk: Any, put: Put) -> None:
     assert (row.availability, row.text) == ("cancelled", "First")
 
 
-def test_without_a_key_an_embedded_file_is_refused_and_nothing_is_written(desk: Any) -> None:
-    assert desk.put(NOTE, "D1") == "rejected"
+def test_without_a_key_an_embedded_file_is_refused_and_nothing_is_written(
+    desk: Any, put: Put
+) -> None:
+    assert put(NOTE, crypto=None) == "rejected"
     assert desk.codes == ["no_key"]
     assert desk.rows(tables.ClinicalDocument) == []
