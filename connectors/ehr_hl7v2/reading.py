@@ -58,6 +58,18 @@ class Reading:
             found = found or (segment, spot.within)
         return found or (_constant(""), "1")
 
+    def first(self, held: Segment | None, found: Segment) -> Segment:
+        """The segment that is `held`, else the one `found`; that a further one is left out is an
+        issue."""
+        if held is None:
+            return found
+        self.issue(
+            "segment_repeated",
+            found.id,
+            "A segment is repeated where only one of its kind is read; the first counts.",
+        )
+        return held
+
     def absent(self, name: str) -> Segment:
         """An empty segment of that id: `part` then looks no further for it."""
         return Segment(name, "", self.message.delimiters, self.message.codec)

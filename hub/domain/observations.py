@@ -20,7 +20,8 @@ class Observation:
     """One OBX. `value_text` is as sent; `value_number` its exact decimal where OBX-2 is NM,
     `value_code` its code where it is coded.
 
-    `key` is OBX-3 code plus OBX-4 sub-id, unique within the report.
+    `key` is OBX-3 code plus OBX-4 sub-id, unique within the report. Where `value_stands`, the
+    source says a status only (OBX-11 U): what is empty here stays as it was.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Observation:
     method: str = ""
     performer: str = ""
     observed_at_precision: TimePrecision | None = None
+    value_stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

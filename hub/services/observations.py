@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from hub.domain.content import content_hash
@@ -21,10 +22,12 @@ from hub.services.records import (
     stamp,
     strongest,
 )
+from hub.storage import observations as store
 from hub.storage import sourced
 from hub.storage.session import ScopedSession
 from hub.storage.tables import Observation as ObservationRow
 from hub.storage.tables import ObservationVersion
+from hub.storage.tables.base import new_ordered_id
 
 EARLY = frozenset({"registered", "preliminary"})
 SETTLED = frozenset({"final", "corrected"})
@@ -163,14 +166,20 @@ def _said(row: ObservationRow) -> dict[str, Any]:
 def _keep_version(
     session: ScopedSession, context: ApplyContext, row: ObservationRow, before: dict[str, Any]
 ) -> None:
-    """Keep what a result said until now, and the message that said so."""
+    """Keep what a result said until now, and the message that said so.
+
+    Messages may come at one moment: then the ids sort as they were applied.
+    """
+    at = context.received_at
+    same = store.versions_replaced_at(session, row, at)
     session.add(
         ObservationVersion(
+            id=new_ordered_id(at + timedelta(microseconds=same)),
             practice_id=row.practice_id,
             observation_id=row.id,
             received_at=row.received_at,
             inbox_id=row.inbox_id,
-            replaced_at=context.received_at,
+            replaced_at=at,
             **before,
         )
     )
@@ -185,7 +194,11 @@ def _copy(
 ) -> None:
     row.report_name, row.specimen = report.name, report.specimen
     row.parent_report_key, row.parent_code = report.parent_number, report.parent_code
-    row.observed_at_precision = observation.observed_at_precision
-    row.observed_at = observation.observed_at or record.occurred_at or context.received_at
+    stands = observation.value_stands and row.observed_at is not None
+    if observation.observed_at or not stands:
+        row.observed_at_precision = observation.observed_at_precision
+        row.observed_at = observation.observed_at or record.occurred_at or context.received_at
     for name in COPIED:
-        setattr(row, name, getattr(observation, name))
+        value = getattr(observation, name)
+        if value or not stands:
+            setattr(row, name, value)

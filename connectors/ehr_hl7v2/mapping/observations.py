@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from connectors.ehr_hl7v2.mapping.embedded import embedded
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
-from connectors.ehr_hl7v2.mapping.texts import lines
+from connectors.ehr_hl7v2.mapping.texts import coded, each_coded, lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.clinical_documents import ClinicalDocument
@@ -34,7 +34,8 @@ class _Group:
     orc: Segment
     """The ORC that heads it; an empty one where there is none or an earlier OBR has it."""
     observations: list[Observation] = field(default_factory=list)
-    files: list[tuple[str, Segment]] = field(default_factory=list)
+    files: list[tuple[int, Segment]] = field(default_factory=list)
+    """The OBX that hold one, each with the position of its observation."""
     spm: Segment | None = None
 
 
@@ -48,6 +49,7 @@ def reports(
     A file embedded in a result is a document of its own, after its report.
     """
     visit = visit_number(reading)
+    seen: dict[str, set[str]] = {}
     for group in _groups(reading):
         obr = group.obr
         placer = obr.value("2.1") or group.orc.value("2.1") or ""
@@ -63,13 +65,15 @@ def reports(
             continue
         label = reading.label("report.sensitivity", group.orc, obr)
         reading.label_next(label)
+        code, name, _ = coded(obr, "4")
+        observations = _apart(reading, group.observations, seen.setdefault(key, set()), code or "")
         yield (
             key,
             ObservationReport(
                 patient=patient,
-                code=obr.value("4.1") or "",
-                name=obr.value("4.2") or "",
-                observations=tuple(group.observations),
+                code=code or "",
+                name=name or "",
+                observations=observations,
                 visit_number=visit,
                 placer_number=placer,
                 filler_number=filler,
@@ -78,9 +82,29 @@ def reports(
                 parent_code=obr.value("26.1") or "",
             ),
         )
-        for obx_key, obx in group.files:
+        for position, obx in group.files:
             reading.label_next(label)
+            obx_key = observations[position].key
             yield f"{key}/{obx_key}", _file(reading, group, obx, patient, visit)
+
+
+def _apart(
+    reading: Reading, observations: list[Observation], taken: set[str], code: str
+) -> tuple[Observation, ...]:
+    """The results of an OBR with keys that no OBR of the same number before it has `taken`: a
+    laboratory may number the sample, and send one OBR for each panel."""
+    found = []
+    for number, one in enumerate(observations, start=1):
+        key = one.key
+        if key in taken:
+            reading.issue(
+                "key_repeated", "OBR-3", "Two reports of one number hold the same result."
+            )
+            key = f"{key}|{code}"
+            key = f"{key}|{number}" if key in taken else key
+        taken.add(key)
+        found.append(one if key == one.key else replace(one, key=key))
+    return tuple(found)
 
 
 def _file(
@@ -91,8 +115,8 @@ def _file(
     withdrawn = obx.value("11") in {"D", "W"}
     return ClinicalDocument(
         patient=patient,
-        type_code=obx.value("3.1"),
-        type_name=obx.value("3.2"),
+        type_code=coded(obx, "3")[0],
+        type_name=coded(obx, "3")[1],
         availability="cancelled" if withdrawn else "available",
         activity_at=reading.time(obx, "14") or reading.time(obr, "7"),
         placer_number=obr.value("2.1") or orc.value("2.1") or "",
@@ -110,7 +134,7 @@ def _specimen(group: _Group) -> str:
 
 
 def _placer_key(obr: Segment, placer: str) -> str:
-    code = obr.value("4.1")
+    code = coded(obr, "4")[0]
     return f"{placer}|{code}" if placer and code else ""
 
 
@@ -133,9 +157,9 @@ def _groups(reading: Reading) -> list[_Group]:
             found = _observation(reading, segment, groups[-1])
             groups[-1].observations.append(found)
             if found.value_type in {"ED", "RP"}:
-                groups[-1].files.append((found.key, segment))
+                groups[-1].files.append((len(groups[-1].observations) - 1, segment))
         elif segment.id == "SPM" and groups:
-            groups[-1].spm = groups[-1].spm or segment
+            groups[-1].spm = reading.first(groups[-1].spm, segment)
         elif segment.id == "NTE" and groups and previous == "OBX":
             last = groups[-1].observations[-1]
             note = lines(segment, 3)
@@ -160,7 +184,8 @@ def _note_control(reading: Reading, orc: Segment) -> None:
 
 
 def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
-    code, sub_id, kind = obx.value("3.1") or "", obx.value("4") or "", obx.value("2") or ""
+    code, name, system = coded(obx, "3")
+    code, sub_id, kind = code or "", obx.value("4") or "", obx.value("2") or ""
     if not code:
         reading.issue("code_missing", "OBX-3", "A result does not say what was observed.")
     key = f"{code}|{sub_id}" if sub_id else code
@@ -173,34 +198,39 @@ def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
     if status is None:
         reading.issue("unknown_code", "OBX-11", "The result status is not in HL7 table 0085.")
     observed_at, precision = reading.precise_of("observation.observed_at", obx, group.obr)
+    value_code, _, value_system = coded(obx, "5") if kind in _CODED else (None, None, None)
     return Observation(
         key=key,
         code=code,
-        code_system=obx.value("3.3") or "",
-        name=obx.value("3.2") or "",
+        code_system=system or "",
+        name=name or "",
         value_type=kind,
         value_text=_text(reading, obx, kind),
         value_number=_number(reading, obx) if kind == "NM" else None,
-        unit=obx.value("6.1") or "",
+        unit=obx.value("6.1") or coded(obx, "6")[1] or "",
         reference_range=obx.text_at("7") or "",
         abnormal_flags=obx.text_at("8") or "",
         status=status or "registered",
         observed_at=observed_at,
         observed_at_precision=precision,
-        value_code=obx.value("5.1") or "" if kind in _CODED else "",
-        value_code_system=obx.value("5.3") or "" if kind in _CODED else "",
+        value_code=value_code or "",
+        value_code_system=value_system or "",
         method=obx.value("17[1].2") or obx.value("17[1].1") or "",
         performer=reading.text("observation.performer", obx) or "",
+        value_stands=sent.upper() == "U" and not obx.raw("5"),
     )
 
 
 def _number(reading: Reading, obx: Segment) -> Decimal | None:
+    if obx.repetitions(5) > 1:
+        reading.issue("bad_number", "OBX-5", "Several numbers are no number; all are in the text.")
+        return None
     return reading.number(obx, "5")
 
 
 def _text(reading: Reading, obx: Segment, kind: str) -> str:
     if kind in _CODED:
-        return obx.value("5.2") or obx.value("5.1") or ""
+        return each_coded(obx, 5)
     if kind in {"ED", "RP"}:
         return ""  # kept as a document
     if kind == "SN":

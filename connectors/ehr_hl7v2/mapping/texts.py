@@ -20,6 +20,14 @@ def coded(segment: Segment, at: str) -> Coded:
     return code, text, system
 
 
+def each_coded(segment: Segment, position: int) -> str:
+    """What the repetitions of a coded field say in words, one line each: the text of each, else its
+    code."""
+    count = segment.repetitions(position)
+    found = (coded(segment, f"{position}[{number}]") for number in range(1, count + 1))
+    return "\n".join(text or code or "" for code, text, _ in found)
+
+
 def notes(segments: Iterable[Segment]) -> str | None:
     """The comments of NTE segments (NTE-3), one line each: None where they say nothing, empty where
     they are null."""

@@ -12,6 +12,8 @@ import pytest
 from hub.domain.encounters import Encounter
 from hub.domain.observations import Observation, ObservationReport
 from hub.domain.patients import Identifier, PatientReference
+from hub.domain.records import Record
+from hub.services.apply import ApplyContext, apply
 from hub.storage import tables
 
 WHEN = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
@@ -129,3 +131,38 @@ def test_a_repeated_report_that_only_links_a_visit_is_no_correction(desk: Any) -
     desk.put(report(A1C), "R1", minute=1)
     desk.put(report(A1C, specimen="Blood"), "R1", minute=2)
     assert desk.rows(tables.ObservationVersion) == []
+
+
+def test_what_a_result_said_is_in_order_where_messages_came_at_one_moment(desk: Any) -> None:
+    said = [str(number) for number in range(12)]
+    for minute, text in enumerate(said):
+        desk.put(report(replace(A1C, value_text=text, status="preliminary")), "R1", minute)
+    rows = desk.rows(tables.ObservationVersion)
+    assert len({row.replaced_at for row in rows}) == 1
+    assert [row.value_text for row in sorted(rows, key=lambda row: row.id)] == said[:-1]
+
+
+def test_so_it_is_where_they_were_applied_in_one_transaction(desk: Any) -> None:
+    context = ApplyContext("north", "ehr", None, None, WHEN, UTC)
+
+    def several(session: Any) -> None:
+        for number in range(12):
+            found = report(replace(A1C, value_text=str(number), status="preliminary"))
+            apply(session, context, Record("R1", found, WHEN))
+
+    desk.work(several)
+    rows = sorted(desk.rows(tables.ObservationVersion), key=lambda row: row.id)
+    assert [row.value_text for row in rows] == [str(number) for number in range(11)]
+
+
+def test_a_status_sent_alone_keeps_the_value(desk: Any) -> None:
+    early = replace(A1C, status="preliminary", abnormal_flags="H", note="seen")
+    desk.put(report(early), "R1", 1)
+    alone = Observation("4548-4", "4548-4", "LN", "Hemoglobin A1c", "NM", "", value_stands=True)
+    assert desk.put(report(alone), "R1", 2) == "changed"
+    row = desk.one(tables.Observation)
+    assert (row.status, row.value_text, row.value_number) == ("final", "7.10", Decimal("7.10"))
+    assert (row.unit, row.abnormal_flags, row.note) == ("%", "H", "seen")
+    assert row.observed_at == WHEN
+    desk.put(report(alone), "R2", 2)
+    assert desk.one(tables.Observation, report_key="R2").value_text == ""
