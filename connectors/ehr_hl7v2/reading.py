@@ -16,6 +16,8 @@ from hub.domain.records import Issue
 from hub.domain.sensitivity import RESTRICTED, label_for_all, label_of
 from hub.domain.times import TimePrecision
 
+MOST_RANK = 2**31 - 1
+"""What both databases keep as an integer."""
 _USUAL = Delimiters()
 
 
@@ -170,6 +172,15 @@ class Reading:
             return None
         return value
 
+    def rank(self, segment: Segment, path: str) -> int | None:
+        """A place in an order, from 0; None if absent, null, or no number that can be kept (with an
+        issue)."""
+        found = self.number(segment, path)
+        if found is None or (found == found.to_integral_value() and 0 <= found <= MOST_RANK):
+            return None if found is None else int(found)
+        self.issue("bad_number", f"{segment.id}-{path}", "This is not a number; it was left out.")
+        return None
+
     def label(self, name: str, *at: Segment) -> str | None:
         """The sensitivity label that a field of `fields.FIELDS` states: None where it says nothing,
         empty where it restricts nothing. A code that nobody knows restricts."""
@@ -209,6 +220,11 @@ class Reading:
         """Where a field stands, as issues name it."""
         segment, path = self.part(name, *at)
         return f"{segment.id}-{path}"
+
+    def version(self) -> str:
+        """The HL7 version of the message, as its dialect understands MSH-12; empty if unsaid."""
+        sent = self.config.meant(12, self.message.value("MSH-12") or "")
+        return self.config.version(sent) or sent
 
     def occurred_at(self) -> datetime | None:
         """When the event happened: EVN-6, EVN-2, MSH-7 (the message's own time)."""

@@ -89,6 +89,19 @@ FIXED: Mapping[str, Fields] = {
 """Fields read by type of message, beside those of `fields.FIELDS`: set ids, and what the mapping
 reads where the standard has it."""
 
+_LISTS = frozenset({"NK1", "AL1", "GT1", "IN1", "IN2"})
+_OF_VISIT = frozenset({"PV2", "DG1", "PR1"})
+_MERGING = frozenset({"MRG"})
+_PASSED: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys((f"ADT^A{n:02}" for n in (2, 11, 12, 13, 21, 22, 52, 53)), _LISTS | _MERGING),
+    **dict.fromkeys(("ADT^A06", "ADT^A07"), _LISTS),
+    **dict.fromkeys((f"ADT^A{n:02}" for n in (1, 3, 4, 5, 8)), _MERGING),
+    **dict.fromkeys(("ADT^A28", "ADT^A31"), _OF_VISIT | _MERGING),
+    **dict.fromkeys(("ADT^A34", "ADT^A40"), _LISTS | _OF_VISIT),
+    "ADT^A37": _LISTS | _OF_VISIT | _MERGING,
+}
+"""Segments that messages of a type are read for, but not those of this event."""
+
 OWN: Mapping[str, tuple[str, ...]] = {
     "ADT": ("patient", "visit", "coverage", "procedure"),
     "SIU": ("appointment",),
@@ -107,7 +120,7 @@ def note_unread(reading: Reading, event: str) -> None:
     say stays in the raw bytes. `event` as in ``ADT^A01``."""
     config = reading.config
     moved = tuple(sorted(config.field.items()))
-    read = _read(event.partition("^")[0], moved, config.member_id)
+    read = _read_of(event, moved, config.member_id)
     silenced = {*config.unread}
     left = set(reading.message.names) - _HEADERS - read.keys() - {"", *silenced}
     if left:
@@ -161,8 +174,7 @@ def note_truncated(reading: Reading) -> None:
     ends with the truncation character (HL7 v2.7 §2.5.5.2); before that it is text."""
     message = reading.message
     mark = message.delimiters.truncation
-    sent = message.value("MSH-12") or ""
-    if not mark or (reading.config.version(sent) or sent) < "2.7":
+    if not mark or reading.version() < "2.7":
         return
     marks = message.delimiters
     ends = {f"{mark}{each}" for each in (marks.component, marks.repetition, marks.subcomponent)}
@@ -215,6 +227,18 @@ def _named(places: frozenset[str]) -> str:
 def _place(path: str) -> tuple[str, int]:
     segment, _, number = path.partition("-")
     return segment, int(number or 0)
+
+
+@lru_cache(maxsize=1024)
+def _read_of(
+    event: str, moved: tuple[tuple[str, tuple[str, ...]], ...], member_id: tuple[str, ...]
+) -> Fields:
+    """What is read of messages of an event: not what stands in segments it is not read for, unless
+    the dialect placed a field there."""
+    found = _read(event.partition("^")[0], moved, member_id)
+    placed = {spot.segment for _, places in moved for spot in _spots(places)}
+    passed = _PASSED.get(event, frozenset()) - placed
+    return {name: fields for name, fields in found.items() if name not in passed}
 
 
 @lru_cache(maxsize=1024)

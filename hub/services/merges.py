@@ -102,8 +102,8 @@ def _refuse_undone(
     merged_at: datetime,
 ) -> None:
     """A replay must not repeat what was undone; a later merge may."""
-    last = store.last(session, context.practice, prior_id)
-    if last is None or last.undone_at is None or last.survivor_id != survivor_id:
+    last = store.last_undone(session, context.practice, prior_id, survivor_id)
+    if last is None:
         return
     if merged_at <= last.merged_at or (context.inbox_id and context.inbox_id == last.inbox_id):
         raise Rejected(

@@ -84,6 +84,23 @@ def last(session: ScopedSession, practice_id: str, prior_id: str) -> PatientMerg
     ).first()
 
 
+def last_undone(
+    session: ScopedSession, practice_id: str, prior_id: str, survivor_id: str
+) -> PatientMerge | None:
+    """The latest merge of a prior patient into this survivor that was undone."""
+    return session.scalars(
+        select(PatientMerge)
+        .where(
+            PatientMerge.practice_id == practice_id,
+            PatientMerge.prior_id == prior_id,
+            PatientMerge.survivor_id == survivor_id,
+            PatientMerge.undone_at.is_not(None),
+        )
+        .order_by(PatientMerge.merged_at.desc(), PatientMerge.id)
+        .limit(1)
+    ).first()
+
+
 def link(
     session: ScopedSession,
     prior: Patient,

@@ -59,6 +59,7 @@ def encounter(
     """The visit and its key; None where the message has no visit."""
     pv1 = reading.message.segment("PV1")
     if not pv1 or pv1.value("2") == "N":
+        _note_no_visit(reading, event, pv1)
         return None
     key = visit_number(reading)
     if key is None:
@@ -92,6 +93,14 @@ def encounter(
         procedures=procedures(reading, reading.message),
         care_roles=visit_roles(reading, pv1),
     )
+
+
+def _note_no_visit(reading: Reading, event: str, pv1: Segment) -> None:
+    """Tell of an event of a visit without PV1, and of what belongs to a visit where none is."""
+    names = reading.message.names
+    if (event in STATUS and not pv1) or "DG1" in names or "PR1" in names:
+        text = "The message names no visit; what it says of one was left out."
+        reading.issue("visit_number_missing", "PV1-19", text)
 
 
 def _begins(

@@ -50,9 +50,14 @@ def is_cleared(segment: Segment) -> bool:
     return bool(stated or segment.value("1") == "") and all(part == NULL for part in stated)
 
 
+def is_bare(segment: Segment) -> bool:
+    """Whether a segment has nothing but its set id: like one that is absent, it says nothing."""
+    return segment.value("1") != "" and not any(segment.fields[2:])
+
+
 def _listed(reading: Reading, name: str, item: Item[T]) -> tuple[T, ...] | None:
     segments = reading.message.all(name)
-    if not segments:
+    if all(map(is_bare, segments)):
         return None
     made = (item(reading, one) for one in segments if not is_cleared(one))
     return tuple(one for one in made if one is not None)

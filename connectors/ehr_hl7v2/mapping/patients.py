@@ -71,7 +71,7 @@ def _stated_identifiers(reading: Reading, pid: Segment) -> _Identifiers:
     """PID-3, else PID-2; before version 2.7 also what PID-2 and PID-4 name with an authority, since
     without one a number could be another patient's."""
     found = _identifiers(reading, pid, 3) or _identifiers(reading, pid, 2)
-    if (reading.message.value("MSH-12") or "") < "2.7":
+    if reading.version() < "2.7":
         for field in (2, 4):
             if pid.raw(f"{field}[1].4"):
                 found = {**found, **_identifiers(reading, pid, field), **found}
@@ -90,8 +90,10 @@ def identifier_key(found: tuple[Identifier, ...]) -> str:
     return f"{chosen.authority}|{chosen.type}|{chosen.value}"
 
 
-def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
-    """The patient of a PID segment and the key under which the source knows it."""
+def patient(reading: Reading, pid: Segment, *more: Segment) -> tuple[str, Patient]:
+    """The patient of a PID segment and the key under which the source knows it; `more` is what goes
+    with that PID where a message has several."""
+    at = (pid, *more)
     stated = _stated_identifiers(reading, pid)
     for number, nulls in enumerate(stated.values(), start=1):
         for name in nulls:
@@ -100,7 +102,7 @@ def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
     key = identifier_key(found)
     phone, email = telecom(pid, 13)
     born, born_stated = _birth(reading, pid)
-    died, died_precision = reading.precise_of("patient.deceased_at", pid)
+    died, died_precision = reading.precise_of("patient.deceased_at", *at)
     described = Patient(
         identifiers=found,
         name=_legal_name(reading, pid),
@@ -110,16 +112,16 @@ def patient(reading: Reading, pid: Segment) -> tuple[str, Patient]:
         address=address(pid, "11[1]"),
         phone=phone,
         email=email,
-        language=reading.text("patient.language", pid),
+        language=reading.text("patient.language", *at),
         deceased_at=died,
         deceased_at_precision=died_precision,
-        deceased=_flag(reading, "patient.deceased", pid),
-        race=reading.text("patient.race", pid),
-        ethnicity=reading.text("patient.ethnicity", pid),
-        marital_status=reading.text("patient.marital_status", pid),
-        publicity_code=reading.text("patient.publicity_code", pid),
-        protected=_flag(reading, "patient.protected", pid),
-        primary_provider=practitioner_of(reading, "patient.primary_provider", pid),
+        deceased=_flag(reading, "patient.deceased", *at),
+        race=reading.text("patient.race", *at),
+        ethnicity=reading.text("patient.ethnicity", *at),
+        marital_status=reading.text("patient.marital_status", *at),
+        publicity_code=reading.text("patient.publicity_code", *at),
+        protected=_flag(reading, "patient.protected", *at),
+        primary_provider=practitioner_of(reading, "patient.primary_provider", *at),
     )
     return key, described
 
@@ -144,23 +146,36 @@ def _birth(reading: Reading, pid: Segment) -> tuple[date | None, str | None]:
 
 
 def merges(reading: Reading) -> Iterator[tuple[str, PatientMerge]]:
-    """A40 and A34: every PID with the MRG that follows it.
+    """A40 and A34: every PID, with the PD1 behind it, and each MRG that follows it.
 
     The prior identifier is MRG-1; feeds of version 2.2 may give MRG-4 in its place.
     """
-    found = False
-    pid: Segment | None = None
+    found = alone = False
+    pid, pd1 = reading.absent("PID"), reading.absent("PD1")
     for segment in reading.message:
         if segment.id == "PID":
-            pid = segment
-        elif segment.id == "MRG" and pid is not None:
-            key, survivor = patient(reading, pid)
+            if alone:
+                _note_alone(reading, "PID")
+            pid, pd1, alone = segment, reading.absent("PD1"), True
+        elif segment.id == "PD1":
+            pd1 = segment
+        elif segment.id == "MRG" and not pid:
+            _note_alone(reading, "MRG")
+        elif segment.id == "MRG":
+            key, survivor = patient(reading, pid, pd1)
             prior = identifiers(reading, segment, 1) or identifiers(reading, segment, 4)
             identifier_key(prior)
             yield key, PatientMerge(survivor, prior)
-            pid, found = None, True
+            alone, found = False, True
     if not found:
         raise Rejected("A merge needs PID and MRG.", reason="merge_incomplete", path="MRG-1")
+    if alone:
+        _note_alone(reading, "PID")
+
+
+def _note_alone(reading: Reading, name: str) -> None:
+    text = "A PID has no MRG behind it, or an MRG no PID before it; it merges nothing."
+    reading.issue("merge_incomplete", name, text)
 
 
 def unmerge(reading: Reading) -> tuple[str, PatientUnmerge]:
@@ -199,9 +214,9 @@ def _legal_name(reading: Reading, pid: Segment) -> PersonName | None:
     return person_name(segment, (legal or places)[0]) if places else None
 
 
-def _flag(reading: Reading, name: str, pid: Segment) -> bool | None:
+def _flag(reading: Reading, name: str, *at: Segment) -> bool | None:
     """Yes or no (table 0136); None if the sender says neither."""
-    segment, path = reading.part(name, pid)
+    segment, path = reading.part(name, *at)
     sent = segment.value(path)
     if sent == "":
         reading.note_null(name, segment, path)

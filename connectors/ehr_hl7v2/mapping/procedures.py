@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from connectors.ehr_hl7v2.mapping.care_roles import is_role, procedure_roles, role
-from connectors.ehr_hl7v2.mapping.patient_details import is_cleared
+from connectors.ehr_hl7v2.mapping.patient_details import is_bare, is_cleared
 from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.texts import coded
 from connectors.ehr_hl7v2.reading import Reading
@@ -28,7 +28,7 @@ def procedures(reading: Reading, segments: Iterable[Segment]) -> tuple[Procedure
     if "PR1" not in reading.message.names:
         return None
     groups = _groups(segments)
-    if not groups:
+    if all(is_bare(one.pr1) and not one.roles for one in groups):
         return None
     reading.placed.update(each for one in groups for each in one.roles)
     made = (_procedure(reading, one) for one in groups if not is_cleared(one.pr1))
@@ -57,7 +57,6 @@ def _procedure(reading: Reading, group: _Group) -> Procedure | None:
     if not code and not name:
         reading.issue("procedure_missing", "PR1-3", "A procedure has neither code nor text.")
         return None
-    priority = pr1.value("14") or ""
     performed_at, precision = reading.precise_of("procedure.performed_at", pr1)
     performer = practitioner(*reading.part("procedure.performer", pr1))
     stated = (one for each in group.roles for one in role(reading, each) if not one.ended)
@@ -66,7 +65,7 @@ def _procedure(reading: Reading, group: _Group) -> Procedure | None:
         name=name or "",
         code_system=system or pr1.value("2") or "",
         type=(pr1.value("6") or "").upper(),
-        priority=int(priority) if priority.isascii() and priority.isdigit() else None,
+        priority=reading.rank(pr1, "14"),
         performed_at=performed_at,
         performed_at_precision=precision,
         minutes=_minutes(reading, pr1),

@@ -15,13 +15,12 @@ from hub.domain.scheduling import Appointment, AppointmentStatus
 from hub.errors import Rejected
 
 _BY_EVENT: dict[str, AppointmentStatus] = {
-    "S12": "booked",
-    "S13": "booked",
     "S15": "cancelled",
     "S16": "discontinued",
     "S17": "deleted",
     "S26": "no_show",
 }
+"""By event, which goes before SCH-25; of a booking, a move or a change SCH-25 says it."""
 _TABLE_0278: dict[str, AppointmentStatus] = {
     "CANCELLED": "cancelled",
     "COMPLETE": "completed",

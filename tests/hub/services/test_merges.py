@@ -228,3 +228,14 @@ def test_every_table_of_patient_rows_follows_a_merge() -> None:
     }
     assert with_patient == {*store.OF_A_PATIENT, *store.DESCRIBE_A_PATIENT}
     assert not set(store.OF_A_PATIENT) & set(store.DESCRIBE_A_PATIENT)
+
+
+def test_an_undone_merge_is_not_repeated_after_one_into_somebody_else(desk: Any) -> None:
+    for value in "123":
+        desk.put(person(value))
+    for number, survivor in enumerate("13"):
+        desk.put(merge(survivor, "2"), minute=2 + 2 * number)
+        desk.put(unmerge(survivor, "2"), minute=3 + 2 * number)
+    assert desk.put(merge("1", "2"), minute=2) == "rejected"
+    assert desk.codes == ["merge_undone"]
+    assert live(desk, "2") != live(desk, "1")
