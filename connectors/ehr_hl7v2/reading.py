@@ -72,6 +72,10 @@ class Reading:
         )
         return held
 
+    def note_unplaced(self) -> None:
+        """Report a note (NTE) that belongs to nothing which keeps notes."""
+        self.issue("note_unplaced", "NTE", "A note follows a segment whose notes are not kept.")
+
     def absent(self, name: str) -> Segment:
         """An empty segment of that id: `part` then looks no further for it."""
         return Segment(name, "", self.message.delimiters, self.message.codec)

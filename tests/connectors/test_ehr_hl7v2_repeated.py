@@ -10,12 +10,11 @@ import pytest
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.connector import connector
 from connectors.sdk.base import RawDocument
-from hub.domain.records import Record
 
 OBR = "OBR|1|P1|F1|57021-8^CBC^LN|||20260301"
 
 
-def read(kind: str, *segments: str) -> tuple[list[Record], dict[str, str]]:
+def read(kind: str, *segments: str) -> tuple[list[Any], dict[str, str]]:
     """The records, and the path of every issue by its code; what is not read at all is left out."""
     head = f"MSH|^~\\&|EHR|N|HUB|N|20260302080000||{kind}|1|P|2.5.1"
     who = [] if kind.startswith("MFN") else ["PID|1||7^^^HOSP^MR||Doe^Jo"]
@@ -91,3 +90,111 @@ def test_a_second_specimen_is_told_of() -> None:
 def test_a_status_of_final_without_the_value_leaves_the_value(value: str, stands: bool) -> None:
     (one,), _ = results(OBR, f"OBX|1|NM|A||{value}||||||U")
     assert one.observations[0].value_stands is stands
+
+
+@pytest.mark.parametrize("kind", ["CWE", "CE"])
+def test_every_coded_value_of_a_document_is_in_its_text(kind: str) -> None:
+    txa = "TXA|1|HP||20260301||||||||D1"
+    (one,), _ = read("MDM^T02", txa, f"OBX|1|{kind}|||1^Cough^L~2^Fever^L", "OBX|2|TX|||a~b")
+    assert one.data.text == "Cough\nFever\na\nb"
+
+
+def test_an_empty_file_is_told_of() -> None:
+    txa = "TXA|1|HP||20260301||||||||D1"
+    (one,), issues = read("MDM^T02", txa, "OBX|1|ED|||^AP^PDF^Base64^")
+    assert (one.data.parts, issues) == (None, {"bad_embedded": "OBX-5.5"})
+
+
+def test_a_note_about_no_order_and_a_second_timing_are_told_of() -> None:
+    (one,), issues = read(
+        "ORM^O01",
+        "NTE|1||of the patient",
+        "ORC|NW|P1",
+        "TQ1|1||||||20260303",
+        "TQ1|2||||||20260304",
+        "OBR|1|P1||X^Test^L",
+        "NTE|1||of the order",
+    )
+    assert one.data.note == "of the order"
+    assert issues == {"note_unplaced": "NTE", "segment_repeated": "TQ1"}
+
+
+def ft1(number: str = "T1", kind: str = "CG", day: str = "20260301", code: str = "99213") -> str:
+    return f"FT1|1|{number}||{day}||{kind}|||||50{'|' * 14}{code}^^C4"
+
+
+def test_charges_of_one_number_are_all_kept() -> None:
+    records, issues = read("DFT^P03", ft1(), ft1(code="99214"), ft1(kind="CD"))
+    found = [(one.external_id, one.data.procedure_code) for one in records]
+    assert found == [("T1", "99213"), ("T1#2", "99214"), ("T1", "99213")]
+    assert issues == {"key_repeated": "FT1-2"}
+
+
+@pytest.mark.parametrize(
+    ("days", "codes"),
+    [("20260301^20260305", {"range_shortened": "FT1-4.2"}), ("20260301^20260301", {})],
+)
+def test_the_end_of_a_charge_for_several_days_is_told_of(days: str, codes: dict[str, str]) -> None:
+    assert read("DFT^P03", ft1(day=days))[1] == codes
+
+
+@pytest.mark.parametrize(
+    ("who", "codes"), [("L1^Reed^Al", {"npi_missing": "FT1-20"}), ("1^Reed^^^^^^^^^^^NPI", {})]
+)
+def test_a_performer_without_npi_is_told_of(who: str, codes: dict[str, str]) -> None:
+    line = f"FT1|1|T1||20260301||CG|{'|' * 12}|{who}|||||99213"
+    assert read("DFT^P03", line)[1] == codes
+
+
+def rxa(**fields: str) -> str:
+    sent = {"1": "0", "2": "1", "3": "20260301", "5": "08^HepB^CVX", "6": "999"}
+    sent |= {name[1:]: value for name, value in fields.items()}
+    return "RXA|" + "|".join(sent.get(str(number), "") for number in range(1, 22))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "codes"),
+    [
+        ({}, "completed", {}),
+        ({"f18": "00^Parent^NIP002"}, "refused", {}),
+        ({"f18": "00^Parent^NIP002", "f20": "RE"}, "refused", {}),
+        ({"f18": "00", "f20": "CP"}, "completed", {"refusal_contradicted": "RXA-18"}),
+        ({"f9": "01"}, "completed", {}),
+        ({"f9": "told"}, "completed", {"unknown_code": "RXA-9"}),
+        ({"f15": "L1~L2"}, "completed", {"values_repeated": "RXA-15"}),
+    ],
+)
+def test_what_an_immunization_says_of_itself(
+    fields: dict[str, str], status: str, codes: dict[str, str]
+) -> None:
+    (one,), issues = read("VXU^V04", "ORC|RE||F1", rxa(**fields))
+    assert (one.data.status, issues) == (status, codes)
+
+
+def test_immunizations_of_one_number_are_both_kept() -> None:
+    records, issues = read(
+        "VXU^V04",
+        "NTE|1||of the patient",
+        "ORC|RE||F1",
+        rxa(),
+        "RXR|IM",
+        "RXR|PO",
+        "ORC|RE||F1",
+        rxa(f5="10^Polio^CVX"),
+    )
+    assert [one.external_id for one in records] == ["F1", "F1|2026-03-01|10"]
+    assert issues == {
+        "note_unplaced": "NTE",
+        "segment_repeated": "RXR",
+        "key_repeated": "ORC-3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "codes"), [("UPD", {}), ("", {}), ("ALL", {"unknown_code": "MFI-3"})]
+)
+def test_an_event_of_a_master_file_that_nobody_knows_is_told_of(
+    event: str, codes: dict[str, str]
+) -> None:
+    entry = ("MFE|MAD|||K1", "STF|K1||Reed^Al")
+    assert read("MFN^M02", f"MFI|PRA||{event}", *entry)[1] == codes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
@@ -28,6 +30,7 @@ _CENT = Decimal("0.01")
 def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, Charge]]:
     """Each FT1 with its key; one without a kind or a date is left out with an issue."""
     visit = visit_number(reading)
+    seen: Counter[tuple[str, str]] = Counter()
     for ft1, behind in _entries(reading):
         kind = _KIND.get((ft1.value("6") or "").upper())
         if kind is None:
@@ -37,13 +40,16 @@ def charges(reading: Reading, patient: PatientReference) -> Iterator[tuple[str, 
         if service_date is None:
             reading.issue("date_missing", "FT1-4", "A transaction has no date; it was left out.")
             continue
+        _note_range(reading, ft1, service_date)
         quantity = reading.number(ft1, "10")
         performer = practitioner(*reading.part("charge.performer", ft1))
+        if performer is not None and not performer.npi:
+            reading.issue("npi_missing", "FT1-20", "A charge's performer has no NPI; left out.")
         pr1 = next((one for one in behind if one.id == "PR1"), reading.absent("PR1"))
         code, _, system = coded(*reading.part("charge.procedure", ft1, pr1))
         amount, currency = _amount(reading, ft1, quantity)
         yield (
-            _key(reading, ft1),
+            _apart(reading, seen, _key(reading, ft1), kind),
             Charge(
                 patient=patient,
                 kind=kind,
@@ -82,6 +88,27 @@ def _key(reading: Reading, ft1: Segment) -> str:
         return number
     digest = hashlib.sha256(ft1.text.encode()).hexdigest()[:16]
     return f"{ft1.value('3') or ''}|{ft1.value('1') or ''}|{digest}"
+
+
+def _apart(reading: Reading, seen: Counter[tuple[str, str]], key: str, kind: str) -> str:
+    """A key of its own for each transaction: some senders number the bill, not its lines."""
+    seen[key, kind] += 1
+    count = seen[key, kind]
+    if count == 1:
+        return key
+    reading.issue(
+        "key_repeated", "FT1-2", "Transactions of one type share a number; all were kept."
+    )
+    return f"{key}#{count}"
+
+
+def _note_range(reading: Reading, ft1: Segment, begins_on: date) -> None:
+    """FT1-4 may be a range (DR), of which a charge keeps the first day."""
+    ends_on = reading.date(ft1, "4.2")
+    if ends_on is not None and ends_on != begins_on:
+        reading.issue(
+            "range_shortened", "FT1-4.2", "A charge for several days is kept under the first."
+        )
 
 
 def _amount(reading: Reading, ft1: Segment, quantity: Decimal | None) -> tuple[Decimal | None, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from connectors.ehr_hl7v2.mapping.embedded import embedded
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
 from connectors.ehr_hl7v2.mapping.people import practitioner_of
-from connectors.ehr_hl7v2.mapping.texts import lines
+from connectors.ehr_hl7v2.mapping.texts import CODED, each_coded, lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.clinical_documents import (
@@ -110,4 +110,4 @@ def _content(reading: Reading) -> tuple[str | None, tuple[DocumentPart, ...] | N
 
 
 def _text(obx: Segment) -> str:
-    return obx.value("5.2") or obx.value("5.1") or "" if obx.value("2") == "CWE" else lines(obx, 5)
+    return each_coded(obx, 5) if obx.value("2") in CODED else lines(obx, 5)

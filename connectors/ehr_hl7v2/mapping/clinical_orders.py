@@ -137,9 +137,11 @@ def _groups(reading: Reading) -> list[_Group]:
                 groups.append(_Group(groups[-1].orc, timing=groups[-1].timing, again=True))
             groups[-1].detail = segment
         elif segment.id == "TQ1" and groups:
-            groups[-1].timing = groups[-1].timing or segment
+            groups[-1].timing = reading.first(groups[-1].timing, segment)
         elif segment.id == "NTE" and groups and previous in _DETAILS | {"ORC", "TQ1"}:
             groups[-1].notes.append(segment)
+        elif segment.id == "NTE":
+            reading.note_unplaced()
         elif is_role(segment) and groups and previous in _DETAILS | {"ORC", "TQ1"}:
             groups[-1].roles.append(segment)
             continue

@@ -35,12 +35,12 @@ def embedded(reading: Reading, obx: Segment) -> Iterator[DocumentPart]:
             yield DocumentPart(media_type, reference=obx.value(f"{at}.1") or "")
             continue
         content = _decoded(obx.value(f"{at}.5") or "", (obx.value(f"{at}.4") or "").upper())
-        if content is None:
+        if not content:
             reading.issue(
                 "bad_embedded",
                 "OBX-5.5",
-                "The embedded file is not in the encoding OBX-5.4 names; it stays in the raw"
-                " message.",
+                "The embedded file is empty or not in the encoding that OBX-5.4 names; it stays in"
+                " the raw message.",
             )
             continue
         media_type = _media_type(obx.value(f"{at}.2"), obx.value(f"{at}.3"))

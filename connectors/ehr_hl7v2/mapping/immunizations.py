@@ -48,11 +48,13 @@ def immunizations(
 ) -> Iterator[tuple[str, Immunization]]:
     """Each RXA and its key: ORC-3, else ORC-2, else the patient's, its date and vaccine."""
     visit = visit_number(reading)
+    keys: set[str] = set()
     for group in _groups(reading):
         rxa = group.rxa
         if rxa is None:
             reading.issue("immunization_missing", "RXA", "An ORC has no RXA; it was left out.")
             continue
+        _note_lots(reading, rxa)
         given_at, precision = reading.precise_of("immunization.administered_at", rxa)
         given_on = given_at.date() if given_at is not None else None
         code, name, system = coded(*reading.part("immunization.vaccine", rxa))
@@ -66,8 +68,13 @@ def immunizations(
         manufacturer_code, manufacturer_name, _ = coded(
             *reading.part("immunization.manufacturer", rxa)
         )
+        key = _key(reading, group.orc, f"{identifier_key(patient.identifiers)}|{given_on}|{code}")
+        if key in keys:
+            reading.issue("key_repeated", "ORC-3", "Immunizations share a number; both were kept.")
+            key = f"{key}|{given_on}|{code}"
+        keys.add(key)
         yield (
-            _key(reading, group.orc, f"{identifier_key(patient.identifiers)}|{given_on}|{code}"),
+            key,
             Immunization(
                 patient=patient,
                 status=_status(reading, rxa, code),
@@ -96,6 +103,14 @@ def immunizations(
         )
 
 
+def _note_lots(reading: Reading, rxa: Segment) -> None:
+    """A vaccine of several lots has several dates and makers as well; the first is kept."""
+    if any(rxa.repetitions(number) > 1 for number in (15, 16, 17)):
+        reading.issue(
+            "values_repeated", "RXA-15", "Lots, expiry dates or makers repeat; the first is kept."
+        )
+
+
 def _key(reading: Reading, orc: Segment, otherwise: str) -> str:
     for name in ("immunization.number", "immunization.placer_number"):
         number = reading.text(name, orc)
@@ -105,7 +120,7 @@ def _key(reading: Reading, orc: Segment, otherwise: str) -> str:
 
 
 def _status(reading: Reading, rxa: Segment, code: str) -> ImmunizationStatus:
-    """RXA-21 D deletes; else RXA-20; nothing said means it was given."""
+    """RXA-21 D deletes; else RXA-20; else given, unless RXA-18 says why not."""
     action = (rxa.value("21") or "").upper()
     if action == "D":
         return "deleted"
@@ -114,11 +129,17 @@ def _status(reading: Reading, rxa: Segment, code: str) -> ImmunizationStatus:
             "unknown_code", "RXA-21", "The action code is not in table 0323; read as an update."
         )
     sent = (rxa.value("20") or "").upper()
+    refused = reading.text("immunization.refusal", rxa)
     if not sent:
-        return "not_administered" if code == _NOTHING_GIVEN else "completed"
+        given = "not_administered" if code == _NOTHING_GIVEN else "completed"
+        return "refused" if refused else given  # type: ignore[return-value]
     status = _STATUS.get(sent)
     if status is None:
         reading.issue("unknown_code", "RXA-20", "The completion status is not in table 0322.")
+    elif refused and status in {"completed", "partially_administered"}:
+        reading.issue(
+            "refusal_contradicted", "RXA-18", "A vaccine that was given has a reason of refusal."
+        )
     return status or "not_administered"
 
 
@@ -128,6 +149,10 @@ def _historical(reading: Reading, rxa: Segment) -> bool | None:
         code = rxa.value(f"9[{number}].1")
         if code is not None and len(code) == 2 and code.isdigit():
             return code != "00"
+        if code:
+            reading.issue(
+                "unknown_code", "RXA-9", "The source of the information is not in table NIP001."
+            )
     return None
 
 
@@ -161,9 +186,11 @@ def _groups(reading: Reading) -> list[_Group]:
                 groups.append(_Group(reading.absent("ORC")))
             groups[-1].rxa = segment
         elif groups and segment.id == "RXR":
-            groups[-1].rxr = segment
+            groups[-1].rxr = reading.first(groups[-1].rxr, segment)
         elif groups and segment.id == "OBX":
             groups[-1].observations.append(segment)
         elif groups and segment.id == "NTE":
             groups[-1].notes.append(segment)
+        elif segment.id == "NTE":
+            reading.note_unplaced()
     return groups

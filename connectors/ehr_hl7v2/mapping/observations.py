@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from connectors.ehr_hl7v2.mapping.embedded import embedded
 from connectors.ehr_hl7v2.mapping.encounters import visit_number
-from connectors.ehr_hl7v2.mapping.texts import coded, each_coded, lines
+from connectors.ehr_hl7v2.mapping.texts import CODED, coded, each_coded, lines
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.clinical_documents import ClinicalDocument
@@ -24,7 +24,6 @@ _STATUS: dict[str, ObservationStatus] = {
     "D": "deleted",
     "W": "wrong_patient",
 }
-_CODED = frozenset({"CWE", "CE", "CNE", "CF"})
 _LINES = frozenset({"TX", "FT", "ST"})
 
 
@@ -167,9 +166,7 @@ def _groups(reading: Reading) -> list[_Group]:
                 last, note=f"{last.note}\n{note}" if last.note else note
             )
         elif segment.id == "NTE" and previous != "OBX":
-            reading.issue(
-                "note_unplaced", "NTE", "A note follows a segment whose notes are not kept."
-            )
+            reading.note_unplaced()
         if segment.id != "NTE":
             previous = segment.id
     return groups
@@ -198,7 +195,7 @@ def _observation(reading: Reading, obx: Segment, group: _Group) -> Observation:
     if status is None:
         reading.issue("unknown_code", "OBX-11", "The result status is not in HL7 table 0085.")
     observed_at, precision = reading.precise_of("observation.observed_at", obx, group.obr)
-    value_code, _, value_system = coded(obx, "5") if kind in _CODED else (None, None, None)
+    value_code, _, value_system = coded(obx, "5") if kind in CODED else (None, None, None)
     return Observation(
         key=key,
         code=code,
@@ -229,7 +226,7 @@ def _number(reading: Reading, obx: Segment) -> Decimal | None:
 
 
 def _text(reading: Reading, obx: Segment, kind: str) -> str:
-    if kind in _CODED:
+    if kind in CODED:
         return each_coded(obx, 5)
     if kind in {"ED", "RP"}:
         return ""  # kept as a document

@@ -57,7 +57,12 @@ def practitioners(
             listed.append(entry.practitioner)
         yield key, entry
     mfi = reading.message.segment("MFI")
-    if (mfi.value("3") or "").upper() != "REP":
+    event = (mfi.value("3") or "").upper()
+    if event not in {"", "UPD", "REP"}:
+        reading.issue(
+            "unknown_code", "MFI-3", "The file's event is not in table 0178; read as updates."
+        )
+    if event != "REP":
         return
     if not complete:
         reading.issue(

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from connectors.sdk.hl7v2.lexer import NULL, Segment
 
+CODED = frozenset({"CWE", "CE", "CNE", "CF"})
+"""The types of OBX-2 that hold a code."""
+
 Coded = tuple[str | None, str | None, str | None]
 
 
