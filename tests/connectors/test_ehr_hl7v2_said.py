@@ -185,3 +185,66 @@ def test_the_version_is_what_the_dialect_makes_of_it() -> None:
     alias = {"V2.3": "2.3"}
     (who,) = every(read("ADT^A31", pid, version="V2.3", version_alias=alias), Patient)
     assert [one.value for one in who.identifiers] == ["7", "9"]
+
+
+@pytest.mark.parametrize(
+    ("pid", "version", "path"),
+    [
+        ("PID|1|8|7^^^HOSP^MR", "2.3", "PID-2"),
+        ("PID|1||7^^^HOSP^MR|9", "2.3", "PID-4"),
+        ("PID|1||7^^^HOSP^MR|9^^^HOSP^PI", "2.8", "PID-4"),
+        ("PID|1||7^^^HOSP^MR|9^^^HOSP^PI", "2.3", ""),
+        ("PID|1|7|7^^^HOSP^MR", "2.5.1", ""),
+    ],
+)
+def test_a_number_beside_the_list_that_is_no_identifier_is_named(
+    pid: str, version: str, path: str
+) -> None:
+    parsed = read("ADT^A31", pid, version=version)
+    assert issues(parsed) == ({("identifier_not_read", path)} if path else set())
+
+
+def test_repetitions_without_a_place_are_named() -> None:
+    race, ethnicity = "||2106-3~2028-9", "|" * 12 + "H~N"
+    parsed = read("ADT^A31", PID + race + ethnicity, "PD1||||31^Reed~32^Hall")
+    assert issues(parsed) == {
+        ("repetitions_not_read", path) for path in ("PID-10", "PID-22", "PD1-4")
+    }
+
+
+@pytest.mark.parametrize(("sent", "named"), [("YES", True), ("Y", False), ("U", False)])
+def test_a_flag_that_is_neither_yes_nor_no_is_named(sent: str, named: bool) -> None:
+    parsed = read("ADT^A31", PID + "|" * 22 + sent)
+    assert issues(parsed) == ({("unknown_code", "PID-30")} if named else set())
+
+
+def test_an_email_address_in_the_place_of_the_number_is_read() -> None:
+    parsed = read("ADT^A31", PID + "|||||iris@patients.example^NET^Internet~5550142")
+    (who,), (details,) = every(parsed, Patient), every(parsed, PatientDetails)
+    assert (who.email, who.phone) == ("iris@patients.example", "5550142")
+    assert details.telecoms is not None
+    assert [one.kind for one in details.telecoms] == ["email", "phone"]
+
+
+def test_an_appointment_begins_when_any_of_its_services_says_so() -> None:
+    parsed = read("SIU^S12", "SCH||F1", PID, "AIS|1||X", "AIS|2||Y|20260301100000")
+    (found,) = every(parsed, Appointment)
+    assert found.starts_at is not None
+    assert issues(parsed) == set()
+
+
+def test_the_service_of_an_appointment_is_its_alternate_code_where_it_has_no_other() -> None:
+    (found,) = every(read("SIU^S14", SCH, PID, "AIS|1||^^^C1^Consult^L"), Appointment)
+    assert found.service_code == "C1"
+
+
+def test_insurance_details_before_any_insurance_are_named() -> None:
+    parsed = read("ADT^A31", PID, "IN2" + "|" * 61 + "M9", "IN1|1||60054")
+    assert ("insurance_unplaced", "IN2") in issues(parsed)
+
+
+def test_a_cancelled_discharge_takes_the_end_back_whatever_the_visit_was() -> None:
+    parsed = read("ADT^A13", PID, PV1 + "|" * 26 + "20260301100000")
+    (visit,) = every(parsed, Encounter)
+    assert (visit.ends_at, visit.discharge_disposition) == (None, "")
+    assert parsed.records[0].cleared == ("ends_at",)

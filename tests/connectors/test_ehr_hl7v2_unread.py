@@ -31,7 +31,7 @@ SECOND_CHOICES = {  # read where the first choice is missing, or beside another
         ("ORM", "OML", "OMG"), b"ROL|9|AD|RT|7^Reed|2026|2026\rPRT|9|AD||RT|7^Reed||||||2026|2026\r"
     ),
     "DFT": b"FT1|9||B|20260302||CG\rPR1|9||X\rPRT|9|AD||AP|7^Reed||||||2026|2026\r",
-    "SIU": b"AIL|9|A|X||||||5|MIN\rAIP|9|A|7^Reed||||||5|MIN\r",
+    "SIU": b"TQ1|9\rAIL|9|A|X||||||5|MIN\rAIP|9|A|7^Reed||||||5|MIN\r",
 }
 CODE = re.compile(r"""(?:\bissue|\bIssue)\(\s*"([a-z][a-z_]+)"|\breason="((?!hl7_)[a-z_]+)\"""")
 OWN_CODES = Config(

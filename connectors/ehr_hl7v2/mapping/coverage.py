@@ -48,6 +48,9 @@ def _pairs(reading: Reading) -> list[tuple[Segment, Segment]]:
             pairs.append((segment, empty))
         elif segment.id == "IN2" and pairs:
             pairs[-1] = (pairs[-1][0], segment)
+        elif segment.id == "IN2":
+            text = "An IN2 has no IN1 before it; it was left out."
+            reading.issue("insurance_unplaced", "IN2", text)
     return pairs
 
 

@@ -66,6 +66,8 @@ def encounter(
         reading.issue("visit_number_missing", "PV1-19", "The visit has no number; it was left out.")
         return None
     begins = _begins(reading, pv1, event)
+    if event == "A13":
+        reading.clear("ends_at")
     ends = (None, None) if event == "A13" else reading.precise_of("visit.ends_at", pv1)
     prior = reading.text("visit.prior_number", pv1) if event in _CLASS_BY_EVENT else None
     return key, Encounter(
@@ -79,7 +81,7 @@ def encounter(
         ends_at=ends[0],
         ends_at_precision=ends[1],
         discharge_disposition=(
-            None if event == "A13" else reading.text("visit.discharge_disposition", pv1)
+            "" if event == "A13" else reading.text("visit.discharge_disposition", pv1)
         ),
         admission_type=reading.text("visit.admission_type", pv1),
         hospital_service=reading.text("visit.hospital_service", pv1),

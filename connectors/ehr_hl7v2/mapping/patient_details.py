@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from connectors.ehr_hl7v2.mapping.care_roles import roles_of
 from connectors.ehr_hl7v2.mapping.patients import address, person_name
-from connectors.ehr_hl7v2.mapping.telecom import number, telecom
+from connectors.ehr_hl7v2.mapping.telecom import email_of, number, telecom
 from connectors.ehr_hl7v2.mapping.texts import coded
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import NULL, Segment
@@ -100,8 +100,8 @@ def _reached(segment: Segment, field: int, use: str) -> Iterator[Telecom]:
         at = f"{field}[{position}]"
         parts = segment.values(at, 12)
         used_for = parts[1] or use
-        if parts[3]:
-            yield Telecom("email", parts[3], used_for)
+        if email := email_of(parts):
+            yield Telecom("email", email, used_for)
         elif parts[2] != "Internet" and (phone := number(parts)):
             yield Telecom("phone", phone, used_for)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from connectors.ehr_hl7v2.mapping.people import practitioner_of
@@ -25,6 +25,9 @@ from hub.errors import Rejected
 
 _SEX: dict[str, Sex] = {"F": "female", "M": "male", "O": "other", "A": "other", "N": "other"}
 _SEX |= {"U": "unknown", "": "unknown"}
+_NOT_SAID = frozenset({"", "U", "UNK", "NI", "NA", "ASKU", "NASK"})
+"""What senders have, beside Y and N, for what they do not know."""
+_FIRST_OF = ("patient.race", "patient.ethnicity", "patient.primary_provider")
 _Identifiers = dict[Identifier, tuple[str, ...]]
 """Identifiers in their order, each with the names of its dates that are null."""
 
@@ -95,6 +98,8 @@ def patient(reading: Reading, pid: Segment, *more: Segment) -> tuple[str, Patien
     with that PID where a message has several."""
     at = (pid, *more)
     stated = _stated_identifiers(reading, pid)
+    _note_left_out(reading, pid, stated)
+    _note_repeated(reading, at)
     for number, nulls in enumerate(stated.values(), start=1):
         for name in nulls:
             reading.clear(f"identifiers[{number}].{name}")
@@ -124,6 +129,29 @@ def patient(reading: Reading, pid: Segment, *more: Segment) -> tuple[str, Patien
         primary_provider=practitioner_of(reading, "patient.primary_provider", *at),
     )
     return key, described
+
+
+def _note_left_out(reading: Reading, pid: Segment, stated: _Identifiers) -> None:
+    """Tell of numbers in PID-2 and PID-4 that are not taken for identifiers."""
+    values = {one.value for one in stated}
+    for field in (2, 4):
+        if (pid.value(f"{field}.1") or "") not in {"", *values}:
+            reading.issue(
+                "identifier_not_read",
+                f"PID-{field}",
+                "A number beside PID-3 names no assigning authority, or its version has none there;"
+                " it was left out.",
+            )
+
+
+def _note_repeated(reading: Reading, at: Sequence[Segment]) -> None:
+    """Tell of fields of which the first repetition alone has a place."""
+    for name in _FIRST_OF:
+        segment, path = reading.part(name, *at)
+        field, mark, _ = path.partition("[1]")
+        if mark and segment.repetitions(int(field)) > 1:
+            text = "The field repeats; the first was kept."
+            reading.issue("repetitions_not_read", f"{segment.id}-{field}", text)
 
 
 def reference(reading: Reading) -> PatientReference:
@@ -220,7 +248,10 @@ def _flag(reading: Reading, name: str, *at: Segment) -> bool | None:
     sent = segment.value(path)
     if sent == "":
         reading.note_null(name, segment, path)
-    return {"Y": True, "N": False}.get((sent or "").upper())
+    known = (sent or "").upper()
+    if known not in {"Y", "N", *_NOT_SAID}:
+        reading.issue("unknown_code", f"{segment.id}-{path}", "This is neither Y nor N.")
+    return {"Y": True, "N": False}.get(known)
 
 
 def _sex(reading: Reading, pid: Segment) -> Sex | None:

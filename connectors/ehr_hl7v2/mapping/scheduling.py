@@ -7,7 +7,7 @@ from datetime import datetime
 from connectors.ehr_hl7v2.mapping.encounters import location
 from connectors.ehr_hl7v2.mapping.people import practitioner
 from connectors.ehr_hl7v2.mapping.resources import appointment_resources, minutes
-from connectors.ehr_hl7v2.mapping.texts import notes
+from connectors.ehr_hl7v2.mapping.texts import coded, notes
 from connectors.ehr_hl7v2.reading import Reading
 from connectors.sdk.hl7v2.lexer import Segment
 from hub.domain.patients import PatientReference
@@ -56,7 +56,7 @@ def appointment(reading: Reading, event: str, patient: PatientReference) -> tupl
         minutes=_minutes(reading, ais, sch),
         practitioner=who,
         location=location(ail, "3"),
-        service_code=ais.value("3.1"),
+        service_code=coded(ais, "3")[0],
         reason=reading.text("appointment.reason"),
         type_code=reading.text("appointment.type"),
         note=notes(reading.message.all("NTE")),
@@ -93,12 +93,14 @@ def _starts_at(
 ) -> datetime | None:
     null = ""
     for name, place in _STARTS:
-        segment = _first(reading, name, dropped)
-        found = reading.time(segment, place)
-        if found is not None:
-            return found
-        if not null and segment.value(place) == "":
-            null = f"{name}-{place}"
+        for segment in reading.message.all(name):
+            if id(segment) in dropped:
+                continue
+            found = reading.time(segment, place)
+            if found is not None:
+                return found
+            if not null and segment.value(place) == "":
+                null = f"{name}-{place}"
     if null:
         reading.not_cleared(null)
     elif status == "booked":

@@ -19,7 +19,7 @@ def telecom(segment: Segment, field: int) -> tuple[str | None, str | None]:
         if segment.raw(at) == NULL:
             return "", ""
         parts = segment.values(at, 12)
-        email = parts[3] if email is None else email
+        email = email_of(parts) if email is None else email
         if phone is None and parts[2] != "Internet":
             phone = number(parts)
     return phone, email
@@ -28,3 +28,11 @@ def telecom(segment: Segment, field: int) -> tuple[str | None, str | None]:
 def number(parts: Sequence[str | None]) -> str | None:
     """The phone number among the twelve components of an XTN."""
     return parts[11] or " ".join(part for part in parts[4:8] if part) or parts[0]
+
+
+def email_of(parts: Sequence[str | None]) -> str | None:
+    """The email address among the components of an XTN: XTN-4, or XTN-1 of what is no telephone, as
+    older senders have it."""
+    if parts[3] is None and parts[2] == "Internet" and "@" in (parts[0] or ""):
+        return parts[0]
+    return parts[3]
