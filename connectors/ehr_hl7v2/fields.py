@@ -185,8 +185,8 @@ def parse_place(text: str) -> Place:
 
 def _condition(text: str, condition: str) -> tuple[Spot, str]:
     path, sign, value = condition.partition("=")
-    if not sign or not value.strip():
-        raise ValueError(f"{text!r}: a condition is written as PATH = VALUE")
+    if not sign or not value.strip() or " when " in value:
+        raise ValueError(f"{text!r}: one condition is written as PATH = VALUE")
     return _spot(path.strip()), value.strip()
 
 

@@ -138,7 +138,9 @@ def show(session: ScopedSession, inbox_id: str) -> Shown:
     if row is None:
         raise NotFound(f"There is no message {inbox_id}; `mso-hub message list` shows the ids.")
     issues = session.scalars(
-        select(DataIssue).where(DataIssue.inbox_id == inbox_id).order_by(DataIssue.recorded_at)
+        select(DataIssue)
+        .where(DataIssue.inbox_id == inbox_id)
+        .order_by(DataIssue.recorded_at, DataIssue.path, DataIssue.code, DataIssue.id)
     ).all()
     listed = _listed(*row)
     keys = [f"inbox:{inbox_id}", f"judge:{inbox_id}"]

@@ -135,6 +135,9 @@ def _apply_one(
     if outcome in (Outcome.UNCHANGED, Outcome.STALE):
         return outcome
     if row is not None and row.status in SETTLED and status in EARLY:
+        context.report(
+            "result_settled", "OBX-11", "A final result was stated as preliminary; it stays."
+        )
         return Outcome.STALE
     if status == "wrong_patient":
         context.report(

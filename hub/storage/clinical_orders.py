@@ -28,5 +28,5 @@ def numbered(
             ClinicalOrder.connection_id == connection_id,
             or_(*named),
         )
-        .order_by(ClinicalOrder.ordered_at, ClinicalOrder.id)
+        .order_by(ClinicalOrder.ordered_at, ClinicalOrder.external_id, ClinicalOrder.id)
     ).all()

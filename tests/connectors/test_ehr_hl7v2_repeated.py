@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.ehr_hl7v2.config import Config
 from connectors.ehr_hl7v2.connector import connector
@@ -198,3 +199,16 @@ def test_an_event_of_a_master_file_that_nobody_knows_is_told_of(
 ) -> None:
     entry = ("MFE|MAD|||K1", "STF|K1||Reed^Al")
     assert read("MFN^M02", f"MFI|PRA||{event}", *entry)[1] == codes
+
+
+@pytest.mark.parametrize(
+    ("control", "status"), [("XO|P1|||CM", "completed"), ("XO|P1", None), ("XX|P1|||HD", "on_hold")]
+)
+def test_a_change_of_an_order_may_state_its_status(control: str, status: str | None) -> None:
+    (one,), issues = read("ORM^O01", f"ORC|{control}", "OBR|1|P1||X^Test^L")
+    assert (one.data.status, issues) == (status, {})
+
+
+def test_a_place_with_two_conditions_is_refused() -> None:
+    with pytest.raises(ValidationError, match="one condition is written as PATH = VALUE"):
+        Config(field={"patient.language": ("ZPD-4 when PV1-2 = O when PV1-3 = X",)})

@@ -24,7 +24,7 @@ _BY_CONTROL: dict[str, ClinicalOrderStatus | None] = {
     **dict.fromkeys(("XO", "XX", "XR"), None),
     **dict.fromkeys(("SC", "SN", "SR", "SS"), None),
 }
-_STATED = frozenset({"SC", "SN", "SR", "SS"})
+_STATED = frozenset(control for control, status in _BY_CONTROL.items() if status is None)
 _REPLACED = frozenset({"RP", "RU", "RQ"})
 # Table 0038.
 _BY_STATUS: dict[str, ClinicalOrderStatus] = {

@@ -94,3 +94,14 @@ def test_results_of_another_patient_never_point_at_the_order(desk: Any) -> None:
     desk.put(PLACED, "placer|P1", minute=1)
     desk.put(result(OTHER), "R1", minute=4)
     assert desk.one(tables.Observation).order_id is None
+
+
+def test_of_orders_asked_for_at_one_moment_a_result_answers_the_first_by_number(desk: Any) -> None:
+    for number in range(9, 0, -1):
+        key = f"P{number}"
+        order = ClinicalOrder(WHO, key, "F1", status="active", code="X", ordered_at=ASKED)
+        desk.put(order, f"placer|{key}")
+    result = Observation("A", "A", "LN", "A", "TX", "seen")
+    desk.put(ObservationReport(WHO, "X", "Panel", (result,), filler_number="F1"), "F1")
+    answered = desk.one(tables.Observation).order_id
+    assert desk.one(tables.ClinicalOrder, id=answered).placer_number == "P1"

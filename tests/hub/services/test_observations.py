@@ -68,6 +68,7 @@ def test_what_is_settled_does_not_turn_preliminary(
 ) -> None:
     desk.put(report(replace(A1C, status=stored)), "R1")
     assert desk.put(report(replace(A1C, status=stated)), "R1") == outcome
+    assert desk.codes == (["result_settled"] if outcome == "stale" else [])
 
 
 @pytest.mark.parametrize(
