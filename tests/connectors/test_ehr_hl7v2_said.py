@@ -248,3 +248,22 @@ def test_a_cancelled_discharge_takes_the_end_back_whatever_the_visit_was() -> No
     (visit,) = every(parsed, Encounter)
     assert (visit.ends_at, visit.discharge_disposition) == (None, "")
     assert parsed.records[0].cleared == ("ends_at",)
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "day", "named"),
+    [
+        ("A05", "P", 2, False),
+        ("A08", "P", 2, False),
+        ("A08", "I", None, True),
+        ("A01", "I", None, True),
+    ],
+)
+def test_when_a_visit_is_expected_counts_as_long_as_it_is_planned(
+    event: str, kind: str, day: int | None, named: bool
+) -> None:
+    planned = PV1.replace("|O|", f"|{kind}|"), "PV2" + "|" * 8 + "20260402"
+    parsed = read(f"ADT^{event}", PID, *planned)
+    (visit,) = every(parsed, Encounter)
+    assert (visit.starts_at and visit.starts_at.day) == day
+    assert issues(parsed) == ({("fields_not_read", "PV2-8")} if named else set())

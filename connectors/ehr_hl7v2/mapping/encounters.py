@@ -108,11 +108,16 @@ def _note_no_visit(reading: Reading, event: str, pv1: Segment) -> None:
 def _begins(
     reading: Reading, pv1: Segment, event: str
 ) -> tuple[datetime | None, TimePrecision | None]:
-    """PV1-44; of a visit that is planned (A05) PV2-8, if it says something."""
-    if event == "A05":
+    """PV1-44; of a visit that is planned (A05, or A08 while PV1-2 says preadmit) PV2-8, if it says
+    something."""
+    if event == "A05" or (event == "A08" and _class(reading, pv1, event) == "preadmit"):
         expected = reading.precise_of("visit.expected_at", pv1)
         if expected[0] is not None:
             return expected
+    elif reading.text("visit.expected_at", pv1) and not reading.text("visit.starts_at", pv1):
+        place = reading.place("visit.expected_at", pv1)
+        text = "The visit is not planned any more; when it was expected was left out."
+        reading.issue("fields_not_read", place, text)
     return reading.precise_of("visit.starts_at", pv1)
 
 
