@@ -38,9 +38,24 @@ def apply_merge(session: ScopedSession, context: ApplyContext, record: Record) -
             reason="merge_without_identifiers",
             path="MRG-1",
         )
-    described = replace(record, data=replace(merge.survivor, identifiers=survivor))
+    cleared = _renumbered(record.cleared, merge.survivor.identifiers, survivor)
+    data = replace(merge.survivor, identifiers=survivor)
+    described = replace(record, data=data, cleared=cleared)
     outcome = apply_patient(session, context, described)
     return strongest((outcome, _merge(session, context, record, survivor, prior)))
+
+
+def _renumbered(
+    cleared: Sequence[str], stated: Sequence[Identifier], kept: Sequence[Identifier]
+) -> tuple[str, ...]:
+    """What is cleared of identifiers, by their places among those that are kept."""
+    others = [name for name in cleared if not name.startswith("identifiers[")]
+    places = {f"identifiers[{stated.index(one) + 1}].": at for at, one in enumerate(kept, start=1)}
+    for name in cleared:
+        start, _, date = name.partition(".")
+        if f"{start}." in places:
+            others.append(f"identifiers[{places[f'{start}.']}].{date}")
+    return tuple(others)
 
 
 def _merge(

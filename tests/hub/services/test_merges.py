@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.domain.claims import Charge
-from hub.domain.patients import Identifier, PatientMerge, PatientReference, PatientUnmerge
+from hub.domain.patients import Identifier, Patient, PatientMerge, PatientReference, PatientUnmerge
 from hub.storage import merges as store
 from hub.storage import tables
 from hub.storage.tables import Base
@@ -239,3 +239,14 @@ def test_an_undone_merge_is_not_repeated_after_one_into_somebody_else(desk: Any)
     assert desk.put(merge("1", "2"), minute=2) == "rejected"
     assert desk.codes == ["merge_undone"]
     assert live(desk, "2") != live(desk, "1")
+
+
+def test_a_merge_clears_the_dates_of_the_identifier_it_names(desk: Any) -> None:
+    dated = Identifier("HOSP", "MR", "1", None, date(2027, 1, 1))
+    other = Identifier("HOSP", "MR", "3", None, date(2028, 1, 1))
+    desk.put(Patient((dated, other)), minute=1)
+    desk.put(person("2"), minute=1)
+    named = PatientMerge(person("2", "3", "1"), (mrn("2"),))
+    desk.put(named, minute=2, cleared=("identifiers[3].expires_on",))
+    until = {row.value: row.expires_on for row in desk.rows(tables.PatientIdentifier)}
+    assert (until["1"], until["3"]) == (None, date(2028, 1, 1))
