@@ -107,7 +107,9 @@ def _note_lots(reading: Reading, rxa: Segment) -> None:
     """A vaccine of several lots has several dates and makers as well; the first is kept."""
     if any(rxa.repetitions(number) > 1 for number in (15, 16, 17)):
         reading.issue(
-            "values_repeated", "RXA-15", "Lots, expiry dates or makers repeat; the first is kept."
+            "repetitions_not_read",
+            "RXA-15",
+            "Lots, expiry dates or makers repeat; the first is kept.",
         )
 
 
