@@ -13,8 +13,6 @@ from connectors.ehr_hl7v2.connector import connector
 from connectors.sdk.base import RawDocument
 
 OBR = "OBR|1|P1|F1|57021-8^CBC^LN|||20260301"
-
-
 _UNREAD = {"fields_not_read", "segments_not_read"}
 
 

@@ -29,6 +29,17 @@ SCOPE = unrestricted_scope("test")
 SECRET_NAME = "Quillfeather"
 
 
+@pytest.fixture
+def modules_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Connectors written into the test's folder are imported for that test alone."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file is not None and Path(file).is_relative_to(tmp_path):
+            del sys.modules[name]
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended."""

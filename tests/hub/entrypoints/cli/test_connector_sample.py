@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytestmark = pytest.mark.usefixtures("modules_forgotten")
 
 Run = Callable[..., Any]
 
@@ -71,16 +72,6 @@ SAMPLES: dict[str, tuple[object, tuple[str, ...], str]] = {
     "offers": (OFFERS, ("supply",), "Offer"),
     "patients": (EVENT, ("ehr",), "Patient"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = set(sys.modules)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith("shown_"):
-            del sys.modules[name]
 
 
 def new(run: Run, place: Path, name: str) -> str:
