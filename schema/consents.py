@@ -7,19 +7,13 @@ from functools import partial
 from hub.domain.agreements import DataClass, Domain, Purpose
 from hub.errors import Forbidden
 from hub.services import consents
-from hub.services.consent_references import Column, opened
+from hub.services.consent_references import opened
 from hub.storage import tables
-from hub.storage.crypto import Crypto
 from schema.mapping.declare import EQ, IS_NULL, RANGE, col, enum, one, sealed, stored
 from schema.mapping.mutate import Call, Mutation, Payload, row_id
 from schema.sensitivity import SENSITIVITY
 
 OPERATIONAL, PHI = DataClass.OPERATIONAL, DataClass.PHI
-
-
-def _opened(column: Column, crypto: Crypto, consent_id: str, stored: str) -> str | None:
-    return opened(crypto, column, consent_id, stored)
-
 
 consent = stored(
     "Consent",
@@ -48,7 +42,7 @@ consent = stored(
     },
     computed={
         "reference": sealed(
-            partial(_opened, "reference"),
+            partial(opened, column="reference"),
             "reference",
             PHI,
             identifier=True,
@@ -56,7 +50,10 @@ consent = stored(
             "destroyed.",
         ),
         "revocationReference": sealed(
-            partial(_opened, "revocation_reference"), "revocation_reference", PHI, identifier=True
+            partial(opened, column="revocation_reference"),
+            "revocation_reference",
+            PHI,
+            identifier=True,
         ),
     },
     links={"practice": one("Practice", "practice_id"), "patient": one("Patient", "patient_id")},

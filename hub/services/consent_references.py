@@ -33,7 +33,7 @@ def sealed(crypto: Crypto, row: Consent, column: Column, text: str) -> str:
     return b64encode(ciphertext).decode()
 
 
-def opened(crypto: Crypto, column: Column, consent_id: str, stored: str) -> str | None:
+def opened(crypto: Crypto, consent_id: str, stored: str, *, column: Column) -> str | None:
     """A stored reference as it was stated; None once the keys of the practice were destroyed.
     Raises Damaged or LostKey."""
     if not stored or stored.startswith(PLAIN):

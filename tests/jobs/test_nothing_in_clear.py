@@ -92,4 +92,4 @@ def test_references_from_before_they_were_encrypted_are_by_the_housekeeping(offi
     office.drain()
     [row] = office.all(Consent)
     assert BINDER not in row.reference
-    assert opened(office.hub.crypto, "reference", row.id, row.reference) == BINDER
+    assert opened(office.hub.crypto, row.id, row.reference, column="reference") == BINDER

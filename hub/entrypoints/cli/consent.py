@@ -136,7 +136,8 @@ def _shown(hub: Hub, row: Consent) -> dict[str, Any]:
     """A consent with its references readable, null where nobody can read them any more."""
     found = common.fields_of(row, *_FIELDS)
     return found | {
-        column: opened(hub.crypto, column, row.id, getattr(row, column)) for column in COLUMNS
+        column: opened(hub.crypto, row.id, getattr(row, column), column=column)
+        for column in COLUMNS
     }
 
 
