@@ -261,9 +261,10 @@ class Subject:
         """What is read where the vendor's first page of a stream is `content`: the request for it
         is the last one that its reading takes."""
         usual = self.call()
-        next(iter(self.source.read(usual.ctx, stream, None, Window(NOW))))
+        first = self.first_page(stream)
+        first(usual.ctx)
         call = self.call(changed(lambda _: content), len(usual.wire.requests))
-        return next(iter(self.source.read(call.ctx, stream, None, Window(NOW)))).records
+        return first(call.ctx).records
 
     def first_page(self, stream: str) -> Callable[[Ctx], Page]:
         """A call that reads the first page of a stream."""

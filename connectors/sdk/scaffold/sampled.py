@@ -174,14 +174,11 @@ def _models(
         *lines[()],
         *(_part_field(p, p in required) for p in parts if len(p) == 1),
     ]
-    told = ""
-    if unread:
-        text = f"Not read yet: {', '.join(unread)}."
-        told = f'    """{text[:86]}"""\n\n' if len(text) <= 86 else _wrapped(text)
+    told = _docstring(f"Not read yet: {', '.join(unread)}.") if unread else ""
     return [*classes, f"class {row}(Row):\n{told}" + ("".join(own).rstrip() or "    pass")]
 
 
-def _wrapped(text: str) -> str:
+def _docstring(text: str) -> str:
     words, lines = text.split(" "), [""]
     for word in words:
         if len(lines[-1]) + len(word) > 88:
