@@ -112,10 +112,11 @@ def _file(
     obr, orc = group.obr, group.orc
     parts = tuple(embedded(reading, obx))
     withdrawn = obx.value("11") in {"D", "W"}
+    code, name, _ = coded(obx, "3")
     return ClinicalDocument(
         patient=patient,
-        type_code=coded(obx, "3")[0],
-        type_name=coded(obx, "3")[1],
+        type_code=code,
+        type_name=name,
         availability="cancelled" if withdrawn else "available",
         activity_at=reading.time(obx, "14") or reading.time(obr, "7"),
         placer_number=obr.value("2.1") or orc.value("2.1") or "",
